@@ -1,0 +1,33 @@
+# cairn_room(name deps...): the library of src/<name> (every .cc that is not a test) and its tests
+# (every *_test.cc), named cairn_<name> and <name>_test. Files named *_testing.cc are test support.
+# Files are found by name, so that a new file needs no line here.
+function(cairn_room name)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
+  set(tests ${sources})
+  set(support ${sources})
+  list(FILTER sources EXCLUDE REGEX "_(test|testing)\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER support INCLUDE REGEX "_testing\\.cc$")
+
+  if(NOT sources)
+    set(sources ${PROJECT_SOURCE_DIR}/cmake/empty.cc)
+  endif()
+  add_library(cairn_${name} STATIC ${sources})
+  target_link_libraries(cairn_${name} PUBLIC cairn_flags)
+  foreach(dep IN LISTS ARGN)
+    target_link_libraries(cairn_${name} PUBLIC cairn_${dep})
+  endforeach()
+
+  if(CAIRN_TESTS AND tests)
+    find_package(GTest REQUIRED)
+    add_executable(${name}_test ${tests} ${support})
+    target_link_libraries(${name}_test PRIVATE cairn_${name} GTest::gtest GTest::gtest_main)
+    target_compile_definitions(${name}_test PRIVATE CAIRN_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    include(GoogleTest)
+    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()
+
+if(CAIRN_TESTS)
+  enable_testing()
+endif()

@@ -1,0 +1,45 @@
+// HfFolder: a Hugging Face model folder: config.json, one or several safetensors files (single, or with
+// model.safetensors.index.json), tokenizer.json, tokenizer_config.json or chat_template.jinja,
+// generation_config.json. Tensors are mapped read-only and checked like those of a GGUF file.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/status.h"
+#include "model/tensor.h"
+
+namespace cairn {
+
+class HfFolder {
+ public:
+  // Needs config.json and at least one safetensors file; the others are optional here.
+  static Result<HfFolder> open(const std::string& directory);
+
+  HfFolder(HfFolder&&) noexcept;
+  HfFolder& operator=(HfFolder&&) noexcept;
+  ~HfFolder();
+
+  [[nodiscard]] const boost::json::object& config() const;
+  [[nodiscard]] const boost::json::object* tokenizer() const;          // tokenizer.json
+  [[nodiscard]] const boost::json::object* tokenizer_config() const;   // tokenizer_config.json
+  [[nodiscard]] const boost::json::object* generation_config() const;  // generation_config.json
+  [[nodiscard]] std::optional<std::string> chat_template() const;  // chat_template.jinja, else tokenizer_config's
+
+  [[nodiscard]] std::span<const Tensor> tensors() const;
+  [[nodiscard]] const Tensor* find_tensor(std::string_view name) const;
+  [[nodiscard]] uint64_t file_bytes() const;  // of all safetensors files
+  void release(const Tensor& tensor) const;   // as GgufFile::release
+
+ private:
+  struct Impl;
+  explicit HfFolder(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cairn
