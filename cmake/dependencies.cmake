@@ -1,14 +1,13 @@
 # What each room links from outside; docs/hacking.md says why each was chosen.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-find_package(Boost 1.74 REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
+find_package(Boost 1.75 CONFIG REQUIRED COMPONENTS json)  # CONFIG: Boost's own file, whatever the CMake
 find_package(fmt REQUIRED)
-pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy>=1.0.3)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(ICU REQUIRED IMPORTED_TARGET icu-uc)
 
 target_link_libraries(cairn_base PUBLIC Threads::Threads fmt::fmt PRIVATE OpenSSL::Crypto)
 target_link_libraries(cairn_kernels PRIVATE PkgConfig::HWY)
-find_library(BOOST_JSON_LIB boost_json REQUIRED)
-target_link_libraries(cairn_model PUBLIC Boost::headers ${BOOST_JSON_LIB} PRIVATE PkgConfig::PCRE2 PkgConfig::ICU)
+target_link_libraries(cairn_model PUBLIC Boost::headers Boost::json PRIVATE PkgConfig::PCRE2 PkgConfig::ICU)

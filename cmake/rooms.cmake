@@ -1,11 +1,15 @@
 # cairn_room(name deps...): the library of src/<name> (every .cc that is not a test) and its tests
-# (every *_test.cc), named cairn_<name> and <name>_test. Files named *_testing.cc are test support.
-# Files are found by name, so that a new file needs no line here.
+# (every *_test.cc), named cairn_<name> and <name>_test. Files named *_testing.cc are test support;
+# main.cc belongs to the program, not to the library. Files are found by name, so that a new file needs
+# no line here. Each test carries its room as a label: `ctest -L kernels`.
 function(cairn_room name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
+  if(CAIRN_KERNELS_ONLY)
+    list(FILTER sources EXCLUDE REGEX "/sha256(_test)?\\.cc$")  # needs libcrypto
+  endif()
   set(tests ${sources})
   set(support ${sources})
-  list(FILTER sources EXCLUDE REGEX "_(test|testing)\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_testing|/main)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER support INCLUDE REGEX "_testing\\.cc$")
 
@@ -19,15 +23,10 @@ function(cairn_room name)
   endforeach()
 
   if(CAIRN_TESTS AND tests)
-    find_package(GTest REQUIRED)
     add_executable(${name}_test ${tests} ${support})
     target_link_libraries(${name}_test PRIVATE cairn_${name} GTest::gtest GTest::gtest_main)
     target_compile_definitions(${name}_test PRIVATE CAIRN_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-    include(GoogleTest)
-    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+      PROPERTIES LABELS ${name} TIMEOUT ${CAIRN_TEST_TIMEOUT_S})
   endif()
 endfunction()
-
-if(CAIRN_TESTS)
-  enable_testing()
-endif()

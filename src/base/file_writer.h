@@ -1,0 +1,42 @@
+// FileWriter: a new file that appears whole or not at all. Bytes go to a temporary name beside it; `finish`
+// makes them durable and renames. Dropped without `finish`, the temporary file is removed and a file that was
+// there before stays as it was. Move-only; one thread at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cairn/status.h"
+
+namespace cairn {
+
+class FileWriter {
+ public:
+  static Result<FileWriter> create(const std::string& path);
+
+  FileWriter(FileWriter&& other) noexcept;
+  FileWriter& operator=(FileWriter&& other) noexcept;
+  ~FileWriter();
+
+  // Errors: kResourceExhausted (no room on the disk), kInternal.
+  Status append(std::span<const std::byte> bytes);
+  [[nodiscard]] uint64_t appended_bytes() const { return appended_bytes_; }
+  // The last call: after it the file is there under its name.
+  Status finish();
+
+ private:
+  FileWriter(int fd, std::string path, std::string temporary_path);
+  Status flush();
+  Status failed(const char* what, int error) const;
+
+  int fd_ = -1;  // the system's own word for "none"
+  std::string path_;
+  std::string temporary_path_;  // empty: nothing to remove
+  std::vector<std::byte> buffer_;
+  uint64_t appended_bytes_ = 0;
+};
+
+}  // namespace cairn

@@ -1,0 +1,103 @@
+#include "base/file_writer.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/temporary_folder_testing.h"
+
+namespace cairn {
+namespace {
+
+std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
+
+std::string read_file(const std::string& path) {
+  std::stringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+size_t file_count(const TemporaryFolder& folder) {
+  const std::filesystem::directory_iterator files(folder.path());
+  return static_cast<size_t>(std::distance(begin(files), end(files)));
+}
+
+TEST(FileWriter, TheFileAppearsAtFinishAndNotBefore) {
+  const TemporaryFolder folder;
+  auto writer = FileWriter::create(folder.at("out"));
+  ASSERT_TRUE(writer.ok()) << writer.status().message();
+  ASSERT_TRUE(writer->append(bytes_of("one ")).ok());
+  ASSERT_TRUE(writer->append(bytes_of("two")).ok());
+  EXPECT_EQ(writer->appended_bytes(), 7U);
+  EXPECT_FALSE(std::filesystem::exists(folder.at("out")));
+  ASSERT_TRUE(writer->finish().ok());
+  EXPECT_EQ(read_file(folder.at("out")), "one two");
+  EXPECT_EQ(file_count(folder), 1U);
+}
+
+TEST(FileWriter, DroppedItLeavesWhatWasThere) {
+  const TemporaryFolder folder;
+  folder.write("out", "old");
+  {
+    auto writer = FileWriter::create(folder.at("out"));
+    ASSERT_TRUE(writer.ok());
+    ASSERT_TRUE(writer->append(bytes_of("half of the new")).ok());
+    const FileWriter moved = std::move(*writer);
+  }
+  EXPECT_EQ(read_file(folder.at("out")), "old");
+  EXPECT_EQ(file_count(folder), 1U);
+}
+
+TEST(FileWriter, WritesMoreThanItsBuffer) {
+  const TemporaryFolder folder;
+  std::string text(5'000'001, ' ');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 31 % 251);
+  auto writer = FileWriter::create(folder.at("out"));
+  ASSERT_TRUE(writer.ok());
+  const size_t pieces[] = {1, 4096, 3'000'000, 0, 77};
+  size_t at = 0;
+  for (size_t piece : pieces) {
+    ASSERT_TRUE(writer->append(bytes_of(std::string_view(text).substr(at, piece))).ok());
+    at += piece;
+  }
+  ASSERT_TRUE(writer->append(bytes_of(std::string_view(text).substr(at))).ok());
+  ASSERT_TRUE(writer->finish().ok());
+  EXPECT_TRUE(read_file(folder.at("out")) == text);
+}
+
+TEST(FileWriter, NamesTheFileThatCannotBeMade) {
+  const auto writer = FileWriter::create("/no/such/folder/out");
+  EXPECT_EQ(writer.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(writer.status().message().find("/no/such/folder/out"), std::string::npos);
+}
+
+// A limit on the size of files stands in for a full disk: both come back from write().
+TEST(FileWriter, SaysThatThereIsNoRoom) {
+  const TemporaryFolder folder;
+  struct rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit small = before;
+  small.rlim_cur = 100'000;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  Status status;
+  {
+    auto writer = FileWriter::create(folder.at("out"));
+    ASSERT_TRUE(writer.ok());
+    const std::vector<std::byte> bytes(3'000'000);
+    status = writer->append(bytes);
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status.message();
+  EXPECT_EQ(file_count(folder), 0U);
+}
+
+}  // namespace
+}  // namespace cairn

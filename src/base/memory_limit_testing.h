@@ -1,0 +1,38 @@
+// While it lives, this process may map only `bytes` more than it has: an allocation that a damaged file could
+// talk us into fails at once instead of passing unseen.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <fstream>
+
+namespace cairn {
+
+class MemoryLimit {
+ public:
+  explicit MemoryLimit(uint64_t bytes) {
+#if !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)  // their shadow memory is larger than any limit
+    uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    EXPECT_EQ(::getrlimit(RLIMIT_AS, &before_), 0);
+    struct rlimit limit = before_;
+    limit.rlim_cur = pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) + bytes;
+    set_ = ::setrlimit(RLIMIT_AS, &limit) == 0;
+#endif
+  }
+  MemoryLimit(const MemoryLimit&) = delete;
+  MemoryLimit& operator=(const MemoryLimit&) = delete;
+  ~MemoryLimit() {
+    if (set_) ::setrlimit(RLIMIT_AS, &before_);
+  }
+
+ private:
+  struct rlimit before_{};
+  bool set_ = false;
+};
+
+}  // namespace cairn

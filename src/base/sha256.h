@@ -1,0 +1,45 @@
+// SHA-256 (FIPS 180-4), in one piece or part by part.
+//
+// Always true: the digest of the parts fed one after another is the digest of their concatenation.
+// Used for names that must not be forged (blocks, models) and for fingerprints that people compare.
+// One Sha256 belongs to one thread at a time; anyone may make one.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+struct evp_md_ctx_st;
+
+namespace cairn {
+
+using Sha256Digest = std::array<std::uint8_t, 32>;
+
+class Sha256 {
+ public:
+  Sha256();
+
+  void update(std::span<const std::byte> bytes);
+
+  // The digest of all that was fed; afterwards the object is new again.
+  [[nodiscard]] Sha256Digest finish();
+
+ private:
+  struct FreeContext {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+
+  void start();
+
+  std::unique_ptr<evp_md_ctx_st, FreeContext> context_;
+};
+
+[[nodiscard]] Sha256Digest sha256(std::span<const std::byte> bytes);
+
+// 64 lower-case hexadecimal digits.
+[[nodiscard]] std::string to_hex(const Sha256Digest& digest);
+
+}  // namespace cairn

@@ -1,0 +1,36 @@
+// Engine::create over a loaded model.
+#include <fmt/format.h>
+
+#include "engine/engine.h"
+#include "engine/transformer_pass.h"
+#include "model/model.h"
+
+namespace cairn {
+
+Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, ThreadPool& threads,
+                                               const EngineOptions& options) {
+  const Config& config = model->config();
+  if (options.context < 1 || options.context > config.context_length) {
+    return invalid_argument(
+        fmt::format("a context of {} positions is not possible: this model was made for 1 to {}",
+                    options.context, config.context_length));
+  }
+  std::vector<int64_t> layer_windows;
+  for (const LayerConfig& layer : config.layers) layer_windows.push_back(layer.window);
+  const KvShape shape{.layer_count = config.layer_count,
+                      .kv_head_count = config.kv_head_count,
+                      .head_dim = config.head_dim,
+                      .type = options.kv_type};
+  // First the cache: it checks the options, and says best what there is no memory for.
+  CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(shape, options));
+  Tokenizer tokenizer = model->tokenizer();
+  auto pass = std::make_unique<TransformerPass>(std::move(model), threads, options.context,
+                                                step_rows(options), step_logit_rows(options));
+  return assemble({.pass = std::move(pass),
+                   .kv_shape = shape,
+                   .layer_windows = std::move(layer_windows),
+                   .tokenizer = std::move(tokenizer)},
+                  options, std::move(cache));
+}
+
+}  // namespace cairn

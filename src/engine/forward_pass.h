@@ -1,0 +1,26 @@
+// ForwardPass: all that the engine asks of a model: logits for a batch of rows over a view of the cache.
+// TransformerPass (transformer_pass.h) is the real one; tests use one whose logits are easy to foretell.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/batch.h"
+
+namespace cairn {
+
+class ForwardPass {
+ public:
+  virtual ~ForwardPass() = default;
+
+  // Reads earlier positions' rows through `kv`, stores those of its own rows there, and writes the logits of
+  // batch.logit_rows[i] to logits[i * vocab_size() ...].
+  virtual void forward(const Batch& batch, const KvView& kv, std::span<float> logits) = 0;
+
+  [[nodiscard]] virtual int64_t max_rows() const = 0;
+  [[nodiscard]] virtual int64_t max_logit_rows() const = 0;
+  [[nodiscard]] virtual int64_t vocab_size() const = 0;
+  [[nodiscard]] virtual uint64_t work_bytes() const = 0;
+};
+
+}  // namespace cairn

@@ -1,0 +1,16 @@
+#include "engine/request.h"
+
+namespace cairn {
+
+std::string_view finish_reason_name(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kLength: return "length";
+    case FinishReason::kEndToken: return "end token";
+    case FinishReason::kStopString: return "stop string";
+    case FinishReason::kCancelled: return "cancelled";
+    case FinishReason::kError: return "error";
+  }
+  return "?";
+}
+
+}  // namespace cairn

@@ -1,0 +1,101 @@
+// Request: what is asked of the engine, what it tells while it works, and how a request ends.
+// Plain data. Callbacks are called from inside Engine::step, on its thread; they may call Engine::submit and
+// Engine::cancel, not Engine::step. They must not throw.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/ids.h"
+#include "cairn/status.h"
+#include "engine/sampler.h"
+
+namespace cairn {
+
+struct RequestId {
+  uint64_t value = 0;
+  friend auto operator<=>(const RequestId&, const RequestId&) = default;
+};
+
+// A conversation whose rows stay in the cache between requests (Engine::open_session).
+struct SessionId {
+  uint64_t value = 0;
+  friend auto operator<=>(const SessionId&, const SessionId&) = default;
+};
+
+enum class FinishReason : uint8_t {
+  kLength,      // max_tokens were generated, or the context is full
+  kEndToken,    // the model said that it is done
+  kStopString,  // one of Request::stop_strings appeared
+  kCancelled,
+  kError,  // RequestResult::status says what
+};
+[[nodiscard]] std::string_view finish_reason_name(FinishReason reason);
+
+struct RequestStats {
+  int64_t prompt_tokens = 0;
+  int64_t reused_tokens = 0;     // of the prompt: their rows were in the session's cache already
+  int64_t generated_tokens = 0;  // the end token, if one came, is not counted
+  int64_t preemptions = 0;
+  uint64_t ttft_ns = 0;   // from submit to the first token; 0 where none came
+  double tpot_ns = 0;     // mean time from one token to the next, over all but the first
+  uint64_t kv_bytes = 0;  // of the rows or blocks that the request held when it ended
+  // Rows that were run through the layers: with a cache n + m - 1 for n prompt and m generated tokens
+  // (the last one is never fed back), without one m*n + m*(m-1)/2.
+  uint64_t projected_positions = 0;
+  // Scores computed by one query head of each layer: a row at position t sees t + 1 positions, or the layer's
+  // window where that is less.
+  std::vector<uint64_t> scores_by_layer;
+};
+
+struct RequestResult {
+  FinishReason reason = FinishReason::kError;
+  Status status;                     // not ok exactly where reason is kError
+  std::optional<TokenId> end_token;  // where reason is kEndToken
+  RequestStats stats;
+};
+
+// Which rows' logits on_logits is told.
+enum class LogitsWanted : uint8_t {
+  kSampled,        // those that a token is picked from
+  kEveryPosition,  // those of all rows, the prompt's too (scoring a text); EngineOptions::score_chunk at a
+                   // time
+};
+
+struct Request {
+  std::vector<TokenId> prompt;  // at least one token, at most the context
+  SamplingParams sampling;
+  // Absent: until the context is full. 0: the prompt is run (to score it, or to warm a session), nothing is
+  // picked.
+  std::optional<int64_t> max_tokens;
+  std::vector<std::string> stop_strings;  // none may be empty; the text before the first one is still told
+  std::vector<TokenId> end_tokens;        // besides the model's own
+  bool ignore_end_tokens = false;         // all of them become tokens like any other (--ignore-eos)
+  // Teacher forcing: the first of the generated tokens are these, whatever the logits say (on_logits is told
+  // them all the same). A forced token ends nothing by being an end token.
+  std::vector<TokenId> forced_tokens;
+  LogitsWanted logits_wanted = LogitsWanted::kSampled;
+  // The prompt continues this conversation: as much of it as the session's rows agree with is not run again
+  // (but always the last token). One request at a time for a session.
+  std::optional<SessionId> session;
+
+  // All may be empty. In this order for each token that is picked: logits, token, text.
+  // The raw logits, before bias, penalties and temperature, of the row at `position`: they predict the token
+  // at position + 1. Valid during the call.
+  std::function<void(int64_t position, std::span<const float> logits)> on_logits;
+  // Every generated token; not the end token that ends the request.
+  std::function<void(TokenId token)> on_token;
+  // Text as it becomes certain: whole UTF-8 characters, never a part of a stop string that came true.
+  // What is still held back when the request ends is told before on_finish.
+  std::function<void(std::string_view text)> on_text;
+  // Exactly once, last.
+  std::function<void(const RequestResult& result)> on_finish;
+};
+
+}  // namespace cairn

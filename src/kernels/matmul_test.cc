@@ -1,0 +1,90 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "kernels/kernel_testing.h"
+
+namespace cairn {
+namespace {
+
+bool same_bits(const float* a, const float* b, size_t n) { return std::memcmp(a, b, n * sizeof(float)) == 0; }
+
+// AMX's bf16 product rounds activations; every other arithmetic is the reference's, by the bit.
+bool has_reference_bits(Isa isa, TensorType type) { return isa != Isa::kAmx || type != TensorType::kBF16; }
+
+struct Shape {
+  int64_t outputs;
+  int64_t columns;
+};
+std::vector<Shape> shapes_for(TensorType type) {
+  const int64_t step = tensor_type_info(type).elements;
+  if (step == 1) return {{1, 1}, {16, 32}, {17, 33}, {40, 7}, {144, 96}, {50, 514}};
+  return {{1, step}, {16, step}, {37, 3 * step}, {160, 2 * step}};
+}
+
+class Matmul : public testing::TestWithParam<std::tuple<Isa, TensorType>> {};
+
+TEST_P(Matmul, EveryRowCountGivesTheReferencesBits) {
+  const auto [isa, type] = GetParam();
+  for (const auto& [outputs, columns] : shapes_for(type)) {
+    const TestMatrix w(type, outputs, columns, 1);
+    constexpr int64_t kRows = 37;
+    const std::vector<float> x = random_floats(kRows * columns, 2);
+    const std::vector<float> truth = multiply(kernels_for(has_reference_bits(isa, type) ? Isa::kScalar : isa),
+                                              w.packed(), x.data(), kRows, columns);
+    for (int64_t rows = 1; rows <= kRows; rows += rows < 20 ? 1 : 5) {
+      const std::vector<float> out = multiply(kernels_for(isa), w.packed(), x.data(), rows, columns);
+      ASSERT_TRUE(same_bits(out.data(), truth.data(), out.size()))
+          << outputs << " x " << columns << ", " << rows << " rows";
+    }
+  }
+}
+
+TEST_P(Matmul, ARowDoesNotDependOnItsPlaceNorItsNeighbours) {
+  const auto [isa, type] = GetParam();
+  const int64_t columns = 2 * std::max<int64_t>(tensor_type_info(type).elements, 48);
+  const TestMatrix w(type, 100, columns, 3);
+  const std::vector<float> row = random_floats(columns, 4);
+  const std::vector<float> alone = multiply(kernels_for(isa), w.packed(), row.data(), 1, columns);
+  for (int64_t rows : {2, 3, 5, 8, 16, 17, 31, 33, 64}) {
+    std::vector<float> x = random_floats(rows * columns, 5 + static_cast<uint64_t>(rows), 100.0F);
+    for (int64_t place : {int64_t{0}, rows / 2, rows - 1}) {
+      std::vector<float> with_row = x;
+      std::copy(row.begin(), row.end(), with_row.begin() + place * columns);
+      const std::vector<float> out = multiply(kernels_for(isa), w.packed(), with_row.data(), rows, columns);
+      ASSERT_TRUE(same_bits(out.data() + place * 100, alone.data(), 100)) << rows << " rows, at " << place;
+    }
+  }
+}
+
+TEST_P(Matmul, IsNearTheProductInDouble) {
+  const auto [isa, type] = GetParam();
+  const int64_t columns = 2 * std::max<int64_t>(tensor_type_info(type).elements, 64);
+  const TestMatrix w(type, 48, columns, 6);
+  const std::vector<float> x = random_floats(5 * columns, 7);
+  const std::vector<float> out = multiply(kernels_for(isa), w.packed(), x.data(), 5, columns);
+  // Rounding an activation costs 2^-9 of it (bf16) or 1/254 of its group's largest (int8).
+  const bool rounded = kernels_for(isa).operand_kind(type) != OperandKind::kFloat;
+  for (int64_t r = 0; r < 5; ++r) {
+    for (int64_t n = 0; n < 48; ++n) {
+      double exact = 0, size = 0;
+      for (int64_t k = 0; k < columns; ++k) {
+        const double product = double{x[r * columns + k]} * w.values()[n * columns + k];
+        exact += product;
+        size += product * product;
+      }
+      EXPECT_NEAR(out[r * 48 + n], exact, (rounded ? 0.05 : 1e-5) * std::sqrt(size) + 1e-6);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Matmul,
+                         testing::Combine(testing::ValuesIn(available_isas()), testing::ValuesIn(kAllTensorTypes)),
+                         [](const auto& test) {
+                           return std::string(isa_name(std::get<0>(test.param))) + "_" +
+                                  std::string(tensor_type_info(std::get<1>(test.param)).name);
+                         });
+
+}  // namespace
+}  // namespace cairn

@@ -1,0 +1,51 @@
+#include "kv/geometry.h"
+
+#include <fmt/format.h>
+
+namespace cairn {
+namespace {
+
+// No model comes near it, and products of all of them still fit in 64 bits.
+constexpr int64_t kMaxDimension = 1 << 16;
+// 64 GiB: times the blocks of kMaxPositions positions it stays below 2^62.
+constexpr uint64_t kMaxBlockBytes = uint64_t{1} << 36;
+constexpr uint64_t kMaxBytes = uint64_t{1} << 62;
+
+Status check_dimension(const char* name, int64_t value) {
+  if (value >= 1 && value <= kMaxDimension) return {};
+  return invalid_argument(fmt::format("the cache cannot hold a model whose {} is {}: 1 to {} is possible",
+                                      name, value, kMaxDimension));
+}
+
+}  // namespace
+
+Result<KvGeometry> KvGeometry::make(const KvShape& shape) {
+  CAIRN_RETURN_IF_ERROR(check_dimension("layer count", shape.layer_count));
+  CAIRN_RETURN_IF_ERROR(check_dimension("KV head count", shape.kv_head_count));
+  CAIRN_RETURN_IF_ERROR(check_dimension("head dimension", shape.head_dim));
+  KvGeometry geometry;
+  geometry.layout_ = {shape.type, static_cast<int32_t>(shape.kv_head_count),
+                      static_cast<int32_t>(shape.head_dim)};
+  geometry.layer_count_ = shape.layer_count;
+  geometry.block_bytes_ =
+      static_cast<uint64_t>(geometry.layout_.layer_bytes()) * static_cast<uint64_t>(shape.layer_count);
+  if (geometry.block_bytes_ > kMaxBlockBytes) {
+    return invalid_argument(fmt::format(
+        "a cache block of {} layers, {} KV heads and head dimension {} would take {} bytes; at most "
+        "{} are possible",
+        shape.layer_count, shape.kv_head_count, shape.head_dim, geometry.block_bytes_, kMaxBlockBytes));
+  }
+  return geometry;
+}
+
+Result<uint64_t> KvGeometry::bytes_of_blocks(int64_t block_count) const {
+  uint64_t bytes = 0;
+  if (block_count < 0 || __builtin_mul_overflow(block_bytes_, static_cast<uint64_t>(block_count), &bytes) ||
+      bytes > kMaxBytes) {
+    return invalid_argument(fmt::format("{} cache blocks of {} bytes each are more than can be counted",
+                                        block_count, block_bytes_));
+  }
+  return bytes;
+}
+
+}  // namespace cairn

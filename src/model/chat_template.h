@@ -1,0 +1,68 @@
+// A model's chat template: the small program, in Jinja, that turns a conversation into the one text
+// that the model was trained to continue.
+//
+// Always true: a parsed template is immutable, so one may serve any number of threads at once; what it
+// may do is bounded (nesting, steps, bytes: jinja/budget.h), so a hostile one ends in a Status, never
+// in a crash or a hang. It knows no clock: the time of `strftime_now` is an argument.
+// The language is the subset of Jinja that published chat templates use, with the settings and extras
+// under which they are published: trim_blocks, lstrip_blocks, break/continue, raise_exception,
+// strftime_now, tojson without ASCII escapes.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "cairn/status.h"
+
+namespace cairn {
+
+namespace jinja {
+class Template;
+}
+
+struct ChatMessage {
+  std::string role;     // "system", "user", "assistant", or what else the template knows
+  std::string content;  // UTF-8
+};
+
+// A moment as a calendar and a clock on the wall show it; months and days count from 1.
+struct CivilTime {
+  int year = 1970;
+  int month = 1;
+  int day = 1;
+  int hour = 0;
+  int minute = 0;
+  int second = 0;
+};
+
+struct ChatTemplateOptions {
+  bool add_generation_prompt = true;     // end with what opens the assistant's turn
+  std::optional<std::string> bos_token;  // absent: undefined in the template
+  std::optional<std::string> eos_token;
+  std::optional<CivilTime> now;  // absent: the template has no strftime_now, and uses its fixed date
+  // More that a family's template asks for, e.g. {"enable_thinking", false}.
+  std::vector<std::pair<std::string, std::variant<bool, std::string>>> variables;
+};
+
+class ChatTemplate {
+ public:
+  static Result<ChatTemplate> parse(std::string_view source);
+
+  // kInvalidArgument where the template itself refuses the conversation (raise_exception), kInvalidData
+  // where the template is at fault, kResourceExhausted where it passes a limit.
+  [[nodiscard]] Result<std::string> render(std::span<const ChatMessage> messages,
+                                           const ChatTemplateOptions& options) const;
+
+ private:
+  explicit ChatTemplate(std::shared_ptr<const jinja::Template> parsed) : template_(std::move(parsed)) {}
+
+  std::shared_ptr<const jinja::Template> template_;
+};
+
+}  // namespace cairn

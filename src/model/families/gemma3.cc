@@ -1,0 +1,118 @@
+// Gemma 3, text part: Gemma 2 with a norm of each query and key head in place of the soft caps, five local
+// layers to each global one, and two RoPE bases: local layers turn by one of their own, without scaling. The
+// multimodal folders (model_type gemma3) hold the same settings under text_config and a vision tower that is
+// left alone.
+#include <boost/json/value.hpp>
+
+#include "model/families/family.h"
+#include "model/families/gemma_common.h"
+#include "model/families/rope_scaling.h"
+#include "model/families/settings.h"
+
+namespace cairn {
+namespace {
+
+constexpr int64_t kGemma3Window =
+    4096;  // of transformers, where config.json is silent; GGUF files always name it
+constexpr int64_t kGemma3Pattern = 6;
+constexpr int64_t kLayersOf27b = 62;
+constexpr double kLocalBase = 10000.0;
+constexpr double kGlobalBase = 1000000.0;
+
+// ropes[0] is the global one; local layers get ropes[1].
+void add_local_rope(Config& config, RopeConfig local) {
+  config.ropes.push_back(std::move(local));
+  for (LayerConfig& layer : config.layers) layer.rope = layer.window > 0 ? 1 : 0;
+}
+
+// The fields that published files leave out are those with these values in transformers.
+boost::json::object with_defaults(const boost::json::object& config) {
+  const boost::json::value* text = config.if_contains("text_config");
+  boost::json::object settings = text != nullptr && text->is_object() ? text->get_object() : config;
+  settings.emplace("num_attention_heads", 8);
+  settings.emplace("num_key_value_heads", 4);
+  settings.emplace("head_dim", 256);
+  settings.emplace("max_position_embeddings", 131072);
+  for (const char* outer : {"tie_word_embeddings", "quantization_config"}) {
+    if (const auto* value = config.if_contains(outer)) settings.emplace(outer, *value);
+  }
+  return settings;
+}
+
+// rope_parameters of newer files has one object for each kind of layer; older ones have plain fields.
+Status read_ropes(const boost::json::object& settings, Config& config) {
+  HfKeys keys(settings, "config.json");
+  double local_base = keys.real_or("rope_local_base_freq", kLocalBase, 1.001, ConfigLimits::kRopeBase);
+  const boost::json::object* local_parameters = nullptr;
+  if (const auto* parameters = keys.find_object("rope_parameters")) {
+    HfKeys kinds(*parameters, "config.json: rope_parameters");
+    const boost::json::object* global_parameters = kinds.find_object("full_attention");
+    local_parameters = kinds.find_object("sliding_attention");
+    CAIRN_RETURN_IF_ERROR(kinds.status());
+    if (global_parameters != nullptr) {
+      CAIRN_ASSIGN_OR_RETURN(config.ropes[0], rope_from_hf(global_parameters, config.rope_dim,
+                                                           config.context_length, kGlobalBase));
+    }
+  }
+  CAIRN_RETURN_IF_ERROR(keys.status());
+  CAIRN_ASSIGN_OR_RETURN(RopeConfig local,
+                         rope_from_hf(local_parameters, config.rope_dim, config.context_length, local_base));
+  add_local_rope(config, std::move(local));
+  return {};
+}
+
+// Multimodal folders prefix the language model's names, one way before transformers 4.52 and another since.
+void find_prefix(const HfFolder& folder, TensorNames& names) {
+  for (const char* prefix : {"language_model.model.", "model.language_model."}) {
+    if (folder.find_tensor(std::string(prefix) + "embed_tokens.weight") == nullptr) continue;
+    names.token_embedding = std::string(prefix) + "embed_tokens";
+    names.final_norm = std::string(prefix) + "norm";
+    names.layer_prefix = std::string(prefix) + "layers.";
+    names.ignored.insert(names.ignored.end(), {"vision_tower.", "multi_modal_projector."});
+    if (std::string_view(prefix) == "language_model.model.") names.output = "language_model.lm_head";
+  }
+}
+
+}  // namespace
+
+Result<ModelPlan> gemma3_from_gguf(const GgufFile& file) {
+  CAIRN_ASSIGN_OR_RETURN(Config config, config_from_gguf(file, "gemma3"));
+  make_gemma(config);
+  config.post_norms = config.qk_norm = true;
+  CAIRN_RETURN_IF_ERROR(read_soft_caps(file, {}, config));
+  GgufKeys keys(file, "gemma3");
+  const int64_t window = keys.count("attention.sliding_window", 1, ConfigLimits::kContext);
+  const int64_t pattern =
+      keys.count_or("attention.sliding_window_pattern", kGemma3Pattern, 1, ConfigLimits::kLayers);
+  set_alternating_windows(config, window, pattern);
+  // Without a base in the file the global one is transformers' default, not Llama's.
+  config.ropes[0].base = keys.real_or("rope.freq_base", kGlobalBase, 1.001, ConfigLimits::kRopeBase);
+  add_local_rope(config,
+                 {keys.real_or("rope.freq_base_swa", kLocalBase, 1.001, ConfigLimits::kRopeBase), {}, 1.0});
+  set_gguf_attention_scale(config, kLayersOf27b);
+  CAIRN_RETURN_IF_ERROR(keys.status());
+  return assemble(std::move(config), file.tensors(), gguf_names());
+}
+
+Result<ModelPlan> gemma3_from_hf(const HfFolder& folder) {
+  const boost::json::object settings = with_defaults(folder.config());
+  CAIRN_RETURN_IF_ERROR(check_gelu_tanh(settings));
+  CAIRN_ASSIGN_OR_RETURN(Config config, config_from_hf(settings, "gemma3", {.rope_theta = kGlobalBase}));
+  make_gemma(config);
+  config.post_norms = config.qk_norm = true;
+  HfKeys keys(settings, "config.json");
+  if (keys.flag_or("use_bidirectional_attention", false)) {
+    return unsupported("config.json: use_bidirectional_attention is true: only causal models are supported");
+  }
+  CAIRN_RETURN_IF_ERROR(keys.status());
+  CAIRN_RETURN_IF_ERROR(read_soft_caps(settings, {}, config));
+  CAIRN_RETURN_IF_ERROR(read_hf_windows(settings, kGemma3Window, kGemma3Pattern, config));
+  CAIRN_RETURN_IF_ERROR(read_ropes(settings, config));
+  CAIRN_RETURN_IF_ERROR(read_hf_attention_scale(settings, config));
+  TensorNames names = gemma_hf_names_with_post_norms();
+  find_prefix(folder, names);
+  CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(settings, OutputMatrix::kTied));
+  return assemble(std::move(config), folder.tensors(), names);
+}
+
+}  // namespace cairn

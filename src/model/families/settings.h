@@ -1,0 +1,40 @@
+// The settings that most families share, read from a file into a Config with the plain llama defaults:
+// RMSNorm, SiLU gate, RoPE over the whole head, scale head_dim^-1/2, no window. A family changes what is its
+// own. For the families only.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string_view>
+
+#include "cairn/status.h"
+#include "model/config.h"
+#include "model/families/assemble.h"
+#include "model/families/keys.h"
+#include "model/gguf.h"
+
+namespace cairn {
+
+// The whole file's keys of one architecture. Refuses settings that change the computation and that no family
+// here has (experts, ALiBi, scales of other families). A sliding window, where the file names one, is put on
+// all layers.
+Result<Config> config_from_gguf(const GgufFile& file, std::string_view architecture,
+                                NormKind norm = NormKind::kRms);
+
+// Where config.json leaves a field out, the class of the model type in Python's transformers has a default;
+// these are the ones that differ between families.
+struct HfDefaults {
+  double rope_theta = 10000.0;
+  double rms_norm_eps = 1e-6;
+};
+Result<Config> config_from_hf(const boost::json::object& config, std::string_view family,
+                              const HfDefaults& defaults = {});
+
+// An error unless config.json's `key` (or its absence) means SiLU.
+Status check_silu(const boost::json::object& config);
+// From tie_word_embeddings; `absent` is what the family means where the field is missing.
+Result<OutputMatrix> output_from_hf(const boost::json::object& config, OutputMatrix absent);
+
+void set_window_of_all_layers(Config& config, int64_t window);
+float inverse_sqrt(double value);
+
+}  // namespace cairn

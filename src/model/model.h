@@ -1,0 +1,51 @@
+// Model: an open model file made ready to run: config, packed weights, tokenizer. Immutable and shared by engines.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cairn/status.h"
+#include "kernels/kernels.h"
+#include "model/config.h"
+#include "model/tokenizer.h"
+
+namespace cairn {
+
+class ThreadPool;
+struct Weights;
+
+struct ModelLoadOptions {
+  // Called with bytes done and bytes in all while weights are packed; may be empty.
+  std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;
+};
+
+class Model {
+ public:
+  // `path`: a GGUF file, the first file of a split one, or a Hugging Face folder. Weights are packed for
+  // `kernels`, which must outlive the model. Errors: those of GgufFile, HfFolder, plan_model, load_tokenizer.
+  static Result<std::shared_ptr<const Model>> load(const std::string& path, const Kernels& kernels,
+                                                   ThreadPool& threads, const ModelLoadOptions& options = {});
+  ~Model();
+
+  [[nodiscard]] const Config& config() const;
+  [[nodiscard]] const Weights& weights() const;
+  [[nodiscard]] const Kernels& kernels() const;
+  [[nodiscard]] const Tokenizer& tokenizer() const;
+  [[nodiscard]] const std::optional<std::string>& chat_template() const;  // Jinja source, where the file has one
+  // Bytes in the file of every matrix that decoding one token reads (the input embedding only if tied).
+  [[nodiscard]] uint64_t decode_weight_bytes() const;
+  // Multiply-adds of all matrices for one row (the output matrix excluded), and those of the output matrix.
+  [[nodiscard]] uint64_t layer_products_per_row() const;
+  [[nodiscard]] uint64_t output_products_per_row() const;
+  [[nodiscard]] uint64_t file_bytes() const;
+
+ private:
+  struct Impl;
+  explicit Model(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,76 @@
+#include "model/model_plan.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+#include <string>
+
+#include "base/printable.h"
+#include "model/families/family.h"
+#include "model/families/keys.h"
+
+namespace cairn {
+namespace {
+
+constexpr Family kFamilies[] = {
+    {"llama", "llama", "llama", "LlamaForCausalLM", llama_from_gguf, llama_from_hf},
+    {"mistral", "", "mistral", "MistralForCausalLM", nullptr, mistral_from_hf},
+    {"qwen2", "qwen2", "qwen2", "Qwen2ForCausalLM", qwen2_from_gguf, qwen2_from_hf},
+    {"qwen3", "qwen3", "qwen3", "Qwen3ForCausalLM", qwen3_from_gguf, qwen3_from_hf},
+    {"gemma", "gemma", "gemma", "GemmaForCausalLM", gemma_from_gguf, gemma_from_hf},
+    {"gemma2", "gemma2", "gemma2", "Gemma2ForCausalLM", gemma2_from_gguf, gemma2_from_hf},
+    {"gemma3", "gemma3", "gemma3_text", "Gemma3ForCausalLM", gemma3_from_gguf, gemma3_from_hf},
+    {"", "", "gemma3", "Gemma3ForConditionalGeneration", nullptr, gemma3_from_hf},
+    {"gpt2", "gpt2", "gpt2", "GPT2LMHeadModel", gpt2_from_gguf, gpt2_from_hf},
+    {"phi3", "phi3", "phi3", "Phi3ForCausalLM", phi3_from_gguf, phi3_from_hf},
+};
+
+std::string family_names() {
+  std::string names;
+  for (const Family& family : kFamilies) {
+    if (!family.name.empty()) names += (names.empty() ? "" : ", ") + std::string(family.name);
+  }
+  return names;
+}
+
+Status unknown_family(const std::string& where, const std::string& name) {
+  return unsupported(where + " \"" + printable(name) +
+                     "\" is not a family that Cairn runs (supported: " + family_names() + ")");
+}
+
+// The file's architectures must name the family's language model: a classifier has the same model_type.
+Status check_architecture(const boost::json::object& config, const Family& family) {
+  const boost::json::value* architectures = config.if_contains("architectures");
+  if (architectures == nullptr || !architectures->is_array() || architectures->get_array().empty()) return {};
+  const boost::json::value& first = architectures->get_array()[0];
+  if (!first.is_string()) return invalid_data("config.json: architectures does not hold names");
+  const std::string name(first.get_string().data(), first.get_string().size());
+  if (name == family.hf_architecture) return {};
+  return unsupported("config.json: architectures names " + printable(name) + ", but of model_type " +
+                     std::string(family.hf_model_type) + " Cairn runs " +
+                     std::string(family.hf_architecture));
+}
+
+}  // namespace
+
+Result<ModelPlan> plan_model(const GgufFile& file) {
+  CAIRN_ASSIGN_OR_RETURN(const std::string architecture, file.need_string("general.architecture"));
+  for (const Family& family : kFamilies) {
+    if (family.from_gguf != nullptr && family.gguf_architecture == architecture)
+      return family.from_gguf(file);
+  }
+  return unknown_family("general.architecture", architecture);
+}
+
+Result<ModelPlan> plan_model(const HfFolder& folder) {
+  HfKeys keys(folder.config(), "config.json");
+  const std::string model_type = keys.text_or("model_type", "");
+  CAIRN_RETURN_IF_ERROR(keys.status());
+  for (const Family& family : kFamilies) {
+    if (family.hf_model_type != model_type) continue;
+    CAIRN_RETURN_IF_ERROR(check_architecture(folder.config(), family));
+    return family.from_hf(folder);
+  }
+  return unknown_family("config.json: model_type", model_type);
+}
+
+}  // namespace cairn

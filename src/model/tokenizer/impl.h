@@ -1,0 +1,40 @@
+// Tokenizer::Impl: the parts that a text goes through, in order. Built by from_tables.cc and from_json.cc.
+//
+//   text -> added tokens cut out -> normalizer -> added tokens of the normalized text cut out
+//        -> pre-tokenizer (words) -> segmenter (ids), with prefix and suffix ids around
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/tokenizer.h"
+#include "model/tokenizer/added_tokens.h"
+#include "model/tokenizer/normalizer.h"
+#include "model/tokenizer/pre_tokenizer.h"
+#include "model/tokenizer/segmenter.h"
+#include "model/tokenizer/vocabulary.h"
+
+namespace cairn {
+
+struct Tokenizer::Impl {
+  std::string kind;
+  std::deque<std::string> texts;  // what the segmenter's index points into
+  Vocabulary vocabulary;
+  AddedTokens added;
+  AddedTokens normalized_added;
+  Normalizer normalizer;
+  PreTokenizer pre_tokenizer;
+  std::unique_ptr<const Segmenter> segmenter;
+  std::vector<TokenId> prefix, suffix;  // what BosEos::kAsModelSays puts around a text
+  std::optional<TokenId> bos, eos;
+  std::vector<TokenId> end_tokens;  // ascending
+  int drop_leading_spaces = 0;      // by decode at TextPosition::kStart
+};
+
+// Fills end_tokens: eos, `more`, and special tokens whose names end a turn in the chat formats of the supported families.
+void set_end_tokens(Tokenizer::Impl& impl, const std::vector<TokenId>& more);
+
+}  // namespace cairn
