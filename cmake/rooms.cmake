@@ -26,7 +26,7 @@ function(cairn_room name)
     add_executable(${name}_test ${tests} ${support})
     target_link_libraries(${name}_test PRIVATE cairn_${name} GTest::gtest GTest::gtest_main)
     target_compile_definitions(${name}_test PRIVATE CAIRN_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES
       PROPERTIES LABELS ${name} TIMEOUT ${CAIRN_TEST_TIMEOUT_S})
   endif()
 endfunction()

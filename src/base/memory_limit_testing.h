@@ -9,13 +9,21 @@
 #include <cstdint>
 #include <fstream>
 
+// The sanitizers' shadow memory is larger than any limit; they have limits of their own.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CAIRN_SHADOW_MEMORY
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define CAIRN_SHADOW_MEMORY
+#endif
+#endif
+
 namespace cairn {
 
 class MemoryLimit {
  public:
   explicit MemoryLimit(uint64_t bytes) {
-#if !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)  // their shadow memory is larger than any limit
+#if !defined(CAIRN_SHADOW_MEMORY)
     uint64_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
     EXPECT_EQ(::getrlimit(RLIMIT_AS, &before_), 0);

@@ -9,6 +9,7 @@
 #endif
 
 #include "base/check.h"
+#include "base/float_mode.h"
 
 namespace cairn {
 namespace {
@@ -23,30 +24,6 @@ void pause_cpu() {
   __asm__ volatile("yield");
 #endif
 }
-
-// One floating-point mode for all computing threads: results must not depend on what a host program set.
-class FloatMode {
- public:
-#if defined(__x86_64__)
-  FloatMode() : saved_(_mm_getcsr()) { _mm_setcsr(0x1F80); }  // all exceptions masked, nearest, no flush
-  ~FloatMode() { _mm_setcsr(saved_); }
-#elif defined(__aarch64__)
-  FloatMode() {
-    __asm__ volatile("mrs %0, fpcr" : "=r"(saved_));
-    __asm__ volatile("msr fpcr, %0" : : "r"(uint64_t{0}));
-  }
-  ~FloatMode() { __asm__ volatile("msr fpcr, %0" : : "r"(saved_)); }
-#endif
-  FloatMode(const FloatMode&) = delete;
-  FloatMode& operator=(const FloatMode&) = delete;
-
- private:
-#if defined(__x86_64__)
-  unsigned saved_;
-#else
-  uint64_t saved_ = 0;
-#endif
-};
 
 // Spins, then sleeps, until `value` differs from `old`; returns the new value.
 uint32_t wait_for_change(const std::atomic<uint32_t>& value, uint32_t old) {

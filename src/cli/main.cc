@@ -1,1 +1,59 @@
-int main() { return 0; }
+// cairn: parse, run, and an exit code. Nothing else of the program reads argv.
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cli/console.h"
+#include "cli/parse.h"
+
+namespace cairn {
+namespace {
+
+struct Runner {
+  Console& console;
+
+  ExitCode operator()(const ShowText& show) const {
+    return console.write(show.text) ? ExitCode::kDone : ExitCode::kFailed;
+  }
+  ExitCode operator()(const GenerateOptions& options) const { return run_generate(options, console); }
+  ExitCode operator()(const ChatOptions& options) const { return run_chat(options, console); }
+  ExitCode operator()(const TokenizeOptions& options) const { return run_tokenize(options, console); }
+  ExitCode operator()(const ModelInfoOptions& options) const { return run_model_info(options, console); }
+  ExitCode operator()(const ModelSynthOptions& options) const { return run_model_synth(options, console); }
+  ExitCode operator()(const VerifyOptions& options) const { return run_verify(options, console); }
+  ExitCode operator()(const BenchOptions& options) const { return run_bench(options, console); }
+};
+
+ExitCode run(const std::vector<std::string>& arguments, Console& console) {
+  const auto command = parse_command(arguments);
+  if (!command.ok()) {
+    console.error(command.status().message());
+    return ExitCode::kBadUsage;
+  }
+  const ExitCode code = std::visit(Runner{console}, *command);
+  if (console.out_status().ok()) return code;
+  console.error(console.out_status().message());
+  return ExitCode::kFailed;
+}
+
+}  // namespace
+}  // namespace cairn
+
+int main(int argc, char** argv) {
+  using cairn::Console;
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like any other: write() tells
+  Console console(std::getenv("NO_COLOR") != nullptr ? Console::Colours::kNever
+                                                     : Console::Colours::kOnTerminals);
+  try {
+    const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+    return static_cast<int>(cairn::run(arguments, console));
+  } catch (const std::bad_alloc&) {
+    console.error("out of memory: close other programs, or ask for a smaller --context");
+  } catch (const std::exception& error) {  // ours never leave a header; this one is the library's below us
+    console.error(error.what());
+  }
+  return static_cast<int>(cairn::ExitCode::kFailed);
+}

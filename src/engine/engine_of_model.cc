@@ -24,8 +24,8 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
   // First the cache: it checks the options, and says best what there is no memory for.
   CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(shape, options));
   Tokenizer tokenizer = model->tokenizer();
-  auto pass = std::make_unique<TransformerPass>(std::move(model), threads, options.context,
-                                                step_rows(options), step_logit_rows(options));
+  auto pass = std::make_unique<TransformerPass>(std::move(model), threads, step_rows(options),
+                                                step_logit_rows(options));
   return assemble({.pass = std::move(pass),
                    .kv_shape = shape,
                    .layer_windows = std::move(layer_windows),

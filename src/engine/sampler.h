@@ -62,27 +62,26 @@ class Sampler {
                        std::span<const TokenId> history, int64_t position);
 
  private:
-  struct Candidate {
+  struct Kept {
     double logit = 0;
-    double weight = 0;  // exp((logit - largest logit) / temperature)
     TokenId token = 0;
   };
 
-  Status load(std::span<const float> logits);
   void penalise(const SamplingParams& params, std::span<const TokenId> history);
-  [[nodiscard]] Result<Candidate> most_likely() const;
-  void cut_top_k(int64_t k);
-  void weigh(double largest_logit, double temperature);
-  void cut_top_p(double p);
-  void cut_min_p(double min_p);
-  [[nodiscard]] double total_weight() const;
-  [[nodiscard]] TokenId draw(double uniform) const;
-  static bool more_likely(const Candidate& a, const Candidate& b);
+  [[nodiscard]] double weight_of(double logit, double temperature) const;
+  void weigh_all(double temperature);
+  [[nodiscard]] TokenId draw_of_all(const SamplingParams& params, double uniform);
+  [[nodiscard]] TokenId draw_of_likeliest(const SamplingParams& params, double uniform);
+  [[nodiscard]] size_t cut_top_p(size_t count, const SamplingParams& params);
+  void sort_likeliest(size_t count);
+  [[nodiscard]] static size_t draw(std::span<double> weights, double min_p, double uniform);
 
-  std::vector<Candidate> all_;        // one for each token of the vocabulary, then reordered
-  size_t count_ = 0;                  // the first count_ of all_ are still in
-  bool sorted_ = false;               // ... most likely first; otherwise in the order of their ids
-  std::vector<int32_t> occurrences_;  // by token; zero between picks
+  // All of the vocabulary's size; only occurrences_ means anything between picks: it is all zero.
+  std::vector<double> logits_;        // by token, after bias and penalties
+  double largest_ = 0;                // of logits_
+  std::vector<double> weights_;       // exp((logit - largest) / temperature), of all tokens or of kept_
+  std::vector<Kept> kept_;            // the most likely tokens, in order
+  std::vector<int32_t> occurrences_;  // by token, in the history's window
 };
 
 }  // namespace cairn

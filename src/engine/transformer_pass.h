@@ -13,11 +13,11 @@ namespace cairn {
 
 class TransformerPass final : public ForwardPass {
  public:
-  TransformerPass(std::shared_ptr<const Model> model, ThreadPool& threads, int64_t context, int64_t max_rows,
+  TransformerPass(std::shared_ptr<const Model> model, ThreadPool& threads, int64_t max_rows,
                   int64_t max_logit_rows)
       : vocab_size_(model->config().vocab_size),
         max_logit_rows_(max_logit_rows),
-        transformer_(std::move(model), threads, context, max_rows, max_logit_rows) {}
+        transformer_(std::move(model), threads, max_rows, max_logit_rows) {}
 
   void forward(const Batch& batch, const KvView& kv, std::span<float> logits) override {
     transformer_.forward(batch, kv, logits);

@@ -6,4 +6,7 @@
 #if defined(__x86_64__)
 #define HWY_BASELINE_TARGETS HWY_AVX2
 #define HWY_DISABLED_TARGETS HWY_AVX3_DL
+#elif defined(__aarch64__)
+// SVE's vectors have no size of their own, and V16 holds arrays of vectors.
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #endif

@@ -124,12 +124,12 @@ SignedBlock encode_signed_super(const float* values, int32_t zero, int32_t scale
   float most = 0;
   for (int j = 0; j < 16; ++j) {
     scale[j] = peak(values + j * 16, 16) / -static_cast<float>(zero);
-    most = std::max(most, scale[j] < 0 ? -scale[j] : scale[j]);
+    most = std::max(most, magnitude(scale[j]));
   }
   const float d = store_f16(most / static_cast<float>(scale_max), d_at);
   for (int j = 0; j < 16; ++j) {
-    const int32_t magnitude = multiple_above(scale[j] < 0 ? -scale[j] : scale[j], d, scale_max);
-    block.scale[j] = scale[j] < 0 ? -magnitude : magnitude;
+    const int32_t multiple = multiple_above(magnitude(scale[j]), d, scale_max);
+    block.scale[j] = scale[j] < 0 ? -multiple : multiple;
     const float step = inverse(d * static_cast<float>(block.scale[j]));
     for (int i = j * 16; i < (j + 1) * 16; ++i) {
       block.q[i] = nearest_in(values[i] * step, -zero, zero - 1) + zero;

@@ -11,15 +11,19 @@
 namespace cairn {
 
 // To the nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves the integer in the low
-// mantissa bits. Any other x, NaN included, gives some number: callers clamp.
+// mantissa bits.
 [[nodiscard]] inline int32_t nearest_int(float x) {
   const auto bits = std::bit_cast<uint32_t>(x + 12582912.0F);
   return static_cast<int32_t>(bits & 0x7FFFFFU) - 0x400000;
 }
 
+// The same, clamped to a range within +-2^22. A NaN becomes `low`: the order of the arguments sees to it.
 [[nodiscard]] inline int32_t nearest_in(float x, int32_t low, int32_t high) {
-  const float inside = std::min(std::max(x, static_cast<float>(low)), static_cast<float>(high));
-  return std::clamp(nearest_int(inside), low, high);
+  return nearest_int(std::min(static_cast<float>(high), std::max(static_cast<float>(low), x)));
+}
+
+[[nodiscard]] inline float magnitude(float x) {
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(x) & 0x7FFFFFFFU);
 }
 
 // A scale as its block stores it: f16, and never infinite (a value past the range saturates instead).
@@ -48,10 +52,7 @@ inline float store_f16(float scale, std::byte* at) {
 // The value of largest magnitude, with its sign.
 [[nodiscard]] inline float peak(const float* x, int n) {
   float best = 0.0F;
-  for (int i = 0; i < n; ++i) {
-    const float magnitude = x[i] < 0 ? -x[i] : x[i];
-    if (magnitude > (best < 0 ? -best : best)) best = x[i];
-  }
+  for (int i = 0; i < n; ++i) best = magnitude(x[i]) > magnitude(best) ? x[i] : best;
   return best;
 }
 

@@ -91,13 +91,11 @@ void decode_q5_1(const std::byte* block, float* values) {
 }
 
 void encode_q8_0(const float* values, std::byte* block) {
-  const float largest = peak(values, kBlock);
-  const float d = store_f16((largest < 0 ? -largest : largest) / 127.0F, block);
+  const float d = store_f16(magnitude(peak(values, kBlock)) / 127.0F, block);
   const float id = inverse(d);
-  for (int i = 0; i < kBlock; ++i) {
-    const int32_t q = nearest_in(values[i] * id, -127, 127);
-    block[2 + i] = static_cast<std::byte>(static_cast<uint8_t>(q));
-  }
+  int8_t q[kBlock];
+  for (int i = 0; i < kBlock; ++i) q[i] = static_cast<int8_t>(nearest_in(values[i] * id, -127, 127));
+  std::memcpy(block + 2, q, sizeof q);
 }
 
 void encode_q4_0(const float* values, std::byte* block) {

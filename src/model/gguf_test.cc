@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <numeric>
@@ -11,6 +12,7 @@
 #include "kernels/dequantize.h"
 #include "model/gguf_testing.h"
 #include "model/gguf_writer.h"
+#include "model/touch_testing.h"
 
 namespace cairn {
 namespace {

@@ -1,5 +1,4 @@
-// For tests and fuzz targets of the model files: GGUF bytes made by hand, a small good file, and a walk over
-// everything that an open file hands out.
+// For tests of the model files: GGUF bytes made by hand, and a small good file.
 #pragma once
 
 #include <cstddef>
@@ -48,10 +47,5 @@ class RawGguf {
 // A key of every type and a tensor of every type, the tensors' bytes made by random_blocks.
 GgufHeader small_gguf_header();
 std::vector<std::byte> small_gguf();
-
-// Reads every metadata value in every way, the first and last byte of every tensor, and every name. The
-// result only keeps the compiler from leaving it out.
-uint64_t touch_everything(const GgufFile& file);
-uint64_t touch_tensors(std::span<const Tensor> tensors);
 
 }  // namespace cairn

@@ -40,10 +40,12 @@ Status unknown_family(const std::string& where, const std::string& name) {
 // The file's architectures must name the family's language model: a classifier has the same model_type.
 Status check_architecture(const boost::json::object& config, const Family& family) {
   const boost::json::value* architectures = config.if_contains("architectures");
-  if (architectures == nullptr || !architectures->is_array() || architectures->get_array().empty()) return {};
-  const boost::json::value& first = architectures->get_array()[0];
-  if (!first.is_string()) return invalid_data("config.json: architectures does not hold names");
-  const std::string name(first.get_string().data(), first.get_string().size());
+  if (architectures == nullptr || architectures->is_null()) return {};
+  const boost::json::array* names = architectures->if_array();
+  if (names == nullptr || names->empty() || !names->at(0).is_string()) {
+    return invalid_data("config.json: architectures is not a list of names");
+  }
+  const std::string name(names->at(0).get_string());
   if (name == family.hf_architecture) return {};
   return unsupported("config.json: architectures names " + printable(name) + ", but of model_type " +
                      std::string(family.hf_model_type) + " Cairn runs " +

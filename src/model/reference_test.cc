@@ -52,8 +52,8 @@ TEST_P(FamilyGolden, HuggingFaceFolderAgrees) {
 INSTANTIATE_TEST_SUITE_P(All, FamilyGolden,
                          testing::Values("llama", "llama3-rope", "mistral", "qwen2", "qwen3", "gemma",
                                          "gemma2", "gemma3", "gpt2", "phi3"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& test) {
+                           std::string name = test.param;
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });

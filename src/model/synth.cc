@@ -97,6 +97,7 @@ std::vector<std::pair<std::string, GgufSetting>> settings_of(const SynthShape& s
       {"general.name", "synthetic " + options.shape},
       {"general.file_type", gguf_file_type(options.type)},
       {"general.quantization_version", uint32_t{2}},
+      {arch + "vocab_size", u32(c.vocab_size)},
       {arch + "context_length", u32(c.context_length)},
       {arch + "embedding_length", u32(c.model_dim)},
       {arch + "block_count", u32(c.layer_count)},
@@ -112,7 +113,9 @@ std::vector<std::pair<std::string, GgufSetting>> settings_of(const SynthShape& s
     s.emplace_back(arch + "rope.freq_base", static_cast<float>(c.ropes[0].base));
     s.emplace_back(arch + "rope.dimension_count", u32(c.rope_dim));
   }
-  if (c.layers[0].window > 0) s.emplace_back(arch + "attention.sliding_window", u32(c.layers[0].window));
+  // 0 is no window; other engines want to hear it of a Phi-3.
+  if (c.layers[0].window > 0 || c.family == "phi3")
+    s.emplace_back(arch + "attention.sliding_window", u32(c.layers[0].window));
   if (c.attention_soft_cap > 0) s.emplace_back(arch + "attn_logit_softcapping", c.attention_soft_cap);
   if (c.final_soft_cap > 0) s.emplace_back(arch + "final_logit_softcapping", c.final_soft_cap);
   for (auto& setting : synth_vocabulary(shape.vocabulary, c.vocab_size)) s.push_back(std::move(setting));

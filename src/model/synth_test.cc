@@ -99,8 +99,8 @@ TEST_P(TinyShape, EarlyTokensMatter) {
   EXPECT_GT(difference, 0.05);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, TinyShape, testing::ValuesIn(tiny_shapes()), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(All, TinyShape, testing::ValuesIn(tiny_shapes()), [](const auto& test) {
+  std::string name = test.param;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });

@@ -93,21 +93,27 @@ class StreamDecoder {
 
 // The tables of a GGUF file (tokenizer.ggml.*), or of a vocabulary made by hand.
 struct TokenizerTables {
-  std::string model;                 // "llama" (SentencePiece BPE), "t5" or "unigram", "gpt2" (byte-level BPE)
-  std::string pre;                   // how "gpt2" splits text into words ("llama-bpe", ...); empty: "default"
-  std::vector<std::string> tokens;   // by id
-  std::vector<float> scores;         // by id; "llama" and "unigram" need them
-  std::vector<int64_t> types;        // by id; empty: all normal. GGUF's numbers, see TokenType
-  std::vector<std::string> merges;   // "a b", best first; "gpt2" needs them
+  std::string model;                // "llama" (SentencePiece BPE), "t5" or "unigram", "gpt2" (byte-level BPE)
+  std::string pre;                  // how "gpt2" splits text into words ("llama-bpe", ...); empty: "default"
+  std::vector<std::string> tokens;  // by id
+  std::vector<float> scores;        // by id; "llama" and "unigram" need them
+  std::vector<int64_t> types;       // by id; empty: all normal. GGUF's numbers, see TokenType
+  std::vector<std::string> merges;  // "a b", best first; "gpt2" needs them
   std::optional<int64_t> bos, eos, unk;
-  std::vector<int64_t> end_tokens;   // further ids that end a reply (eot, eom, ...)
+  std::vector<int64_t> end_tokens;                         // further ids that end a reply (eot, eom, ...)
   std::optional<bool> add_bos, add_eos, add_space_prefix;  // absent: what is usual for `model` and `pre`
   std::optional<bool> remove_extra_spaces;                 // SentencePiece's option; absent: no
   std::vector<std::string> swallow_space_after;  // special tokens that eat the white space after them
 };
 
 enum class TokenType : int32_t {
-  kUndefined = 0, kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6,
+  kUndefined = 0,
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6,
 };
 
 // kInvalidData: the tables contradict themselves (the entry is named); kUnsupported: a kind, a `pre` or a

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/printable.h"
 #include "base/exact_math.h"
+#include "base/printable.h"
 
 namespace cairn {
 namespace {

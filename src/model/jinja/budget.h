@@ -12,7 +12,7 @@ class Budget {
  public:
   // A step is about one node of the syntax tree or 16 bytes of text looked at: some 50 ns. Real
   // templates take a few hundred steps a message.
-  static constexpr uint64_t kMaxSteps = 20'000'000;
+  static constexpr uint64_t kMaxSteps = 5'000'000;
   // Bytes of strings and lists ever made: real templates copy a message's text about ten times.
   static constexpr uint64_t kMaxBytes = 64ull << 20;
   static constexpr uint64_t kBytesPerInputByte = 32;

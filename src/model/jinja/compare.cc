@@ -30,7 +30,7 @@ bool equal_dicts(const Dict& left, const Dict& right) {
 }
 
 Result<bool> contains(Budget& budget, const Value& container, const Value& item) {
-  CAIRN_RETURN_IF_ERROR(budget.spend(container.weight() + item.weight()));
+  CAIRN_RETURN_IF_ERROR(budget.spend(item.weight()));
   if (const std::string* text = container.text()) {
     const std::string* needle = item.text();
     CAIRN_RETURN_IF_ERROR(check_defined(item));
@@ -38,12 +38,13 @@ Result<bool> contains(Budget& budget, const Value& container, const Value& item)
       return invalid_data(std::string("'in' looks for a string in a string, not for a value of type ") +
                           item.type_name());
     }
+    CAIRN_RETURN_IF_ERROR(budget.spend(container.weight()));
     return find_text(*text, *needle, 0) != std::string_view::npos;
   }
   if (const Sequence* sequence = container.as_sequence()) {
     if (sequence->consumed) return false;
     if (sequence->kind == SequenceKind::kGenerator) sequence->consumed = true;
-    CAIRN_RETURN_IF_ERROR(budget.spend(sequence->items.size() * item.weight()));
+    CAIRN_RETURN_IF_ERROR(budget.spend(sequence->items.size() * std::min(item.weight(), container.weight())));
     return std::any_of(sequence->items.begin(), sequence->items.end(),
                        [&](const Value& each) { return equal(each, item); });
   }

@@ -18,7 +18,7 @@ Result<Value> apply_filter(Budget& budget, std::string_view name, const Value& s
                            const Arguments& arguments) {
   const DepthGuard guard(budget);  // map('map', 'map', ...)
   CAIRN_RETURN_IF_ERROR(guard.status());
-  CAIRN_RETURN_IF_ERROR(budget.spend(1 + subject.weight()));
+  CAIRN_RETURN_IF_ERROR(budget.spend(1));
   const Filter filter = find_filter(name);
   if (filter == nullptr) return unsupported("the filter '" + std::string(name) + "' is not supported");
   return filter(budget, subject, arguments);

@@ -65,7 +65,7 @@ Result<Value> round(Budget&, const Value& subject, const Arguments& arguments) {
   double d = 0;
   if (!subject.as_number(&d)) return invalid_data("the filter 'round' needs a number");
   if (method == "common") {
-    if (!subject.is_float()) return subject;
+    if (int64_t i = 0; subject.as_integer(&i)) return Value::integer(i);
     if (!std::isfinite(d)) return subject;
     char buffer[400];  // the longest double has 309 digits before the point
     const auto end = std::to_chars(buffer, buffer + sizeof buffer, d, std::chars_format::fixed,

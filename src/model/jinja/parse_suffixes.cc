@@ -57,6 +57,15 @@ Result<ExprPtr> Parser::parse_subscript(ExprPtr subject) {
               std::move(parts[2]));
 }
 
+Result<std::string> Parser::expect_dotted_name(std::string_view what) {
+  CAIRN_ASSIGN_OR_RETURN(std::string name, expect_name(what));
+  while (skip_operator(".")) {
+    CAIRN_ASSIGN_OR_RETURN(const std::string part, expect_name("a name after '.'"));
+    name += "." + part;
+  }
+  return name;
+}
+
 Status Parser::parse_arguments(Expr* call) {
   CAIRN_RETURN_IF_ERROR(expect_operator("("));
   bool first = true;
@@ -91,7 +100,7 @@ Result<ExprPtr> Parser::parse_call(ExprPtr subject) {
 
 Result<ExprPtr> Parser::parse_filter(ExprPtr subject) {
   Expr made = expr(ExprKind::kFilter, line());
-  CAIRN_ASSIGN_OR_RETURN(made.name, expect_name("the name of a filter"));
+  CAIRN_ASSIGN_OR_RETURN(made.name, expect_dotted_name("the name of a filter"));
   made.children.push_back(std::move(subject));
   if (is_operator("(")) CAIRN_RETURN_IF_ERROR(parse_arguments(&made));
   return finish(std::move(made));
@@ -109,7 +118,7 @@ Result<ExprPtr> Parser::parse_test(ExprPtr subject) {
   const int at = line();
   const bool negated = skip_name("not");
   Expr made = expr(ExprKind::kTest, at);
-  CAIRN_ASSIGN_OR_RETURN(made.name, expect_name("the name of a test"));
+  CAIRN_ASSIGN_OR_RETURN(made.name, expect_dotted_name("the name of a test"));
   made.children.push_back(std::move(subject));
   const TokenKind kind = current().kind;
   const bool has_bare_argument =

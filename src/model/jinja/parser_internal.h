@@ -88,6 +88,7 @@ class Parser {
   Status expect_operator(std::string_view spelling);
   Status expect(TokenKind kind, std::string_view what);
   Result<std::string> expect_name(std::string_view what);
+  Result<std::string> expect_dotted_name(std::string_view what);
   [[nodiscard]] Status unexpected(std::string_view wanted) const;
 
   // One level of nesting, for as long as it lives.

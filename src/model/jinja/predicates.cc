@@ -3,6 +3,7 @@
 
 #include "model/jinja/filters.h"
 #include "model/jinja/operators.h"
+#include "model/jinja/print.h"
 #include "model/jinja/subscript.h"
 #include "model/jinja/text.h"
 
@@ -36,12 +37,17 @@ Result<bool> is_odd(Budget& budget, const Value& subject, const Value&) {
   return equal(rest, Value::integer(1));
 }
 
-Result<bool> is_upper(Budget&, const Value& v, const Value&) {
-  return v.is_string() && *v.text() == to_upper(*v.text()) && *v.text() != to_lower(*v.text());
+// Of the value as printed: 1e20 is lower.
+Result<bool> is_upper(Budget& budget, const Value& v, const Value&) {
+  CAIRN_RETURN_IF_ERROR(budget.allocate(v.weight() * 64));
+  CAIRN_ASSIGN_OR_RETURN(const std::string text, print(v));
+  return text == to_upper(text) && text != to_lower(text);
 }
 
-Result<bool> is_lower(Budget&, const Value& v, const Value&) {
-  return v.is_string() && *v.text() == to_lower(*v.text()) && *v.text() != to_upper(*v.text());
+Result<bool> is_lower(Budget& budget, const Value& v, const Value&) {
+  CAIRN_RETURN_IF_ERROR(budget.allocate(v.weight() * 64));
+  CAIRN_ASSIGN_OR_RETURN(const std::string text, print(v));
+  return text == to_lower(text) && text != to_upper(text);
 }
 
 Result<bool> is_same(Budget&, const Value& a, const Value& b) {

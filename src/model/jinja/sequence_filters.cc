@@ -91,24 +91,25 @@ Result<Value> items_of(Budget& budget, const Value& subject, const Arguments& ar
 Result<Value> dict_sort(Budget& budget, const Value& subject, const Arguments& arguments) {
   CAIRN_RETURN_IF_ERROR(Bound::bind("the filter 'dictsort'", arguments, {}).status());
   CAIRN_ASSIGN_OR_RETURN(const Value pairs, items_of(budget, subject, {}));
-  Items items = pairs.as_sequence()->items;
-  std::vector<std::pair<std::string, Value>> keyed;
-  for (Value& item : items) {
+  const Items& items = pairs.as_sequence()->items;
+  std::vector<std::pair<std::string, std::size_t>> keyed;  // the place keeps equal keys in their order
+  for (const Value& item : items) {
     const Value& key = item.as_sequence()->items[0];
-    if (!key.is_string())
+    if (!key.is_string()) {
       return unsupported("the filter 'dictsort' works on dicts whose keys are all strings");
+    }
     CAIRN_ASSIGN_OR_RETURN(const Value lower, apply_filter(budget, "lower", key, {}));
-    keyed.emplace_back(*lower.text(), std::move(item));
+    keyed.emplace_back(*lower.text(), keyed.size());
   }
-  std::stable_sort(keyed.begin(), keyed.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(keyed.begin(), keyed.end());
   Items sorted;
-  for (auto& [key, item] : keyed) sorted.push_back(std::move(item));
+  for (const auto& [key, place] : keyed) sorted.push_back(items[place]);
   return list_of(std::move(sorted));
 }
 
 Result<Value> unique(Budget& budget, const Value& subject, const Arguments& arguments) {
   CAIRN_RETURN_IF_ERROR(Bound::bind("the filter 'unique'", arguments, {}).status());
+  CAIRN_RETURN_IF_ERROR(budget.spend(subject.weight()));
   CAIRN_ASSIGN_OR_RETURN(const Items items, iterate(budget, subject));
   std::unordered_map<std::string, bool> seen;
   Items kept;
@@ -135,6 +136,7 @@ Arguments tail(const Arguments& arguments, std::size_t from) {
 }
 
 Result<Value> map(Budget& budget, const Value& subject, const Arguments& arguments) {
+  if (!subject.truth()) return generator_of({});  // Jinja looks no further, even into None
   CAIRN_ASSIGN_OR_RETURN(Items items, iterate(budget, subject));
   if (arguments.positional.empty()) {
     CAIRN_ASSIGN_OR_RETURN(const Bound bound,
@@ -164,6 +166,7 @@ enum class Keep { kMatching, kOthers };
 
 template <Keep keep>
 Result<Value> select(Budget& budget, const Value& subject, const Arguments& arguments) {
+  if (!subject.truth()) return generator_of({});
   CAIRN_ASSIGN_OR_RETURN(const Items items, iterate(budget, subject));
   const std::string* name = arguments.positional.empty() ? nullptr : arguments.positional[0].text();
   if (!arguments.positional.empty() && name == nullptr)
@@ -182,6 +185,7 @@ Result<Value> select(Budget& budget, const Value& subject, const Arguments& argu
 
 template <Keep keep>
 Result<Value> select_by_attribute(Budget& budget, const Value& subject, const Arguments& arguments) {
+  if (!subject.truth()) return generator_of({});
   CAIRN_ASSIGN_OR_RETURN(const Items items, iterate(budget, subject));
   const std::string* path = arguments.positional.empty() ? nullptr : arguments.positional[0].text();
   if (path == nullptr) return invalid_data("selectattr and rejectattr need the name of an attribute");

@@ -33,7 +33,7 @@ Result<Items> split_space(Budget& budget, std::string_view text, int64_t limit) 
   text = strip_space(text, Side::kLeft);
   while (!text.empty()) {
     if (limit >= 0 && static_cast<int64_t>(parts.size()) == limit) {
-      CAIRN_RETURN_IF_ERROR(add_part(budget, strip_space(text, Side::kRight), &parts));
+      CAIRN_RETURN_IF_ERROR(add_part(budget, text, &parts));
       break;
     }
     std::size_t end = 0;
@@ -53,7 +53,7 @@ Result<Items> rsplit_space(Budget& budget, std::string_view text, int64_t limit)
   text = strip_space(text, Side::kRight);
   while (!text.empty()) {
     if (limit >= 0 && static_cast<int64_t>(parts.size()) == limit) {
-      CAIRN_RETURN_IF_ERROR(add_part(budget, strip_space(text, Side::kLeft), &parts));
+      CAIRN_RETURN_IF_ERROR(add_part(budget, text, &parts));
       break;
     }
     std::size_t start = text.size();

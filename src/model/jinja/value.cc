@@ -196,6 +196,7 @@ Status Namespace::set(std::string_view name, Value value) {
 Result<std::string> key_of(const Value& value) {
   if (const std::string* s = value.text()) return text_key(*s);
   if (value.is_none()) return std::string("n");
+  if (value.is_undefined()) return std::string("u");
   int64_t i = 0;
   if (value.as_integer(&i)) return "i" + std::to_string(i);
   double d = 0;

@@ -27,7 +27,8 @@ Result<std::unique_ptr<RankedBpe>> RankedBpe::make(RankedBpeTables tables) {
   return bpe;
 }
 
-Status RankedBpe::add_merge(const TokenIndex& reserved, std::string_view left, std::string_view right, uint32_t rank) {
+Status RankedBpe::add_merge(const TokenIndex& reserved, std::string_view left, std::string_view right,
+                            uint32_t rank) {
   const std::string whole = std::string(left) + std::string(right);
   std::array<TokenId, 3> ids{};
   size_t at = 0;
@@ -35,13 +36,15 @@ Status RankedBpe::add_merge(const TokenIndex& reserved, std::string_view left, s
     const auto id = find_token(index_, text);
     if (!id && reserved.contains(text)) return {};
     if (!id) {
-      return invalid_data("merge " + std::to_string(rank) + " of the tokenizer (\"" + std::string(left) + "\" and \"" +
-                          std::string(right) + "\") needs \"" + std::string(text) + "\", which is no token");
+      return invalid_data("merge " + std::to_string(rank) + " of the tokenizer (\"" + std::string(left) +
+                          "\" and \"" + std::string(right) + "\") needs \"" + std::string(text) +
+                          "\", which is no token");
     }
     ids[at++] = *id;
   }
   merges_.insert(pair_key(ids[0], ids[1]), {rank, ids[2]});
-  if (unit_ == BpeUnit::kCharacters) joins_.add(utf8_at(left, utf8_before(left, left.size())), utf8_at(right, 0));
+  if (unit_ == BpeUnit::kCharacters)
+    joins_.add(utf8_at(left, utf8_before(left, left.size())), utf8_at(right, 0));
   return {};
 }
 
@@ -53,10 +56,12 @@ Status RankedBpe::segment(std::string_view word, MergeScratch& scratch, std::vec
     }
   }
   scratch.symbols.clear();
-  return unit_ == BpeUnit::kBytes ? segment_bytes(word, scratch, ids) : segment_characters(word, scratch, ids);
+  return unit_ == BpeUnit::kBytes ? segment_bytes(word, scratch, ids)
+                                  : segment_characters(word, scratch, ids);
 }
 
-Status RankedBpe::segment_bytes(std::string_view word, MergeScratch& scratch, std::vector<TokenId>& ids) const {
+Status RankedBpe::segment_bytes(std::string_view word, MergeScratch& scratch,
+                                std::vector<TokenId>& ids) const {
   for (size_t at = 0; at < word.size(); ++at) {
     TokenId id = byte_ids_[static_cast<unsigned char>(word[at])];
     if (id < 0) {
@@ -69,7 +74,8 @@ Status RankedBpe::segment_bytes(std::string_view word, MergeScratch& scratch, st
   return {};
 }
 
-Status RankedBpe::segment_characters(std::string_view word, MergeScratch& scratch, std::vector<TokenId>& ids) const {
+Status RankedBpe::segment_characters(std::string_view word, MergeScratch& scratch,
+                                     std::vector<TokenId>& ids) const {
   bool after_unknown = false;
   char32_t previous = 0;
   for (size_t at = 0; at < word.size();) {

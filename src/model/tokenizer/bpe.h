@@ -1,5 +1,5 @@
-// RankedBpe: BPE with a list of merges, best first. Its smallest symbols are bytes (byte-level BPE) or characters
-// (tokenizer.json of SentencePiece models).
+// RankedBpe: BPE with a list of merges, best first. Its smallest symbols are bytes (byte-level BPE) or
+// characters (tokenizer.json of SentencePiece models).
 #pragma once
 
 #include <memory>
@@ -14,7 +14,8 @@ enum class BpeUnit { kBytes, kCharacters };
 struct RankedBpeTables {
   BpeUnit unit = BpeUnit::kBytes;
   TokenIndex index;  // ordinary tokens by their text (kBytes: the bytes that they stand for)
-  // Merges, best first; each half and the whole must be in `index`, or in `reserved`: such a merge is left out.
+  // Merges, best first; each half and the whole must be in `index`, or in `reserved`: such a merge is left
+  // out.
   std::vector<std::pair<std::string, std::string>> merges;
   TokenIndex reserved;  // special tokens: never made from characters
   Fallback fallback;

@@ -82,17 +82,19 @@ class JsonReader {
   // Sets what an id of the model's own vocabulary adds to a text, and keeps its text for the segmenter.
   Status place_token(std::string_view text, int64_t id, size_t token_count) {
     if (id < 0 || static_cast<size_t>(id) >= 2 * token_count + kMaxUnusedIds) {
-      return invalid_data("the token \"" + std::string(text.substr(0, 100)) + "\" of tokenizer.json has the id " +
-                          std::to_string(id) + ", which is out of range for " + std::to_string(token_count) + " tokens");
+      return invalid_data("the token \"" + std::string(text.substr(0, 100)) +
+                          "\" of tokenizer.json has the id " + std::to_string(id) +
+                          ", which is out of range for " + std::to_string(token_count) + " tokens");
     }
     if (text.size() > kMaxTokenBytes) {
-      return invalid_data("token " + std::to_string(id) + " of tokenizer.json is " + std::to_string(text.size()) +
-                          " bytes long; at most " + std::to_string(kMaxTokenBytes) + " are taken");
+      return invalid_data("token " + std::to_string(id) + " of tokenizer.json is " +
+                          std::to_string(text.size()) + " bytes long; at most " +
+                          std::to_string(kMaxTokenBytes) + " are taken");
     }
     const auto token = static_cast<TokenId>(id);
     if (impl_->vocabulary.has(token)) {
-      return invalid_data("tokenizer.json gives the id " + std::to_string(id) + " to two tokens, one of them \"" +
-                          std::string(text.substr(0, 100)) + "\"");
+      return invalid_data("tokenizer.json gives the id " + std::to_string(id) +
+                          " to two tokens, one of them \"" + std::string(text.substr(0, 100)) + "\"");
     }
     const bool special = special_.contains(text);
     impl_->vocabulary.set(token, special ? std::string(text) : decoded(text),
@@ -144,7 +146,8 @@ class JsonReader {
     return {};
   }
 
-  // What a token's text is to the segmenter: for a byte-level model the bytes. nullopt: it is never made from text.
+  // What a token's text is to the segmenter: for a byte-level model the bytes. nullopt: it is never made from
+  // text.
   std::optional<std::string> segment_text(std::string_view text) const {
     if (text.empty() || special_.contains(text)) return std::nullopt;
     if (pre_.byte_level) return bytes_of_byte_level(text);
@@ -154,7 +157,8 @@ class JsonReader {
   Status read_bpe() {
     for (const std::string_view field : {"continuing_subword_prefix", "end_of_word_suffix"}) {
       CAIRN_ASSIGN_OR_RETURN(const std::string_view text, string_or(*model_, "the model", field, ""));
-      if (!text.empty()) return unsupported("tokenizer.json sets \"" + std::string(field) + "\", which Cairn does not do");
+      if (!text.empty())
+        return unsupported("tokenizer.json sets \"" + std::string(field) + "\", which Cairn does not do");
     }
     if (const json::value* dropout = find(*model_, "dropout"); dropout != nullptr) {
       if (!dropout->is_number() || dropout->to_number<double>() != 0) {
@@ -177,7 +181,8 @@ class JsonReader {
     CAIRN_ASSIGN_OR_RETURN(const std::string_view unknown, string_or(*model_, "the model", "unk_token", ""));
     const auto unknown_id = find_token(vocabulary_, unknown);
     if (!unknown.empty() && !unknown_id) {
-      return invalid_data("the unknown token \"" + std::string(unknown) + "\" of tokenizer.json is not in its vocabulary");
+      return invalid_data("the unknown token \"" + std::string(unknown) +
+                          "\" of tokenizer.json is not in its vocabulary");
     }
     CAIRN_ASSIGN_OR_RETURN(const bool bytes, bool_or(*model_, "the model", "byte_fallback", false));
     CAIRN_ASSIGN_OR_RETURN(const bool fuse, bool_or(*model_, "the model", "fuse_unk", false));
@@ -210,8 +215,9 @@ class JsonReader {
       const auto left_text = merge_half(left);
       const auto right_text = merge_half(right);
       if (!left_text || !right_text) {
-        return invalid_data("merge " + std::to_string(tables.merges.size()) +
-                            " of tokenizer.json is not two texts that can be tokens (\"a b\" or [\"a\", \"b\"])");
+        return invalid_data(
+            "merge " + std::to_string(tables.merges.size()) +
+            " of tokenizer.json is not two texts that can be tokens (\"a b\" or [\"a\", \"b\"])");
       }
       tables.merges.emplace_back(*left_text, *right_text);
     }
@@ -224,7 +230,8 @@ class JsonReader {
   }
 
   Status read_unigram() {
-    if (pre_.byte_level) return unsupported("tokenizer.json has a byte-level Unigram model, which Cairn does not do");
+    if (pre_.byte_level)
+      return unsupported("tokenizer.json has a byte-level Unigram model, which Cairn does not do");
     CAIRN_ASSIGN_OR_RETURN(const json::array* vocabulary, need_array(*model_, "the model", "vocab"));
     if (vocabulary->empty()) return invalid_data("the vocabulary of tokenizer.json (model.vocab) is empty");
     UnigramTables tables;
@@ -234,8 +241,10 @@ class JsonReader {
         return wrong("model.vocab", std::to_string(i), "a pair of a text and a score");
       }
       tables.scores.push_back((*pair)[1].to_number<double>());
-      if (!std::isfinite(tables.scores.back())) return wrong("model.vocab", std::to_string(i), "scored by a finite number");
-      CAIRN_RETURN_IF_ERROR(place_token((*pair)[0].get_string(), static_cast<int64_t>(i), vocabulary->size()));
+      if (!std::isfinite(tables.scores.back()))
+        return wrong("model.vocab", std::to_string(i), "scored by a finite number");
+      CAIRN_RETURN_IF_ERROR(
+          place_token((*pair)[0].get_string(), static_cast<int64_t>(i), vocabulary->size()));
     }
     std::optional<TokenId> unknown;
     if (const json::value* value = find(*model_, "unk_id"); value != nullptr) {
@@ -266,7 +275,8 @@ class JsonReader {
         token.id = *id;
       } else {
         CAIRN_RETURN_IF_ERROR(place_token(token.text, token.id, token_count));
-        impl_->vocabulary.set(token.id, token.text, token.special ? TokenSort::kSpecial : TokenSort::kOrdinary);
+        impl_->vocabulary.set(token.id, token.text,
+                              token.special ? TokenSort::kSpecial : TokenSort::kOrdinary);
       }
       if (!added.normalized) {
         impl_->added.add(std::move(token));

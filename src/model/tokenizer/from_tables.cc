@@ -33,12 +33,12 @@ Status check_lengths(const TokenizerTables& tables) {
   if (count == 0) return invalid_data("the tokenizer's vocabulary (tokenizer.ggml.tokens) is empty");
   if (count > kMaxTokens) return invalid_data("the tokenizer has more than 67 million tokens");
   if (!tables.types.empty() && tables.types.size() != count) {
-    return invalid_data("tokenizer.ggml.token_type has " + std::to_string(tables.types.size()) + " entries for " +
-                        std::to_string(count) + " tokens");
+    return invalid_data("tokenizer.ggml.token_type has " + std::to_string(tables.types.size()) +
+                        " entries for " + std::to_string(count) + " tokens");
   }
   if (!tables.scores.empty() && tables.scores.size() != count) {
-    return invalid_data("tokenizer.ggml.scores has " + std::to_string(tables.scores.size()) + " entries for " +
-                        std::to_string(count) + " tokens");
+    return invalid_data("tokenizer.ggml.scores has " + std::to_string(tables.scores.size()) +
+                        " entries for " + std::to_string(count) + " tokens");
   }
   return {};
 }
@@ -52,16 +52,19 @@ Status check_entries(const TokenizerTables& tables) {
   }
   for (size_t i = 0; i < tables.types.size(); ++i) {
     if (tables.types[i] < 0 || tables.types[i] > static_cast<int64_t>(TokenType::kByte)) {
-      return invalid_data("the type " + at_token(i) + " is " + std::to_string(tables.types[i]) + ", which is no token type");
+      return invalid_data("the type " + at_token(i) + " is " + std::to_string(tables.types[i]) +
+                          ", which is no token type");
     }
   }
   for (size_t i = 0; i < tables.scores.size(); ++i) {
-    if (!std::isfinite(tables.scores[i])) return invalid_data("the score " + at_token(i) + " is not a finite number");
+    if (!std::isfinite(tables.scores[i]))
+      return invalid_data("the score " + at_token(i) + " is not a finite number");
   }
   return {};
 }
 
-Result<std::optional<TokenId>> checked_id(const TokenizerTables& tables, std::optional<int64_t> id, std::string_view name) {
+Result<std::optional<TokenId>> checked_id(const TokenizerTables& tables, std::optional<int64_t> id,
+                                          std::string_view name) {
   if (!id) return std::optional<TokenId>();
   if (*id < 0 || *id >= static_cast<int64_t>(tables.tokens.size())) {
     return invalid_data("the tokenizer's " + std::string(name) + " token is " + std::to_string(*id) +
@@ -82,15 +85,17 @@ void set_sentencepiece_defaults(TokenizerTables& tables) {
 
 class TableReader {
  public:
-  explicit TableReader(TokenizerTables tables) : t_(std::move(tables)), impl_(std::make_shared<Tokenizer::Impl>()) {}
+  explicit TableReader(TokenizerTables tables)
+      : t_(std::move(tables)), impl_(std::make_shared<Tokenizer::Impl>()) {}
 
   Result<Tokenizer> read() {
     const bool scored = t_.model == "llama";
     const bool unigram = t_.model == "t5" || t_.model == "unigram";
     const bool byte_level = t_.model == "gpt2";
     if (!scored && !unigram && !byte_level) {
-      return unsupported("tokenizer.ggml.model is \"" + t_.model +
-                         "\", a kind of tokenizer that Cairn does not know; it knows llama, gpt2, t5 and unigram");
+      return unsupported(
+          "tokenizer.ggml.model is \"" + t_.model +
+          "\", a kind of tokenizer that Cairn does not know; it knows llama, gpt2, t5 and unigram");
     }
     CAIRN_RETURN_IF_ERROR(check_lengths(t_));
     CAIRN_RETURN_IF_ERROR(check_entries(t_));
@@ -107,7 +112,9 @@ class TableReader {
 
  private:
   TokenType type(size_t id) const { return static_cast<TokenType>(t_.types[id]); }
-  bool is_special(size_t id) const { return type(id) == TokenType::kControl || type(id) == TokenType::kUnknown; }
+  bool is_special(size_t id) const {
+    return type(id) == TokenType::kControl || type(id) == TokenType::kUnknown;
+  }
 
   void set_types() {
     if (!t_.types.empty()) return;
@@ -116,7 +123,8 @@ class TableReader {
       if (id) t_.types[static_cast<size_t>(*id)] = static_cast<int64_t>(kind);
     };
     for (size_t i = 0; i < t_.tokens.size(); ++i) {
-      if (t_.model != "gpt2" && parse_byte_token(t_.tokens[i])) t_.types[i] = static_cast<int64_t>(TokenType::kByte);
+      if (t_.model != "gpt2" && parse_byte_token(t_.tokens[i]))
+        t_.types[i] = static_cast<int64_t>(TokenType::kByte);
     }
     set(impl_->bos, TokenType::kControl);
     set(impl_->eos, TokenType::kControl);
@@ -134,7 +142,8 @@ class TableReader {
   Status read_sentencepiece() {
     const bool scored = t_.model == "llama";
     if (t_.scores.empty()) {
-      return invalid_data("tokenizer.ggml.scores is missing, which a tokenizer of kind \"" + t_.model + "\" needs");
+      return invalid_data("tokenizer.ggml.scores is missing, which a tokenizer of kind \"" + t_.model +
+                          "\" needs");
     }
     TokenIndex index;
     UnigramTables unigram;
@@ -158,7 +167,8 @@ class TableReader {
     set_space_rules();
     if (scored) {
       impl_->kind = "sentencepiece-bpe";
-      impl_->segmenter = std::make_unique<ScoredBpe>(ScoredBpeTables{std::move(index), std::move(t_.scores), fallback});
+      impl_->segmenter =
+          std::make_unique<ScoredBpe>(ScoredBpeTables{std::move(index), std::move(t_.scores), fallback});
     } else {
       impl_->kind = "unigram";
       unigram.scores.assign(t_.scores.begin(), t_.scores.end());
@@ -168,7 +178,8 @@ class TableReader {
     return {};
   }
 
-  // The byte tokens. Some but not all of them are as good as none: the unknown token is left, if there is one.
+  // The byte tokens. Some but not all of them are as good as none: the unknown token is left, if there is
+  // one.
   Result<Fallback> read_bytes() {
     Fallback fallback;
     fallback.unknown = unknown_;
@@ -215,7 +226,8 @@ class TableReader {
       const auto left = space == std::string::npos ? std::nullopt : bytes_of(merge.substr(0, space));
       const auto right = space == std::string::npos ? std::nullopt : bytes_of(merge.substr(space + 1));
       if (!left || !right) {
-        return invalid_data("merge " + std::to_string(i) + " of tokenizer.ggml.merges, \"" + printable(merge) +
+        return invalid_data("merge " + std::to_string(i) + " of tokenizer.ggml.merges, \"" +
+                            printable(merge) +
                             "\", is not two texts of the byte-level alphabet with a space between them");
       }
       tables.merges.emplace_back(*left, *right);
@@ -255,8 +267,8 @@ class TableReader {
       if (!is_special(i) && type(i) != TokenType::kUserDefined) continue;
       AddedToken token{t_.tokens[i], static_cast<TokenId>(i)};
       token.special = is_special(i);
-      token.strip_right = std::find(t_.swallow_space_after.begin(), t_.swallow_space_after.end(), token.text) !=
-                          t_.swallow_space_after.end();
+      token.strip_right = std::find(t_.swallow_space_after.begin(), t_.swallow_space_after.end(),
+                                    token.text) != t_.swallow_space_after.end();
       impl_->added.add(std::move(token));
     }
   }
@@ -264,11 +276,13 @@ class TableReader {
   Status set_ends(bool unigram) {
     const bool scored = t_.model == "llama";
     if (t_.add_bos.value_or(scored)) {
-      if (!impl_->bos) return invalid_data("the tokenizer is to begin every text with a bos token, but names none");
+      if (!impl_->bos)
+        return invalid_data("the tokenizer is to begin every text with a bos token, but names none");
       impl_->prefix.push_back(*impl_->bos);
     }
     if (t_.add_eos.value_or(unigram)) {
-      if (!impl_->eos) return invalid_data("the tokenizer is to end every text with an eos token, but names none");
+      if (!impl_->eos)
+        return invalid_data("the tokenizer is to end every text with an eos token, but names none");
       impl_->suffix.push_back(*impl_->eos);
     }
     std::vector<TokenId> ends;

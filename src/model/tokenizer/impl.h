@@ -34,7 +34,8 @@ struct Tokenizer::Impl {
   int drop_leading_spaces = 0;      // by decode at TextPosition::kStart
 };
 
-// Fills end_tokens: eos, `more`, and special tokens whose names end a turn in the chat formats of the supported families.
+// Fills end_tokens: eos, `more`, and special tokens whose names end a turn in the chat formats of the
+// supported families.
 void set_end_tokens(Tokenizer::Impl& impl, const std::vector<TokenId>& more);
 
 }  // namespace cairn

@@ -23,7 +23,9 @@ class JoinSet {
     }
   }
 
-  [[nodiscard]] bool joins(char32_t left, char32_t right) const { return pairs_.find(key(left, right)) != nullptr; }
+  [[nodiscard]] bool joins(char32_t left, char32_t right) const {
+    return pairs_.find(key(left, right)) != nullptr;
+  }
 
  private:
   static uint64_t key(char32_t left, char32_t right) { return static_cast<uint64_t>(left) << 32 | right; }

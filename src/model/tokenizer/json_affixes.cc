@@ -13,7 +13,9 @@ constexpr int kMaxDepth = 8;
 constexpr std::string_view kTemplate = "the post_processor";
 
 Status unsupported_template() {
-  return unsupported("the post_processor of tokenizer.json is not special tokens around one text, which is all that Cairn does");
+  return unsupported(
+      "the post_processor of tokenizer.json is not special tokens around one text, which is all that Cairn "
+      "does");
 }
 
 // Appends the ids of the template's special token `name` to `ids`.
@@ -24,7 +26,8 @@ Status add_special(const json::object& section, std::string_view name, const Tok
   CAIRN_ASSIGN_OR_RETURN(const json::array* list, need_array(*special, kTemplate, "ids"));
   for (const json::value& value : *list) {
     const auto id = as_integer(value);
-    if (!id || *id < 0 || *id >= impl.vocabulary.size()) return wrong(kTemplate, name, "made of ids of the vocabulary");
+    if (!id || *id < 0 || *id >= impl.vocabulary.size())
+      return wrong(kTemplate, name, "made of ids of the vocabulary");
     ids.push_back(static_cast<TokenId>(*id));
   }
   return {};
@@ -39,7 +42,8 @@ Status read_template(const json::object& section, Tokenizer::Impl& impl) {
       ++texts;
       continue;
     }
-    CAIRN_ASSIGN_OR_RETURN(const json::object* special, need_object(item.get_object(), kTemplate, "SpecialToken"));
+    CAIRN_ASSIGN_OR_RETURN(const json::object* special,
+                           need_object(item.get_object(), kTemplate, "SpecialToken"));
     CAIRN_ASSIGN_OR_RETURN(const std::string_view name, string_or(*special, kTemplate, "id", ""));
     CAIRN_RETURN_IF_ERROR(add_special(section, name, impl, texts == 0 ? impl.prefix : impl.suffix));
   }
@@ -63,15 +67,18 @@ Status read_post_processor(const json::value* value, int depth, Tokenizer::Impl&
 }
 
 // The token that tokenizer_config.json names in `field`: "</s>" or {"content": "</s>", ...}.
-Result<std::optional<TokenId>> named_token(const json::object* config, std::string_view field, const Tokenizer::Impl& impl) {
+Result<std::optional<TokenId>> named_token(const json::object* config, std::string_view field,
+                                           const Tokenizer::Impl& impl) {
   const json::value* value = config == nullptr ? nullptr : find(*config, field);
   if (value != nullptr && value->is_object()) value = find(value->get_object(), "content");
   if (value == nullptr) return std::optional<TokenId>();
-  if (!value->is_string()) return invalid_data("\"" + std::string(field) + "\" in tokenizer_config.json names no token");
+  if (!value->is_string())
+    return invalid_data("\"" + std::string(field) + "\" in tokenizer_config.json names no token");
   const auto id = impl.vocabulary.find(std::string_view(value->get_string()));
   if (!id) {
     return invalid_data("\"" + std::string(field) + "\" in tokenizer_config.json is \"" +
-                        std::string(std::string_view(value->get_string())) + "\", which tokenizer.json does not have");
+                        std::string(std::string_view(value->get_string())) +
+                        "\", which tokenizer.json does not have");
   }
   return std::optional<TokenId>(*id);
 }
@@ -81,16 +88,20 @@ bool options_decide(const json::object& config) {
   const json::value* name = find(config, "tokenizer_class");
   if (name == nullptr || !name->is_string()) return false;
   const std::string_view text = name->get_string();
-  return text.starts_with("LlamaTokenizer") || text.starts_with("CodeLlamaTokenizer") || text.starts_with("GemmaTokenizer");
+  return text.starts_with("LlamaTokenizer") || text.starts_with("CodeLlamaTokenizer") ||
+         text.starts_with("GemmaTokenizer");
 }
 
 Status apply_options(const json::object& config, Tokenizer::Impl& impl) {
   if (!options_decide(config)) return {};
-  const auto apply = [&](std::string_view field, std::optional<TokenId> token, std::vector<TokenId>& ids) -> Status {
+  const auto apply = [&](std::string_view field, std::optional<TokenId> token,
+                         std::vector<TokenId>& ids) -> Status {
     if (find(config, field) == nullptr) return {};
     CAIRN_ASSIGN_OR_RETURN(const bool add, bool_or(config, "tokenizer_config.json, not", field, false));
     ids.clear();
-    if (add && !token) return invalid_data("tokenizer_config.json sets \"" + std::string(field) + "\" but names no such token");
+    if (add && !token)
+      return invalid_data("tokenizer_config.json sets \"" + std::string(field) +
+                          "\" but names no such token");
     if (add) ids.push_back(*token);
     return {};
   };
@@ -119,7 +130,8 @@ Result<std::vector<TokenId>> read_end_tokens(const json::object* generation) {
 
 // Without a tokenizer_config.json: what such tokens are usually called.
 std::optional<TokenId> usual_eos(const Tokenizer::Impl& impl) {
-  static constexpr std::array<std::string_view, 5> kNames{"</s>", "<|end_of_text|>", "<|endoftext|>", "<eos>", "<|im_end|>"};
+  static constexpr std::array<std::string_view, 5> kNames{"</s>", "<|end_of_text|>", "<|endoftext|>", "<eos>",
+                                                          "<|im_end|>"};
   for (const std::string_view name : kNames) {
     const auto id = impl.vocabulary.find(name);
     if (id && impl.vocabulary.sort(*id) == TokenSort::kSpecial) return id;
@@ -129,8 +141,8 @@ std::optional<TokenId> usual_eos(const Tokenizer::Impl& impl) {
 
 }  // namespace
 
-Status read_affixes(const json::object& tokenizer_json, const json::object* config, const json::object* generation,
-                    Tokenizer::Impl& impl) {
+Status read_affixes(const json::object& tokenizer_json, const json::object* config,
+                    const json::object* generation, Tokenizer::Impl& impl) {
   CAIRN_RETURN_IF_ERROR(read_post_processor(find(tokenizer_json, "post_processor"), 0, impl));
   CAIRN_ASSIGN_OR_RETURN(impl.bos, named_token(config, "bos_token", impl));
   CAIRN_ASSIGN_OR_RETURN(impl.eos, named_token(config, "eos_token", impl));

@@ -1,4 +1,5 @@
-// Reading fields of JSON objects with errors that name the field. `where` is what the object is, for the message.
+// Reading fields of JSON objects with errors that name the field. `where` is what the object is, for the
+// message.
 #pragma once
 
 #include <boost/json.hpp>
@@ -14,8 +15,8 @@ namespace cairn::json_fields {
 namespace json = boost::json;
 
 inline Status wrong(std::string_view where, std::string_view field, std::string_view wanted) {
-  return invalid_data("\"" + std::string(field) + "\" of " + std::string(where) + " in tokenizer.json is not " +
-                      std::string(wanted));
+  return invalid_data("\"" + std::string(field) + "\" of " + std::string(where) +
+                      " in tokenizer.json is not " + std::string(wanted));
 }
 
 // The field, or null where it is absent or JSON's null.
@@ -24,7 +25,8 @@ inline const json::value* find(const json::object& object, std::string_view fiel
   return value == nullptr || value->is_null() ? nullptr : value;
 }
 
-inline Result<bool> bool_or(const json::object& object, std::string_view where, std::string_view field, bool absent) {
+inline Result<bool> bool_or(const json::object& object, std::string_view where, std::string_view field,
+                            bool absent) {
   const json::value* value = find(object, field);
   if (value == nullptr) return absent;
   if (!value->is_bool()) return wrong(where, field, "true or false");
@@ -32,15 +34,16 @@ inline Result<bool> bool_or(const json::object& object, std::string_view where, 
 }
 
 // Views stay valid as long as the object.
-inline Result<std::string_view> string_or(const json::object& object, std::string_view where, std::string_view field,
-                                          std::string_view absent) {
+inline Result<std::string_view> string_or(const json::object& object, std::string_view where,
+                                          std::string_view field, std::string_view absent) {
   const json::value* value = find(object, field);
   if (value == nullptr) return absent;
   if (!value->is_string()) return wrong(where, field, "a string");
   return std::string_view(value->get_string());
 }
 
-inline Result<const json::array*> need_array(const json::object& object, std::string_view where, std::string_view field) {
+inline Result<const json::array*> need_array(const json::object& object, std::string_view where,
+                                             std::string_view field) {
   const json::value* value = find(object, field);
   if (value == nullptr || !value->is_array()) return wrong(where, field, "a list");
   return &value->get_array();

@@ -21,26 +21,30 @@ struct Section {
 };
 constexpr Section kNormalizer{"the normalizer", "normalizers",
                               "Sequence, Prepend, Replace, NFC, NFD, NFKC, NFKD, Lowercase, Strip"};
-constexpr Section kPreTokenizer{"the pre_tokenizer", "pretokenizers", "Sequence, ByteLevel, Split, Metaspace, Digits"};
+constexpr Section kPreTokenizer{"the pre_tokenizer", "pretokenizers",
+                                "Sequence, ByteLevel, Split, Metaspace, Digits"};
 constexpr Section kDecoder{"the decoder", "decoders",
                            "Sequence, ByteLevel, Metaspace, ByteFallback, Fuse, Replace, Strip"};
 
 Status unsupported_step(const Section& section, std::string_view type) {
-  return unsupported("tokenizer.json asks for the step \"" + std::string(type) + "\" in " + std::string(section.name) +
-                     ", which Cairn does not do; it does " + std::string(section.supported));
+  return unsupported("tokenizer.json asks for the step \"" + std::string(type) + "\" in " +
+                     std::string(section.name) + ", which Cairn does not do; it does " +
+                     std::string(section.supported));
 }
 
 // Calls step(object, type) for each step of the section in order, those in sequences too.
 template <typename Step>
 Status for_each_step(const json::value* value, const Section& section, int depth, Step step) {
   if (value == nullptr || value->is_null()) return {};
-  if (!value->is_object()) return invalid_data(std::string(section.name) + " in tokenizer.json is not an object");
+  if (!value->is_object())
+    return invalid_data(std::string(section.name) + " in tokenizer.json is not an object");
   if (depth > kMaxDepth) return invalid_data(std::string(section.name) + " in tokenizer.json nests too deep");
   const json::object& object = value->get_object();
   CAIRN_ASSIGN_OR_RETURN(const std::string_view type, string_or(object, section.name, "type", ""));
   if (type != "Sequence") return step(object, type);
   CAIRN_ASSIGN_OR_RETURN(const json::array* list, need_array(object, section.name, section.list_name));
-  for (const json::value& inner : *list) CAIRN_RETURN_IF_ERROR(for_each_step(&inner, section, depth + 1, step));
+  for (const json::value& inner : *list)
+    CAIRN_RETURN_IF_ERROR(for_each_step(&inner, section, depth + 1, step));
   return {};
 }
 
@@ -55,11 +59,13 @@ Result<std::variant<std::string, Regex>> read_pattern(const json::object& object
   return Pattern(std::move(compiled));
 }
 
-Status add_normalize_step(const json::object& object, std::string_view type, std::vector<NormalizeStep>& steps) {
-  static constexpr std::array<std::pair<std::string_view, NormalForm>, 4> kForms{{{"NFC", NormalForm::kNfc},
-                                                                                  {"NFD", NormalForm::kNfd},
-                                                                                  {"NFKC", NormalForm::kNfkc},
-                                                                                  {"NFKD", NormalForm::kNfkd}}};
+Status add_normalize_step(const json::object& object, std::string_view type,
+                          std::vector<NormalizeStep>& steps) {
+  static constexpr std::array<std::pair<std::string_view, NormalForm>, 4> kForms{
+      {{"NFC", NormalForm::kNfc},
+       {"NFD", NormalForm::kNfd},
+       {"NFKC", NormalForm::kNfkc},
+       {"NFKD", NormalForm::kNfkd}}};
   for (const auto& [name, form] : kForms) {
     if (type == name) steps.emplace_back(FormStep{form});
     if (type == name) return {};
@@ -99,7 +105,8 @@ Result<PrependScheme> read_prepend_scheme(const json::object& object, const Sect
 }
 
 Result<std::string> read_replacement(const json::object& object, const Section& section) {
-  CAIRN_ASSIGN_OR_RETURN(const std::string_view text, string_or(object, section.name, "replacement", kMetaspace));
+  CAIRN_ASSIGN_OR_RETURN(const std::string_view text,
+                         string_or(object, section.name, "replacement", kMetaspace));
   if (text.empty()) return wrong(section.name, "replacement", "a character");
   return std::string(text);
 }
@@ -112,7 +119,8 @@ Result<SplitStep> read_split(const json::object& object) {
        {"MergedWithNext", SplitBehavior::kMergedWithNext},
        {"Contiguous", SplitBehavior::kContiguous}}};
   CAIRN_ASSIGN_OR_RETURN(auto pattern, read_pattern(object, kPreTokenizer));
-  CAIRN_ASSIGN_OR_RETURN(const std::string_view behavior, string_or(object, kPreTokenizer.name, "behavior", ""));
+  CAIRN_ASSIGN_OR_RETURN(const std::string_view behavior,
+                         string_or(object, kPreTokenizer.name, "behavior", ""));
   CAIRN_ASSIGN_OR_RETURN(const bool invert, bool_or(object, kPreTokenizer.name, "invert", false));
   for (const auto& [name, value] : kBehaviors) {
     if (behavior == name) return SplitStep{std::move(pattern), value, invert};
@@ -134,7 +142,9 @@ Status add_byte_level(const json::object& object, PreTokenizerSection& out) {
 }
 
 Status add_pre_tokenize_step(const json::object& object, std::string_view type, PreTokenizerSection& out) {
-  if (out.byte_level) return unsupported("tokenizer.json has a step after ByteLevel in the pre_tokenizer, which Cairn does not do");
+  if (out.byte_level)
+    return unsupported(
+        "tokenizer.json has a step after ByteLevel in the pre_tokenizer, which Cairn does not do");
   if (type == "ByteLevel") return add_byte_level(object, out);
   if (type == "Split") {
     CAIRN_ASSIGN_OR_RETURN(SplitStep split, read_split(object));
@@ -146,7 +156,8 @@ Status add_pre_tokenize_step(const json::object& object, std::string_view type, 
     CAIRN_ASSIGN_OR_RETURN(step.split, bool_or(object, kPreTokenizer.name, "split", true));
     out.steps.emplace_back(std::move(step));
   } else if (type == "Digits") {
-    CAIRN_ASSIGN_OR_RETURN(const bool individual, bool_or(object, kPreTokenizer.name, "individual_digits", false));
+    CAIRN_ASSIGN_OR_RETURN(const bool individual,
+                           bool_or(object, kPreTokenizer.name, "individual_digits", false));
     out.steps.emplace_back(DigitsStep{individual});
   } else {
     return unsupported_step(kPreTokenizer, type);
@@ -180,7 +191,8 @@ Status add_decode_step(const json::object& object, std::string_view type, bool& 
   } else if (type == "Replace" && !fused) {
     CAIRN_ASSIGN_OR_RETURN(auto pattern, read_pattern(object, kDecoder));
     CAIRN_ASSIGN_OR_RETURN(const std::string_view content, string_or(object, kDecoder.name, "content", ""));
-    if (!std::holds_alternative<std::string>(pattern)) return unsupported("tokenizer.json asks its decoder to replace a Regex, which Cairn does not do");
+    if (!std::holds_alternative<std::string>(pattern))
+      return unsupported("tokenizer.json asks its decoder to replace a Regex, which Cairn does not do");
     out.replacements.emplace_back(std::get<std::string>(pattern), std::string(content));
   } else if (type == "Metaspace") {
     CAIRN_ASSIGN_OR_RETURN(std::string replacement, read_replacement(object, kDecoder));
@@ -197,26 +209,29 @@ Status add_decode_step(const json::object& object, std::string_view type, bool& 
 
 Result<std::vector<NormalizeStep>> read_normalizer(const json::value* section) {
   std::vector<NormalizeStep> steps;
-  CAIRN_RETURN_IF_ERROR(for_each_step(section, kNormalizer, 0, [&](const json::object& object, std::string_view type) {
-    return add_normalize_step(object, type, steps);
-  }));
+  CAIRN_RETURN_IF_ERROR(
+      for_each_step(section, kNormalizer, 0, [&](const json::object& object, std::string_view type) {
+        return add_normalize_step(object, type, steps);
+      }));
   return steps;
 }
 
 Result<PreTokenizerSection> read_pre_tokenizer(const json::value* section) {
   PreTokenizerSection out;
-  CAIRN_RETURN_IF_ERROR(for_each_step(section, kPreTokenizer, 0, [&](const json::object& object, std::string_view type) {
-    return add_pre_tokenize_step(object, type, out);
-  }));
+  CAIRN_RETURN_IF_ERROR(
+      for_each_step(section, kPreTokenizer, 0, [&](const json::object& object, std::string_view type) {
+        return add_pre_tokenize_step(object, type, out);
+      }));
   return out;
 }
 
 Result<DecoderSection> read_decoder(const json::value* section) {
   DecoderSection out;
   bool fused = false;
-  CAIRN_RETURN_IF_ERROR(for_each_step(section, kDecoder, 0, [&](const json::object& object, std::string_view type) {
-    return add_decode_step(object, type, fused, out);
-  }));
+  CAIRN_RETURN_IF_ERROR(
+      for_each_step(section, kDecoder, 0, [&](const json::object& object, std::string_view type) {
+        return add_decode_step(object, type, fused, out);
+      }));
   return out;
 }
 

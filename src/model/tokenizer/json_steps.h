@@ -1,5 +1,5 @@
-// The steps of a tokenizer.json: normalizer, pre-tokenizer, decoder. Each takes the section's value, which may be
-// null. kUnsupported names a step that Cairn does not do, and those that it does.
+// The steps of a tokenizer.json: normalizer, pre-tokenizer, decoder. Each takes the section's value, which
+// may be null. kUnsupported names a step that Cairn does not do, and those that it does.
 #pragma once
 
 #include <boost/json/value.hpp>

@@ -49,7 +49,8 @@ Result<Tokenizer> load_tokenizer(const GgufFile& file) {
   CAIRN_RETURN_IF_ERROR(take(file.find_bool("tokenizer.ggml.add_bos_token"), tables.add_bos));
   CAIRN_RETURN_IF_ERROR(take(file.find_bool("tokenizer.ggml.add_eos_token"), tables.add_eos));
   CAIRN_RETURN_IF_ERROR(take(file.find_bool("tokenizer.ggml.add_space_prefix"), tables.add_space_prefix));
-  CAIRN_RETURN_IF_ERROR(take(file.find_bool("tokenizer.ggml.remove_extra_whitespaces"), tables.remove_extra_spaces));
+  CAIRN_RETURN_IF_ERROR(
+      take(file.find_bool("tokenizer.ggml.remove_extra_whitespaces"), tables.remove_extra_spaces));
   CAIRN_RETURN_IF_ERROR(take_id(file, "tokenizer.ggml.bos_token_id", tables.bos));
   CAIRN_RETURN_IF_ERROR(take_id(file, "tokenizer.ggml.eos_token_id", tables.eos));
   CAIRN_RETURN_IF_ERROR(take_id(file, "tokenizer.ggml.unknown_token_id", tables.unk));
@@ -59,7 +60,8 @@ Result<Tokenizer> load_tokenizer(const GgufFile& file) {
     if (id) tables.end_tokens.push_back(*id);
   }
   if (file.has("tokenizer.ggml.precompiled_charsmap")) {
-    return unsupported("the file has a tokenizer.ggml.precompiled_charsmap, a way to normalize text that Cairn does not do");
+    return unsupported(
+        "the file has a tokenizer.ggml.precompiled_charsmap, a way to normalize text that Cairn does not do");
   }
   CAIRN_RETURN_IF_ERROR(read_phi3_rule(file, tables));
   return make_tokenizer(std::move(tables));

@@ -24,7 +24,18 @@ constexpr std::string_view kGpt4oPattern =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
     R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-enum class Way { kDefault, kGpt2, kLlama3, kDbrx, kQwen2, kStableLm2, kDigitsThenGpt2, kFalcon, kTekken, kGpt4o };
+enum class Way {
+  kDefault,
+  kGpt2,
+  kLlama3,
+  kDbrx,
+  kQwen2,
+  kStableLm2,
+  kDigitsThenGpt2,
+  kFalcon,
+  kTekken,
+  kGpt4o
+};
 
 struct Name {
   std::string_view name;
@@ -100,8 +111,8 @@ Result<PreTokenization> make_pre_tokenization(std::string_view name) {
     made.add_bos = made.whole_words_first;
     return made;
   }
-  return unsupported("tokenizer.ggml.pre is \"" + std::string(name) + "\", a way to split text that Cairn does not know; it knows " +
-                     known);
+  return unsupported("tokenizer.ggml.pre is \"" + std::string(name) +
+                     "\", a way to split text that Cairn does not know; it knows " + known);
 }
 
 }  // namespace cairn

@@ -59,9 +59,7 @@ void join_spans(std::vector<Span>& spans, SplitBehavior behavior) {
   bool previous_match = false;
   switch (behavior) {
     case SplitBehavior::kIsolated: return;
-    case SplitBehavior::kRemoved:
-      std::erase_if(spans, [](const Span& s) { return s.match; });
-      return;
+    case SplitBehavior::kRemoved: std::erase_if(spans, [](const Span& s) { return s.match; }); return;
     case SplitBehavior::kContiguous:
       for (const Span& span : spans) {
         if (!out.empty() && span.match == previous_match) {
@@ -150,7 +148,8 @@ std::string metaspaced(const MetaspaceStep& step, const Word& word) {
       text += c;
     }
   }
-  const bool wanted = step.scheme == PrependScheme::kAlways || (step.scheme == PrependScheme::kFirst && word.at_start);
+  const bool wanted =
+      step.scheme == PrependScheme::kAlways || (step.scheme == PrependScheme::kFirst && word.at_start);
   if (wanted && !text.starts_with(step.replacement)) text.insert(0, step.replacement);
   return text;
 }

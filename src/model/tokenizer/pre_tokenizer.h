@@ -49,7 +49,8 @@ class PreTokenizer {
  public:
   PreTokenizer() = default;
   explicit PreTokenizer(std::vector<PreTokenizeStep> steps) : steps_(std::move(steps)) {}
-  // Replaces `words` by what they are cut into; none is empty. Views point into `words.made` or the old texts.
+  // Replaces `words` by what they are cut into; none is empty. Views point into `words.made` or the old
+  // texts.
   Status apply(Words& words) const;
 
  private:

@@ -55,8 +55,10 @@ Result<std::string> translate(std::string_view pattern) {
       }
       continue;
     }
-    if (in_class && c == '[' && pattern.substr(i, 2) != "[:") return cannot_say(pattern, "a class inside a class");
-    if (in_class && pattern.substr(i, 2) == "&&") return cannot_say(pattern, "an intersection of classes (&&)");
+    if (in_class && c == '[' && pattern.substr(i, 2) != "[:")
+      return cannot_say(pattern, "a class inside a class");
+    if (in_class && pattern.substr(i, 2) == "&&")
+      return cannot_say(pattern, "an intersection of classes (&&)");
     out += c;
     if (!in_class && c == '[') {
       in_class = true;
@@ -95,8 +97,8 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   int error = 0;
   PCRE2_SIZE at = 0;
   const uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
-  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), options, &error,
-                                   &at, context.get());
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                                   options, &error, &at, context.get());
   if (code == nullptr) {
     std::array<PCRE2_UCHAR, 160> message{};
     pcre2_get_error_message(error, message.data(), message.size());
@@ -134,12 +136,12 @@ Regex::Matcher::Matcher(const Regex& regex) : state_(std::make_unique<State>(reg
 Regex::Matcher::~Matcher() = default;
 
 Result<std::optional<RegexMatch>> Regex::Matcher::find(std::string_view text, size_t from) {
-  const int count = pcre2_match(state_->code->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
-                                PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, state_->data, state_->context);
+  const int count = pcre2_match(state_->code->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
+                                from, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, state_->data, state_->context);
   if (count == PCRE2_ERROR_NOMATCH) return std::optional<RegexMatch>();
   if (count < 0) {
-    return unsupported("the tokenizer's pattern needs too much work on this text (byte offset " + std::to_string(from) +
-                       "): shorten the text or mend the pattern");
+    return unsupported("the tokenizer's pattern needs too much work on this text (byte offset " +
+                       std::to_string(from) + "): shorten the text or mend the pattern");
   }
   const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(state_->data);
   if (offsets[1] <= offsets[0] || offsets[0] < from) {  // \K inside a lookaround can do that

@@ -23,8 +23,9 @@ std::optional<uint8_t> parse_byte_token(std::string_view text) {
 }
 
 Status no_token_for(std::string_view character) {
-  return invalid_argument("the text holds \"" + std::string(character) +
-                          "\", for which this model's vocabulary has no token, no byte tokens and no unknown token");
+  return invalid_argument(
+      "the text holds \"" + std::string(character) +
+      "\", for which this model's vocabulary has no token, no byte tokens and no unknown token");
 }
 
 }  // namespace cairn

@@ -25,7 +25,8 @@ inline std::optional<TokenId> find_token(const TokenIndex& index, std::string_vi
   return it->second;
 }
 
-// The longest token that is taken: real ones end near 256 bytes, and the cost of looking a text up grows with it.
+// The longest token that is taken: real ones end near 256 bytes, and the cost of looking a text up grows with
+// it.
 inline constexpr size_t kMaxTokenBytes = 4096;
 
 // What to write for a character that no token holds: its bytes, if every byte has a token; else the

@@ -1,5 +1,5 @@
-// ScoredBpe: SentencePiece's BPE. Of all neighbours whose joined text is a token, the pair with the best score
-// is joined first (the leftmost of equals), until no pair is a token.
+// ScoredBpe: SentencePiece's BPE. Of all neighbours whose joined text is a token, the pair with the best
+// score is joined first (the leftmost of equals), until no pair is a token.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,8 @@ class ScoredBpe final : public Segmenter {
   Status segment(std::string_view word, MergeScratch& scratch, std::vector<TokenId>& ids) const override;
 
  private:
-  Status emit(std::string_view word, const MergeScratch& scratch, bool& after_unknown, std::vector<TokenId>& ids) const;
+  Status emit(std::string_view word, const MergeScratch& scratch, bool& after_unknown,
+              std::vector<TokenId>& ids) const;
   ScoredBpeTables tables_;
   JoinSet joins_;
   size_t longest_ = 0;

@@ -19,7 +19,8 @@ Status encode_plain(const Tokenizer::Impl& impl, std::string_view text, Place pl
   Words words;
   words.words.push_back({text, place == Place::kStart});
   CAIRN_RETURN_IF_ERROR(impl.pre_tokenizer.apply(words));
-  for (const Word& word : words.words) CAIRN_RETURN_IF_ERROR(impl.segmenter->segment(word.text, scratch, ids));
+  for (const Word& word : words.words)
+    CAIRN_RETURN_IF_ERROR(impl.segmenter->segment(word.text, scratch, ids));
   return {};
 }
 
@@ -42,7 +43,7 @@ Status encode_piece(const Tokenizer::Impl& impl, std::string_view text, Place pl
 
 void set_end_tokens(Tokenizer::Impl& impl, const std::vector<TokenId>& more) {
   static constexpr std::array<std::string_view, 9> kNames{
-      "<|eot_id|>",    "<|eom_id|>",    "<|im_end|>",         "<|end|>",           "<end_of_turn>",
+      "<|eot_id|>",    "<|eom_id|>",      "<|im_end|>",         "<|end|>",   "<end_of_turn>",
       "<|endoftext|>", "<|end_of_text|>", "<end_of_utterance>", "<|return|>"};
   std::vector<TokenId>& ends = impl.end_tokens;
   ends = more;

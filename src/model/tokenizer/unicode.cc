@@ -17,12 +17,14 @@ bool is_number(char32_t c) { return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_
 
 bool is_word(char32_t c) {
   const auto code = static_cast<UChar32>(c);
-  return u_hasBinaryProperty(code, UCHAR_ALPHABETIC) != 0 || u_hasBinaryProperty(code, UCHAR_JOIN_CONTROL) != 0 ||
+  return u_hasBinaryProperty(code, UCHAR_ALPHABETIC) != 0 ||
+         u_hasBinaryProperty(code, UCHAR_JOIN_CONTROL) != 0 ||
          (U_GET_GC_MASK(code) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0;
 }
 
 std::string normalize(std::string_view text, NormalForm form) {
-  const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
+  const bool ascii =
+      std::all_of(text.begin(), text.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
   if (ascii) return std::string(text);  // its own normal form, in all four
   UErrorCode error = U_ZERO_ERROR;
   const icu::Normalizer2* normalizer = nullptr;
@@ -35,7 +37,8 @@ std::string normalize(std::string_view text, NormalForm form) {
   CHECK(U_SUCCESS(error));  // the tables are built into the library
   std::string out;
   icu::StringByteSink<std::string> sink(&out);
-  normalizer->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink, nullptr, error);
+  normalizer->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink,
+                            nullptr, error);
   CHECK(U_SUCCESS(error));  // valid UTF-8 of less than 2 GiB always has a normal form
   return out;
 }

@@ -12,9 +12,9 @@
 namespace cairn {
 
 enum class TokenSort : uint8_t {
-  kAbsent,    // no token has this id (a gap)
+  kAbsent,  // no token has this id (a gap)
   kOrdinary,
-  kSpecial,   // hidden unless asked for
+  kSpecial,  // hidden unless asked for
 };
 
 class Vocabulary {
@@ -24,8 +24,8 @@ class Vocabulary {
 
   [[nodiscard]] int64_t size() const { return static_cast<int64_t>(tokens_.size()); }
   [[nodiscard]] bool has(TokenId id) const { return sort(id) != TokenSort::kAbsent; }
-  [[nodiscard]] TokenSort sort(TokenId id) const;          // kAbsent outside [0, size())
-  [[nodiscard]] std::string_view text(TokenId id) const;   // empty outside [0, size())
+  [[nodiscard]] TokenSort sort(TokenId id) const;         // kAbsent outside [0, size())
+  [[nodiscard]] std::string_view text(TokenId id) const;  // empty outside [0, size())
   // The lowest id with this text, special tokens before ordinary ones. Walks over all tokens.
   [[nodiscard]] std::optional<TokenId> find(std::string_view text) const;
 

@@ -1,0 +1,31 @@
+// cairn bench: what the machine can do, and what the engine makes of it.
+#pragma once
+
+#include <string>
+
+#include "cli/common_options.h"
+#include "cli/exit_code.h"
+
+namespace cairn {
+
+class Console;
+
+// What to measure; the words that the command line takes are those of bench_subject_name().
+enum class BenchSubject : uint8_t {
+  kAll,
+  kCache,  // generating with and without the cache, and the counts beside their formulas
+  kSpeed,  // decode and prefill beside the machine's ceilings
+};
+
+// How tables are written.
+enum class TableForm : uint8_t { kAligned, kCsv };
+
+struct BenchOptions {
+  CommonOptions common;
+  BenchSubject subject = BenchSubject::kAll;
+  TableForm table_form = TableForm::kAligned;  // --csv
+};
+
+ExitCode run_bench(const BenchOptions& options, Console& console);
+
+}  // namespace cairn

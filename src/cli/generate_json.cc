@@ -1,0 +1,54 @@
+#include "cli/generate_json.h"
+
+#include <boost/json/array.hpp>
+
+#include "cli/json_text.h"
+
+namespace cairn {
+namespace {
+
+boost::json::array ids(const std::vector<TokenId>& tokens) {
+  boost::json::array array;
+  array.reserve(tokens.size());
+  for (const TokenId token : tokens) array.emplace_back(token);
+  return array;
+}
+
+boost::json::object settings(const GenerateReport& report) {
+  return {{"model", json_text(report.opened.path)},
+          {"family", report.opened.model->config().family},
+          {"isa", isa_name(report.opened.kernels->isa)},
+          {"threads", report.opened.threads->thread_count()},
+          {"context", report.engine.context},
+          {"cache", kv_holding_name(report.engine.holding)},
+          {"kv", kv_type_name(report.engine.kv_type)},
+          {"prefill_chunk", report.engine.prefill_chunk},
+          {"seed", report.seed},
+          {"temperature", report.options.sampling.temperature}};
+}
+
+}  // namespace
+
+std::string generate_json(const GenerateReport& report) {
+  const Reply& reply = report.reply;
+  const RequestStats& stats = reply.result.stats;
+  boost::json::object object{
+      {"prompt_tokens", stats.prompt_tokens},
+      {"prompt_token_ids", ids(report.prompt.tokens)},
+      {"tokens", ids(reply.tokens)},
+      {"text", reply.text},
+      {"finish_reason", finish_reason_name(reply.result.reason)},
+      {"logits_sha256", reply.logits_sha256},
+      {"sampled_steps", reply.sampled_steps},
+      {"ttft_ms", static_cast<double>(stats.ttft_ns) / 1e6},
+      {"tpot_ms", stats.tpot_ns / 1e6},
+      {"kv_bytes", stats.kv_bytes},
+      {"kv_pool_bytes", reply.kv_pool_bytes},
+      {"peak_rss_bytes", report.peak_rss_bytes},
+      {"load_ms", static_cast<double>(report.opened.load_ns) / 1e6},
+      {"settings", settings(report)},
+  };
+  return json_line(object);
+}
+
+}  // namespace cairn

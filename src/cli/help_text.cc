@@ -1,0 +1,63 @@
+#include "cli/help_text.h"
+
+namespace cairn {
+
+std::string overview_text() {
+  return R"(cairn runs language models on this machine's processor.
+
+  cairn generate -p "Once upon a time"     write on from a text
+  cairn chat                               talk, turn by turn
+  cairn tokenize -p "Once upon a time"     text to token ids, and back
+  cairn model                              what is in a model file
+  cairn verify                             check that the cache changes no bit of any result
+  cairn bench                              measure this machine, and the engine on it
+
+The small demo model is used where -m names no other:
+
+  cairn generate -m qwen3-0.6b-q8_0.gguf -p "The sea is" -n 100
+  cairn chat -m ~/models/SmolLM2-360M-Instruct
+  cairn generate -f story.txt --temp 0 --json > result.json
+
+cairn COMMAND --help lists a command's options. Text goes to standard output as it comes, all else to
+standard error. Exit code: 0 done, 1 failed, 2 bad usage, 130 stopped by Ctrl-C.
+)";
+}
+
+std::string version_text() { return "cairn " CAIRN_VERSION "\n"; }
+
+const char* const kGenerateExamples = R"(Examples:
+  cairn generate -p "Once upon a time"
+  echo "Once upon a time" | cairn generate -p - -n 50 --temp 0
+  cairn generate --prompt-tokens 1,403,407 --json
+A last line end of standard input or of a file is not part of the prompt. On a terminal the prompt is shown
+before the text. Ctrl-C ends the text; statistics follow, and the exit code is 130.)";
+
+const char* const kChatExamples = R"(Examples:
+  cairn chat
+  cairn chat -m ~/models/SmolLM2-360M-Instruct --system "You answer in one sentence."
+Ctrl-C stops a reply; at the prompt, a second Ctrl-C or Ctrl-D leaves. /reset begins a new conversation.)";
+
+const char* const kTokenizeExamples = R"(Examples:
+  cairn tokenize -p "Once upon a time"
+  cairn tokenize -f story.txt --ids
+  cairn tokenize --decode 1,403,407)";
+
+const char* const kModelExamples = R"(Examples:
+  cairn model
+  cairn model -m tinyllama.gguf --metadata
+  cairn model synth --help      write a model of a real shape with random weights)";
+
+const char* const kSynthExamples = R"(Example:
+  cairn model synth --shape tinyllama-1.1b --type q8_0 --context 32768 tinyllama.gguf
+Its weights are random: it says nothing, but it computes as a trained model does.)";
+
+const char* const kVerifyExamples = R"(Examples:
+  cairn verify
+  cairn verify -m tinyllama.gguf --isa avx2)";
+
+const char* const kBenchExamples = R"(Examples:
+  cairn bench cache
+  cairn bench speed -m tinyllama.gguf -t 2
+  cairn bench --csv > bench.csv)";
+
+}  // namespace cairn

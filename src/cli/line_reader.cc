@@ -1,0 +1,32 @@
+#include "cli/line_reader.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace cairn {
+
+LineReader::Event LineReader::read(std::string& line) {
+  constexpr size_t kLongestLine = size_t{1} << 20;
+  std::array<char, 4096> part;
+  while (true) {
+    const size_t end = pending_.find('\n');
+    if (end != std::string::npos || pending_.size() >= kLongestLine || (at_end_ && !pending_.empty())) {
+      line = pending_.substr(0, std::min(end, kLongestLine));
+      pending_.erase(0, line.size() + (end == line.size() ? 1 : 0));
+      return Event::kLine;
+    }
+    if (at_end_) return Event::kEnd;
+    const ssize_t got = ::read(fd_, part.data(), part.size());
+    if (got < 0 && errno == EINTR) return Event::kInterrupted;
+    if (got <= 0) {
+      at_end_ = true;  // a broken input ends like a closed one
+    } else {
+      pending_.append(part.data(), static_cast<size_t>(got));
+    }
+  }
+}
+
+}  // namespace cairn

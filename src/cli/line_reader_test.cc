@@ -1,0 +1,57 @@
+#include "cli/line_reader.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <string_view>
+
+namespace cairn {
+namespace {
+
+using Event = LineReader::Event;
+
+// A reader of `text`, which ends after it. The text must fit into a pipe.
+class Input {
+ public:
+  explicit Input(std::string_view text) {
+    EXPECT_EQ(::pipe(ends_.data()), 0);
+    EXPECT_EQ(::write(ends_[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    ::close(ends_[1]);
+  }
+  ~Input() { ::close(ends_[0]); }
+  [[nodiscard]] int fd() const { return ends_[0]; }
+
+ private:
+  std::array<int, 2> ends_{};
+};
+
+TEST(LineReader, GivesLinesUntilTheEnd) {
+  const Input input("one\n\nthree");
+  LineReader reader(input.fd());
+  std::string line;
+  EXPECT_EQ(reader.read(line), Event::kLine);
+  EXPECT_EQ(line, "one");
+  EXPECT_EQ(reader.read(line), Event::kLine);
+  EXPECT_EQ(line, "");
+  EXPECT_EQ(reader.read(line), Event::kLine);
+  EXPECT_EQ(line, "three");
+  EXPECT_EQ(reader.read(line), Event::kEnd);
+  EXPECT_EQ(reader.read(line), Event::kEnd);
+}
+
+TEST(LineReader, OfNothingEndsAtOnce) {
+  const Input input("");
+  LineReader reader(input.fd());
+  std::string line;
+  EXPECT_EQ(reader.read(line), Event::kEnd);
+}
+
+TEST(LineReader, OfAClosedFileEnds) {
+  LineReader reader(-1);
+  std::string line;
+  EXPECT_EQ(reader.read(line), Event::kEnd);
+}
+
+}  // namespace
+}  // namespace cairn

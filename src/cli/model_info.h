@@ -1,0 +1,22 @@
+// cairn model: what is in a model file. Reads its head only; loads no weights.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/common_options.h"
+#include "cli/exit_code.h"
+
+namespace cairn {
+
+class Console;
+
+struct ModelInfoOptions {
+  std::optional<std::string> model_path;
+  enum class What : uint8_t { kSummary, kPath, kMetadata } what = What::kSummary;
+  OutputForm output_form = OutputForm::kText;
+};
+
+ExitCode run_model_info(const ModelInfoOptions& options, Console& console);
+
+}  // namespace cairn

@@ -1,0 +1,44 @@
+// What a model file holds, as numbers, and those as text or JSON. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/model_file.h"
+#include "model/config.h"
+
+namespace cairn {
+
+struct TensorTypeCount {
+  std::string name;
+  uint64_t tensor_count = 0;
+  uint64_t element_count = 0;
+  uint64_t bytes = 0;
+};
+
+struct KvCost {
+  std::string type_name;        // "f16"
+  uint64_t position_bytes = 0;  // of all layers
+};
+
+struct ModelSummary {
+  std::string path;
+  std::string kind;
+  uint64_t file_bytes = 0;
+  uint64_t parameter_count = 0;
+  std::vector<TensorTypeCount> tensor_types;  // the most bytes first
+  std::optional<Config> config;               // absent: Cairn cannot run it, see `refusal`
+  std::string refusal;
+  std::string tokenizer;  // its kind, or why there is none
+  int64_t token_count = 0;
+  bool has_chat_template = false;
+  std::vector<KvCost> kv_costs;  // for each --kv; empty without a config
+};
+
+[[nodiscard]] ModelSummary summarise(const ModelFile& file, const std::string& path);
+[[nodiscard]] std::string summary_text(const ModelSummary& summary);
+[[nodiscard]] std::string summary_json(const ModelSummary& summary);
+
+}  // namespace cairn

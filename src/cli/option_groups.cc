@@ -1,0 +1,133 @@
+#include "cli/option_groups.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cli/token_list.h"
+
+namespace cairn {
+namespace {
+
+// What our own parsers say goes through CLI11 as its error.
+template <typename T>
+T value_or_throw(const std::string& option, Result<T> result) {
+  if (!result.ok()) throw CLI::ValidationError(option, result.status().message());
+  return std::move(result).value();
+}
+
+// An option whose text is read by one of our parsers.
+template <typename Parse>
+CLI::Option* add_parsed(CLI::App& app, const std::string& name, const Parse& parse, const std::string& help) {
+  return app.add_option_function<std::string>(name, parse, help);
+}
+
+Isa parse_isa(const std::string& name) {
+  const auto isa = isa_from_name(name);
+  if (isa.has_value()) return *isa;
+  std::string names;
+  for (const Isa known : available_isas())
+    names += (names.empty() ? "" : ", ") + std::string(isa_name(known));
+  throw CLI::ValidationError("--isa",
+                             "no instruction set is named '" + name + "'; this machine has: " + names);
+}
+
+}  // namespace
+
+void add_model_option(CLI::App& app, std::optional<std::string>& model_path) {
+  app.add_option("-m,--model", model_path, "GGUF file or Hugging Face folder (default: the demo model)")
+      ->type_name("PATH");
+}
+
+void add_json_option(CLI::App& app, OutputForm& form) {
+  app.add_flag_callback(
+      "--json", [&form] { form = OutputForm::kJson; },
+      "Print one JSON object on standard output, nothing else");
+}
+
+void add_common_options(CLI::App& app, CommonOptions& common) {
+  constexpr int kThreadsMax = 1024;
+  constexpr int64_t kCountMax = int64_t{1} << 31;
+  add_model_option(app, common.model_path);
+  app.add_option("-c,--context", common.context,
+                 "Positions that the context holds (default: the model's, at most 8192)")
+      ->check(CLI::Range(int64_t{1}, kCountMax))
+      ->type_name("N");
+  app.add_option("-t,--threads", common.thread_count,
+                 "Threads (default: all physical cores that may be used)")
+      ->check(CLI::Range(1, kThreadsMax))
+      ->type_name("N");
+  add_parsed(
+      app, "--isa", [&common](const std::string& name) { common.isa = parse_isa(name); },
+      "Instruction set: scalar, neon, avx2, avx512, amx (default: the best here)")
+      ->type_name("NAME");
+  add_parsed(
+      app, "--cache",
+      [&common](const std::string& name) {
+        common.kv_holding = value_or_throw("--cache", parse_kv_holding(name));
+      },
+      "How keys and values are held: none, growing, contiguous, paged (default: paged)")
+      ->type_name("NAME");
+  add_parsed(
+      app, "--kv",
+      [&common](const std::string& name) { common.kv_type = value_or_throw("--kv", parse_kv_type(name)); },
+      "How they are stored: f32, f16, bf16 (default: f16)")
+      ->type_name("NAME");
+  app.add_option("--prefill-chunk", common.prefill_chunk,
+                 "Prompt positions that are run at once (default: 512)")
+      ->check(CLI::Range(int64_t{1}, kCountMax))
+      ->type_name("N");
+}
+
+void add_text_options(CLI::App& app, PromptOptions& prompt) {
+  app.add_option("-p,--prompt", prompt.text, "The text; - reads standard input")->type_name("TEXT");
+  app.add_option("-f,--file", prompt.file, "Read the text from a file")->type_name("FILE");
+}
+
+void add_sampling_options(CLI::App& app, SamplingOptions& sampling) {
+  const std::string group = "How tokens are chosen";
+  const auto add_number = [&](const std::string& name, auto& value, const std::string& help) {
+    app.add_option(name, value, help)->type_name("N")->group(group);
+  };
+  add_number("--temp", sampling.temperature, "Temperature; 0: always the most likely token (default: 0.8)");
+  add_number("--top-k", sampling.top_k, "Only the K most likely tokens; 0: all (default: 40)");
+  add_number("--top-p", sampling.top_p, "Only the most likely tokens that together reach P (default: 0.95)");
+  add_number("--min-p", sampling.min_p, "Only tokens at least P times as likely as the best (default: 0.05)");
+  add_number("--repeat-penalty", sampling.repeat_penalty,
+             "Divide the logits of tokens seen before (default: 1)");
+  add_number("--frequency-penalty", sampling.frequency_penalty,
+             "Subtract this for each time seen (default: 0)");
+  add_number("--presence-penalty", sampling.presence_penalty, "Subtract this once where seen (default: 0)");
+  add_number("--seed", sampling.seed,
+             "The same seed gives the same text (default: a new one, which is told)");
+  app.add_option("--stop", sampling.stop_strings, "End before this text; may be given several times")
+      ->allow_extra_args(false)
+      ->type_name("TEXT")
+      ->group(group);
+  app.add_option_function<std::vector<std::string>>(
+         "--logit-bias",
+         [&sampling](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             sampling.logit_bias.push_back(value_or_throw("--logit-bias", parse_logit_bias(text)));
+           }
+         },
+         "Add to a token's logit, or forbid it: 42=-inf; may be given several times")
+      ->allow_extra_args(false)
+      ->type_name("ID=VALUE")
+      ->group(group);
+  app.add_flag_callback(
+         "--ignore-eos", [&sampling] { sampling.end_tokens = EndTokens::kAreIgnored; },
+         "Go on after the model's end token")
+      ->group(group);
+}
+
+void add_token_list_option(CLI::App& app, const std::string& name,
+                           std::optional<std::vector<TokenId>>& tokens, const std::string& help) {
+  add_parsed(
+      app, name,
+      [&tokens, name](const std::string& text) { tokens = value_or_throw(name, parse_token_list(text)); },
+      help)
+      ->type_name("IDS");
+}
+
+}  // namespace cairn

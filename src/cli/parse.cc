@@ -1,0 +1,230 @@
+#include "cli/parse.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <array>
+
+#include "cli/help_text.h"
+#include "cli/nearest.h"
+#include "cli/option_groups.h"
+#include "kernels/tensor_type.h"
+
+namespace cairn {
+namespace {
+
+using Arguments = std::span<const std::string>;
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  return names;
+}
+
+std::string with_nearest(std::string message, std::string_view word, std::span<const std::string> names) {
+  const auto nearest = nearest_name(word, names);
+  return nearest.has_value() ? message + "; did you mean " + *nearest + "?" : message;
+}
+
+// Runs a parser that one of the functions below has set up.
+Result<Command> run_parser(CLI::App& app, Arguments arguments, const Command& command) {
+  app.allow_extras();
+  app.get_formatter()->column_width(34);
+  app.get_formatter()->label("OPTIONS", "options");
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(std::move(reversed));
+  } catch (const CLI::CallForHelp&) {
+    return Command(ShowText{app.help()});
+  } catch (const CLI::ParseError& error) {
+    return invalid_argument(std::string(error.what()) + " (" + app.get_name() + " --help explains)");
+  }
+  const std::vector<std::string> unknown = app.remaining();
+  if (unknown.empty()) return command;
+
+  const auto option =
+      std::ranges::find_if(unknown, [](const std::string& word) { return word.starts_with('-'); });
+  const std::string& word = option == unknown.end() ? unknown.front() : *option;
+  const std::string what = option == unknown.end() ? " expects no argument '" : " has no option '";
+  const std::string name = word.substr(0, word.find('='));
+  return invalid_argument(with_nearest(app.get_name() + what + word + "'", name, option_names(app)));
+}
+
+// The parsers fill the options that stand in `command`, so it is copied only when they are done.
+template <typename Options, typename AddOptions>
+Result<Command> parse_with(const std::string& name, const std::string& what, const char* examples,
+                           Arguments arguments, const AddOptions& add_options) {
+  CLI::App app(what, name);
+  app.footer(examples);
+  app.option_defaults()->group("Options");
+  Command command = Options{};
+  add_options(app, std::get<Options>(command));
+  return run_parser(app, arguments, command);
+}
+
+Result<Command> parse_generate(Arguments arguments) {
+  return parse_with<GenerateOptions>("cairn generate", "Writes on from a prompt.", kGenerateExamples,
+                                     arguments, [](CLI::App& app, GenerateOptions& options) {
+                                       add_text_options(app, options.prompt);
+                                       add_token_list_option(app, "--prompt-tokens", options.prompt.tokens,
+                                                             "The prompt as token ids: 1,2,3");
+                                       app.add_option("-n,--max-tokens", options.max_tokens,
+                                                      "Tokens to write at most (default: 512)")
+                                           ->check(CLI::Range(int64_t{0}, int64_t{1} << 31))
+                                           ->type_name("N");
+                                       add_common_options(app, options.common);
+                                       add_json_option(app, options.common.output_form);
+                                       add_sampling_options(app, options.sampling);
+                                     });
+}
+
+Result<Command> parse_chat(Arguments arguments) {
+  return parse_with<ChatOptions>(
+      "cairn chat", "Talks, turn by turn; what was said stays in the cache.", kChatExamples, arguments,
+      [](CLI::App& app, ChatOptions& options) {
+        app.add_option("--system", options.system, "What the model is told about its task")
+            ->type_name("TEXT");
+        app.add_option("-n,--max-tokens", options.max_tokens, "Tokens of a reply at most (default: no limit)")
+            ->check(CLI::Range(int64_t{1}, int64_t{1} << 31))
+            ->type_name("N");
+        add_common_options(app, options.common);
+        add_sampling_options(app, options.sampling);
+      });
+}
+
+Result<Command> parse_tokenize(Arguments arguments) {
+  return parse_with<TokenizeOptions>(
+      "cairn tokenize", "Shows a text's tokens: id and piece.", kTokenizeExamples, arguments,
+      [](CLI::App& app, TokenizeOptions& options) {
+        using Form = TokenizeOptions::Form;
+        add_text_options(app, options.input);
+        add_token_list_option(app, "--decode", options.decode, "The text of these ids instead: 1,2,3");
+        add_model_option(app, options.model_path);
+        app.add_flag_callback(
+            "--no-bos", [&options] { options.bos_eos = BosEos::kNone; },
+            "Without the tokens that the model wants around a text");
+        app.add_flag_callback(
+            "--special", [&options] { options.special_text = SpecialText::kParsed; },
+            "Names of special tokens in the text are those tokens (--decode: are shown)");
+        app.add_flag_callback(
+            "--ids", [&options] { options.form = Form::kIds; },
+            "Only the ids, as --prompt-tokens takes them");
+        app.add_flag_callback(
+            "--json", [&options] { options.form = Form::kJson; },
+            "Print one JSON object on standard output, nothing else");
+      });
+}
+
+Result<Command> parse_model_synth(Arguments arguments) {
+  std::string shapes;
+  for (const std::string_view name : synth_shape_names()) shapes += "\n  " + std::string(name);
+  const std::string footer = std::string(kSynthExamples) + "\nShapes:" + shapes;
+  auto command = parse_with<ModelSynthOptions>(
+      "cairn model synth", "Writes a model file of a real shape with random weights.", footer.c_str(),
+      arguments, [](CLI::App& app, ModelSynthOptions& options) {
+        app.add_option("--shape", options.synth.shape, "One of the shapes below")->type_name("NAME");
+        app.add_option_function<std::string>(
+               "--type",
+               [&options](const std::string& name) {
+                 const auto type = tensor_type_from_name(name);
+                 if (!type.has_value())
+                   throw CLI::ValidationError("--type", "no tensor type is named '" + name + "'");
+                 options.synth.type = *type;
+               },
+               "Type of the matrices: f32, f16, bf16, q8_0, q4_k, ... (default: q8_0)")
+            ->type_name("NAME");
+        app.add_option("-c,--context", options.synth.context_length, "Context instead of the shape's own")
+            ->check(CLI::Range(int64_t{1}, int64_t{1} << 31))
+            ->type_name("N");
+        app.add_option("--seed", options.synth.seed, "The same seed gives the same file (default: 1)")
+            ->type_name("N");
+        app.add_option("OUT.gguf", options.path, "The file to write");
+      });
+  if (!command.ok()) return command;
+  const auto* options = std::get_if<ModelSynthOptions>(&*command);
+  if (options == nullptr) return command;
+  if (options->synth.shape.empty()) {
+    return invalid_argument("cairn model synth needs --shape NAME; the shapes are:" + shapes);
+  }
+  if (options->path.empty()) return invalid_argument("cairn model synth needs the name of the file to write");
+  return command;
+}
+
+Result<Command> parse_model(Arguments arguments) {
+  if (!arguments.empty() && arguments.front() == "synth") return parse_model_synth(arguments.subspan(1));
+  return parse_with<ModelInfoOptions>(
+      "cairn model", "Shows what is in a model file.", kModelExamples, arguments,
+      [](CLI::App& app, ModelInfoOptions& options) {
+        using What = ModelInfoOptions::What;
+        add_model_option(app, options.model_path);
+        app.add_flag_callback(
+            "--path", [&options] { options.what = What::kPath; }, "Only the path of the file");
+        app.add_flag_callback(
+            "--metadata", [&options] { options.what = What::kMetadata; }, "All keys and values of the file");
+        add_json_option(app, options.output_form);
+      });
+}
+
+Result<Command> parse_verify(Arguments arguments) {
+  return parse_with<VerifyOptions>(
+      "cairn verify", "Checks on your model and machine that the cache changes no bit of any result.",
+      kVerifyExamples, arguments, [](CLI::App& app, VerifyOptions& options) {
+        add_common_options(app, options.common);
+        add_json_option(app, options.common.output_form);
+        app.add_option("-n,--positions", options.position_count, "Positions to compare in each row")
+            ->check(CLI::Range(int64_t{2}, int64_t{1} << 31))
+            ->type_name("N");
+        app.add_option("--seed", options.seed, "Of the prompt that is made up (default: 1)")->type_name("N");
+      });
+}
+
+Result<Command> parse_bench(Arguments arguments) {
+  return parse_with<BenchOptions>(
+      "cairn bench", "Measures this machine, and the engine on it.", kBenchExamples, arguments,
+      [](CLI::App& app, BenchOptions& options) {
+        const std::map<std::string, BenchSubject> subjects{
+            {"all", BenchSubject::kAll}, {"cache", BenchSubject::kCache}, {"speed", BenchSubject::kSpeed}};
+        app.add_option_function<std::string>(
+            "WHAT",
+            [subjects, &options](const std::string& name) {
+              const auto found = subjects.find(name);
+              if (found == subjects.end()) {
+                throw CLI::ValidationError("cairn bench",
+                                           "there is no bench '" + name + "': choose cache, speed or all");
+              }
+              options.subject = found->second;
+            },
+            "cache, speed or all (default: all)");
+        add_common_options(app, options.common);
+        add_json_option(app, options.common.output_form);
+        app.add_flag_callback(
+            "--csv", [&options] { options.table_form = TableForm::kCsv; }, "Print tables as CSV");
+      });
+}
+
+}  // namespace
+
+Result<Command> parse_command(std::span<const std::string> arguments) {
+  using Parse = Result<Command> (*)(Arguments);
+  static const std::vector<std::string> names{"generate", "chat", "tokenize", "model", "verify", "bench"};
+  static constexpr std::array<Parse, 6> kParsers{parse_generate, parse_chat,   parse_tokenize,
+                                                 parse_model,    parse_verify, parse_bench};
+  if (arguments.empty()) return Command(ShowText{overview_text()});
+  const std::string& word = arguments.front();
+  if (word == "--help" || word == "-h" || word == "help") return Command(ShowText{overview_text()});
+  if (word == "--version") return Command(ShowText{version_text()});
+
+  const auto found = std::ranges::find(names, word);
+  if (found == names.end()) {
+    const std::string kind = word.starts_with('-') ? "option" : "command";
+    return invalid_argument(with_nearest(
+        "there is no " + kind + " '" + word + "'; cairn --help shows what there is", word, names));
+  }
+  return kParsers[static_cast<size_t>(found - names.begin())](arguments.subspan(1));
+}
+
+}  // namespace cairn

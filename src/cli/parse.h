@@ -1,0 +1,33 @@
+// The command line: arguments in, one command's options out, or text to show, or what is wrong.
+//
+// Always true: it touches nothing but its arguments, and never prints. An error names the argument, and the
+// nearest name where one was misspelt.
+#pragma once
+
+#include <span>
+#include <string>
+#include <variant>
+
+#include "cairn/status.h"
+#include "cli/bench.h"
+#include "cli/chat.h"
+#include "cli/generate.h"
+#include "cli/model_info.h"
+#include "cli/model_synth.h"
+#include "cli/tokenize.h"
+#include "cli/verify.h"
+
+namespace cairn {
+
+// Help or the version, asked for.
+struct ShowText {
+  std::string text;
+};
+
+using Command = std::variant<ShowText, GenerateOptions, ChatOptions, TokenizeOptions, ModelInfoOptions,
+                             ModelSynthOptions, VerifyOptions, BenchOptions>;
+
+// `arguments`: without the program's name. Errors: kInvalidArgument.
+Result<Command> parse_command(std::span<const std::string> arguments);
+
+}  // namespace cairn

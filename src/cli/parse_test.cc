@@ -1,0 +1,170 @@
+#include "cli/parse.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace cairn {
+namespace {
+
+using Words = std::vector<std::string>;
+
+template <typename Options>
+Options parsed(const Words& words) {
+  auto command = parse_command(words);
+  EXPECT_TRUE(command.ok()) << command.status().message();
+  EXPECT_TRUE(command.ok() && std::holds_alternative<Options>(*command));
+  return command.ok() && std::holds_alternative<Options>(*command) ? std::get<Options>(*command) : Options{};
+}
+
+std::string refusal(const Words& words) {
+  const auto command = parse_command(words);
+  EXPECT_FALSE(command.ok()) << "accepted";
+  if (!command.ok()) {
+    EXPECT_EQ(command.status().code(), StatusCode::kInvalidArgument);
+  }
+  return command.status().message();
+}
+
+#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
+
+TEST(Parse, ReadsTheOptionsThatScriptsRelyOn) {
+  const auto options = parsed<GenerateOptions>(
+      {"generate", "-m", "model.gguf", "-p",    "Once",   "-n",    "50",   "--temp", "0",    "--seed",
+       "7",        "-t", "3",          "--cache", "growing", "--kv", "bf16", "-c",     "1024", "--prefill-chunk",
+       "64",       "--isa", "scalar",  "--json"});
+  EXPECT_EQ(options.common.model_path, "model.gguf");
+  EXPECT_EQ(options.prompt.text, "Once");
+  EXPECT_EQ(options.max_tokens, 50);
+  EXPECT_EQ(options.sampling.temperature, 0);
+  EXPECT_EQ(options.sampling.seed, 7U);
+  EXPECT_EQ(options.common.thread_count, 3);
+  EXPECT_EQ(options.common.kv_holding, KvHolding::kGrowing);
+  EXPECT_EQ(options.common.kv_type, KvType::kBF16);
+  EXPECT_EQ(options.common.context, 1024);
+  EXPECT_EQ(options.common.prefill_chunk, 64);
+  EXPECT_EQ(options.common.isa, Isa::kScalar);
+  EXPECT_EQ(options.common.output_form, OutputForm::kJson);
+}
+
+TEST(Parse, LongNamesMeanTheSame) {
+  const auto options = parsed<GenerateOptions>({"generate", "--model", "m", "--prompt=-", "--max-tokens", "0",
+                                                "--threads", "1", "--context=5"});
+  EXPECT_EQ(options.common.model_path, "m");
+  EXPECT_EQ(options.prompt.text, "-");
+  EXPECT_EQ(options.max_tokens, 0);
+  EXPECT_EQ(options.common.thread_count, 1);
+  EXPECT_EQ(options.common.context, 5);
+}
+
+TEST(Parse, TakesAPromptAsItIs) {
+  for (const char* text : {"", "-", "--json", "[a,b]", "\"quoted\"", "a\\nb", "-5", "{}", "%%", "caf\xc3\xa9 'x'"}) {
+    EXPECT_EQ(parsed<GenerateOptions>({"generate", "-p", text}).prompt.text, text);
+  }
+}
+
+TEST(Parse, DefaultsAreThoseOfTheHelp) {
+  const auto options = parsed<GenerateOptions>({"generate", "-p", "x"});
+  EXPECT_EQ(options.common.model_path, std::nullopt);
+  EXPECT_EQ(options.common.thread_count, std::nullopt);
+  EXPECT_EQ(options.common.context, std::nullopt);
+  EXPECT_EQ(options.common.isa, std::nullopt);
+  EXPECT_EQ(options.common.kv_holding, KvHolding::kPaged);
+  EXPECT_EQ(options.common.kv_type, KvType::kF16);
+  EXPECT_EQ(options.sampling.temperature, 0.8);
+  EXPECT_EQ(options.sampling.seed, std::nullopt);
+  EXPECT_EQ(options.max_tokens, 512);
+}
+
+TEST(Parse, ReadsHowTokensAreChosen) {
+  const auto options = parsed<GenerateOptions>(
+      {"generate", "-p", "x", "--stop", "END", "--stop", "[x,y]", "--logit-bias", "5=-inf", "--logit-bias", "6=2",
+       "--ignore-eos", "--top-k", "0", "--top-p", "0.5", "--min-p", "0", "--repeat-penalty", "1.1",
+       "--frequency-penalty", "-0.5", "--presence-penalty", "0.25"});
+  EXPECT_EQ(options.sampling.stop_strings, (Words{"END", "[x,y]"}));
+  ASSERT_EQ(options.sampling.logit_bias.size(), 2U);
+  EXPECT_TRUE(std::isinf(options.sampling.logit_bias[0].added));
+  EXPECT_EQ(options.sampling.logit_bias[1].token, 6);
+  EXPECT_EQ(options.sampling.end_tokens, EndTokens::kAreIgnored);
+
+  Request request;
+  apply_sampling(options.sampling, 99, request);
+  EXPECT_EQ(request.sampling.top_k, std::nullopt);  // 0: all
+  EXPECT_EQ(request.sampling.top_p, 0.5);
+  EXPECT_EQ(request.sampling.repetition_penalty, 1.1);
+  EXPECT_EQ(request.sampling.frequency_penalty, -0.5);
+  EXPECT_EQ(request.sampling.presence_penalty, 0.25);
+  EXPECT_EQ(request.sampling.seed, 99U);
+  EXPECT_TRUE(request.ignore_end_tokens);
+  EXPECT_EQ(request.stop_strings.size(), 2U);
+}
+
+TEST(Parse, ReadsTokenLists) {
+  EXPECT_EQ(parsed<GenerateOptions>({"generate", "--prompt-tokens", "1,2,3"}).prompt.tokens,
+            (std::vector<TokenId>{1, 2, 3}));
+  EXPECT_EQ(parsed<TokenizeOptions>({"tokenize", "--decode", "4"}).decode, (std::vector<TokenId>{4}));
+  EXPECT_SAYS(refusal({"generate", "--prompt-tokens", "1,x"}), "'x'");
+}
+
+TEST(Parse, ReadsTheOtherCommands) {
+  EXPECT_EQ(parsed<ChatOptions>({"chat", "--system", "Be brief."}).system, "Be brief.");
+  EXPECT_EQ(parsed<TokenizeOptions>({"tokenize", "-p", "x", "--ids"}).form, TokenizeOptions::Form::kIds);
+  EXPECT_EQ(parsed<ModelInfoOptions>({"model", "--metadata"}).what, ModelInfoOptions::What::kMetadata);
+  EXPECT_EQ(parsed<ModelInfoOptions>({"model", "--path"}).what, ModelInfoOptions::What::kPath);
+  EXPECT_EQ(parsed<VerifyOptions>({"verify", "-n", "100"}).position_count, 100);
+  EXPECT_EQ(parsed<BenchOptions>({"bench"}).subject, BenchSubject::kAll);
+  EXPECT_EQ(parsed<BenchOptions>({"bench", "cache", "--csv"}).subject, BenchSubject::kCache);
+  EXPECT_EQ(parsed<BenchOptions>({"bench", "cache", "--csv"}).table_form, TableForm::kCsv);
+
+  const auto synth = parsed<ModelSynthOptions>({"model", "synth", "--shape", "tinyllama-1.1b", "--type", "Q4_K",
+                                                "--context", "32768", "--seed", "3", "out.gguf"});
+  EXPECT_EQ(synth.synth.shape, "tinyllama-1.1b");
+  EXPECT_EQ(synth.synth.type, TensorType::kQ4_K);
+  EXPECT_EQ(synth.synth.context_length, 32768);
+  EXPECT_EQ(synth.synth.seed, 3U);
+  EXPECT_EQ(synth.path, "out.gguf");
+}
+
+TEST(Parse, RefusesUnknownNamesAndTellsTheNearest) {
+  EXPECT_SAYS(refusal({"generate", "--tmep", "0", "-p", "x"}), "did you mean --temp?");
+  EXPECT_SAYS(refusal({"generate", "--ctx=5", "-p", "x"}), "'--ctx=5'");
+  EXPECT_SAYS(refusal({"generat"}), "did you mean generate?");
+  EXPECT_SAYS(refusal({"generate", "-p", "x", "stray"}), "'stray'");
+  EXPECT_SAYS(refusal({"--frobnicate"}), "--help");
+  EXPECT_SAYS(refusal({"model", "sinth"}), "'sinth'");
+  EXPECT_SAYS(refusal({"generate", "--cache", "pagd"}), "paged");
+  EXPECT_SAYS(refusal({"generate", "--kv", "q8"}), "bf16");
+  EXPECT_SAYS(refusal({"generate", "--isa", "sse9"}), "scalar");
+  EXPECT_SAYS(refusal({"bench", "caches"}), "cache");
+  EXPECT_SAYS(refusal({"model", "synth", "--type", "q9", "--shape", "x", "out"}), "q9");
+  EXPECT_SAYS(refusal({"model", "synth", "out.gguf"}), "tinyllama-1.1b");
+  EXPECT_SAYS(refusal({"model", "synth", "--shape", "tiny-llama"}), "file");
+}
+
+TEST(Parse, RefusesNumbersThatMakeNoSense) {
+  for (const Words& words :
+       {Words{"-n", "-1"}, Words{"-n", "x"}, Words{"-n"}, Words{"-t", "0"}, Words{"-c", "0"},
+        Words{"-c", "99999999999999999999"}, Words{"--prefill-chunk", "0"}, Words{"--seed", "-1"},
+        Words{"--temp", "warm"}, Words{"--logit-bias", "5"}}) {
+    Words line{"generate", "-p", "x"};
+    line.insert(line.end(), words.begin(), words.end());
+    EXPECT_SAYS(refusal(line), words.front());
+  }
+}
+
+TEST(Parse, ShowsHelpAndVersion) {
+  for (const Words& words : {Words{}, Words{"--help"}, Words{"-h"}, Words{"help"}}) {
+    EXPECT_SAYS(parsed<ShowText>(words).text, "cairn generate -p");
+  }
+  EXPECT_TRUE(parsed<ShowText>({"--version"}).text.starts_with("cairn "));
+  for (const char* command : {"generate", "chat", "tokenize", "model", "verify", "bench"}) {
+    const std::string text = parsed<ShowText>({command, "--help"}).text;
+    EXPECT_SAYS(text, "cairn " + std::string(command));
+    EXPECT_SAYS(text, "Example");
+    EXPECT_SAYS(text, "--model");
+  }
+  EXPECT_SAYS(parsed<ShowText>({"model", "synth", "-h"}).text, "llama-110m");
+}
+
+}  // namespace
+}  // namespace cairn

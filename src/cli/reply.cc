@@ -1,0 +1,104 @@
+#include "cli/reply.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "base/sha256.h"
+#include "cli/console.h"
+#include "cli/interrupt.h"
+#include "cli/table.h"
+
+namespace cairn {
+namespace {
+
+// Little-endian f32, whatever this machine's order is.
+void digest(std::span<const float> logits, Sha256& sha) {
+  if constexpr (std::endian::native == std::endian::little) {
+    sha.update(std::as_bytes(logits));
+  } else {
+    for (const float logit : logits) {
+      auto bytes = std::bit_cast<std::array<std::byte, sizeof(float)>>(logit);
+      std::ranges::reverse(bytes);
+      sha.update(bytes);
+    }
+  }
+}
+
+double per_second(double count, double ns) { return ns > 0 ? count * 1e9 / ns : 0; }
+
+std::string describe_end(const Reply& reply) {
+  switch (reply.result.reason) {
+    case FinishReason::kLength: return "ended at its length";
+    case FinishReason::kEndToken: return "ended by the model";
+    case FinishReason::kStopString: return "ended at a stop text";
+    case FinishReason::kCancelled: return "stopped";
+    case FinishReason::kError: break;
+  }
+  return "failed";
+}
+
+}  // namespace
+
+Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyForm& form) {
+  Engine& engine = place.engine;
+  Reply reply;
+  Sha256 sha;
+  bool is_done = false;
+  ProgressBar bar(place.console, "prompt");
+
+  if (form.logits == ReplyLogits::kDigested) {
+    request.on_logits = [&](int64_t, std::span<const float> row) {
+      ++reply.sampled_steps;
+      digest(row, sha);
+    };
+  }
+  request.on_token = [&](TokenId token) {
+    reply.tokens.push_back(token);
+    reply.kv_pool_bytes = std::max(reply.kv_pool_bytes, engine.cache().pool_bytes());
+  };
+  request.on_text = [&](std::string_view part) {
+    reply.text += part;
+    if (form.text == ReplyText::kKept) return;
+    bar.clear();
+    place.console.write_foreign(part);
+  };
+  request.on_finish = [&](const RequestResult& result) {
+    reply.result = result;
+    is_done = true;
+  };
+
+  const auto prompt_count = static_cast<uint64_t>(request.prompt.size());
+  const auto chunk = static_cast<uint64_t>(engine.pass().max_rows());
+  reply.kv_pool_bytes = engine.cache().pool_bytes();
+  CAIRN_ASSIGN_OR_RETURN(const RequestId id, engine.submit(std::move(request)));
+  place.console.write_opening(form.opening);
+  for (uint64_t done = 0; !is_done; done = std::min(done + chunk, prompt_count)) {
+    if (reply.tokens.empty()) bar.update(done, prompt_count);
+    if (place.interrupt.is_raised() || !place.console.out_status().ok()) engine.cancel(id);
+    engine.step();
+  }
+  if (!reply.result.status.ok()) return reply.result.status;
+  if (form.logits == ReplyLogits::kDigested) reply.logits_sha256 = to_hex(sha.finish());
+  return reply;
+}
+
+std::string describe_statistics(const Reply& reply) {
+  const RequestStats& stats = reply.result.stats;
+  const auto ran = static_cast<double>(stats.prompt_tokens - stats.reused_tokens);
+  std::string line = fmt::format("{} prompt tokens", stats.prompt_tokens);
+  if (stats.reused_tokens > 0) line += fmt::format(" ({} from the cache)", stats.reused_tokens);
+  if (stats.ttft_ns > 0) {
+    const auto ttft_ns = static_cast<double>(stats.ttft_ns);
+    line += fmt::format(", TTFT {} ({:.1f} tokens/s)", human_ns(ttft_ns), per_second(ran, ttft_ns));
+  }
+  line += fmt::format("; {} tokens", stats.generated_tokens);
+  if (stats.tpot_ns > 0) {
+    line += fmt::format(", TPOT {} ({:.1f} tokens/s)", human_ns(stats.tpot_ns), per_second(1, stats.tpot_ns));
+  }
+  return line + fmt::format("; KV {} of {}; {}", human_bytes(stats.kv_bytes),
+                            human_bytes(reply.kv_pool_bytes), describe_end(reply));
+}
+
+}  // namespace cairn

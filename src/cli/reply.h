@@ -1,0 +1,51 @@
+// Reply: one request run to its end, with its text written as it comes. Used by generate and chat.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/engine.h"
+
+namespace cairn {
+
+class Console;
+class Interrupt;
+
+struct Reply {
+  std::vector<TokenId> tokens;
+  std::string text;
+  RequestResult result;
+  std::string
+      logits_sha256;  // where asked for: over each sampled step's raw logits, little-endian f32, in order
+  int64_t sampled_steps = 0;
+  uint64_t kv_pool_bytes = 0;  // the most that the cache had taken
+};
+
+// Where a reply is made.
+struct ReplyPlace {
+  Engine& engine;
+  Console& console;
+  const Interrupt& interrupt;  // ends the reply when raised
+};
+
+// Whether its text goes to standard output while it comes, and whether its logits are digested (which takes
+// time).
+enum class ReplyText : uint8_t { kKept, kKeptAndWritten };
+enum class ReplyLogits : uint8_t { kDropped, kDigested };
+
+struct ReplyForm {
+  ReplyText text = ReplyText::kKeptAndWritten;
+  ReplyLogits logits = ReplyLogits::kDropped;
+  std::string opening;  // written in bold once the engine has taken the request
+};
+
+// The request's callbacks are set here. It ends early (kCancelled) where the interrupt is raised or the
+// output cannot be written. Errors: those of Engine::submit, and what the request itself ended with.
+Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyForm& form);
+
+// "12 prompt tokens, first token after ...": one line for standard error.
+[[nodiscard]] std::string describe_statistics(const Reply& reply);
+
+}  // namespace cairn

@@ -1,0 +1,43 @@
+// Table: rows of cells as people read them (columns aligned) or as programs do (CSV). Pure: it returns text.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cairn {
+
+enum class Align : unsigned char { kLeft, kRight };
+
+class Table {
+ public:
+  struct Column {
+    std::string title;
+    Align align = Align::kLeft;
+  };
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  // As many cells as there are columns.
+  void add_row(std::vector<std::string> cells);
+  [[nodiscard]] size_t row_count() const { return rows_.size(); }
+
+  // One line for the titles and one for each row, two spaces between columns; no blanks at a line's end.
+  // A cell counts as wide as it has characters (UTF-8), so cells must hold no colours.
+  [[nodiscard]] std::string aligned() const;
+  // RFC 4180, with \n as the line end.
+  [[nodiscard]] std::string csv() const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// 1536 -> "1.5 KiB"; below 1 KiB plain bytes.
+[[nodiscard]] std::string human_bytes(uint64_t bytes);
+// 12345678 -> "12,345,678".
+[[nodiscard]] std::string grouped(uint64_t number);
+// A time in the unit that reads best: "950 ns", "1.2 ms", "3.4 s".
+[[nodiscard]] std::string human_ns(double ns);
+
+}  // namespace cairn

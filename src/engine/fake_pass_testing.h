@@ -1,0 +1,67 @@
+// FakePass: a ForwardPass for tests. Its logits are a hash of every byte of the rows that it reads back
+// through the KvView, so a wrong, missing or stale row, a wrong block or a wrong position gives other tokens
+// than the oracle's, which hashes the tokens alone.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/engine.h"
+
+namespace cairn {
+
+inline constexpr KvShape kFakeShape{
+    .layer_count = 2, .kv_head_count = 2, .head_dim = 3, .type = KvType::kF16};
+// Token 0 unknown, 1 begin, 2 end, 3 + b the byte b.
+inline constexpr int64_t kFakeVocab = 259;
+
+class FakePass final : public ForwardPass {
+ public:
+  FakePass(int64_t max_rows, int64_t max_logit_rows) : max_rows_(max_rows), max_logit_rows_(max_logit_rows) {}
+
+  void forward(const Batch& batch, const KvView& kv, std::span<float> logits) override;
+  [[nodiscard]] int64_t max_rows() const override { return max_rows_; }
+  [[nodiscard]] int64_t max_logit_rows() const override { return max_logit_rows_; }
+  [[nodiscard]] int64_t vocab_size() const override { return kFakeVocab; }
+  [[nodiscard]] uint64_t work_bytes() const override { return 0; }
+
+  std::function<void(const Batch&)> on_forward;  // called first, may be empty
+  bool poisoned = false;                         // gives a logit that is no number
+
+ private:
+  int64_t max_rows_;
+  int64_t max_logit_rows_;
+};
+
+// The logits after these tokens, computed without any cache.
+std::vector<float> oracle_logits(std::span<const TokenId> tokens);
+// `count` greedy tokens after `prompt`, likewise.
+std::vector<TokenId> oracle_tokens(std::vector<TokenId> prompt, int64_t count);
+
+Tokenizer fake_tokenizer();
+std::vector<TokenId> bytes_of(std::string_view text);  // as tokens
+std::vector<TokenId> some_prompt(uint64_t seed, int64_t count);
+
+// An engine over a FakePass, which lives as long as the engine.
+struct FakeEngine {
+  std::unique_ptr<Engine> engine;
+  FakePass* pass = nullptr;
+};
+FakeEngine make_fake_engine(const EngineOptions& options);
+
+// What a request told.
+struct Heard {
+  std::vector<TokenId> tokens;
+  std::string text;
+  std::vector<int64_t> logit_positions;
+  std::vector<std::vector<float>> logits;
+  std::vector<RequestResult> results;  // exactly one in the end
+};
+// Sets the callbacks of `request`; `heard` must outlive it.
+void listen(Request& request, Heard& heard);
+// Steps until idle; fails the test if that takes more than `steps`.
+void run_until_idle(Engine& engine, int steps = 100000);
+
+}  // namespace cairn

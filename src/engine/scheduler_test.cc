@@ -1,0 +1,157 @@
+#include "engine/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace cairn {
+namespace {
+
+// So many units of memory; a sequence needs as many as it has rows, held and pending.
+class FakeRoom final : public RoomKeeper {
+ public:
+  FakeRoom(std::span<const SequenceNeed> needs, int64_t units) : units_(units) {
+    for (const SequenceNeed& need : needs) {
+      total_.push_back(need.held_rows + need.pending_rows);
+      taken_.push_back(need.holds_memory ? need.held_rows : 0);
+    }
+  }
+  Room make_room(int32_t index) override {
+    const auto i = static_cast<size_t>(index);
+    if (used() - taken_[i] + total_[i] > units_) return Room::kNoRoom;
+    taken_[i] = total_[i];
+    return Room::kOk;
+  }
+  void take_back(int32_t index) override {
+    taken_[static_cast<size_t>(index)] = 0;
+    taken_back.push_back(index);
+  }
+  [[nodiscard]] int64_t used() const {
+    int64_t sum = 0;
+    for (const int64_t taken : taken_) sum += taken;
+    return sum;
+  }
+
+  std::vector<int32_t> taken_back;
+
+ private:
+  int64_t units_;
+  std::vector<int64_t> total_;
+  std::vector<int64_t> taken_;
+};
+
+std::vector<std::pair<int32_t, int32_t>> pairs(std::span<const RowGrant> grants) {
+  std::vector<std::pair<int32_t, int32_t>> result;
+  for (const RowGrant& grant : grants) result.emplace_back(grant.sequence, grant.row_count);
+  return result;
+}
+
+using Pairs = std::vector<std::pair<int32_t, int32_t>>;
+
+SequenceNeed waiting(int64_t pending) { return {.pending_rows = pending}; }
+SequenceNeed running(int64_t held, int64_t pending) {
+  return {.held_rows = held, .pending_rows = pending, .holds_memory = true};
+}
+
+TEST(Scheduler, MixesPromptsInChunksWithDecoding) {
+  Scheduler scheduler({.prefill_rows = 8, .score_rows = 1}, 8);
+  std::vector<SequenceNeed> needs = {running(5, 1), running(4, 6), running(7, 1),
+                                     waiting(20),   waiting(3),    waiting(1)};
+  FakeRoom room(needs, 1000);
+  const auto plan = scheduler.schedule(needs, room);
+  EXPECT_EQ(pairs(plan.grants), (Pairs{{0, 1}, {1, 6}, {2, 1}, {3, 2}, {5, 1}}));
+  EXPECT_FALSE(plan.starved.has_value());
+}
+
+TEST(Scheduler, NeverCutsAPromptWhereThatIsForbidden) {
+  Scheduler scheduler({.prefill_rows = 8, .score_rows = 1, .cut_prompts = false}, 8);
+  std::vector<SequenceNeed> needs = {waiting(6), waiting(3), waiting(2)};
+  FakeRoom room(needs, 1000);
+  EXPECT_EQ(pairs(scheduler.schedule(needs, room).grants), (Pairs{{0, 6}, {2, 2}}));
+}
+
+TEST(Scheduler, LimitsRowsThatAreScored) {
+  Scheduler scheduler({.prefill_rows = 100, .score_rows = 4}, 8);
+  std::vector<SequenceNeed> needs = {waiting(10), waiting(10), waiting(5)};
+  needs[0].unscored_rows = 3;   // seven rows were scored before: all ten may run
+  needs[1].unscored_rows = 10;  // one score row is left
+  FakeRoom room(needs, 1000);
+  EXPECT_EQ(pairs(scheduler.schedule(needs, room).grants), (Pairs{{0, 10}, {1, 1}, {2, 5}}));
+}
+
+TEST(Scheduler, TheLastToComeGivesWay) {
+  Scheduler scheduler({.prefill_rows = 100, .score_rows = 1}, 8);
+  std::vector<SequenceNeed> needs = {running(5, 1), running(5, 1), running(5, 1)};
+  FakeRoom room(needs, 15);
+  const auto plan = scheduler.schedule(needs, room);
+  EXPECT_EQ(pairs(plan.grants), (Pairs{{0, 1}, {1, 1}}));
+  EXPECT_EQ(room.taken_back, std::vector<int32_t>{2});
+  EXPECT_EQ(needs[2].pending_rows, 6);
+  EXPECT_FALSE(needs[2].holds_memory);
+}
+
+TEST(Scheduler, LaterOnesDoNotOvertake) {
+  Scheduler scheduler({.prefill_rows = 100, .score_rows = 1}, 8);
+  std::vector<SequenceNeed> needs = {running(5, 1), waiting(50), waiting(2)};
+  FakeRoom room(needs, 20);
+  EXPECT_EQ(pairs(scheduler.schedule(needs, room).grants), (Pairs{{0, 1}}));
+}
+
+TEST(Scheduler, NamesASequenceThatDoesNotFitAlone) {
+  Scheduler scheduler({.prefill_rows = 100, .score_rows = 1}, 8);
+  std::vector<SequenceNeed> needs = {running(5, 1), running(3, 1)};
+  FakeRoom room(needs, 5);
+  const auto plan = scheduler.schedule(needs, room);
+  EXPECT_TRUE(plan.grants.empty());
+  EXPECT_EQ(plan.starved, 0);
+  EXPECT_EQ(room.taken_back, std::vector<int32_t>{1});
+}
+
+TEST(Scheduler, NothingToDoIsAnEmptyPlan) {
+  Scheduler scheduler({.prefill_rows = 8, .score_rows = 1}, 1);
+  FakeRoom room({}, 5);
+  const auto plan = scheduler.schedule({}, room);
+  EXPECT_TRUE(plan.grants.empty());
+  EXPECT_FALSE(plan.starved.has_value());
+}
+
+// Whatever the load: budgets hold, memory is not exceeded, the order of arrival is kept, and something moves.
+TEST(Scheduler, KeepsItsPromisesOnRandomLoads) {
+  std::mt19937 random(3);
+  const auto below = [&](int64_t end) { return static_cast<int64_t>(random() % static_cast<uint64_t>(end)); };
+  for (int round = 0; round < 20000; ++round) {
+    const StepLimits limits{.prefill_rows = 1 + below(40), .score_rows = 1 + below(10)};
+    Scheduler scheduler(limits, 8);
+    std::vector<SequenceNeed> needs;
+    int64_t used = 0;
+    for (int64_t i = 0; i < 1 + below(6); ++i) {
+      SequenceNeed need = below(2) == 0 ? running(1 + below(30), 1 + below(3)) : waiting(1 + below(60));
+      if (below(4) == 0) need.unscored_rows = 1 + below(need.pending_rows);
+      used += need.held_rows;
+      needs.push_back(need);
+    }
+    const int64_t units = used + below(60);
+    FakeRoom room(needs, units);
+    const auto plan = scheduler.schedule(needs, room);
+    ASSERT_NE(plan.grants.empty(), !plan.starved.has_value());
+    ASSERT_LE(room.used(), units);
+    int64_t prefill = 0;
+    int64_t scored = 0;
+    int32_t last = -1;
+    for (const RowGrant& grant : plan.grants) {
+      const SequenceNeed& need = needs[static_cast<size_t>(grant.sequence)];
+      ASSERT_GT(grant.sequence, last);
+      ASSERT_TRUE(need.holds_memory);
+      ASSERT_GE(grant.row_count, 1);
+      ASSERT_LE(grant.row_count, need.pending_rows);
+      if (need.pending_rows > 1) prefill += grant.row_count;
+      scored += std::max<int64_t>(0, grant.row_count - (need.pending_rows - need.unscored_rows));
+      last = grant.sequence;
+    }
+    ASSERT_LE(prefill, limits.prefill_rows);
+    ASSERT_LE(scored, limits.score_rows);
+  }
+}
+
+}  // namespace
+}  // namespace cairn

@@ -1,0 +1,96 @@
+#include "engine/stop_matcher.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace cairn {
+namespace {
+
+struct Told {
+  std::string text;
+  bool stopped = false;
+};
+
+Told feed(StopMatcher matcher, const std::vector<std::string>& pieces) {
+  Told told;
+  for (const std::string& piece : pieces) {
+    const auto output = matcher.push(piece);
+    told.text += output.text;
+    if (output.stopped) return {told.text, true};
+  }
+  told.text += matcher.flush();
+  return told;
+}
+
+TEST(StopMatcher, WithoutStopStringsTellsAtOnce) {
+  StopMatcher matcher({});
+  EXPECT_EQ(matcher.push("abc").text, "abc");
+  EXPECT_EQ(matcher.push("").text, "");
+  EXPECT_EQ(matcher.push("d").text, "d");
+  EXPECT_EQ(matcher.flush(), "");
+}
+
+TEST(StopMatcher, HoldsBackWhatMayBecomeAStopString) {
+  StopMatcher matcher({"END"});
+  EXPECT_EQ(matcher.push("xE").text, "x");
+  EXPECT_EQ(matcher.push("N").text, "");
+  EXPECT_EQ(matcher.push("d").text, "ENd");
+  EXPECT_EQ(matcher.push("EEN").text, "E");
+  const auto output = matcher.push("D and more");
+  EXPECT_EQ(output.text, "");
+  EXPECT_TRUE(output.stopped);
+}
+
+TEST(StopMatcher, TellsTheTextBeforeTheStopString) {
+  const Told told = feed(StopMatcher({"\n\n", "User:"}), {"Hello", " Us", "er", "s\n", "\nUser:"});
+  EXPECT_TRUE(told.stopped);
+  EXPECT_EQ(told.text, "Hello Users");
+}
+
+TEST(StopMatcher, FlushTellsABeginningThatNeverCameTrue) {
+  const Told told = feed(StopMatcher({"END"}), {"the EN"});
+  EXPECT_FALSE(told.stopped);
+  EXPECT_EQ(told.text, "the EN");
+}
+
+TEST(StopMatcher, TheFirstCompleteOneWinsAndTheLongestOfTwo) {
+  EXPECT_EQ(feed(StopMatcher({"abcd", "bc"}), {"xabcd"}).text, "xa");
+  EXPECT_EQ(feed(StopMatcher({"bc", "abc"}), {"xabc"}).text, "x");
+}
+
+// The byte-by-byte definition, over all ways to cut random texts of two letters.
+TEST(StopMatcher, AgreesWithTheDefinitionHoweverTextIsCut) {
+  std::mt19937 random(7);
+  const auto word = [&](size_t longest) {
+    std::string s(1 + random() % longest, 'a');
+    for (char& c : s) c = random() % 2 == 0 ? 'a' : 'b';
+    return s;
+  };
+  for (int round = 0; round < 20000; ++round) {
+    std::vector<std::string> stops;
+    for (size_t i = 0; i <= random() % 3; ++i) stops.push_back(word(5) + word(3));
+    const std::string text = word(24);
+
+    Told expected{text, false};
+    for (size_t end = 1; end <= text.size() && !expected.stopped; ++end) {
+      size_t longest = 0;
+      for (const std::string& stop : stops) {
+        if (text.substr(0, end).ends_with(stop)) longest = std::max(longest, stop.size());
+      }
+      if (longest > 0) expected = {text.substr(0, end - longest), true};
+    }
+
+    std::vector<std::string> pieces;
+    for (size_t at = 0; at < text.size();) {
+      pieces.push_back(text.substr(at, random() % 4));
+      at += pieces.back().size();
+    }
+    const Told told = feed(StopMatcher(stops), pieces);
+    ASSERT_EQ(told.text, expected.text) << text;
+    ASSERT_EQ(told.stopped, expected.stopped) << text;
+  }
+}
+
+}  // namespace
+}  // namespace cairn

@@ -1,0 +1,58 @@
+#include "kernels/matmul.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/thread_pool.h"
+
+namespace cairn {
+namespace {
+
+// Panels of one work item: eight streams of weights for a thread that decodes, and 128 outputs whose weights stay
+// in second-level cache over all rows of a prefill.
+constexpr int64_t kItemPanels = 8;
+
+int64_t item_count(const PackedMatrix& w) { return (w.panel_count() + kItemPanels - 1) / kItemPanels; }
+
+void run_jobs(const Kernels& kernels, ThreadPool& threads, const Operand& x, std::span<const MatmulJob> jobs) {
+  const int64_t groups = (x.row_count + kOperandRows - 1) / kOperandRows;
+  int64_t items = 0;
+  for (const MatmulJob& job : jobs) {
+    if (kernels.operand_kind(job.w->type) == x.kind) items += item_count(*job.w);
+  }
+  threads.for_each(items, [&](int64_t item, int) {
+    for (const MatmulJob& job : jobs) {
+      if (kernels.operand_kind(job.w->type) != x.kind) continue;
+      const int64_t of_job = item_count(*job.w);
+      if (item >= of_job) {
+        item -= of_job;
+        continue;
+      }
+      const int64_t first = item * kItemPanels;
+      const int64_t count = std::min(kItemPanels, job.w->panel_count() - first);
+      return kernels.matmul(*job.w, x, {first, count, 0, groups}, job.out, job.stride);
+    }
+  });
+}
+
+void prepare(const Kernels& kernels, ThreadPool& threads, const Operand& x) {
+  if (x.kind == OperandKind::kFloat) return;
+  const int64_t groups = (x.row_count + kOperandRows - 1) / kOperandRows;
+  if (groups == 1) return kernels.prepare_group(x, 0);
+  threads.for_each(groups, [&](int64_t group, int) { kernels.prepare_group(x, group); });
+}
+
+}  // namespace
+
+void matmul(const Kernels& kernels, ThreadPool& threads, const FloatMatrix& x, std::span<const MatmulJob> jobs,
+            std::byte* memory) {
+  for (const OperandKind kind : {OperandKind::kFloat, OperandKind::kInt8, OperandKind::kBf16}) {
+    const auto wanted = [&](const MatmulJob& job) { return kernels.operand_kind(job.w->type) == kind; };
+    if (std::ranges::none_of(jobs, wanted)) continue;
+    const Operand operand = make_operand(kind, x.data, x.rows, x.columns, x.stride, memory);
+    prepare(kernels, threads, operand);
+    run_jobs(kernels, threads, operand, jobs);
+  }
+}
+
+}  // namespace cairn

@@ -1,0 +1,32 @@
+// Matrix products over a thread pool: who computes which tile. Tiles may be cut in any way; results do not
+// change.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/kernels.h"
+
+namespace cairn {
+
+class ThreadPool;
+
+struct MatmulJob {
+  const PackedMatrix* w = nullptr;
+  float* out = nullptr;  // [rows][stride]
+  int64_t stride = 0;
+};
+
+struct FloatMatrix {
+  const float* data = nullptr;  // [rows][stride], `columns` of them used
+  int64_t rows = 0;
+  int64_t columns = 0;
+  int64_t stride = 0;
+};
+
+// out = x * w^T for each job; all jobs share x, whose columns are those of each w. `memory`: operand_bytes(
+// x.rows, x.columns), 64-byte aligned.
+void matmul(const Kernels& kernels, ThreadPool& threads, const FloatMatrix& x, std::span<const MatmulJob> jobs,
+            std::byte* memory);
+
+}  // namespace cairn

@@ -1,0 +1,84 @@
+#include "model/model.h"
+
+#include <filesystem>
+#include <utility>
+#include <variant>
+
+#include "model/gguf.h"
+#include "model/hf_folder.h"
+#include "model/model_plan.h"
+#include "model/weights.h"
+
+namespace cairn {
+
+struct Model::Impl {
+  std::variant<std::monostate, GgufFile, HfFolder> file;  // the embedding tables are read from it
+  const Kernels* kernels = nullptr;
+  Config config;
+  Weights weights;
+  std::optional<Tokenizer> tokenizer;
+  std::optional<std::string> chat_template;
+  uint64_t file_bytes = 0;
+};
+
+namespace {
+
+// What is asked of either kind of file.
+Result<std::optional<std::string>> chat_template_of(const GgufFile& file) {
+  return file.find_string("tokenizer.chat_template");
+}
+Result<std::optional<std::string>> chat_template_of(const HfFolder& folder) { return folder.chat_template(); }
+
+uint64_t products(const Linear& linear) {
+  return static_cast<uint64_t>(linear.matrix.rows) * static_cast<uint64_t>(linear.matrix.columns);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const Kernels& kernels, ThreadPool& threads,
+                                                 const ModelLoadOptions& options) {
+  auto impl = std::make_unique<Impl>();
+  impl->kernels = &kernels;
+  const auto load_from = [&](auto opened) -> Status {
+    if (!opened.ok()) return opened.status();
+    const auto& file = impl->file.template emplace<std::decay_t<decltype(*opened)>>(std::move(opened).value());
+    CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, plan_model(file));
+    CAIRN_ASSIGN_OR_RETURN(impl->tokenizer, load_tokenizer(file));
+    CAIRN_ASSIGN_OR_RETURN(impl->chat_template, chat_template_of(file));
+    impl->config = plan.config;
+    impl->file_bytes = file.file_bytes();
+    const WeightsOptions weights_options{[&](const Tensor& tensor) { file.release(tensor); }, options.progress};
+    CAIRN_ASSIGN_OR_RETURN(impl->weights, load_weights(plan, threads, weights_options));
+    return {};
+  };
+  std::error_code ignored;
+  const bool is_folder = std::filesystem::is_directory(path, ignored);
+  CAIRN_RETURN_IF_ERROR(is_folder ? load_from(HfFolder::open(path)) : load_from(GgufFile::open(path)));
+  return std::shared_ptr<const Model>(new Model(std::move(impl)));
+}
+
+Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Model::~Model() = default;
+
+const Config& Model::config() const { return impl_->config; }
+const Weights& Model::weights() const { return impl_->weights; }
+const Kernels& Model::kernels() const { return *impl_->kernels; }
+const Tokenizer& Model::tokenizer() const { return *impl_->tokenizer; }
+const std::optional<std::string>& Model::chat_template() const { return impl_->chat_template; }
+uint64_t Model::decode_weight_bytes() const { return impl_->weights.decode_file_bytes; }
+uint64_t Model::file_bytes() const { return impl_->file_bytes; }
+
+uint64_t Model::layer_products_per_row() const {
+  uint64_t sum = 0;
+  for (const LayerWeights& layer : impl_->weights.layers) {
+    sum += products(layer.query) + products(layer.key) + products(layer.value) + products(layer.output);
+    sum += products(layer.gate) + products(layer.up) + products(layer.down);
+  }
+  return sum;
+}
+
+uint64_t Model::output_products_per_row() const {
+  return products({impl_->weights.output, {}});
+}
+
+}  // namespace cairn

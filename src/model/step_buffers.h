@@ -1,0 +1,37 @@
+// StepBuffers: the work memory of a forward pass, allocated once for the largest step. For transformer.cc.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/memory.h"
+#include "model/config.h"
+
+namespace cairn {
+
+struct StepBuffers {
+  StepBuffers(const Config& config, int64_t max_rows, int64_t max_logit_rows, int thread_count);
+
+  // [max_rows][width], rows without gaps.
+  float* residual = nullptr;   // model_dim: the stream that layers add to
+  float* normed = nullptr;     // model_dim
+  float* query = nullptr;      // head_count * head_dim
+  float* key = nullptr;        // kv_head_count * head_dim
+  float* value = nullptr;      // kv_head_count * head_dim
+  float* attended = nullptr;   // head_count * head_dim
+  float* projected = nullptr;  // model_dim: what a sub-block adds to the residual
+  float* gate = nullptr;       // ffn_dim
+  float* up = nullptr;         // ffn_dim
+  float* cosines = nullptr;    // ropes * rope_dim / 2
+  float* sines = nullptr;
+  float* final_rows = nullptr;  // [max_logit_rows][model_dim]
+  std::byte* operand = nullptr;  // of the widest input
+  std::vector<float*> attention_scratch;  // of each thread
+
+  [[nodiscard]] uint64_t bytes() const { return memory_.bytes(); }
+
+ private:
+  PageMemory memory_;
+};
+
+}  // namespace cairn

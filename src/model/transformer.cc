@@ -1,0 +1,250 @@
+#include "model/transformer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "base/check.h"
+#include "base/float_mode.h"
+#include "base/thread_pool.h"
+#include "kernels/matmul.h"
+#include "model/attention_tiles.h"
+#include "model/rope.h"
+#include "model/step_buffers.h"
+#include "model/weights.h"
+
+namespace cairn {
+
+struct Transformer::Impl {
+  Impl(std::shared_ptr<const Model> m, ThreadPool& t, int64_t max_rows_in, int64_t max_logit_rows_in)
+      : model(std::move(m)),
+        config(model->config()),
+        weights(model->weights()),
+        kernels(model->kernels()),
+        threads(t),
+        max_rows(max_rows_in),
+        max_logit_rows(max_logit_rows_in),
+        buffers(config, max_rows, max_logit_rows, threads.thread_count()),
+        tiles(config, max_rows) {
+    for (const RopeConfig& rope : config.ropes) ropes.emplace_back(rope, config.rope_dim);
+    places.resize(static_cast<size_t>(max_rows));
+  }
+
+  std::shared_ptr<const Model> model;
+  const Config& config;
+  const Weights& weights;
+  const Kernels& kernels;
+  ThreadPool& threads;
+  int64_t max_rows;
+  int64_t max_logit_rows;
+  StepBuffers buffers;
+  AttentionTiles tiles;
+  std::vector<Rope> ropes;
+
+  // Of the current step, by row.
+  struct Place {
+    int32_t sequence;
+    int32_t position;
+  };
+  std::vector<Place> places;
+  int64_t rows = 0;
+
+  void forward(const Batch& batch, const KvView& kv, std::span<float> logits);
+  void begin_step(const Batch& batch);
+  void embed(const Batch& batch);
+  void turn_angles(int64_t row);
+  void attention_block(const LayerWeights& layer, int64_t index, const Batch& batch, const KvView& kv);
+  void finish_row(const LayerWeights& layer, int64_t index, const KvView& kv, int64_t row);
+  void ffn_block(const LayerWeights& layer);
+  void add_projected(const std::vector<float>& bias, const std::vector<float>& post_norm);
+  void project_logits(const Batch& batch, std::span<float> logits);
+
+  void norm(const float* x, const std::vector<float>& w, const std::vector<float>& b, float* out) const;
+  void norm_rows(const std::vector<float>& w, const std::vector<float>& b);
+  void add_bias(const Linear& linear, float* row) const;
+  void turn_heads(int64_t rope, int64_t row, int64_t head_count, float* heads) const;
+
+  // body(row) for each row of the step. A few rows are not worth waking anybody.
+  template <typename Body>
+  void for_rows(const Body& body) {
+    constexpr int64_t kFewRows = 4;
+    if (rows < kFewRows) {
+      for (int64_t row = 0; row < rows; ++row) body(row);
+    } else {
+      threads.for_each(rows, [&](int64_t row, int) { body(row); });
+    }
+  }
+  [[nodiscard]] int64_t heads_width() const { return config.head_count * config.head_dim; }
+  [[nodiscard]] int64_t kv_width() const { return config.kv_head_count * config.head_dim; }
+};
+
+void Transformer::Impl::forward(const Batch& batch, const KvView& kv, std::span<float> logits) {
+  const FloatMode mode;
+  begin_step(batch);
+  embed(batch);
+  for (int64_t index = 0; index < config.layer_count; ++index) {
+    const LayerWeights& layer = weights.layers[static_cast<size_t>(index)];
+    attention_block(layer, index, batch, kv);
+    ffn_block(layer);
+  }
+  project_logits(batch, logits);
+}
+
+void Transformer::Impl::begin_step(const Batch& batch) {
+  rows = static_cast<int64_t>(batch.tokens.size());
+  CHECK(rows <= max_rows && static_cast<int64_t>(batch.logit_rows.size()) <= max_logit_rows);
+  for (size_t s = 0; s < batch.sequences.size(); ++s) {
+    const BatchSequence& sequence = batch.sequences[s];
+    for (int32_t i = 0; i < sequence.row_count; ++i) {
+      places[static_cast<size_t>(sequence.first_row + i)] = {static_cast<int32_t>(s), sequence.first_position + i};
+    }
+  }
+  tiles.set(batch);
+}
+
+void Transformer::Impl::embed(const Batch& batch) {
+  const int64_t dim = config.model_dim;
+  for_rows([&](int64_t row) {
+    float* x = buffers.residual + row * dim;
+    read_row(weights.token_embedding, batch.tokens[static_cast<size_t>(row)], {x, static_cast<size_t>(dim)});
+    if (config.embedding_scale != 1) kernels.scale(config.embedding_scale, dim, x);
+    if (weights.position_embedding) {
+      float* position = buffers.normed + row * dim;
+      read_row(*weights.position_embedding, places[static_cast<size_t>(row)].position, {position, static_cast<size_t>(dim)});
+      kernels.add(x, position, dim, x);
+    }
+    turn_angles(row);
+  });
+}
+
+void Transformer::Impl::turn_angles(int64_t row) {
+  const int64_t pairs = config.rope_dim / 2;
+  const auto rope_count = static_cast<int64_t>(ropes.size());
+  for (int64_t r = 0; r < rope_count; ++r) {
+    const int64_t at = (row * rope_count + r) * pairs;
+    ropes[static_cast<size_t>(r)].angles(places[static_cast<size_t>(row)].position, buffers.cosines + at, buffers.sines + at);
+  }
+}
+
+void Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index, const Batch& batch, const KvView& kv) {
+  norm_rows(layer.attention_norm, layer.attention_norm_bias);
+  const MatmulJob qkv[] = {{&layer.query.matrix, buffers.query, heads_width()},
+                           {&layer.key.matrix, buffers.key, kv_width()},
+                           {&layer.value.matrix, buffers.value, kv_width()}};
+  const int64_t dim = config.model_dim;
+  matmul(kernels, threads, {buffers.normed, rows, dim, dim}, qkv, buffers.operand);
+  for_rows([&](int64_t row) { finish_row(layer, index, kv, row); });
+  tiles.attend(kernels, threads, batch, kv, index, buffers);
+  const MatmulJob output{&layer.output.matrix, buffers.projected, dim};
+  matmul(kernels, threads, {buffers.attended, rows, heads_width(), heads_width()}, {&output, 1}, buffers.operand);
+  add_projected(layer.output.bias, layer.attention_post_norm);
+}
+
+// Bias, norm and turn of a row's query and key heads; its keys and values go to the cache.
+void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, const KvView& kv, int64_t row) {
+  float* query = buffers.query + row * heads_width();
+  float* key = buffers.key + row * kv_width();
+  float* value = buffers.value + row * kv_width();
+  add_bias(layer.query, query);
+  add_bias(layer.key, key);
+  add_bias(layer.value, value);
+  const int64_t dim = config.head_dim;
+  if (config.qk_norm) {
+    for (int64_t h = 0; h < config.head_count; ++h) norm(query + h * dim, layer.query_norm, {}, query + h * dim);
+    for (int64_t h = 0; h < config.kv_head_count; ++h) norm(key + h * dim, layer.key_norm, {}, key + h * dim);
+  }
+  const int64_t rope = config.layers[static_cast<size_t>(index)].rope;
+  turn_heads(rope, row, config.head_count, query);
+  turn_heads(rope, row, config.kv_head_count, key);
+  kernels.scale(config.attention_scale, heads_width(), query);
+  const auto [sequence, position] = places[static_cast<size_t>(row)];
+  std::byte* block = kv.layer_of_block(sequence, position / kBlockSize, index);
+  for (int64_t h = 0; h < config.kv_head_count; ++h) {
+    const KvSlot slot{kv.layout.type, static_cast<int32_t>(dim), position % kBlockSize, block + kv.layout.keys_offset(h),
+                      block + kv.layout.values_offset(h)};
+    kernels.store_kv(slot, key + h * dim, value + h * dim);
+  }
+}
+
+void Transformer::Impl::ffn_block(const LayerWeights& layer) {
+  norm_rows(layer.ffn_norm, layer.ffn_norm_bias);
+  const int64_t dim = config.model_dim;
+  const int64_t ffn = config.ffn_dim;
+  const MatmulJob jobs[] = {{&layer.up.matrix, buffers.up, ffn}, {&layer.gate.matrix, buffers.gate, ffn}};
+  matmul(kernels, threads, {buffers.normed, rows, dim, dim}, std::span(jobs, config.gated_ffn ? 2 : 1), buffers.operand);
+  for_rows([&](int64_t row) {
+    float* up = buffers.up + row * ffn;
+    float* gate = buffers.gate + row * ffn;
+    add_bias(layer.up, up);
+    if (!config.gated_ffn) return kernels.gelu(up, ffn, up);
+    add_bias(layer.gate, gate);
+    (config.activation == Activation::kSilu ? kernels.silu_times : kernels.gelu_times)(gate, up, ffn, up);
+  });
+  const MatmulJob down{&layer.down.matrix, buffers.projected, dim};
+  matmul(kernels, threads, {buffers.up, rows, ffn, ffn}, {&down, 1}, buffers.operand);
+  add_projected(layer.down.bias, layer.ffn_post_norm);
+}
+
+// residual += post_norm(projected + bias)
+void Transformer::Impl::add_projected(const std::vector<float>& bias, const std::vector<float>& post_norm) {
+  const int64_t dim = config.model_dim;
+  for_rows([&](int64_t row) {
+    float* x = buffers.projected + row * dim;
+    float* residual = buffers.residual + row * dim;
+    if (!bias.empty()) kernels.add(x, bias.data(), dim, x);
+    if (!post_norm.empty()) norm(x, post_norm, {}, x);
+    kernels.add(residual, x, dim, residual);
+  });
+}
+
+void Transformer::Impl::project_logits(const Batch& batch, std::span<float> logits) {
+  const int64_t dim = config.model_dim;
+  const auto count = static_cast<int64_t>(batch.logit_rows.size());
+  if (count == 0) return;
+  for (int64_t i = 0; i < count; ++i) {
+    const float* x = buffers.residual + batch.logit_rows[static_cast<size_t>(i)] * dim;
+    norm(x, weights.final_norm, weights.final_norm_bias, buffers.final_rows + i * dim);
+  }
+  const MatmulJob output{&weights.output, logits.data(), config.vocab_size};
+  matmul(kernels, threads, {buffers.final_rows, count, dim, dim}, {&output, 1}, buffers.operand);
+  if (config.final_soft_cap == 0) return;
+  threads.for_each(count, [&](int64_t i, int) {
+    kernels.soft_cap(config.final_soft_cap, config.vocab_size, logits.data() + i * config.vocab_size);
+  });
+}
+
+void Transformer::Impl::norm(const float* x, const std::vector<float>& w, const std::vector<float>& b, float* out) const {
+  const auto n = static_cast<int64_t>(w.size());
+  if (config.norm == NormKind::kRms) return kernels.rms_norm(x, w.data(), config.norm_eps, n, out);
+  kernels.layer_norm(x, w.data(), b.data(), config.norm_eps, n, out);
+}
+
+void Transformer::Impl::norm_rows(const std::vector<float>& w, const std::vector<float>& b) {
+  const int64_t dim = config.model_dim;
+  for_rows([&](int64_t row) { norm(buffers.residual + row * dim, w, b, buffers.normed + row * dim); });
+}
+
+void Transformer::Impl::add_bias(const Linear& linear, float* row) const {
+  if (!linear.bias.empty()) kernels.add(row, linear.bias.data(), linear.matrix.rows, row);
+}
+
+void Transformer::Impl::turn_heads(int64_t rope, int64_t row, int64_t head_count, float* heads) const {
+  if (config.rope_style == RopeStyle::kNone) return;
+  const int64_t pairs = config.rope_dim / 2;
+  const int64_t at = (row * static_cast<int64_t>(ropes.size()) + rope) * pairs;
+  const auto turn = config.rope_style == RopeStyle::kAdjacent ? kernels.rope_adjacent : kernels.rope_halves;
+  for (int64_t h = 0; h < head_count; ++h) turn(buffers.cosines + at, buffers.sines + at, pairs, heads + h * config.head_dim);
+}
+
+Transformer::Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, int64_t max_rows,
+                         int64_t max_logit_rows)
+    : impl_(std::make_unique<Impl>(std::move(model), threads, max_rows, max_logit_rows)) {}
+Transformer::~Transformer() = default;
+
+void Transformer::forward(const Batch& batch, const KvView& kv, std::span<float> logits) {
+  impl_->forward(batch, kv, logits);
+}
+int64_t Transformer::max_rows() const { return impl_->max_rows; }
+uint64_t Transformer::work_bytes() const { return impl_->buffers.bytes(); }
+
+}  // namespace cairn

@@ -1,0 +1,159 @@
+#include "model/weights.h"
+
+#include <cstring>
+
+#include "base/check.h"
+#include "base/thread_pool.h"
+#include "kernels/dequantize.h"
+
+namespace cairn {
+namespace {
+
+constexpr uint64_t kAlignment = 64;
+
+int64_t columns_of(const TensorPart& part) {
+  return part.transposed ? part.tensor->shape.front() : part.tensor->shape.back();
+}
+
+uint64_t aligned_bytes(const TensorPart& part) {
+  const auto bytes = static_cast<uint64_t>(packed_bytes(part.tensor->type, part.row_count, columns_of(part)));
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+uint64_t stored_bytes(const TensorPart& part) {
+  return static_cast<uint64_t>(part.row_count * row_bytes(part.tensor->type, columns_of(part)));
+}
+
+const std::byte* stored_row(const TensorPart& part, int64_t row) {
+  return part.tensor->data.data() + (part.row_begin + row) * row_bytes(part.tensor->type, columns_of(part));
+}
+
+// Row `row` of a tensor that is stored [in, out]; only unquantised tensors are.
+void gather_row(const TensorPart& part, int64_t row, std::byte* to) {
+  const auto element = static_cast<size_t>(tensor_type_info(part.tensor->type).bytes);
+  const auto outputs = static_cast<size_t>(part.tensor->shape.back());
+  const std::byte* from = part.tensor->data.data() + static_cast<size_t>(part.row_begin + row) * element;
+  for (int64_t k = 0; k < columns_of(part); ++k, from += outputs * element, to += element) {
+    std::memcpy(to, from, element);
+  }
+}
+
+void pack_one_panel(const TensorPart& part, int64_t panel, std::byte* to) {
+  const int64_t bytes = row_bytes(part.tensor->type, columns_of(part));
+  std::vector<std::byte> gathered(part.transposed ? static_cast<size_t>(bytes * kPanelRows) : 0);
+  const std::byte* rows[kPanelRows] = {};
+  for (int64_t r = 0; r < kPanelRows && panel * kPanelRows + r < part.row_count; ++r) {
+    const int64_t row = panel * kPanelRows + r;
+    if (part.transposed) {
+      gather_row(part, row, gathered.data() + r * bytes);
+      rows[r] = gathered.data() + r * bytes;
+    } else {
+      rows[r] = stored_row(part, row);
+    }
+  }
+  pack_panel(part.tensor->type, rows, columns_of(part), to);
+}
+
+std::vector<float> read_vector(const TensorPart& part) {
+  std::vector<float> values(static_cast<size_t>(part.row_count));
+  const int64_t element = tensor_type_info(part.tensor->type).bytes;
+  dequantize_row(part.tensor->type, part.tensor->data.data() + part.row_begin * element, values);
+  for (float& v : values) v += part.add;
+  return values;
+}
+
+std::vector<float> read_vector(const std::optional<TensorPart>& part) {
+  return part ? read_vector(*part) : std::vector<float>();
+}
+
+const TensorPart& output_part(const ModelPlan& plan) { return plan.output ? *plan.output : plan.token_embedding; }
+
+template <typename Visit>
+void for_each_matrix(const ModelPlan& plan, const Visit& visit) {
+  for (const LayerPlan& layer : plan.layers) {
+    for (const TensorPart* part : {&layer.query, &layer.key, &layer.value, &layer.output}) visit(*part);
+    if (layer.gate) visit(*layer.gate);
+    visit(layer.up);
+    visit(layer.down);
+  }
+  visit(output_part(plan));
+}
+
+// Packs matrices one after the other into one memory.
+class Packer {
+ public:
+  Packer(PageMemory& memory, ThreadPool& threads, const WeightsOptions& options, uint64_t total_bytes)
+      : memory_(memory), threads_(threads), options_(options), total_bytes_(total_bytes) {}
+
+  PackedMatrix pack(const TensorPart& part) {
+    std::byte* to = memory_.data() + used_bytes_;
+    const PackedMatrix matrix{part.tensor->type, part.row_count, columns_of(part), to};
+    const int64_t panel_size = panel_bytes(matrix.type, matrix.columns);
+    threads_.for_each(matrix.panel_count(),
+                      [&](int64_t panel, int) { pack_one_panel(part, panel, to + panel * panel_size); });
+    used_bytes_ += aligned_bytes(part);
+    CHECK(used_bytes_ <= memory_.bytes());
+    done_bytes_ += stored_bytes(part);
+    if (options_.release) options_.release(*part.tensor);
+    if (options_.progress) options_.progress(done_bytes_, total_bytes_);
+    return matrix;
+  }
+
+  Linear pack(const TensorPart& part, const std::optional<TensorPart>& bias) { return {pack(part), read_vector(bias)}; }
+
+ private:
+  PageMemory& memory_;
+  ThreadPool& threads_;
+  const WeightsOptions& options_;
+  uint64_t total_bytes_;
+  uint64_t used_bytes_ = 0;
+  uint64_t done_bytes_ = 0;
+};
+
+LayerWeights load_layer(const LayerPlan& plan, Packer& packer) {
+  LayerWeights layer;
+  layer.attention_norm = read_vector(plan.attention_norm);
+  layer.attention_norm_bias = read_vector(plan.attention_norm_bias);
+  layer.query = packer.pack(plan.query, plan.query_bias);
+  layer.key = packer.pack(plan.key, plan.key_bias);
+  layer.value = packer.pack(plan.value, plan.value_bias);
+  layer.output = packer.pack(plan.output, plan.output_bias);
+  layer.query_norm = read_vector(plan.query_norm);
+  layer.key_norm = read_vector(plan.key_norm);
+  layer.attention_post_norm = read_vector(plan.attention_post_norm);
+  layer.ffn_norm = read_vector(plan.ffn_norm);
+  layer.ffn_norm_bias = read_vector(plan.ffn_norm_bias);
+  if (plan.gate) layer.gate = packer.pack(*plan.gate, plan.gate_bias);
+  layer.up = packer.pack(plan.up, plan.up_bias);
+  layer.down = packer.pack(plan.down, plan.down_bias);
+  layer.ffn_post_norm = read_vector(plan.ffn_post_norm);
+  return layer;
+}
+
+}  // namespace
+
+Result<Weights> load_weights(const ModelPlan& plan, ThreadPool& threads, const WeightsOptions& options) {
+  Weights weights;
+  uint64_t packed = 0;
+  for_each_matrix(plan, [&](const TensorPart& part) {
+    packed += aligned_bytes(part);
+    weights.decode_file_bytes += stored_bytes(part);
+  });
+  CAIRN_ASSIGN_OR_RETURN(weights.memory, PageMemory::allocate(packed));
+  Packer packer(weights.memory, threads, options, weights.decode_file_bytes);
+  weights.token_embedding = plan.token_embedding;
+  weights.position_embedding = plan.position_embedding;
+  weights.layers.reserve(plan.layers.size());
+  for (const LayerPlan& layer : plan.layers) weights.layers.push_back(load_layer(layer, packer));
+  weights.final_norm = read_vector(plan.final_norm);
+  weights.final_norm_bias = read_vector(plan.final_norm_bias);
+  weights.output = packer.pack(output_part(plan));
+  return weights;
+}
+
+void read_row(const TensorPart& part, int64_t row, std::span<float> values) {
+  DCHECK(!part.transposed && row < part.row_count);
+  dequantize_row(part.tensor->type, stored_row(part, row), values);
+}
+
+}  // namespace cairn
