@@ -105,7 +105,9 @@ TEST(Console, LetsNoModelCommandATerminal) {
   if (!terminal.works()) GTEST_SKIP() << "no pseudo-terminal can be had here";
   Console console(Console::Colours::kOnTerminals, terminal.fd(), terminal.fd());
   EXPECT_TRUE(console.out_is_terminal());
-  console.write_foreign("a\x1b[2J\x07\x7f\xc2\x9b" "b\xc3\xa9\n");
+  console.write_foreign(
+      "a\x1b[2J\x07\x7f\xc2\x9b"
+      "b\xc3\xa9\n");
   EXPECT_EQ(terminal.text(), "a[2Jb\xc3\xa9\r\n");
   EXPECT_EQ(console.styled(Console::Style::kBold, "x"), "\x1b[1mx\x1b[0m");
 }

@@ -27,7 +27,8 @@ TEST_F(DemoModel, IsLookedForInOrder) {
   EXPECT_EQ(none.status().code(), StatusCode::kNotFound);
   EXPECT_NE(none.status().message().find("source/cairn-demo.gguf"), std::string::npos);
 
-  for (const char* place : {"source/cairn-demo.gguf", "share/cairn/cairn-demo.gguf", "models/cairn-demo.gguf"}) {
+  for (const char* place :
+       {"source/cairn-demo.gguf", "share/cairn/cairn-demo.gguf", "models/cairn-demo.gguf"}) {
     const std::string path = folder_.write(place, "x");  // each is preferred to those written before it
     ASSERT_TRUE(find_demo_model(places_).ok());
     EXPECT_EQ(*find_demo_model(places_), path);

@@ -29,10 +29,12 @@ std::string refusal(const Words& words) {
 #define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 TEST(Parse, ReadsTheOptionsThatScriptsRelyOn) {
-  const auto options = parsed<GenerateOptions>(
-      {"generate", "-m", "model.gguf", "-p",    "Once",   "-n",    "50",   "--temp", "0",    "--seed",
-       "7",        "-t", "3",          "--cache", "growing", "--kv", "bf16", "-c",     "1024", "--prefill-chunk",
-       "64",       "--isa", "scalar",  "--json"});
+  const auto options =
+      parsed<GenerateOptions>({"generate", "-m",    "model.gguf", "-p",      "Once",
+                               "-n",       "50",    "--temp",     "0",       "--seed",
+                               "7",        "-t",    "3",          "--cache", "growing",
+                               "--kv",     "bf16",  "-c",         "1024",    "--prefill-chunk",
+                               "64",       "--isa", "scalar",     "--json"});
   EXPECT_EQ(options.common.model_path, "model.gguf");
   EXPECT_EQ(options.prompt.text, "Once");
   EXPECT_EQ(options.max_tokens, 50);
@@ -48,8 +50,8 @@ TEST(Parse, ReadsTheOptionsThatScriptsRelyOn) {
 }
 
 TEST(Parse, LongNamesMeanTheSame) {
-  const auto options = parsed<GenerateOptions>({"generate", "--model", "m", "--prompt=-", "--max-tokens", "0",
-                                                "--threads", "1", "--context=5"});
+  const auto options = parsed<GenerateOptions>(
+      {"generate", "--model", "m", "--prompt=-", "--max-tokens", "0", "--threads", "1", "--context=5"});
   EXPECT_EQ(options.common.model_path, "m");
   EXPECT_EQ(options.prompt.text, "-");
   EXPECT_EQ(options.max_tokens, 0);
@@ -58,7 +60,8 @@ TEST(Parse, LongNamesMeanTheSame) {
 }
 
 TEST(Parse, TakesAPromptAsItIs) {
-  for (const char* text : {"", "-", "--json", "[a,b]", "\"quoted\"", "a\\nb", "-5", "{}", "%%", "caf\xc3\xa9 'x'"}) {
+  for (const char* text :
+       {"", "-", "--json", "[a,b]", "\"quoted\"", "a\\nb", "-5", "{}", "%%", "caf\xc3\xa9 'x'"}) {
     EXPECT_EQ(parsed<GenerateOptions>({"generate", "-p", text}).prompt.text, text);
   }
 }
@@ -77,10 +80,30 @@ TEST(Parse, DefaultsAreThoseOfTheHelp) {
 }
 
 TEST(Parse, ReadsHowTokensAreChosen) {
-  const auto options = parsed<GenerateOptions>(
-      {"generate", "-p", "x", "--stop", "END", "--stop", "[x,y]", "--logit-bias", "5=-inf", "--logit-bias", "6=2",
-       "--ignore-eos", "--top-k", "0", "--top-p", "0.5", "--min-p", "0", "--repeat-penalty", "1.1",
-       "--frequency-penalty", "-0.5", "--presence-penalty", "0.25"});
+  const auto options = parsed<GenerateOptions>({"generate",
+                                                "-p",
+                                                "x",
+                                                "--stop",
+                                                "END",
+                                                "--stop",
+                                                "[x,y]",
+                                                "--logit-bias",
+                                                "5=-inf",
+                                                "--logit-bias",
+                                                "6=2",
+                                                "--ignore-eos",
+                                                "--top-k",
+                                                "0",
+                                                "--top-p",
+                                                "0.5",
+                                                "--min-p",
+                                                "0",
+                                                "--repeat-penalty",
+                                                "1.1",
+                                                "--frequency-penalty",
+                                                "-0.5",
+                                                "--presence-penalty",
+                                                "0.25"});
   EXPECT_EQ(options.sampling.stop_strings, (Words{"END", "[x,y]"}));
   ASSERT_EQ(options.sampling.logit_bias.size(), 2U);
   EXPECT_TRUE(std::isinf(options.sampling.logit_bias[0].added));
@@ -116,8 +139,8 @@ TEST(Parse, ReadsTheOtherCommands) {
   EXPECT_EQ(parsed<BenchOptions>({"bench", "cache", "--csv"}).subject, BenchSubject::kCache);
   EXPECT_EQ(parsed<BenchOptions>({"bench", "cache", "--csv"}).table_form, TableForm::kCsv);
 
-  const auto synth = parsed<ModelSynthOptions>({"model", "synth", "--shape", "tinyllama-1.1b", "--type", "Q4_K",
-                                                "--context", "32768", "--seed", "3", "out.gguf"});
+  const auto synth = parsed<ModelSynthOptions>({"model", "synth", "--shape", "tinyllama-1.1b", "--type",
+                                                "Q4_K", "--context", "32768", "--seed", "3", "out.gguf"});
   EXPECT_EQ(synth.synth.shape, "tinyllama-1.1b");
   EXPECT_EQ(synth.synth.type, TensorType::kQ4_K);
   EXPECT_EQ(synth.synth.context_length, 32768);

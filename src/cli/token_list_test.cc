@@ -18,7 +18,8 @@ TEST(TokenList, ReadsIdsWithBlanksAroundThem) {
 }
 
 TEST(TokenList, NamesWhatIsNoId) {
-  for (const char* text : {"1,,2", "1,", ",", "1 2", "-1", "2147483648", "99999999999999999999", "0x10", "1.5", "a"}) {
+  for (const char* text :
+       {"1,,2", "1,", ",", "1 2", "-1", "2147483648", "99999999999999999999", "0x10", "1.5", "a"}) {
     const auto tokens = parse_token_list(text);
     ASSERT_FALSE(tokens.ok()) << text;
     EXPECT_EQ(tokens.status().code(), StatusCode::kInvalidArgument);

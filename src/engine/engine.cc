@@ -173,6 +173,12 @@ bool Engine::cancel(RequestId id) {
   return false;
 }
 
+const RequestStats* Engine::stats(RequestId id) const {
+  const auto found =
+      std::find_if(live_.begin(), live_.end(), [id](const auto& sequence) { return sequence->id == id; });
+  return found == live_.end() || (*found)->finished ? nullptr : &(*found)->stats;
+}
+
 SessionId Engine::open_session() {
   const SessionId id{next_id_++};
   sessions_.push_back({.id = id});

@@ -75,6 +75,8 @@ class Engine {
   // The request ends in the next step (in this one, if called from a callback); false where it has ended
   // already.
   bool cancel(RequestId id);
+  // What the request has done so far, in callbacks too; null where it has ended.
+  [[nodiscard]] const RequestStats* stats(RequestId id) const;
   [[nodiscard]] bool idle() const { return live_.empty(); }
 
   // A conversation: between its requests its rows stay, unless memory is needed (then they are computed

@@ -155,6 +155,22 @@ TEST_P(EveryHolding, CountsRowsAndScoresByTheFormulas) {
   }
 }
 
+TEST_P(EveryHolding, StatsGrowWhileARequestRuns) {
+  auto [made, pass] = make_fake_engine(options());
+  Engine& engine = *made;
+  Heard heard;
+  Request request = make_request(some_prompt(1, 5), 3, heard);
+  RequestId id;
+  std::vector<uint64_t> rows;
+  request.on_token = [&](TokenId) { rows.push_back(engine.stats(id)->projected_positions); };
+  id = *engine.submit(request);
+  EXPECT_EQ(engine.stats(id)->projected_positions, 0u);
+  run_until_idle(engine);
+  EXPECT_EQ(rows, engine.cache().keeps_rows() ? (std::vector<uint64_t>{5, 6, 7})
+                                              : (std::vector<uint64_t>{5, 11, 18}));
+  EXPECT_EQ(engine.stats(id), nullptr);
+}
+
 TEST_P(EveryHolding, ContinuesAConversation) {
   auto [engine, pass] = make_fake_engine(options());
   const SessionId session = engine->open_session();

@@ -52,8 +52,7 @@ CAIRN_AVX512 void q8_block(const PackedMatrix& w, const Operand& x, int64_t grou
     const int64_t i = start + c * group_rows;
     __m512i dot[kRows][kPanels];
     CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
-      const int32_t codes_sum = x.sums[2 * (i + r)] + x.sums[2 * (i + r) + 1];
-      CAIRN_UNROLL for (int p = 0; p < kPanels; ++p) dot[r][p] = _mm512_set1_epi32(-128 * codes_sum);
+      CAIRN_UNROLL for (int p = 0; p < kPanels; ++p) dot[r][p] = _mm512_set1_epi32(x.offsets[i + r]);
     }
     CAIRN_UNROLL for (int q = 0; q < 8; ++q) {
       CAIRN_UNROLL for (int p = 0; p < kPanels; ++p) {

@@ -8,28 +8,29 @@
 namespace cairn {
 namespace {
 
-// Panels of one work item: eight streams of weights for a thread that decodes, and 128 outputs whose weights stay
-// in second-level cache over all rows of a prefill.
-constexpr int64_t kItemPanels = 8;
+// Panels of one work item. Few rows: eight, as many streams of weights as memory likes. Many rows: twice that, so
+// that the rows, which do not fit in second-level cache, are read half as often.
+int64_t item_panels(const Operand& x) { return x.row_count > 64 ? 16 : 8; }
 
-int64_t item_count(const PackedMatrix& w) { return (w.panel_count() + kItemPanels - 1) / kItemPanels; }
+int64_t item_count(const PackedMatrix& w, int64_t panels) { return (w.panel_count() + panels - 1) / panels; }
 
 void run_jobs(const Kernels& kernels, ThreadPool& threads, const Operand& x, std::span<const MatmulJob> jobs) {
   const int64_t groups = (x.row_count + kOperandRows - 1) / kOperandRows;
+  const int64_t panels = item_panels(x);
   int64_t items = 0;
   for (const MatmulJob& job : jobs) {
-    if (kernels.operand_kind(job.w->type) == x.kind) items += item_count(*job.w);
+    if (kernels.operand_kind(job.w->type) == x.kind) items += item_count(*job.w, panels);
   }
   threads.for_each(items, [&](int64_t item, int) {
     for (const MatmulJob& job : jobs) {
       if (kernels.operand_kind(job.w->type) != x.kind) continue;
-      const int64_t of_job = item_count(*job.w);
+      const int64_t of_job = item_count(*job.w, panels);
       if (item >= of_job) {
         item -= of_job;
         continue;
       }
-      const int64_t first = item * kItemPanels;
-      const int64_t count = std::min(kItemPanels, job.w->panel_count() - first);
+      const int64_t first = item * panels;
+      const int64_t count = std::min(panels, job.w->panel_count() - first);
       return kernels.matmul(*job.w, x, {first, count, 0, groups}, job.out, job.stride);
     }
   });

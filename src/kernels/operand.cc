@@ -7,7 +7,7 @@ namespace {
 
 int64_t group_count(int64_t rows, int64_t columns) { return rows * ((columns + kCodeGroup - 1) / kCodeGroup); }
 
-constexpr int64_t kInt8Bytes = 32 + 4 + 8;  // codes, scale, two sums of a group of 32 columns
+constexpr int64_t kInt8Bytes = 32 + 4 + 8 + 4;  // codes, scale, two sums and offset of a group of 32 columns
 constexpr int64_t kBf16Bytes = 64;
 
 }  // namespace
@@ -23,6 +23,7 @@ Operand make_operand(OperandKind kind, const float* x, int64_t rows, int64_t col
     operand.codes = reinterpret_cast<int8_t*>(memory);
     operand.scales = reinterpret_cast<float*>(memory + 32 * groups);
     operand.sums = reinterpret_cast<int32_t*>(memory + 36 * groups);
+    operand.offsets = reinterpret_cast<int32_t*>(memory + 44 * groups);
   } else if (kind == OperandKind::kBf16) {
     operand.bf16 = reinterpret_cast<uint16_t*>(memory);
   }

@@ -102,6 +102,7 @@ void prepare_int8(const Operand& to, int64_t group) {
         to.codes[32 * i + k] = code;
         to.sums[2 * i + k / 16] += code;
       }
+      to.offsets[i] = -128 * (to.sums[2 * i] + to.sums[2 * i + 1]);
     }
   }
 }

@@ -150,6 +150,7 @@ void prepare_group(const Operand& to, int64_t group) {
     for (int64_t c = 0; c < to.column_groups(); ++c) {
       const int64_t i = to.first_index(group) + c * row_count + r;
       quantise32(x + c * 32, to.codes + 32 * i, to.scales + i, to.sums + 2 * i);
+      to.offsets[i] = -128 * (to.sums[2 * i] + to.sums[2 * i + 1]);
     }
   }
 }

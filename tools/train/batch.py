@@ -9,17 +9,18 @@ from torch import Tensor
 
 from bpe import BOS, Tokenizer
 from corpus import CHAT_SHARE, SOURCES
-from recall import plant, repeat
+from recall import drill, plant, repeat
 
 NEWLINE = 3 + 10
-RECALL_SHARE = 0.30
-REPEAT_SHARE = 0.15
+RECALL_SHARE = 0.20
+REPEAT_SHARE = 0.10
+DRILL_SHARE = 0.50  # while copying is learned: the trainer ends it
 SKIP_SHARE = 0.5  # sequences whose positions jump: far RoPE distances at the price of near ones
 
 
 class Batcher:
     def __init__(self, work: Path, seed: int, context: int):
-        self.seed, self.context = seed, context
+        self.seed, self.context, self.drill_share = seed, context, DRILL_SHARE
         self.tok = Tokenizer.load(work / "tokenizer.json")
         self.tok.sentence_ends = [i for p, i in self.tok.ids.items() if p in (".", "!", "?", '."', '!"', '?"')] + [NEWLINE]
         self.tok.full_stop = [self.tok.ids["."]]
@@ -60,6 +61,8 @@ class Batcher:
             ids, weights = ids[:t], w[:t]
         elif kind < RECALL_SHARE + REPEAT_SHARE:
             ids = repeat(rng, ids)
+        elif kind < RECALL_SHARE + REPEAT_SHARE + self.drill_share:
+            ids, progress = drill(rng, ids), 0.0  # near positions only: this is the first step
         pos = np.arange(t, dtype=np.int32)
         if rng.random() < SKIP_SHARE * progress:
             # The first jump stands between the facts and their asks where there are any.

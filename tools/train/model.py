@@ -47,9 +47,10 @@ class Model(nn.Module):
         self.register_buffer("freqs", freqs, persistent=False)
 
     def grow(self, layers: int) -> None:
-        """Runs `layers` blocks, spread evenly. A new block's branches are zero, so that growing changes nothing at
+        """Runs `layers` blocks, every second one first. A new block's branches are zero, so that growing changes nothing at
         first, and the tokens before it cost less."""
-        self.active = [i * self.config.layers // layers for i in range(layers)]
+        n = self.config.layers
+        self.active = sorted([*range(0, n, 2), *range(1, n, 2)][:layers])
 
     def hidden(self, ids: Tensor, pos: Tensor) -> Tensor:
         """Normed hidden states [batch * t, dim] for ids and positions [batch, t], both int32."""

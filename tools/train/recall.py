@@ -117,6 +117,13 @@ def plant(rng: np.random.Generator, tok, filler: np.ndarray, reach: float) -> tu
     return np.concatenate(ids), np.concatenate(weights), first_ask
 
 
+def drill(rng: np.random.Generator, filler: np.ndarray) -> np.ndarray:
+    """Shuffled tokens, said again and again: no grammar helps here, only looking back does. Without it the heads that
+    copy form late, since stories alone reward them little."""
+    n = len(filler)
+    return np.resize(rng.permutation(filler)[:rng.integers(8, max(9, min(100, n // 2)))], n)
+
+
 def repeat(rng: np.random.Generator, filler: np.ndarray) -> np.ndarray:
     """Writes a span of the filler again somewhere later: the plainest lesson in looking back."""
     n = len(filler)

@@ -1,5 +1,7 @@
 #include "model/tokenizer/bpe.h"
 
+#include "base/printable.h"
+
 namespace cairn {
 namespace {
 
@@ -36,8 +38,8 @@ Status RankedBpe::add_merge(const TokenIndex& reserved, std::string_view left, s
     const auto id = find_token(index_, text);
     if (!id && reserved.contains(text)) return {};
     if (!id) {
-      return invalid_data("merge " + std::to_string(rank) + " of the tokenizer (\"" + std::string(left) +
-                          "\" and \"" + std::string(right) + "\") needs \"" + std::string(text) +
+      return invalid_data("merge " + std::to_string(rank) + " of the tokenizer (\"" + printable(left) +
+                          "\" and \"" + printable(right) + "\") needs \"" + printable(text) +
                           "\", which is no token");
     }
     ids[at++] = *id;

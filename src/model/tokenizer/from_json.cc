@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/printable.h"
 #include "model/tokenizer/bpe.h"
 #include "model/tokenizer/byte_level.h"
 #include "model/tokenizer/impl.h"
@@ -37,7 +38,7 @@ class JsonReader {
     } else if (type == "Unigram") {
       CAIRN_RETURN_IF_ERROR(read_unigram());
     } else {
-      return unsupported("tokenizer.json holds a model of type \"" + std::string(type) +
+      return unsupported("tokenizer.json holds a model of type \"" + printable(type) +
                          "\", which Cairn does not know; it knows BPE and Unigram");
     }
     impl_->pre_tokenizer = PreTokenizer(std::move(pre_.steps));
@@ -82,9 +83,9 @@ class JsonReader {
   // Sets what an id of the model's own vocabulary adds to a text, and keeps its text for the segmenter.
   Status place_token(std::string_view text, int64_t id, size_t token_count) {
     if (id < 0 || static_cast<size_t>(id) >= 2 * token_count + kMaxUnusedIds) {
-      return invalid_data("the token \"" + std::string(text.substr(0, 100)) +
-                          "\" of tokenizer.json has the id " + std::to_string(id) +
-                          ", which is out of range for " + std::to_string(token_count) + " tokens");
+      return invalid_data("the token \"" + printable(text) + "\" of tokenizer.json has the id " +
+                          std::to_string(id) + ", which is out of range for " + std::to_string(token_count) +
+                          " tokens");
     }
     if (text.size() > kMaxTokenBytes) {
       return invalid_data("token " + std::to_string(id) + " of tokenizer.json is " +
@@ -94,7 +95,7 @@ class JsonReader {
     const auto token = static_cast<TokenId>(id);
     if (impl_->vocabulary.has(token)) {
       return invalid_data("tokenizer.json gives the id " + std::to_string(id) +
-                          " to two tokens, one of them \"" + std::string(text.substr(0, 100)) + "\"");
+                          " to two tokens, one of them \"" + printable(text) + "\"");
     }
     const bool special = special_.contains(text);
     impl_->vocabulary.set(token, special ? std::string(text) : decoded(text),
@@ -179,9 +180,9 @@ class JsonReader {
     }
     CAIRN_RETURN_IF_ERROR(read_merges(tables));
     CAIRN_ASSIGN_OR_RETURN(const std::string_view unknown, string_or(*model_, "the model", "unk_token", ""));
-    const auto unknown_id = find_token(vocabulary_, unknown);
+    const auto unknown_id = unknown.empty() ? std::nullopt : find_token(vocabulary_, unknown);
     if (!unknown.empty() && !unknown_id) {
-      return invalid_data("the unknown token \"" + std::string(unknown) +
+      return invalid_data("the unknown token \"" + printable(unknown) +
                           "\" of tokenizer.json is not in its vocabulary");
     }
     CAIRN_ASSIGN_OR_RETURN(const bool bytes, bool_or(*model_, "the model", "byte_fallback", false));

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/printable.h"
 #include "model/tokenizer/bpe.h"
 #include "model/tokenizer/byte_level.h"
 #include "model/tokenizer/impl.h"
@@ -94,7 +95,7 @@ class TableReader {
     const bool byte_level = t_.model == "gpt2";
     if (!scored && !unigram && !byte_level) {
       return unsupported(
-          "tokenizer.ggml.model is \"" + t_.model +
+          "tokenizer.ggml.model is \"" + printable(t_.model) +
           "\", a kind of tokenizer that Cairn does not know; it knows llama, gpt2, t5 and unigram");
     }
     CAIRN_RETURN_IF_ERROR(check_lengths(t_));
@@ -116,8 +117,15 @@ class TableReader {
     return type(id) == TokenType::kControl || type(id) == TokenType::kUnknown;
   }
 
+  // Tokens that end a turn by their name are control tokens, whatever the file says of them.
   void set_types() {
-    if (!t_.types.empty()) return;
+    if (t_.types.empty()) set_usual_types();
+    for (size_t i = 0; i < t_.tokens.size(); ++i) {
+      if (is_end_name(t_.tokens[i])) t_.types[i] = static_cast<int64_t>(TokenType::kControl);
+    }
+  }
+
+  void set_usual_types() {
     t_.types.assign(t_.tokens.size(), static_cast<int64_t>(TokenType::kNormal));
     const auto set = [&](std::optional<TokenId> id, TokenType kind) {
       if (id) t_.types[static_cast<size_t>(*id)] = static_cast<int64_t>(kind);
@@ -189,8 +197,8 @@ class TableReader {
       if (type(i) != TokenType::kByte) continue;
       const auto byte = parse_byte_token(t_.tokens[i]);
       if (!byte) {
-        return invalid_data("the type " + at_token(i) + " is byte, but its text \"" + t_.tokens[i] +
-                            "\" is not of the form <0x41>");
+        return invalid_data("the type " + at_token(i) + " is byte, but its text \"" +
+                            printable(t_.tokens[i]) + "\" is not of the form <0x41>");
       }
       if (bytes[*byte] < 0) bytes[*byte] = static_cast<TokenId>(i);
       set_token(i, std::string(1, static_cast<char>(*byte)));
@@ -242,12 +250,6 @@ class TableReader {
   static std::optional<std::string> bytes_of(std::string_view text) {
     if (text.empty() || find_invalid_utf8(text)) return std::nullopt;
     return bytes_of_byte_level(text);
-  }
-
-  static std::string printable(std::string_view text) {
-    std::string out;
-    const size_t used = take_utf8(text.substr(0, 100), out);
-    return used < text.size() ? out + "..." : out;
   }
 
   void add_byte_level_token(size_t i, RankedBpeTables& tables) {

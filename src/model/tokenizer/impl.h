@@ -34,8 +34,10 @@ struct Tokenizer::Impl {
   int drop_leading_spaces = 0;      // by decode at TextPosition::kStart
 };
 
-// Fills end_tokens: eos, `more`, and special tokens whose names end a turn in the chat formats of the
-// supported families.
+// Whether a token of this name ends a turn in a chat format of the supported families ("<|im_end|>").
+bool is_end_name(std::string_view name);
+
+// Fills end_tokens: eos, `more`, and special tokens that end a turn by their name.
 void set_end_tokens(Tokenizer::Impl& impl, const std::vector<TokenId>& more);
 
 }  // namespace cairn

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/printable.h"
 #include "model/tokenizer/json_fields.h"
 
 namespace cairn {
@@ -58,7 +59,7 @@ Status read_post_processor(const json::value* value, int depth, Tokenizer::Impl&
   if (type == "ByteLevel") return {};  // it moves offsets, not ids
   if (type == "TemplateProcessing") return read_template(section, impl);
   if (type != "Sequence") {
-    return unsupported("tokenizer.json asks for the post_processor \"" + std::string(type) +
+    return unsupported("tokenizer.json asks for the post_processor \"" + printable(type) +
                        "\", which Cairn does not do; it does Sequence, ByteLevel, TemplateProcessing");
   }
   CAIRN_ASSIGN_OR_RETURN(const json::array* list, need_array(section, kTemplate, "processors"));
@@ -77,8 +78,7 @@ Result<std::optional<TokenId>> named_token(const json::object* config, std::stri
   const auto id = impl.vocabulary.find(std::string_view(value->get_string()));
   if (!id) {
     return invalid_data("\"" + std::string(field) + "\" in tokenizer_config.json is \"" +
-                        std::string(std::string_view(value->get_string())) +
-                        "\", which tokenizer.json does not have");
+                        printable(value->get_string()) + "\", which tokenizer.json does not have");
   }
   return std::optional<TokenId>(*id);
 }

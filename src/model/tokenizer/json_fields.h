@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/printable.h"
 #include "cairn/status.h"
 
 namespace cairn::json_fields {
@@ -15,8 +16,8 @@ namespace cairn::json_fields {
 namespace json = boost::json;
 
 inline Status wrong(std::string_view where, std::string_view field, std::string_view wanted) {
-  return invalid_data("\"" + std::string(field) + "\" of " + std::string(where) +
-                      " in tokenizer.json is not " + std::string(wanted));
+  return invalid_data("\"" + printable(field) + "\" of " + std::string(where) + " in tokenizer.json is not " +
+                      std::string(wanted));
 }
 
 // The field, or null where it is absent or JSON's null.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/printable.h"
 #include "model/tokenizer/json_fields.h"
 #include "model/tokenizer/pre_names.h"
 
@@ -27,7 +28,7 @@ constexpr Section kDecoder{"the decoder", "decoders",
                            "Sequence, ByteLevel, Metaspace, ByteFallback, Fuse, Replace, Strip"};
 
 Status unsupported_step(const Section& section, std::string_view type) {
-  return unsupported("tokenizer.json asks for the step \"" + std::string(type) + "\" in " +
+  return unsupported("tokenizer.json asks for the step \"" + printable(type) + "\" in " +
                      std::string(section.name) + ", which Cairn does not do; it does " +
                      std::string(section.supported));
 }

@@ -181,7 +181,7 @@ TEST(TokenizerJson, DamageIsNamed) {
       has(error_with("pre_tokenizer", R"({"type": "Split", "pattern": {"String": "a"}, "behavior": "Odd"})"),
           "behavior"));
   std::string deep = "null";
-  for (int i = 0; i < 20; ++i) deep = R"({"type": "Sequence", "normalizers": [)" + deep + "]}";
+  for (int i = 0; i < 12; ++i) deep = R"({"type": "Sequence", "normalizers": [)" + deep + "]}";
   EXPECT_TRUE(has(error_with("normalizer", deep), "too deep"));
 }
 

@@ -3,6 +3,8 @@
 #include <array>
 #include <string>
 
+#include "base/printable.h"
+
 namespace cairn {
 
 const std::string_view kGpt2Pattern =
@@ -111,7 +113,7 @@ Result<PreTokenization> make_pre_tokenization(std::string_view name) {
     made.add_bos = made.whole_words_first;
     return made;
   }
-  return unsupported("tokenizer.ggml.pre is \"" + std::string(name) +
+  return unsupported("tokenizer.ggml.pre is \"" + printable(name) +
                      "\", a way to split text that Cairn does not know; it knows " + known);
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <new>
 
+#include "base/printable.h"
 #include "model/tokenizer/utf8.h"
 
 namespace cairn {
@@ -29,7 +30,7 @@ constexpr std::array<Escape, 6> kEscapes{{
 }};
 
 Status cannot_say(std::string_view pattern, std::string_view what) {
-  return unsupported("the tokenizer's pattern \"" + std::string(pattern) + "\" uses " + std::string(what) +
+  return unsupported("the tokenizer's pattern \"" + printable(pattern, 300) + "\" uses " + std::string(what) +
                      ", which Cairn does not carry over");
 }
 
@@ -102,7 +103,7 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   if (code == nullptr) {
     std::array<PCRE2_UCHAR, 160> message{};
     pcre2_get_error_message(error, message.data(), message.size());
-    return invalid_data("the tokenizer's pattern \"" + std::string(pattern) +
+    return invalid_data("the tokenizer's pattern \"" + printable(pattern, 300) +
                         "\" cannot be read: " + reinterpret_cast<const char*>(message.data()));
   }
   auto owner = std::make_shared<const Code>(code);

@@ -1,6 +1,6 @@
 #include "model/tokenizer/segmenter.h"
 
-#include "model/tokenizer/utf8.h"
+#include "base/printable.h"
 
 namespace cairn {
 namespace {
@@ -24,7 +24,7 @@ std::optional<uint8_t> parse_byte_token(std::string_view text) {
 
 Status no_token_for(std::string_view character) {
   return invalid_argument(
-      "the text holds \"" + std::string(character) +
+      "the text holds \"" + printable(character) +
       "\", for which this model's vocabulary has no token, no byte tokens and no unknown token");
 }
 

@@ -84,6 +84,7 @@ TEST(SentencePieceTables, MissingByteTokensLeaveTheUnknownToken) {
   tables.types = {1};
   tables.scores = {0};
   tables.model = "unigram";
+  tables.add_eos = false;
   const auto ids = make(tables).encode("é", kPlain);
   ASSERT_FALSE(ids.ok());
   EXPECT_TRUE(has(ids.status().message(), "no token"));
@@ -98,6 +99,16 @@ TEST(ByteLevelTables, WordsMergesAndSpecials) {
   EXPECT_EQ(t.decode(encode(t, "hello<|end|>", kParsed)), "hello");
   EXPECT_TRUE(t.is_end(end));
   EXPECT_EQ(t.token_text(258), " the");
+}
+
+// As other engines do: a token so named ends a turn, whatever type the file gives it.
+TEST(ByteLevelTables, EndsOfTurnsAreKnownByName) {
+  TokenizerTables tables = byte_level_tables({});
+  tables.tokens.emplace_back("<|im_end|>");
+  tables.types.push_back(4);
+  const Tokenizer t = make(std::move(tables));
+  EXPECT_TRUE(t.is_end(*t.find("<|im_end|>")));
+  EXPECT_TRUE(t.is_special(*t.find("<|im_end|>")));
 }
 
 TEST(ByteLevelTables, EveryKnownPreRoundTrips) {
@@ -204,7 +215,8 @@ TEST(HostileTables, OddOnesAreUsedAsFarAsTheyGo) {
   }
   const Tokenizer t = make(std::move(twice));
   EXPECT_EQ(encode(t, "he").back(), 260);  // the first of equal texts
-  for (size_t i = first; i < first + 6; ++i) EXPECT_EQ(t.decode(std::vector<TokenId>{static_cast<TokenId>(i)}).find("\xFF"), std::string::npos);
+  for (size_t i = first; i < first + 6; ++i)
+    EXPECT_EQ(t.decode(std::vector<TokenId>{static_cast<TokenId>(i)}).find("\xFF"), std::string::npos);
   TokenizerTables few = byte_level_tables({});
   few.tokens[0x41] = "unused";
   const auto ids = make(std::move(few)).encode("A", kPlain);

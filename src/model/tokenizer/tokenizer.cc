@@ -41,16 +41,20 @@ Status encode_piece(const Tokenizer::Impl& impl, std::string_view text, Place pl
 
 }  // namespace
 
+bool is_end_name(std::string_view name) {
+  static constexpr std::array<std::string_view, 8> kNames{
+      "<|eot_id|>",    "<|eom_id|>",    "<|im_end|>",      "<|end|>",
+      "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<end_of_utterance>"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
 void set_end_tokens(Tokenizer::Impl& impl, const std::vector<TokenId>& more) {
-  static constexpr std::array<std::string_view, 9> kNames{
-      "<|eot_id|>",    "<|eom_id|>",      "<|im_end|>",         "<|end|>",   "<end_of_turn>",
-      "<|endoftext|>", "<|end_of_text|>", "<end_of_utterance>", "<|return|>"};
   std::vector<TokenId>& ends = impl.end_tokens;
   ends = more;
   if (impl.eos) ends.push_back(*impl.eos);
   for (TokenId id = 0; id < impl.vocabulary.size(); ++id) {
-    if (impl.vocabulary.sort(id) != TokenSort::kSpecial) continue;
-    if (std::find(kNames.begin(), kNames.end(), impl.vocabulary.text(id)) != kNames.end()) ends.push_back(id);
+    const bool special = impl.vocabulary.sort(id) == TokenSort::kSpecial;
+    if (special && is_end_name(impl.vocabulary.text(id))) ends.push_back(id);
   }
   std::sort(ends.begin(), ends.end());
   ends.erase(std::unique(ends.begin(), ends.end()), ends.end());

@@ -1,0 +1,70 @@
+// Laws 1 and 2 held against a model: the cache changes no bit of any logit, and neither does how the work was
+// cut. What a text's logits are is computed once without a cache, all positions together; then the same text
+// is run in every other way there is, and each logit is compared by its bits.
+//
+// Always true: everything goes through Engine::submit and Engine::step; nothing is printed; the same model,
+// options and machine give the same report. `cairn verify` and tests call it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/verify/logit_record.h"
+#include "engine/verify/texts.h"
+#include "kernels/batch.h"
+#include "model/model.h"
+
+namespace cairn {
+
+enum class LawOutcome : uint8_t {
+  kEqual,
+  kDifferent,      // LawRow::difference says where
+  kFailed,         // nothing sound was computed: LawRow::remark says why
+  kNotApplicable,  // LawRow::remark says why
+};
+
+// One way of computing the same thing, with one row type.
+struct LawRow {
+  int law = 1;
+  std::string what;  // "prefill chunk 7"
+  KvType kv_type = KvType::kF16;
+  LawOutcome outcome = LawOutcome::kEqual;
+  int64_t position_count = 0;  // compared
+  uint64_t logit_count = 0;    // likewise
+  std::optional<LogitDifference> difference;
+  std::string remark;
+};
+
+struct LawProgress {
+  std::string_view what;  // the row that runs
+  uint64_t done = 0;      // of an amount of work without a unit
+  uint64_t total = 0;
+};
+
+struct LawOptions {
+  TextKind text_kind = TextKind::kPassage;
+  // Positions of the text, at least 2; absent: default_law_positions().
+  std::optional<int64_t> position_count;
+  // Row types, at least one; the first one's recomputation from scratch leaves out the fewest positions.
+  std::vector<KvType> kv_types = {KvType::kF16, KvType::kF32, KvType::kBF16};
+  // Numbers of threads to compare, at least one; all other rows run with the first.
+  std::vector<int> thread_counts = {2, 1};
+  uint64_t seed = 1;  // of the texts of random ids
+  std::function<void(const LawProgress&)> on_progress;
+};
+
+// Past one attention span and several blocks, unless the context, the model's size or its instruction set
+// (scalar) makes that too much; then fewer.
+[[nodiscard]] int64_t default_law_positions(const Model& model);
+
+// A row for each way and row type, in the order in which they ran. Errors: kInvalidArgument (an option that
+// does not fit the model).
+Result<std::vector<LawRow>> check_laws(const std::shared_ptr<const Model>& model, const LawOptions& options);
+
+}  // namespace cairn

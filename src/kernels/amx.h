@@ -1,0 +1,41 @@
+// What AMX files share: the tile configuration and its loading. For files that compile functions with
+// CAIRN_AMX only.
+#pragma once
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#define CAIRN_AMX_TARGET                                                           \
+  "amx-tile,amx-int8,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni," \
+  "avx512bf16,avx2,fma,f16c"
+#define CAIRN_AMX __attribute__((target(CAIRN_AMX_TARGET)))
+#define CAIRN_AMX_INLINE __attribute__((target(CAIRN_AMX_TARGET), always_inline)) inline
+
+namespace cairn {
+
+// The 64 bytes that LDTILECFG reads.
+struct alignas(64) TileConfig {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+
+  void set(int tile, int64_t row_count, int bytes) {
+    rows[tile] = static_cast<uint8_t>(row_count);
+    row_bytes[tile] = static_cast<uint16_t>(bytes);
+  }
+};
+
+// gcc 12 believes that the instruction reads 8 bytes only and drops the stores that fill the rest: hence the clobber.
+CAIRN_AMX_INLINE void load_config(const TileConfig& config) {
+  __asm__ volatile("" : : "r"(&config) : "memory");
+  _tile_loadconfig(&config);
+}
+
+}  // namespace cairn
+
+#endif  // __x86_64__

@@ -1,0 +1,325 @@
+#!/usr/bin/env python3
+"""Runs the program from outside, as users and scripts do.
+
+  tools/cli_test.py PROGRAM [TEST ...]
+
+Checks exit codes, that standard output stays clean, what --json holds, how bad input is answered, and that
+the same logits come out however the cache is held and the work is cut. It needs no model: it has the program
+make a tiny one; where ../shared is there, the trained stories260K is run too. Python's standard library only.
+"""
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STORIES = ROOT / ".." / "shared" / "models" / "stories260K" / "stories260K.gguf"
+PROGRAM = None
+TIMEOUT_S = 120
+
+
+def run(*arguments, stdin=b"", env=None, **more):
+    """The finished process; its output as bytes."""
+    return subprocess.run([PROGRAM, *map(str, arguments)], input=stdin, capture_output=True, timeout=TIMEOUT_S,
+                          env={**os.environ, "NO_COLOR": "1", **(env or {})}, **more)
+
+
+class CliTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="cairn-cli-")
+        cls.tmp = Path(cls.folder.name)
+        cls.model = cls.tmp / "tiny.gguf"
+        done = run("model", "synth", "--shape", "tiny-llama", "--type", "q8_0", "--seed", 3, cls.model)
+        assert done.returncode == 0, done.stderr
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def ok(self, *arguments, **more):
+        done = run(*arguments, **more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def fails(self, code, *arguments, says=None, **more):
+        """Fails with this code (or one of them), in words, and prints nothing on standard output."""
+        done = run(*arguments, **more)
+        codes = code if isinstance(code, tuple) else (code,)
+        self.assertIn(done.returncode, codes, (done.stdout, done.stderr))
+        self.assertEqual(done.stdout, b"")
+        error = done.stderr.decode()
+        self.assertRegex(error, r"(?m)^cairn: .")
+        if says is not None:
+            self.assertIn(says, error)
+        return error
+
+    def generate(self, *arguments, model=None, **more):
+        out = self.ok("generate", "-m", model or self.model, "--json", *arguments, **more)
+        self.assertEqual(out.count(b"\n"), 1)
+        return json.loads(out)
+
+    # ---- help and usage
+
+    def test_teaches(self):
+        for arguments in ([], ["--help"], ["help"]):
+            self.assertIn(b'cairn generate -p "Once upon a time"', self.ok(*arguments))
+        self.assertRegex(self.ok("--version"), rb"^cairn \d+\.\d+\.\d+\n$")
+        for command in ("generate", "chat", "tokenize", "model", "verify", "bench"):
+            self.assertIn(b"Example", self.ok(command, "--help"))
+
+    def test_bad_usage(self):
+        self.fails(2, "generat", says="did you mean generate?")
+        self.fails(2, "generate", "--tmep", "0", says="did you mean --temp?")
+        self.fails(2, "generate", says="-p TEXT")
+        self.fails(2, "generate", "-p", "a", "-f", "b", says="two prompts")
+        self.fails(2, "generate", "-p", "a", "--isa", "sse9", says="sse9")
+        self.fails(2, "generate", "-p", "a", "--cache", "half", says="paged")
+        self.fails(2, "generate", "-p", "a", "--kv", "f8", says="f16")
+        self.fails(2, "generate", "-p", "a", "-t", "0", says="-t")
+        self.fails(2, "generate", "-p", "a", "--prompt-tokens", "1,x", says="'x'")
+        self.fails(2, "model", "synth", "--shape", "nothing", self.tmp / "x", says="tiny-llama")
+        self.fails(2, "generate", "-m", self.model, "-p", "a", "--top-p", "2", says="top-p")
+        self.fails(2, "generate", "-m", self.model, "-p", "a", "--logit-bias", "99999999=1", says="99999999")
+        self.fails(2, "generate", "-m", self.model, "-p", "a", "-c", 10 ** 8, says="at most")
+
+    # ---- models
+
+    def test_bad_models(self):
+        self.fails(1, "generate", "-m", self.tmp / "none.gguf", "-p", "a", says="none.gguf")
+        self.fails(1, "generate", "-p", "a", env={"CAIRN_DEMO_MODEL": "/nowhere/x"}, says="CAIRN_DEMO_MODEL")
+        data = self.model.read_bytes()
+        bad = self.tmp / "bad.gguf"
+        for content in (b"", b"GG", data[:100], data[:len(data) // 2], data[:-1], b"XXXX" + data[4:],
+                        b"#!/bin/sh\necho hello\n" * 99):
+            bad.write_bytes(content)
+            for command in (["generate", "-p", "a"], ["model"], ["tokenize", "-p", "a"]):
+                error = self.fails(1, *command, "-m", bad)
+                self.assertEqual(error.count("\n"), 1, error)
+        empty = self.tmp / "empty-folder"
+        empty.mkdir()
+        self.fails(1, "generate", "-m", empty, "-p", "a", says="config.json")
+        self.fails(1, "generate", "-m", "/dev/null", "-p", "a")
+        renamed = self.tmp / "renamed.gguf"
+        renamed.write_bytes(data.replace(b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0llama",
+                                         b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0lemma"))
+        if renamed.read_bytes() != data:
+            self.fails(1, "generate", "-m", renamed, "-p", "a", says="lemma")
+
+    def test_describes_a_model(self):
+        text = self.ok("model", "-m", self.model).decode()
+        for word in ("llama", "parameters", "context", "q8_0", "chat template", "KV bytes", "tokenizer"):
+            self.assertIn(word, text)
+        facts = json.loads(self.ok("model", "-m", self.model, "--json"))
+        self.assertTrue(facts["runs_here"])
+        config = facts["config"]
+        row = 2 * config["layer_count"] * config["kv_head_count"] * config["head_dim"]
+        self.assertEqual(facts["kv_bytes_per_position"], {"f32": 4 * row, "f16": 2 * row, "bf16": 2 * row})
+        self.assertEqual(facts["file_bytes"], self.model.stat().st_size)
+        self.assertEqual(sum(t["element_count"] for t in facts["tensor_types"]), facts["parameter_count"])
+        self.assertEqual(self.ok("model", "-m", self.model, "--path").decode(), f"{self.model}\n")
+        self.assertIn(b"general.architecture = ", self.ok("model", "-m", self.model, "--metadata"))
+        self.assertIn("general.architecture", json.loads(self.ok("model", "-m", self.model, "--metadata", "--json")))
+
+    def test_finds_the_demo_model(self):
+        named = {"CAIRN_DEMO_MODEL": str(self.model)}
+        self.assertEqual(self.ok("model", "--path", env=named).decode(), f"{self.model}\n")
+
+    def test_synth_repeats_itself(self):
+        again, other = self.tmp / "again.gguf", self.tmp / "other.gguf"
+        done = run("model", "synth", "--shape", "tiny-llama", "--type", "q8_0", "--seed", 3, again)
+        self.assertEqual((done.returncode, done.stdout), (0, b""))
+        self.ok("model", "synth", "--shape", "tiny-llama", "--type", "q8_0", "--seed", 4, other)
+        self.assertEqual(again.read_bytes(), self.model.read_bytes())
+        self.assertNotEqual(other.read_bytes(), self.model.read_bytes())
+        self.fails(1, "model", "synth", "--shape", "tiny-llama", self.tmp / "no" / "such" / "folder")
+
+    # ---- prompts
+
+    def test_bad_prompts(self):
+        self.fails(2, "generate", "-m", self.model, "-p", "", says="empty")
+        self.fails(2, "generate", "-m", self.model, "-p", "-", says="empty")
+        self.fails(2, "generate", "-m", self.model, "--prompt-tokens", "", says="empty")
+        self.fails(2, "generate", "-m", self.model, "--prompt-tokens", "1,999999", says="999999")
+        self.fails(2, "generate", "-m", self.model, "-p", "-", stdin=b"caf\xe9", says="UTF-8")
+        self.fails(2, "generate", "-m", self.model, "-p", b"caf\xe9".decode(errors="surrogateescape"), says="UTF-8")
+        self.fails(1, "generate", "-m", self.model, "-f", self.tmp / "none.txt", says="none.txt")
+        error = self.fails(2, "generate", "-m", self.model, "-c", 16, "-p", "word " * 100, says="context")
+        self.assertIn("16", error)
+
+    def test_prompts_come_from_anywhere(self):
+        text = "Once upon a time"
+        file = self.tmp / "prompt.txt"
+        file.write_text(text + "\n")
+        one = self.generate("-p", text, "-n", 4, "--temp", 0)
+        ids = ",".join(map(str, one["prompt_token_ids"]))
+        others = [self.generate("-p", "-", "-n", 4, "--temp", 0, stdin=text.encode()),
+                  self.generate("-p", "-", "-n", 4, "--temp", 0, stdin=text.encode() + b"\n"),
+                  self.generate("-f", file, "-n", 4, "--temp", 0),
+                  self.generate("--prompt-tokens", ids, "-n", 4, "--temp", 0)]
+        for other in others:
+            for key in ("prompt_token_ids", "tokens", "text", "logits_sha256"):
+                self.assertEqual(other[key], one[key])
+
+    # ---- generating
+
+    def test_json_holds_what_scripts_read(self):
+        one = self.generate("-p", "Hello", "-n", 5, "--temp", 0, "--ignore-eos")
+        self.assertEqual(one["prompt_tokens"], len(one["prompt_token_ids"]))
+        self.assertEqual(len(one["tokens"]), 5)
+        self.assertEqual(one["finish_reason"], "length")
+        self.assertRegex(one["logits_sha256"], "^[0-9a-f]{64}$")
+        self.assertEqual(one["sampled_steps"], 5)
+        for key in ("ttft_ms", "tpot_ms", "kv_bytes", "kv_pool_bytes", "peak_rss_bytes"):
+            self.assertGreater(one[key], 0, key)
+        self.assertGreaterEqual(one["kv_pool_bytes"], one["kv_bytes"])
+
+    def test_text_and_statistics_stay_apart(self):
+        done = run("generate", "-m", self.model, "-p", "Hello", "-n", 5, "--temp", 0, "--ignore-eos")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        one = self.generate("-p", "Hello", "-n", 5, "--temp", 0, "--ignore-eos")
+        text = one["text"]
+        self.assertEqual(done.stdout.decode(), text if text.endswith("\n") or not text else text + "\n")
+        error = done.stderr.decode()
+        for word in ("TTFT", "TPOT", "tokens/s", "KV", "thread", "context", "paged", "f16", "seed"):
+            self.assertIn(word, error)
+        self.assertNotIn("\r", error)
+        self.assertNotIn("\x1b", error)
+
+    def test_seeds_decide(self):
+        hot = ("-p", "Hello", "-n", 12, "--temp", 1.5, "--top-k", 0, "--top-p", 1, "--min-p", 0, "--ignore-eos")
+        first = self.generate(*hot, "--seed", 5)
+        self.assertEqual(self.generate(*hot, "--seed", 5)["tokens"], first["tokens"])
+        self.assertNotEqual(self.generate(*hot, "--seed", 6)["tokens"], first["tokens"])
+        told = self.generate(*hot)
+        self.assertEqual(self.generate(*hot, "--seed", told["settings"]["seed"])["tokens"], told["tokens"])
+
+    def test_bias_bends_tokens_but_not_the_digest(self):
+        plain = self.generate("-p", "Hello", "-n", 1, "--temp", 0, "--ignore-eos")
+        token = plain["tokens"][0]
+        bent = self.generate("-p", "Hello", "-n", 1, "--temp", 0, "--ignore-eos", "--logit-bias", f"{token}=-inf")
+        self.assertNotEqual(bent["tokens"][0], token)
+        self.assertEqual(bent["logits_sha256"], plain["logits_sha256"])
+
+    def test_the_cache_and_the_cut_change_nothing(self):
+        models = [self.model] + ([STORIES] if STORIES.exists() else [])
+        for model in models:
+            base = ("-p", "Once upon a time there was a little girl", "-n", 40, "--temp", 0, "--ignore-eos", "-c", 128)
+            for kv in ("f32", "f16", "bf16"):
+                truth = self.generate(*base, "--kv", kv, "--cache", "none", "-t", 1, model=model)
+                self.assertEqual(len(truth["tokens"]), 40)
+                ways = [("--cache", cache, "-t", 2) for cache in ("growing", "contiguous", "paged")]
+                ways += [("--prefill-chunk", chunk) for chunk in (1, 7, 64)] if kv == "f16" else []
+                for way in ways:
+                    other = self.generate(*base, "--kv", kv, *way, model=model)
+                    self.assertEqual(other["logits_sha256"], truth["logits_sha256"], (model.name, kv, way))
+                    self.assertEqual(other["tokens"], truth["tokens"])
+
+    @unittest.skipUnless(STORIES.exists(), "../shared is not there: stories260K is not run")
+    def test_stories_equal_the_reference_program(self):
+        for path in sorted((STORIES.parent / "golden").glob("stories260K.p*.json")):
+            golden = json.loads(path.read_text())
+            got = self.generate("--prompt-tokens", ",".join(map(str, golden["prompt_ids"])), "-n", 64, "--temp", 0, "--kv", "f32",
+                                "--ignore-eos", model=STORIES)
+            self.assertEqual(got["tokens"], golden["greedy_ids"][:64], path.name)
+
+    # ---- tokens
+
+    def test_tokenizes_and_back(self):
+        text = "Once upon a time, äöü!"
+        facts = json.loads(self.ok("tokenize", "-m", self.model, "-p", text, "--json"))
+        self.assertEqual(facts["text"], text)
+        self.assertEqual(len(facts["tokens"]), len(facts["pieces"]))
+        ids = self.ok("tokenize", "-m", self.model, "-p", "-", "--ids", stdin=text.encode()).decode().strip()
+        self.assertEqual([int(i) for i in ids.split(",")], facts["tokens"])
+        self.assertEqual(self.ok("tokenize", "-m", self.model, "--decode", ids).decode(), text + "\n")
+        self.assertEqual(self.ok("tokenize", "-m", self.model, "-p", text).decode().count("\n"), len(facts["tokens"]) + 1)
+        self.fails(2, "tokenize", "-m", self.model, "--decode", "99999999", says="99999999")
+        self.fails(2, "tokenize", "-m", self.model, "--decode", "1", "-p", "x")
+        self.fails(2, "tokenize", "-m", self.model, says="-p TEXT")
+
+    # ---- outputs that break, and signals
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "there is no /dev/full here")
+    def test_a_full_disk_is_told(self):
+        for command in (["generate", "-m", self.model, "-p", "a", "-n", "5", "--ignore-eos"],
+                        ["generate", "-m", self.model, "-p", "a", "-n", "5", "--json"],
+                        ["model", "-m", self.model], ["tokenize", "-m", self.model, "-p", "a"], ["--help"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([PROGRAM, *map(str, command)], stdout=full, stderr=subprocess.PIPE, timeout=TIMEOUT_S)
+            self.assertEqual(done.returncode, 1, command)
+            self.assertIn(b"No space left", done.stderr)
+
+    def test_a_closed_pipe_is_no_crash(self):
+        done = subprocess.Popen([PROGRAM, "generate", "-m", str(self.model), "-p", "a", "-n", "100", "--ignore-eos"],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        done.stdout.close()
+        error = done.stderr.read()
+        done.stderr.close()
+        self.assertEqual(done.wait(TIMEOUT_S), 1)
+        self.assertIn(b"broken pipe", error)
+
+    def test_interrupted_generation_ends_with_its_statistics(self):
+        long = self.tmp / "long.gguf"
+        self.ok("model", "synth", "--shape", "tiny-llama", "--context", 200000, long)
+        done = subprocess.Popen([PROGRAM, "generate", "-m", str(long), "-p", "a", "-n", "190000", "-c", "200000",
+                                 "--ignore-eos"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertTrue(done.stdout.read(1))
+        done.send_signal(signal.SIGINT)
+        _, error = done.communicate(timeout=TIMEOUT_S)
+        self.assertEqual(done.returncode, 130, error)
+        self.assertIn(b"stopped", error)
+
+    # ---- chat
+
+    def test_chats_over_a_pipe(self):
+        done = run("chat", "-m", self.model, "--temp", "0", "-n", "8", "--ignore-eos", stdin=b"Hello there\n\nAnd you?\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        error = done.stderr.decode()
+        self.assertEqual(len(re.findall(r"prompt tokens", error)), 2, error)
+        self.assertRegex(error, r"\(\d+ from the cache\)")
+        self.assertNotIn(b">", done.stdout.splitlines()[0][:2])
+
+    def test_chat_tells_a_script_of_a_full_context(self):
+        done = run("chat", "-m", self.model, "-c", "16", "-n", "4", stdin=b"word " * 100 + b"\n")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.stdout, b"")
+
+    def test_chat_on_a_terminal(self):
+        pid, master = pty.fork()
+        if pid == 0:
+            os.execv(PROGRAM, [PROGRAM, "chat", "-m", str(self.model), "--temp", "0", "-n", "4", "--ignore-eos"])
+        seen = self.read_until(master, b"> ")
+        self.assertNotIn(b"Traceback", seen)
+        os.write(master, b"Hello\n")
+        self.assertIn(b"prompt tokens", self.read_until(master, b"> "))
+        os.write(master, b"\x03")
+        self.assertIn(b"Ctrl-D", self.read_until(master, b"> "))
+        os.write(master, b"/reset\n")
+        self.assertIn(b"new conversation", self.read_until(master, b"> "))
+        os.write(master, b"\x04")
+        _, status = os.waitpid(pid, 0)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 0)
+        os.close(master)
+
+    def read_until(self, master, end):
+        """What a terminal shows until its last bytes are `end` (a prompt that waits)."""
+        seen, deadline = b"", time.monotonic() + TIMEOUT_S
+        while not seen.endswith(end):
+            self.assertLess(time.monotonic(), deadline, seen)
+            seen += os.read(master, 4096)
+        return seen
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    PROGRAM = str(Path(sys.argv.pop(1)).resolve())
+    unittest.main(verbosity=1)
