@@ -10,7 +10,7 @@ namespace cairn {
 
 class Console;
 
-// What to measure; the words that the command line takes are those of bench_subject_name().
+// What to measure; the command line takes the words all, cache and speed.
 enum class BenchSubject : uint8_t {
   kAll,
   kCache,  // generating with and without the cache, and the counts beside their formulas

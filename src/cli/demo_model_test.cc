@@ -41,12 +41,14 @@ TEST_F(DemoModel, ThatTheEnvironmentNamesIsTheOnlyOne) {
   const auto missing = find_demo_model(places_);
   ASSERT_FALSE(missing.ok());
   EXPECT_NE(missing.status().message().find("CAIRN_DEMO_MODEL"), std::string::npos);
-  EXPECT_EQ(folder_.write("mine.gguf", "x"), find_demo_model(places_).value());
+  const std::string mine = folder_.write("mine.gguf", "x");
+  EXPECT_EQ(find_demo_model(places_).value(), mine);
 }
 
 TEST_F(DemoModel, IsFoundWithoutAKnownProgram) {
   places_.program.reset();
-  EXPECT_EQ(folder_.write("source/cairn-demo.gguf", "x"), find_demo_model(places_).value());
+  const std::string path = folder_.write("source/cairn-demo.gguf", "x");
+  EXPECT_EQ(find_demo_model(places_).value(), path);
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 // cairn: parse, run, and an exit code. Nothing else of the program reads argv.
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <new>
 #include <string>
 #include <variant>
 #include <vector>

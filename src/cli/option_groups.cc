@@ -3,6 +3,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <charconv>
 
 #include "cli/token_list.h"
 
@@ -34,6 +35,24 @@ Isa parse_isa(const std::string& name) {
 
 }  // namespace
 
+void take_count(CLI::Option* option, int64_t least) {
+  constexpr int64_t kMost = int64_t{1} << 31;
+  option->check(CLI::Range(least, kMost).description(""))->type_name("N");
+}
+
+// CLI11 would read -1 as the largest number.
+CLI::Option* add_seed_option(CLI::App& app, const std::string& help, std::function<void(uint64_t)> take) {
+  const auto parse = [take = std::move(take)](const std::string& text) {
+    uint64_t seed = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    if (error != std::errc() || end != text.data() + text.size()) {
+      throw CLI::ValidationError("--seed", "'" + text + "' is no number from 0 to 2^64 - 1");
+    }
+    take(seed);
+  };
+  return add_parsed(app, "--seed", parse, help)->type_name("N");
+}
+
 void add_model_option(CLI::App& app, std::optional<std::string>& model_path) {
   app.add_option("-m,--model", model_path, "GGUF file or Hugging Face folder (default: the demo model)")
       ->type_name("PATH");
@@ -47,15 +66,13 @@ void add_json_option(CLI::App& app, OutputForm& form) {
 
 void add_common_options(CLI::App& app, CommonOptions& common) {
   constexpr int kThreadsMax = 1024;
-  constexpr int64_t kCountMax = int64_t{1} << 31;
   add_model_option(app, common.model_path);
-  app.add_option("-c,--context", common.context,
-                 "Positions that the context holds (default: the model's, at most 8192)")
-      ->check(CLI::Range(int64_t{1}, kCountMax))
-      ->type_name("N");
+  take_count(app.add_option("-c,--context", common.context,
+                            "Positions that the context holds (default: the model's, at most 8192)"),
+             1);
   app.add_option("-t,--threads", common.thread_count,
                  "Threads (default: all physical cores that may be used)")
-      ->check(CLI::Range(1, kThreadsMax))
+      ->check(CLI::Range(1, kThreadsMax).description(""))
       ->type_name("N");
   add_parsed(
       app, "--isa", [&common](const std::string& name) { common.isa = parse_isa(name); },
@@ -73,10 +90,9 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       [&common](const std::string& name) { common.kv_type = value_or_throw("--kv", parse_kv_type(name)); },
       "How they are stored: f32, f16, bf16 (default: f16)")
       ->type_name("NAME");
-  app.add_option("--prefill-chunk", common.prefill_chunk,
-                 "Prompt positions that are run at once (default: 512)")
-      ->check(CLI::Range(int64_t{1}, kCountMax))
-      ->type_name("N");
+  take_count(app.add_option("--prefill-chunk", common.prefill_chunk,
+                            "Prompt positions that are run at once (default: 512)"),
+             1);
 }
 
 void add_text_options(CLI::App& app, PromptOptions& prompt) {
@@ -98,8 +114,9 @@ void add_sampling_options(CLI::App& app, SamplingOptions& sampling) {
   add_number("--frequency-penalty", sampling.frequency_penalty,
              "Subtract this for each time seen (default: 0)");
   add_number("--presence-penalty", sampling.presence_penalty, "Subtract this once where seen (default: 0)");
-  add_number("--seed", sampling.seed,
-             "The same seed gives the same text (default: a new one, which is told)");
+  add_seed_option(app, "The same seed gives the same text (default: a new one, which is told)",
+                  [&sampling](uint64_t seed) { sampling.seed = seed; })
+      ->group(group);
   app.add_option("--stop", sampling.stop_strings, "End before this text; may be given several times")
       ->allow_extra_args(false)
       ->type_name("TEXT")

@@ -2,6 +2,7 @@
 // The struct given must live until the parser is done: it is filled while arguments are read.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -11,9 +12,16 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace cairn {
+
+// Shows `option`'s value as N, and accepts `least` to 2^31.
+void take_count(CLI::Option* option, int64_t least);
+
+// --seed: any number of 64 bits.
+CLI::Option* add_seed_option(CLI::App& app, const std::string& help, std::function<void(uint64_t)> take);
 
 void add_model_option(CLI::App& app, std::optional<std::string>& model_path);
 void add_json_option(CLI::App& app, OutputForm& form);

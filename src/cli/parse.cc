@@ -72,10 +72,9 @@ Result<Command> parse_generate(Arguments arguments) {
                                        add_text_options(app, options.prompt);
                                        add_token_list_option(app, "--prompt-tokens", options.prompt.tokens,
                                                              "The prompt as token ids: 1,2,3");
-                                       app.add_option("-n,--max-tokens", options.max_tokens,
-                                                      "Tokens to write at most (default: 512)")
-                                           ->check(CLI::Range(int64_t{0}, int64_t{1} << 31))
-                                           ->type_name("N");
+                                       take_count(app.add_option("-n,--max-tokens", options.max_tokens,
+                                                                 "Tokens to write at most (default: 512)"),
+                                                  0);
                                        add_common_options(app, options.common);
                                        add_json_option(app, options.common.output_form);
                                        add_sampling_options(app, options.sampling);
@@ -83,17 +82,17 @@ Result<Command> parse_generate(Arguments arguments) {
 }
 
 Result<Command> parse_chat(Arguments arguments) {
-  return parse_with<ChatOptions>(
-      "cairn chat", "Talks, turn by turn; what was said stays in the cache.", kChatExamples, arguments,
-      [](CLI::App& app, ChatOptions& options) {
-        app.add_option("--system", options.system, "What the model is told about its task")
-            ->type_name("TEXT");
-        app.add_option("-n,--max-tokens", options.max_tokens, "Tokens of a reply at most (default: no limit)")
-            ->check(CLI::Range(int64_t{1}, int64_t{1} << 31))
-            ->type_name("N");
-        add_common_options(app, options.common);
-        add_sampling_options(app, options.sampling);
-      });
+  return parse_with<ChatOptions>("cairn chat", "Talks, turn by turn; what was said stays in the cache.",
+                                 kChatExamples, arguments, [](CLI::App& app, ChatOptions& options) {
+                                   app.add_option("--system", options.system,
+                                                  "What the model is told about its task")
+                                       ->type_name("TEXT");
+                                   take_count(app.add_option("-n,--max-tokens", options.max_tokens,
+                                                             "Tokens of a reply at most (default: no limit)"),
+                                              1);
+                                   add_common_options(app, options.common);
+                                   add_sampling_options(app, options.sampling);
+                                 });
 }
 
 Result<Command> parse_tokenize(Arguments arguments) {
@@ -137,11 +136,11 @@ Result<Command> parse_model_synth(Arguments arguments) {
                },
                "Type of the matrices: f32, f16, bf16, q8_0, q4_k, ... (default: q8_0)")
             ->type_name("NAME");
-        app.add_option("-c,--context", options.synth.context_length, "Context instead of the shape's own")
-            ->check(CLI::Range(int64_t{1}, int64_t{1} << 31))
-            ->type_name("N");
-        app.add_option("--seed", options.synth.seed, "The same seed gives the same file (default: 1)")
-            ->type_name("N");
+        take_count(app.add_option("-c,--context", options.synth.context_length,
+                                  "Context instead of the shape's own"),
+                   1);
+        add_seed_option(app, "The same seed gives the same file (default: 1)",
+                        [&options](uint64_t seed) { options.synth.seed = seed; });
         app.add_option("OUT.gguf", options.path, "The file to write");
       });
   if (!command.ok()) return command;
@@ -175,10 +174,10 @@ Result<Command> parse_verify(Arguments arguments) {
       kVerifyExamples, arguments, [](CLI::App& app, VerifyOptions& options) {
         add_common_options(app, options.common);
         add_json_option(app, options.common.output_form);
-        app.add_option("-n,--positions", options.position_count, "Positions to compare in each row")
-            ->check(CLI::Range(int64_t{2}, int64_t{1} << 31))
-            ->type_name("N");
-        app.add_option("--seed", options.seed, "Of the prompt that is made up (default: 1)")->type_name("N");
+        take_count(
+            app.add_option("-n,--positions", options.position_count, "Positions to compare in each row"), 2);
+        add_seed_option(app, "Of the prompt that is made up (default: 1)",
+                        [&options](uint64_t seed) { options.seed = seed; });
       });
 }
 

@@ -166,8 +166,9 @@ TEST(Parse, RefusesUnknownNamesAndTellsTheNearest) {
 
 TEST(Parse, RefusesNumbersThatMakeNoSense) {
   for (const Words& words :
-       {Words{"-n", "-1"}, Words{"-n", "x"}, Words{"-n"}, Words{"-t", "0"}, Words{"-c", "0"},
-        Words{"-c", "99999999999999999999"}, Words{"--prefill-chunk", "0"}, Words{"--seed", "-1"},
+       {Words{"--max-tokens", "-1"}, Words{"--max-tokens", "x"}, Words{"--max-tokens"},
+        Words{"--threads", "0"}, Words{"--context", "0"}, Words{"--context", "99999999999999999999"},
+        Words{"--prefill-chunk", "0"}, Words{"--seed", "-1"}, Words{"--seed", "18446744073709551616"},
         Words{"--temp", "warm"}, Words{"--logit-bias", "5"}}) {
     Words line{"generate", "-p", "x"};
     line.insert(line.end(), words.begin(), words.end());

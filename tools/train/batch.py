@@ -12,9 +12,9 @@ from corpus import CHAT_SHARE, SOURCES
 from recall import drill, plant, repeat
 
 NEWLINE = 3 + 10
-RECALL_SHARE = 0.20
-REPEAT_SHARE = 0.10
-DRILL_SHARE = 0.50  # while copying is learned: the trainer ends it
+RECALL_SHARE = 0.30
+REPEAT_SHARE = 0.06
+DRILL_SHARE = 0.03
 SKIP_SHARE = 0.5  # sequences whose positions jump: far RoPE distances at the price of near ones
 
 

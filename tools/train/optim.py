@@ -46,10 +46,10 @@ class Optimizer:
         self.steps += 1
         list(self.each(lambda name: self._muon(name, grads[f"mats.{name}"], lr_muon), self.momentum))
         self._adam("emb", self.model.emb, grads["emb"], lr_adam)
-        self._adam("norms", self.model.norms, grads["norms"], lr_adam)
+        self._adam("norms", self.model.norms, grads["norms"], 0.05 * lr_adam)
 
     @torch.no_grad()
-    def _muon(self, name: str, g: Tensor | None, lr: float, decay: float = 0.05, beta: float = 0.95) -> None:
+    def _muon(self, name: str, g: Tensor | None, lr: float, decay: float = 0.1, beta: float = 0.95) -> None:
         if g is None:
             return  # a block that does not run yet
         w, m = self.model.mats[name], self.momentum[name]

@@ -1,162 +1,68 @@
-"""Starts the two kinds of heads that recall needs, in blocks that are still the identity.
+"""The starting point of a run: two kinds of heads that recall needs, written by hand into the first weights.
 
-Left alone, such heads form after far more tokens than a CPU gives. So two new blocks get a first guess, computed from
-the model's own statistics; training goes on from there. The first: heads that look one token back, and write a code of
-that token where the residual stream is quiet. The second: heads that look for positions whose previous token is the
-present one, and raise the likelihood of the token found there.
+Left alone, such heads form after far more tokens than a CPU gives. In the first block, heads look one, two and three
+tokens back and write a short code of what they see into a part of the residual stream that is kept free for it. In
+the third, a head of each KV group looks for positions whose last three tokens are the present three, and raises the
+likelihood of the token found there. Everything else starts at random, and training changes all of it.
 """
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-import numpy as np
 import torch
-from torch import Tensor
 
-from batch import Batcher
-from corpus import WORK
-from model import Config, Model
-from train import pick_ops
+from model import Model
 
-CODE = 36  # values of a token's code in one head: the slower RoPE pairs, which far positions leave comparable
-HEADS = (0, 3)  # one for each KV head
-BACK, MATCH = 0, 2  # blocks, in the order below
-ORDER = [1, 0, 3, 2, 4, 5]  # blocks 1, 3 and 5 have not run yet: looking back is done best on the bare embedding
-
-
-class Probe:
-    """Stands in for the operations, and keeps what blocks are given."""
-
-    def __init__(self, ops, model: Model):
-        self.ops, self.seen, self.stream = ops, {}, None
-        self.names = {id(w): n for n, w in model.mats.items()}
-
-    def __getattr__(self, name):
-        return getattr(self.ops, name)
-
-    def linear(self, x: Tensor, w: Tensor) -> Tensor:
-        self.seen[self.names.get(id(w))] = x.float()
-        return self.ops.linear(x, w)
-
-    def add_norm(self, h, delta, w):
-        self.stream, y = self.ops.add_norm(h, delta, w)
-        return self.stream, y
-
-
-def fit(x: Tensor, y: Tensor, what: str) -> Tensor:
-    """Ridge regression: rows [outputs, inputs] such that x @ rows.T is near y."""
-    a = x.T @ x + 1e-5 * len(x) * x.square().mean() * torch.eye(x.shape[1])
-    w = torch.linalg.solve(a, x.T @ y)
-    print(f"{what}: explains {1 - float((x @ w - y).square().mean() / (y - y.mean(0)).square().mean().clamp_min(1e-9)):.2f}, "
-          f"error {float((x @ w - y).square().mean().sqrt()):.3f}")
-    return w.T
-
-
-def reorder(model: Model, optimizer: dict) -> None:
-    """Puts the blocks in ORDER, with their momentum."""
-    rows = [2 * i + j for i in ORDER for j in (0, 1)] + [2 * len(ORDER)]
-    for norms in (model.norms, *optimizer["adam"]["norms"]):
-        norms.copy_(norms[rows].clone())
-    for some in (dict(model.mats.items()), optimizer["momentum"]):
-        old = {n: w.clone() for n, w in some.items()}
-        for n, w in some.items():
-            block, name = n.split("_", 1)
-            w.copy_(old[f"{ORDER[int(block)]}_{name}"])
-
-
-def prime(model: Model, ops, ids: Tensor, pos: Tensor) -> None:
-    c = model.config
-    hd, kv = c.head_dim, c.kv_heads * c.head_dim
-    model.grow(c.layers)
-    probe = Probe(ops, model)
-
-    def look(block: int) -> Tensor:
-        model.ops = probe
-        model.hidden(ids, pos)
-        model.ops = ops
-        return probe.seen[f"{block}_qkv"]
-
-    flat = ids.flatten().long()
-    centred = model.emb - model.emb[flat].mean(0)
-    spread, basis = torch.linalg.eigh(centred[flat].T @ centred[flat] / len(flat))
-    white = basis[:, -192:] / spread[-192:].sqrt()  # the directions that tell tokens apart
-    codes = centred @ white @ torch.randn(192, 2 * CODE)
-    codes = torch.cat([torch.nn.functional.normalize(z, dim=1) for z in codes.split(CODE, 1)], 1)
-
-    x = look(BACK)
-    quiet = torch.linalg.eigh((s := probe.stream - probe.stream.mean(0)).T @ s)[1][:, :2 * CODE]
-    loud = float(probe.stream.square().mean().sqrt())
-    one = fit(x, torch.ones(len(x), 1), "constant")[0]
-    code = fit(x, codes[flat], "own code, first")
-    qkv, out = model.mats[f"{BACK}_qkv"], model.mats[f"{BACK}_out"]
-    turn = model.freqs.float()
-    sharp = (6.0 * hd ** 0.5 / float((1 - turn.cos()).sum())) ** 0.5  # six nats above the neighbours
-    ask = torch.stack([turn.cos(), -turn.sin()], 1).flatten() * sharp
-    key = torch.stack([torch.ones_like(turn), torch.zeros_like(turn)], 1).flatten() * sharp
-    qkv[:c.dim + kv].mul_(0.1)
-    for j, head in enumerate(HEADS):
-        qkv[head * hd:(head + 1) * hd] = ask[:, None] * one
-        qkv[c.dim + j * hd:c.dim + (j + 1) * hd] = key[:, None] * one
-        qkv[c.dim + kv + j * hd:][:CODE] = code[j * CODE:(j + 1) * CODE]
-        out[:, head * hd:head * hd + CODE] = 3.0 * loud * quiet[:, j * CODE:(j + 1) * CODE]
-
-    x = look(MATCH)
-    before = codes[flat].view(*ids.shape, -1).roll(1, 1).flatten(0, 1)
-    inner = pos.flatten() > 0
-    own, past = fit(x, codes[flat], "own code, second"), fit(x[inner], before[inner], "previous code")
-    basis = basis[:, -2 * hd:]
-    token = fit(x, centred[flat] @ basis, "token")
-    qkv, out = model.mats[f"{MATCH}_qkv"], model.mats[f"{MATCH}_out"]
-    strength = (14.0 * hd ** 0.5) ** 0.5
-    lift = 5.0 * float(probe.stream.square().mean().sqrt()) / float((centred[flat] @ basis).square().sum(1).mean())
-    lift /= float(model.norms[-1].mean()) * len(HEADS) ** 0.5
-    qkv[:c.dim + kv].mul_(0.1)
-    for j, head in enumerate(HEADS):
-        qkv[(head + 1) * hd - CODE:(head + 1) * hd] = strength * own[j * CODE:(j + 1) * CODE]
-        end = c.dim + (j + 1) * hd
-        qkv[end - CODE:end] = strength * past[j * CODE:(j + 1) * CODE]
-        qkv[c.dim + kv + j * hd:c.dim + kv + (j + 1) * hd] = token[j * hd:(j + 1) * hd]
-        out[:, head * hd:(head + 1) * hd] = lift * basis[:, j * hd:(j + 1) * hd]
+CODE = 12  # values of a token's code; three codes fill the slower RoPE pairs, which far positions leave comparable
+BACK, MATCH = 0, 2  # blocks, both among the first that run
+OFFSETS = (1, 2, 3)
 
 
 @torch.no_grad()
-def main() -> None:
-    args = argparse.ArgumentParser(description=__doc__)
-    args.add_argument("--work", type=Path, default=WORK)
-    args.add_argument("--out", type=Path, help="default: the checkpoint itself")
-    a = args.parse_args()
-    torch.manual_seed(3)
-    torch.set_num_threads(1)
-    ops = pick_ops("cpu")
-    state = torch.load(a.work / "last.pt")
-    model = Model(Config(**state["config"]), ops)
-    model.load_state_dict(state["model"])
-    batcher = Batcher(a.work, 99, Config.context)
-    batcher.drill_share = 0.0
-    ids, pos, _, _ = batcher.batch(0, 64, 256, 0.0)
-    model.requires_grad_(False)
-    reorder(model, state["optimizer"])
-    tests = {"stories": (ids, pos), "drill": None}
-    batcher.drill_share = 1.0
-    tests["drill"] = batcher.batch(1, 16, 256, 0.0)
+def prime(model: Model) -> None:
+    c = model.config
+    hd, kv, groups, per = c.head_dim, c.kv_heads * c.head_dim, c.kv_heads, c.heads // c.kv_heads
+    quiet = c.dim - groups * len(OFFSETS) * CODE  # from here on the stream carries codes of earlier tokens
 
-    def report(when: str) -> None:
-        _, p, target, w = tests["drill"]
-        each = model.loss(*tests["drill"])[1]
-        late = float(each[:, 128:].median())
-        whole = float(model.loss(ids[:, :-128].contiguous(), pos[:, :-128].contiguous(), ids[:, 1:-127].contiguous(),
-                                 torch.full((64, 128), 1 / 8192))[0])
-        print(f"{when}: loss {whole:.3f}, median late loss of mixed sequences {late:.3f}")
+    # Dimension 0 is the same for all tokens; then one code for each group, of one length; then the rest.
+    emb = model.emb.normal_()
+    emb[:, 0] = 3.0
+    for g in range(groups):
+        code = emb[:, 1 + g * CODE:1 + (g + 1) * CODE]
+        code.mul_(CODE ** 0.5 / code.norm(dim=1, keepdim=True))
+    emb[:, quiet:] = 0
+    model.norms[-1] = 0.04  # logits start small, though embeddings have a size that blocks do not drown at once
 
-    model.grow(model.config.layers)
-    report("before")
-    prime(model, ops, ids, pos)
-    report("after")
-    state["model"], state["progress"]["layers"] = model.state_dict(), model.config.layers
-    torch.save(state, part := a.work / "prime.part")
-    part.rename(a.out or a.work / "last.pt")
+    def channel(group: int, offset: int) -> slice:
+        start = quiet + (group * len(OFFSETS) + offset - 1) * CODE
+        return slice(start, start + CODE)
 
+    # Query and key are constants: their product peaks where positions differ by the offset, six nats above the next.
+    qkv, out, freqs = model.mats[f"{BACK}_qkv"], model.mats[f"{BACK}_out"], model.freqs.float()
+    sharp = (6.0 * hd ** 0.5 / float((1 - freqs.cos()).sum())) ** 0.5
+    constant = 3.0 / float(emb[0].square().mean().sqrt())
+    qkv[:c.dim + kv] = 0
+    qkv[c.dim:c.dim + kv:2, 0] = sharp / constant
+    for g in range(groups):
+        v = c.dim + kv + g * hd
+        qkv[v:v + CODE] = 0
+        qkv[v:v + CODE, 1 + g * CODE:1 + (g + 1) * CODE] = torch.eye(CODE)
+        for j, offset in enumerate(OFFSETS):
+            head = (g * per + j) * hd
+            qkv[head:head + hd, 0] = torch.stack([(offset * freqs).cos(), -(offset * freqs).sin()], 1).flatten() * sharp / constant
+            out[channel(g, offset), head:head + CODE] = torch.eye(CODE)
 
-if __name__ == "__main__":
-    main()
+    # The present token and the two before it, against the three before a key.
+    qkv, out = model.mats[f"{MATCH}_qkv"], model.mats[f"{MATCH}_out"]
+    for g in range(groups):
+        q, k, v = g * per * hd, c.dim + g * hd, c.dim + kv + g * hd
+        for block in (q, k):
+            qkv[block:block + hd] = 0
+        for j, offset in enumerate(OFFSETS):
+            rows = torch.arange(hd - len(OFFSETS) * CODE + j * 2, hd, 2 * len(OFFSETS))
+            rows = torch.stack([rows, rows + 1], 1).flatten()  # whole pairs, spread over the frequencies
+            now = slice(1 + g * CODE, 1 + (g + 1) * CODE) if offset == 1 else channel(g, offset - 1)
+            qkv[(q + rows)[:, None], torch.arange(c.dim)[now]] = 2.0 * torch.eye(CODE)
+            qkv[(k + rows)[:, None], torch.arange(c.dim)[channel(g, offset)]] = 2.0 * torch.eye(CODE)
+        read = slice(1 + g * hd, 1 + (g + 1) * hd)
+        qkv[v:v + hd] = 0
+        qkv[v:v + hd, read] = torch.eye(hd)
+        out[read, g * per * hd:g * per * hd + hd] = 6.0 * torch.eye(hd)

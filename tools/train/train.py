@@ -23,6 +23,7 @@ from bpe import BOS
 from corpus import WORK
 from model import Config, Model
 from optim import Optimizer
+from prime import prime
 from recall import ASK_WEIGHT
 
 # Without these glibc gives each large buffer back to the system, and every step pays for its pages again.
@@ -122,8 +123,8 @@ def main() -> None:
     args.add_argument("--layers", type=int, default=3, help="blocks that run at first")
     args.add_argument("--warmup", type=int, default=150_000)
     args.add_argument("--widen", type=int, default=2_000_000, help="tokens until recall distances are at their widest")
-    args.add_argument("--lr-muon", type=float, default=4e-3)
-    args.add_argument("--lr-adam", type=float, default=2e-3)
+    args.add_argument("--lr-muon", type=float, default=2.5e-3)
+    args.add_argument("--lr-adam", type=float, default=1e-2)
     args.add_argument("--seed", type=int, default=1)
     args.add_argument("--threads", type=int, default=2)
     args.add_argument("--save-every", type=float, default=300, help="seconds")
@@ -140,7 +141,9 @@ def main() -> None:
     pool = ThreadPoolExecutor(a.threads, initializer=torch.set_num_threads, initargs=(1,))
     each = pool.map if device == "cpu" else map
     optimizer, p, path = Optimizer(model, each), Progress(end=a.tokens, decay=a.decay, layers=a.layers), a.work / "last.pt"
-    if path.exists():
+    if not path.exists():
+        prime(model)
+    else:
         state = torch.load(path, map_location=device)
         model.load_state_dict(state["model"])
         optimizer.load(state["optimizer"])

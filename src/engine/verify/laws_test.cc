@@ -51,7 +51,7 @@ void expect_all_equal(const std::vector<LawRow>& rows) {
 
 class EveryIsaLaws : public ::testing::TestWithParam<Isa> {};
 INSTANTIATE_TEST_SUITE_P(Isas, EveryIsaLaws, ::testing::ValuesIn(available_isas()),
-                         [](const auto& info) { return std::string(isa_name(info.param)); });
+                         [](const auto& param) { return std::string(isa_name(param.param)); });
 
 // 300 positions pass a span; scalar pays for 100.
 int64_t positions_for(Isa isa) { return isa == Isa::kScalar ? 100 : 300; }
@@ -120,7 +120,8 @@ TEST(Laws, FewPositionsAreEnoughForMostRows) {
   const auto model = made_model("tiny-llama", TensorType::kF32, kernels_for(available_isas().back()));
   for (const int64_t count : {2, 3, 9, 24}) {
     for (const LawRow& row : rows_of(model, {.position_count = count, .kv_types = {KvType::kF32}})) {
-      const bool may_not_apply = row.what == "preempted and run again";
+      const bool may_not_apply =
+          row.what == "preempted and run again" || (count < 8 && row.what == "a conversation's turns");
       EXPECT_TRUE(row.outcome == LawOutcome::kEqual ||
                   (may_not_apply && row.outcome == LawOutcome::kNotApplicable))
           << count << " positions, " << told(row);
@@ -142,12 +143,14 @@ struct Found {
   }
 };
 
-constexpr int64_t kFaultPositions = 150;
+constexpr int64_t kFaultPositions = 100;
 
 Found with_fault(const Kernels& kernels, TensorType type = TensorType::kF32,
-                 int64_t position_count = kFaultPositions) {
+                 int64_t position_count = kFaultPositions, std::vector<int> thread_counts = {1, 2}) {
   const auto model = made_model("tiny-llama", type, kernels);
-  LawOptions options{.position_count = position_count, .kv_types = {KvType::kF32}};
+  LawOptions options{.position_count = position_count,
+                     .kv_types = {KvType::kF32},
+                     .thread_counts = std::move(thread_counts)};
   options.on_progress = [what = std::string()](const LawProgress& progress) mutable {
     if (what != progress.what) forget_sequences();
     what = progress.what;
@@ -196,9 +199,10 @@ TEST(PlantedFault, AnAttentionSpanThatDependsOnTheTilesHeight) {
 
 TEST(PlantedFault, AnAttentionSpanThatDependsOnTheThreadCount) {
   const Kernels kernels = with_spans_by_threads();
-  const Found found = with_fault(kernels, TensorType::kF32, 70);
-  EXPECT_EQ(found.outcome("1 thread"), kDifferent);
-  EXPECT_EQ(found.outcome("2 threads"), kEqual);
+  const Found found = with_fault(kernels, TensorType::kF32, 70, {1, 2, 3});
+  EXPECT_EQ(found.outcome("1 thread"), kEqual);
+  EXPECT_EQ(found.outcome("2 threads"), kDifferent);
+  EXPECT_EQ(found.outcome("3 threads"), kDifferent);
   EXPECT_EQ(found.outcome("prefill chunk 1"), kEqual);
 }
 
@@ -208,7 +212,8 @@ TEST(PlantedFault, AnAttentionSpanThatIsWrongOnlyInLongTexts) {
   EXPECT_EQ(found.outcome("prefill chunk 1"), kDifferent);
   EXPECT_EQ(found.outcome("paged cache, prefill and decode"), kDifferent);
   for (const LawRow& row : found.rows) {
-    if (row.difference.has_value()) EXPECT_GE(row.difference->position, 256) << row.what;
+    if (!row.difference.has_value()) continue;
+    EXPECT_GE(row.difference->position, 256) << row.what;
   }
 }
 

@@ -1,0 +1,119 @@
+#include "cli/verify.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/machine.h"
+#include "base/printable.h"
+#include "cli/console.h"
+#include "cli/open_model.h"
+#include "cli/table.h"
+#include "cli/verify_families.h"
+#include "cli/verify_report.h"
+#include "engine/verify/laws.h"
+
+namespace cairn {
+namespace {
+
+// --isa, else all that this machine has.
+Result<std::vector<Isa>> chosen_isas(const CommonOptions& common) {
+  if (!common.isa.has_value()) return available_isas();
+  CAIRN_ASSIGN_OR_RETURN(const Kernels* kernels, chosen_kernels(common));
+  return std::vector<Isa>{kernels->isa};
+}
+
+// What the command line asks for comes first; the others are compared with it.
+LawOptions law_options(const VerifyOptions& options) {
+  LawOptions laws{.position_count = options.position_count,
+                  .kv_types = {options.common.kv_type},
+                  .thread_counts = {chosen_thread_count(options.common)},
+                  .seed = options.seed};
+  const auto add = [](auto& list, auto value) {
+    if (std::ranges::find(list, value) == list.end()) list.push_back(value);
+  };
+  for (const KvType type : {KvType::kF16, KvType::kF32, KvType::kBF16}) add(laws.kv_types, type);
+  for (const int count : {1, 2, usable_core_count()}) add(laws.thread_counts, count);
+  return laws;
+}
+
+std::string thread_counts_text(const LawOptions& laws) {
+  return fmt::format("{}", fmt::join(laws.thread_counts, ", "));
+}
+
+// A model that the plain kernels would need hours for is not run with them unless asked.
+bool is_too_slow(const Model& model, const VerifyOptions& options) {
+  if (model.kernels().isa != Isa::kScalar || options.common.isa.has_value()) return false;
+  constexpr uint64_t kManyProducts = 200'000'000;  // for one position: a fifth of a second and more
+  return model.layer_products_per_row() + model.output_products_per_row() > kManyProducts;
+}
+
+Result<std::vector<VerifiedModel>> verify_model(const std::string& path, std::span<const Isa> isas,
+                                                const VerifyOptions& options, Console& console) {
+  std::vector<VerifiedModel> verified;
+  for (const Isa isa : isas) {
+    LawOptions laws = law_options(options);
+    CAIRN_ASSIGN_OR_RETURN(const OpenModel opened,
+                           open_model(path, kernels_for(isa), laws.thread_counts.front(), console));
+    if (is_too_slow(*opened.model, options)) {
+      console.note(
+          fmt::format("{} is left out: this model would take it hours; --isa {} runs it all the same",
+                      isa_name(isa), isa_name(isa)));
+      continue;
+    }
+    if (!laws.position_count.has_value()) laws.position_count = default_law_positions(*opened.model);
+    console.note(fmt::format("{}: {} positions{}, threads {}", isa_name(isa), *laws.position_count,
+                             isa == Isa::kScalar ? " (it is slow, so a text may be shorter)" : "",
+                             thread_counts_text(laws)));
+    ProgressBar bar(console, fmt::format("verifying with {}", isa_name(isa)));
+    laws.on_progress = [&](const LawProgress& progress) { bar.update(progress.done, progress.total); };
+    VerifiedModel model{.name = path, .isa = isa};
+    CAIRN_ASSIGN_OR_RETURN(model.rows, check_laws(opened.model, laws));
+    verified.push_back(std::move(model));
+  }
+  return verified;
+}
+
+struct Verified {
+  std::vector<VerifiedModel> models;  // all
+  std::string text;                   // their tables
+};
+
+Result<Verified> verify_all(const VerifyOptions& options, Console& console) {
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<Isa> isas, chosen_isas(options.common));
+  const auto path = model_path(options.common);
+  const bool families = options.scope == VerifyScope::kFamilies;
+  // Made models need no file: where the demo model is absent, they are checked alone.
+  if (!path.ok() && !families) return path.status();
+
+  Verified all;
+  if (path.ok()) {
+    CAIRN_ASSIGN_OR_RETURN(all.models, verify_model(*path, isas, options, console));
+    all.text = fmt::format("{}\n{}\n", printable_path(*path), ways_table(all.models));
+  }
+  if (families) {
+    CAIRN_ASSIGN_OR_RETURN(auto made, verify_families(isas, law_options(options), console));
+    all.text += fmt::format("Made models, random weights\n{}\n", models_table(made));
+    std::ranges::move(made, std::back_inserter(all.models));
+  }
+  return all;
+}
+
+}  // namespace
+
+ExitCode run_verify(const VerifyOptions& options, Console& console) {
+  const Result<Verified> verified = verify_all(options, console);
+  if (!verified.ok()) {
+    console.error(verified.status().message());
+    return exit_code_of(verified.status());
+  }
+  const VerifyCounts counts = count_rows(verified->models);
+  if (options.common.output_form == OutputForm::kJson) {
+    console.write(verify_json(verified->models));
+  } else {
+    console.write(verified->text + verdict(counts) + "\n");
+  }
+  return counts.bad_row_count == 0 ? ExitCode::kDone : ExitCode::kFailed;
+}
+
+}  // namespace cairn

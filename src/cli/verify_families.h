@@ -1,0 +1,20 @@
+// The made models of cairn verify --families: a tiny one of each family, and every weight type.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "cairn/status.h"
+#include "cli/verify_report.h"
+#include "engine/verify/laws.h"
+
+namespace cairn {
+
+class Console;
+
+// Writes each model to a temporary folder, checks it under each of `isas`, and removes it. `laws`: thread and
+// row types and the seed; the rest is chosen here, but a position count that it has.
+Result<std::vector<VerifiedModel>> verify_families(std::span<const Isa> isas, const LawOptions& laws,
+                                                   Console& console);
+
+}  // namespace cairn

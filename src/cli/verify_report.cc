@@ -1,0 +1,163 @@
+#include "cli/verify_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "cli/table.h"
+#include "kv/kv_cache.h"
+
+namespace cairn {
+namespace {
+
+bool is_bad(const LawRow& row) {
+  return row.outcome == LawOutcome::kDifferent || row.outcome == LawOutcome::kFailed;
+}
+
+std::string difference_text(const LogitDifference& difference) {
+  const std::string text = difference.text == 0 ? "" : fmt::format("text {}, ", difference.text);
+  return fmt::format("DIFFERS at {}position {}, token {}: {} instead of {}", text, difference.position,
+                     difference.token, difference.found, difference.expected);
+}
+
+std::string result_text(const LawRow& row) {
+  switch (row.outcome) {
+    case LawOutcome::kEqual: return "equal";
+    case LawOutcome::kDifferent: return difference_text(*row.difference);
+    case LawOutcome::kFailed: return "FAILED: " + row.remark;
+    case LawOutcome::kNotApplicable: return "not applicable: " + row.remark;
+  }
+  CHECK(false);
+  return {};
+}
+
+// Rows that differ only in the row type, or a model's under several instruction sets, told as one.
+struct Line {
+  std::vector<std::string> variants;
+  int64_t row_count = 0;
+  int64_t position_count = 0;
+  uint64_t logit_count = 0;
+  std::string result;
+
+  [[nodiscard]] std::string variants_text() const { return fmt::format("{}", fmt::join(variants, " ")); }
+};
+
+void add_to(Line& line, const LawRow& row) {
+  ++line.row_count;
+  line.position_count += row.position_count;
+  line.logit_count += row.logit_count;
+}
+
+// The line of `lines` with this result, made where there is none.
+Line& line_with(std::vector<Line>& lines, const std::string& result) {
+  const auto found = std::ranges::find(lines, result, &Line::result);
+  if (found != lines.end()) return *found;
+  lines.push_back({.result = result});
+  return lines.back();
+}
+
+std::vector<Line> lines_of_way(const std::vector<LawRow>& rows, const std::string& what) {
+  std::vector<Line> lines;
+  for (const LawRow& row : rows) {
+    if (row.what != what) continue;
+    Line& line = line_with(lines, result_text(row));
+    line.variants.emplace_back(kv_type_name(row.kv_type));
+    add_to(line, row);
+  }
+  return lines;
+}
+
+// "equal" or the first row that is not.
+std::string result_of_model(const VerifiedModel& model) {
+  if (!model.not_applicable.empty()) return "not applicable: " + model.not_applicable;
+  const auto bad = std::ranges::find_if(model.rows, is_bad);
+  if (bad == model.rows.end()) return "equal";
+  return fmt::format("{}, {} rows: {}", bad->what, kv_type_name(bad->kv_type), result_text(*bad));
+}
+
+bool is_same_model(const VerifiedModel& a, const VerifiedModel& b) {
+  return a.name == b.name && a.weights == b.weights;
+}
+
+std::vector<Line> lines_of_model(std::span<const VerifiedModel> models, const VerifiedModel& wanted) {
+  std::vector<Line> lines;
+  for (const VerifiedModel& model : models) {
+    if (!is_same_model(model, wanted)) continue;
+    Line& line = line_with(lines, result_of_model(model));
+    line.variants.emplace_back(isa_name(model.isa));
+    for (const LawRow& row : model.rows) add_to(line, row);
+  }
+  return lines;
+}
+
+}  // namespace
+
+VerifyCounts count_rows(std::span<const VerifiedModel> models) {
+  VerifyCounts counts;
+  for (const VerifiedModel& model : models) {
+    for (const LawRow& row : model.rows) {
+      if (row.outcome == LawOutcome::kNotApplicable) continue;
+      ++counts.row_count;
+      counts.bad_row_count += is_bad(row) ? 1 : 0;
+      counts.logit_count += row.logit_count;
+    }
+  }
+  return counts;
+}
+
+std::string ways_table(std::span<const VerifiedModel> models) {
+  Table table({{"isa"},
+               {"law", Align::kRight},
+               {"what was varied"},
+               {"row types"},
+               {"positions", Align::kRight},
+               {"logits", Align::kRight},
+               {"result"}});
+  for (const VerifiedModel& model : models) {
+    std::vector<std::string> told;
+    for (const LawRow& row : model.rows) {
+      if (std::ranges::find(told, row.what) != told.end()) continue;
+      told.push_back(row.what);
+      for (const Line& line : lines_of_way(model.rows, row.what)) {
+        table.add_row({std::string(isa_name(model.isa)), fmt::format("{}", row.law), row.what,
+                       line.variants_text(), grouped(static_cast<uint64_t>(line.position_count)),
+                       grouped(line.logit_count), line.result});
+      }
+    }
+  }
+  return table.aligned();
+}
+
+std::string models_table(std::span<const VerifiedModel> models) {
+  Table table({{"model"},
+               {"weights"},
+               {"isa"},
+               {"rows", Align::kRight},
+               {"positions", Align::kRight},
+               {"logits", Align::kRight},
+               {"result"}});
+  for (size_t i = 0; i < models.size(); ++i) {
+    const auto is_told = [&](const VerifiedModel& other) { return is_same_model(other, models[i]); };
+    if (std::ranges::any_of(models.first(i), is_told)) continue;
+    for (const Line& line : lines_of_model(models, models[i])) {
+      table.add_row({models[i].name, models[i].weights, line.variants_text(),
+                     grouped(static_cast<uint64_t>(line.row_count)),
+                     grouped(static_cast<uint64_t>(line.position_count)), grouped(line.logit_count),
+                     line.result});
+    }
+  }
+  return table.aligned();
+}
+
+std::string verdict(const VerifyCounts& counts) {
+  const auto rows = static_cast<uint64_t>(counts.row_count);
+  if (counts.bad_row_count == 0) {
+    return fmt::format("Every logit is the same to the bit: {} were compared in {} rows.",
+                       grouped(counts.logit_count), grouped(rows));
+  }
+  return fmt::format("{} of {} rows are not as they must be: the logits depend on how they are computed.",
+                     grouped(static_cast<uint64_t>(counts.bad_row_count)), grouped(rows));
+}
+
+}  // namespace cairn
