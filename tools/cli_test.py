@@ -11,6 +11,7 @@ import json
 import os
 import pty
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+FAMILIES = ROOT / ".." / "shared" / "models" / "families"
 STORIES = ROOT / ".." / "shared" / "models" / "stories260K" / "stories260K.gguf"
 PROGRAM = None
 TIMEOUT_S = 120
@@ -66,6 +68,13 @@ class CliTest(unittest.TestCase):
         out = self.ok("generate", "-m", model or self.model, "--json", *threads, *arguments, **more)
         self.assertEqual(out.count(b"\n"), 1)
         return json.loads(out)
+
+    def long_model(self):
+        """One that can talk for minutes."""
+        path = self.tmp / "long.gguf"
+        if not path.exists():
+            self.ok("model", "synth", "--shape", "tiny-llama", "--context", 200000, path)
+        return path
 
     # ---- help and usage
 
@@ -232,6 +241,14 @@ class CliTest(unittest.TestCase):
                                 "--ignore-eos", model=STORIES)
             self.assertEqual(got["tokens"], golden["greedy_ids"][:64], path.name)
 
+    @unittest.skipUnless(FAMILIES.is_dir(), "../shared is not there: its families are not run")
+    def test_every_family_runs_from_both_kinds_of_file(self):
+        for model in sorted([*FAMILIES.glob("*/model.gguf"), *FAMILIES.glob("*/hf")]):
+            base = ("--prompt-tokens", "5,9,20,7", "-n", 6, "--temp", 0, "--ignore-eos", "-c", 64)
+            truth = self.generate(*base, "--cache", "none", model=model)
+            self.assertEqual(self.generate(*base, model=model)["logits_sha256"], truth["logits_sha256"], model)
+            self.assertTrue(json.loads(self.ok("model", "-m", model, "--json"))["runs_here"])
+
     # ---- tokens
 
     def test_tokenizes_and_back(self):
@@ -247,7 +264,21 @@ class CliTest(unittest.TestCase):
         self.fails(2, "tokenize", "-m", self.model, "--decode", "1", "-p", "x")
         self.fails(2, "tokenize", "-m", self.model, says="-p TEXT")
 
-    # ---- outputs that break, and signals
+    # ---- memory, outputs that break, signals
+
+    def test_a_cache_that_fits_nowhere_is_refused(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
+        base = ("generate", "-m", self.long_model(), "-p", "a", "-n", 1, "-t", 1)
+        if run(*base, preexec_fn=limit).returncode != 0:
+            self.skipTest("this build does not run in 600 MiB of addresses (a sanitizer)")
+        big = self.tmp / "big.gguf"
+        self.ok("model", "synth", "--shape", "tiny-llama", "--context", 4000000, big)
+        for cache in ("paged", "contiguous", "none"):
+            error = self.fails(1, "generate", "-m", big, "-p", "a", "-n", 1, "-c", 4000000, "--cache", cache,
+                               preexec_fn=limit)
+            self.assertIn("--context", error)
+
 
     @unittest.skipUnless(os.path.exists("/dev/full"), "there is no /dev/full here")
     def test_a_full_disk_is_told(self):
@@ -269,9 +300,7 @@ class CliTest(unittest.TestCase):
         self.assertIn(b"broken pipe", error)
 
     def test_interrupted_generation_ends_with_its_statistics(self):
-        long = self.tmp / "long.gguf"
-        self.ok("model", "synth", "--shape", "tiny-llama", "--context", 200000, long)
-        done = subprocess.Popen([PROGRAM, "generate", "-m", str(long), "-p", "a", "-n", "190000", "-c", "200000",
+        done = subprocess.Popen([PROGRAM, "generate", "-m", str(self.long_model()), "-p", "a", "-n", "190000", "-c", "200000",
                                  "--ignore-eos"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assertTrue(done.stdout.read(1))
         done.send_signal(signal.SIGINT)
@@ -294,12 +323,19 @@ class CliTest(unittest.TestCase):
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertEqual(done.stdout, b"")
 
-    def test_chat_on_a_terminal(self):
+    def on_a_terminal(self, *arguments):
         pid, master = pty.fork()
         if pid == 0:
-            os.execv(PROGRAM, [PROGRAM, "chat", "-m", str(self.model), "--temp", "0", "-n", "4", "--ignore-eos"])
-        seen = self.read_until(master, b"> ")
-        self.assertNotIn(b"Traceback", seen)
+            os.execve(PROGRAM, [PROGRAM, *map(str, arguments)], {**os.environ, "NO_COLOR": "1"})
+        self.addCleanup(os.close, master)
+        return pid, master
+
+    def exit_code(self, pid):
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def test_chat_on_a_terminal(self):
+        pid, master = self.on_a_terminal("chat", "-m", self.model, "--temp", 0, "-n", 4, "--ignore-eos")
+        self.read_until(master, b"> ")
         os.write(master, b"Hello\n")
         self.assertIn(b"prompt tokens", self.read_until(master, b"> "))
         os.write(master, b"\x03")
@@ -307,9 +343,27 @@ class CliTest(unittest.TestCase):
         os.write(master, b"/reset\n")
         self.assertIn(b"new conversation", self.read_until(master, b"> "))
         os.write(master, b"\x04")
-        _, status = os.waitpid(pid, 0)
-        self.assertEqual(os.waitstatus_to_exitcode(status), 0)
-        os.close(master)
+        self.assertEqual(self.exit_code(pid), 0)
+
+    def test_interrupting_a_chat(self):
+        pid, master = self.on_a_terminal("chat", "-m", self.long_model(), "-c", 200000, "--ignore-eos")
+        self.read_until(master, b"> ")
+        os.write(master, b"Hello\n")
+        self.read_until(master, b"Hello\r\n")
+        os.read(master, 1)  # a bar or the reply
+        os.write(master, b"\x03")
+        self.assertRegex(self.read_until(master, b"> "), b"; stopped")  # the reply, not the program
+        os.write(master, b"\x03")
+        self.assertIn(b"Ctrl-D", self.read_until(master, b"> "))
+        os.write(master, b"\x03")
+        self.assertEqual(self.exit_code(pid), 0)
+
+    def test_a_terminal_shows_the_prompt_and_then_the_text(self):
+        pid, master = self.on_a_terminal("generate", "-m", self.model, "-p", "Hello", "-n", 3, "--ignore-eos")
+        seen = self.read_until(master, b"its length\r\n")
+        self.assertIn(b"\rloading", seen)
+        self.assertIn(b"\x1b[KHello", seen)
+        self.assertEqual(self.exit_code(pid), 0)
 
     def read_until(self, master, end):
         """What a terminal shows until its last bytes are `end` (a prompt that waits)."""

@@ -50,8 +50,8 @@ inline Status internal_error(std::string m) { return {StatusCode::kInternal, std
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}            // NOLINT: implicit
-  Result(Status status) : state_(std::in_place_index<1>, std::move(status)) {}     // NOLINT: implicit
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}         // NOLINT: implicit
+  Result(Status status) : state_(std::in_place_index<1>, std::move(status)) {}  // NOLINT: implicit
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   [[nodiscard]] Status status() const { return ok() ? Status() : std::get<1>(state_); }
@@ -72,8 +72,8 @@ class [[nodiscard]] Result {
 }  // namespace cairn
 
 // Returns the Status of `expr` from the enclosing function unless it is ok.
-#define CAIRN_RETURN_IF_ERROR(expr)                    \
-  do {                                                 \
+#define CAIRN_RETURN_IF_ERROR(expr)                                             \
+  do {                                                                          \
     if (auto cairn_status_ = (expr); !cairn_status_.ok()) return cairn_status_; \
   } while (false)
 

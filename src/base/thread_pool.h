@@ -23,7 +23,8 @@ class ThreadPool {
 
   [[nodiscard]] int thread_count() const;
 
-  // Calls job(thread) once on each thread, thread = 0 (the caller) ... thread_count - 1; returns when all have.
+  // Calls job(thread) once on each thread, thread = 0 (the caller) ... thread_count - 1; returns when all
+  // have.
   template <typename Job>
   void run(const Job& job) {
     run_raw([](const void* context, int thread) { (*static_cast<const Job*>(context))(thread); }, &job);

@@ -69,7 +69,9 @@ Result<std::vector<Mark>> run_marked(const OpenModel& opened, EngineOptions sett
   return marks;
 }
 
-bool same(const CacheWork& a, const CacheWork& b) { return a.positions == b.positions && a.scores == b.scores; }
+bool same(const CacheWork& a, const CacheWork& b) {
+  return a.positions == b.positions && a.scores == b.scores;
+}
 
 struct Comparison {
   int64_t length = 0;
@@ -84,12 +86,17 @@ struct Comparison {
 };
 
 std::string beside(uint64_t counted_work, uint64_t formula) {
-  return counted_work == formula ? grouped(counted_work) + " =" : grouped(counted_work) + " != " + grouped(formula);
+  return counted_work == formula ? grouped(counted_work) + " ="
+                                 : grouped(counted_work) + " != " + grouped(formula);
 }
 
 void report_text(const std::vector<Comparison>& rows, const BenchOptions& options, Console& console) {
-  Table table({{"tokens", Align::kRight}, {"cache"}, {"time", Align::kRight}, {"times faster", Align::kRight},
-               {"positions projected", Align::kRight}, {"scores a layer and head", Align::kRight}});
+  Table table({{"tokens", Align::kRight},
+               {"cache"},
+               {"time", Align::kRight},
+               {"times faster", Align::kRight},
+               {"positions projected", Align::kRight},
+               {"scores a layer and head", Align::kRight}});
   for (const Comparison& row : rows) {
     table.add_row({std::to_string(row.length), "without", human_ns(row.without.seconds * 1e9), "",
                    beside(row.without.work.positions, row.without_formula.positions),
@@ -99,8 +106,10 @@ void report_text(const std::vector<Comparison>& rows, const BenchOptions& option
                    beside(row.with.work.scores, row.with_formula.scores)});
   }
   console.write(options.table_form == TableForm::kCsv ? table.csv() : table.aligned());
-  console.note("\"=\": the engine's count equals the formula. Prompt n = 1, generated m: without m n + m (m-1)/2 positions "
-               "and, over the steps, the sum of t (t+1)/2 scores; with n + m - 1 positions and the sum of t scores.");
+  console.note(
+      "\"=\": the engine's count equals the formula. Prompt n = 1, generated m: without m n + m (m-1)/2 "
+      "positions "
+      "and, over the steps, the sum of t (t+1)/2 scores; with n + m - 1 positions and the sum of t scores.");
 }
 
 void report_json(const std::vector<Comparison>& rows, Console& console) {
@@ -139,10 +148,13 @@ Status bench_cache(const BenchOptions& options, Console& console) {
   for (const int64_t length : kLengths) {
     if (length < settings.context) lengths.push_back(length);
   }
-  if (lengths.empty()) return invalid_argument("bench cache needs a context of more than 128 positions: give a larger --context");
+  if (lengths.empty())
+    return invalid_argument(
+        "bench cache needs a context of more than 128 positions: give a larger --context");
   const KvHolding holding = settings.holding == KvHolding::kNone ? KvHolding::kPaged : settings.holding;
   CAIRN_ASSIGN_OR_RETURN(const auto with, run_marked(opened, settings, holding, lengths, console));
-  CAIRN_ASSIGN_OR_RETURN(const auto without, run_marked(opened, settings, KvHolding::kNone, lengths, console));
+  CAIRN_ASSIGN_OR_RETURN(const auto without,
+                         run_marked(opened, settings, KvHolding::kNone, lengths, console));
   std::vector<Comparison> rows;
   for (size_t i = 0; i < lengths.size(); ++i) {
     const auto m = static_cast<uint64_t>(lengths[i]);
@@ -154,7 +166,8 @@ Status bench_cache(const BenchOptions& options, Console& console) {
     report_text(rows, options, console);
   }
   if (std::ranges::all_of(rows, &Comparison::agrees)) return {};
-  return internal_error("the engine's counts differ from the formulas: this is a bug of the engine, please report it");
+  return internal_error(
+      "the engine's counts differ from the formulas: this is a bug of the engine, please report it");
 }
 
 }  // namespace cairn

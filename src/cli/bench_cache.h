@@ -10,8 +10,8 @@ namespace cairn {
 
 class Console;
 
-// The work of generating m tokens after a prompt of n, by formula. A score is one query head's product with one
-// key, of one layer without a window.
+// The work of generating m tokens after a prompt of n, by formula. A score is one query head's product with
+// one key, of one layer without a window.
 struct CacheWork {
   uint64_t positions = 0;  // run through the layers
   uint64_t scores = 0;

@@ -12,7 +12,9 @@ namespace {
 
 constexpr uint64_t kBufferBytes = uint64_t{768} << 20;  // several times a large last-level cache
 
-double seconds_since(uint64_t start_ns) { return static_cast<double>(SteadyClock().now_ns() - start_ns) * 1e-9; }
+double seconds_since(uint64_t start_ns) {
+  return static_cast<double>(SteadyClock().now_ns() - start_ns) * 1e-9;
+}
 
 }  // namespace
 

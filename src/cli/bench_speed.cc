@@ -14,8 +14,8 @@
 namespace cairn {
 namespace {
 
-constexpr int kRounds = 5;              // of probe, decode, peak, prefill: medians of interleaved measurements
-constexpr int64_t kDecodeTokens = 16;   // of a round
+constexpr int kRounds = 5;             // of probe, decode, peak, prefill: medians of interleaved measurements
+constexpr int64_t kDecodeTokens = 16;  // of a round
 constexpr int64_t kPrefillTokens = 512;
 
 struct Samples {
@@ -52,7 +52,8 @@ Result<RequestStats> run_request(Engine& engine, Request request) {
   return result.stats;
 }
 
-Status measure_round(Engine& engine, const Ceilings& ceilings, int64_t vocab_size, int64_t prefill, Samples& samples) {
+Status measure_round(Engine& engine, const Ceilings& ceilings, int64_t vocab_size, int64_t prefill,
+                     Samples& samples) {
   samples.bandwidth.push_back(ceilings.read_bandwidth());
   Request decode;
   decode.prompt = varied_tokens(1, vocab_size);
@@ -70,11 +71,17 @@ Status measure_round(Engine& engine, const Ceilings& ceilings, int64_t vocab_siz
 
 void report_text(const Speed& speed, const OpenModel& opened, const BenchOptions& options, int64_t prefill,
                  Console& console) {
-  Table table({{"what"}, {"time", Align::kRight}, {"tokens/s", Align::kRight}, {"reached", Align::kRight},
-               {"ceiling, same run", Align::kRight}, {"share", Align::kRight}});
-  table.add_row({"decode at depth 0", human_ns(speed.decode_seconds * 1e9), fmt::format("{:.2f}", 1 / speed.decode_seconds),
+  Table table({{"what"},
+               {"time", Align::kRight},
+               {"tokens/s", Align::kRight},
+               {"reached", Align::kRight},
+               {"ceiling, same run", Align::kRight},
+               {"share", Align::kRight}});
+  table.add_row({"decode at depth 0", human_ns(speed.decode_seconds * 1e9),
+                 fmt::format("{:.2f}", 1 / speed.decode_seconds),
                  fmt::format("{:.1f} GB/s", speed.decode_bytes / speed.decode_seconds * 1e-9),
-                 fmt::format("{:.1f} GB/s read", speed.bandwidth * 1e-9), fmt::format("{:.0f} %", speed.decode_share() * 100)});
+                 fmt::format("{:.1f} GB/s read", speed.bandwidth * 1e-9),
+                 fmt::format("{:.0f} %", speed.decode_share() * 100)});
   table.add_row({fmt::format("prefill of {} tokens", prefill), human_ns(speed.prefill_seconds * 1e9),
                  fmt::format("{:.1f}", static_cast<double>(prefill) / speed.prefill_seconds),
                  fmt::format("{:.0f} GFLOP/s", speed.prefill_operations / speed.prefill_seconds * 1e-9),
@@ -82,7 +89,9 @@ void report_text(const Speed& speed, const OpenModel& opened, const BenchOptions
                  fmt::format("{:.0f} %", speed.prefill_share() * 100)});
   console.write(options.table_form == TableForm::kCsv ? table.csv() : table.aligned());
   if (speed.decode_share() > 1.05) {
-    console.note("The engine read faster than the probe: the probe is too low on this machine, so trust no share above.");
+    console.note(
+        "The engine read faster than the probe: the probe is too low on this machine, so trust no share "
+        "above.");
   }
 }
 
@@ -123,14 +132,14 @@ Status bench_speed(const BenchOptions& options, Console& console) {
     }
   }
   const Model& model = *opened.model;
-  const Speed speed{
-      .bandwidth = median(samples.bandwidth),
-      .decode_seconds = median(samples.decode_seconds),
-      .decode_bytes = static_cast<double>(model.decode_weight_bytes()),
-      .peak = median(samples.peak),
-      .prefill_seconds = median(samples.prefill_seconds),
-      .prefill_operations = 2.0 * (static_cast<double>(model.layer_products_per_row()) * static_cast<double>(prefill) +
-                                   static_cast<double>(model.output_products_per_row()))};
+  const Speed speed{.bandwidth = median(samples.bandwidth),
+                    .decode_seconds = median(samples.decode_seconds),
+                    .decode_bytes = static_cast<double>(model.decode_weight_bytes()),
+                    .peak = median(samples.peak),
+                    .prefill_seconds = median(samples.prefill_seconds),
+                    .prefill_operations = 2.0 * (static_cast<double>(model.layer_products_per_row()) *
+                                                     static_cast<double>(prefill) +
+                                                 static_cast<double>(model.output_products_per_row()))};
   if (options.common.output_form == OutputForm::kJson) {
     report_json(speed, opened, prefill, console);
   } else {

@@ -96,7 +96,7 @@ Result<EngineOptions> engine_options(const CommonOptions& options, const Model& 
 
 std::string describe_choices(const OpenModel& opened, const EngineOptions& options, const KvCache& cache) {
   const int threads = opened.threads->thread_count();
-  return fmt::format("{} ({}, {}), {}, {} thread{}, context {}, cache {} {} ({} taken)",
+  return fmt::format("{} ({}, {}), {}, {} thread{}, context {}, cache {} {} ({})",
                      printable_path(opened.path), opened.model->config().family,
                      human_bytes(opened.model->file_bytes()), isa_name(opened.kernels->isa), threads,
                      threads == 1 ? "" : "s", options.context, kv_holding_name(options.holding),

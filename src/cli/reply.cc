@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/sha256.h"
 #include "cli/console.h"
@@ -58,10 +59,16 @@ Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyFor
     reply.tokens.push_back(token);
     reply.kv_pool_bytes = std::max(reply.kv_pool_bytes, engine.cache().pool_bytes());
   };
+  // Not before the bar is gone: on a terminal it would be written over.
+  bool opening_is_written = false;
+  const auto write_opening = [&] {
+    bar.clear();
+    if (!std::exchange(opening_is_written, true)) place.console.write_opening(form.opening);
+  };
   request.on_text = [&](std::string_view part) {
     reply.text += part;
     if (form.text == ReplyText::kKept) return;
-    bar.clear();
+    write_opening();
     place.console.write_foreign(part);
   };
   request.on_finish = [&](const RequestResult& result) {
@@ -73,13 +80,13 @@ Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyFor
   const auto chunk = static_cast<uint64_t>(engine.pass().max_rows());
   reply.kv_pool_bytes = engine.cache().pool_bytes();
   CAIRN_ASSIGN_OR_RETURN(const RequestId id, engine.submit(std::move(request)));
-  place.console.write_opening(form.opening);
   for (uint64_t done = 0; !is_done; done = std::min(done + chunk, prompt_count)) {
     if (reply.tokens.empty()) bar.update(done, prompt_count);
     if (place.interrupt.is_raised() || !place.console.out_status().ok()) engine.cancel(id);
     engine.step();
   }
   if (!reply.result.status.ok()) return reply.result.status;
+  write_opening();
   if (form.logits == ReplyLogits::kDigested) reply.logits_sha256 = to_hex(sha.finish());
   return reply;
 }

@@ -38,7 +38,7 @@ enum class ReplyLogits : uint8_t { kDropped, kDigested };
 struct ReplyForm {
   ReplyText text = ReplyText::kKeptAndWritten;
   ReplyLogits logits = ReplyLogits::kDropped;
-  std::string opening;  // written in bold once the engine has taken the request
+  std::string opening;  // written in bold before the text, once the prompt has been run
 };
 
 // The request's callbacks are set here. It ends early (kCancelled) where the interrupt is raised or the

@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-#define CAIRN_AMX_TARGET                                                           \
+#define CAIRN_AMX_TARGET                                                               \
   "amx-tile,amx-int8,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni," \
   "avx512bf16,avx2,fma,f16c"
 #define CAIRN_AMX __attribute__((target(CAIRN_AMX_TARGET)))
@@ -30,7 +30,8 @@ struct alignas(64) TileConfig {
   }
 };
 
-// gcc 12 believes that the instruction reads 8 bytes only and drops the stores that fill the rest: hence the clobber.
+// gcc 12 believes that the instruction reads 8 bytes only and drops the stores that fill the rest: hence the
+// clobber.
 CAIRN_AMX_INLINE void load_config(const TileConfig& config) {
   __asm__ volatile("" : : "r"(&config) : "memory");
   _tile_loadconfig(&config);

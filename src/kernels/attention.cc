@@ -70,10 +70,12 @@ constexpr int kValueRows = kWide ? 4 : 2;
 template <class Rows>
 void score_span(const AttentionTile& tile, const Span& span, float* scores) {
   for (int32_t at = span.begin / kBlockSize * kBlockSize; at < span.end; at += kBlockSize) {
-    const auto* keys = reinterpret_cast<const typename Rows::Element*>(tile.blocks[at / kBlockSize] + tile.keys_offset);
+    const auto* keys =
+        reinterpret_cast<const typename Rows::Element*>(tile.blocks[at / kBlockSize] + tile.keys_offset);
     float* to = scores + (at - span.low);
     int32_t row = 0;
-    for (; row + kScoreRows <= tile.row_count; row += kScoreRows) score_block<Rows, kScoreRows>(tile, row, keys, to);
+    for (; row + kScoreRows <= tile.row_count; row += kScoreRows)
+      score_block<Rows, kScoreRows>(tile, row, keys, to);
     for (; row < tile.row_count; ++row) score_block<Rows, 1>(tile, row, keys, to);
   }
 }
@@ -108,13 +110,14 @@ HWY_INLINE void soft_max(const AttentionTile& tile, int32_t row, const Span& spa
 // o[16 elements] of kRows rows over the span's positions, ascending. `count` < 16: the head's last elements;
 // the vector then reads on into the next row, whose lanes are thrown away.
 template <class Rows, int kRows>
-HWY_INLINE void sum_values(const AttentionTile& tile, int32_t row, const Span& span, const float* scores, int32_t d,
-                           float* sums, int64_t stride) {
+HWY_INLINE void sum_values(const AttentionTile& tile, int32_t row, const Span& span, const float* scores,
+                           int32_t d, float* sums, int64_t stride) {
   V16 sum[kRows];
   _Pragma("GCC unroll 8") for (int r = 0; r < kRows; ++r) sum[r] = broadcast(0.0F);
   for (int32_t at = span.begin; at < span.end;) {
     const auto* values =
-        reinterpret_cast<const typename Rows::Element*>(tile.blocks[at / kBlockSize] + tile.values_offset) + d;
+        reinterpret_cast<const typename Rows::Element*>(tile.blocks[at / kBlockSize] + tile.values_offset) +
+        d;
     const int32_t stop = HWY_MIN(span.end, at / kBlockSize * kBlockSize + kBlockSize);
     const float* p = scores + row * kSpanSize - span.low;
     for (; at < stop; ++at) {

@@ -17,7 +17,8 @@
 
 namespace cairn {
 
-// Where one position's key and value of one KV head go: a tile of the block (KvLayout), column `offset` of it.
+// Where one position's key and value of one KV head go: a tile of the block (KvLayout), column `offset` of
+// it.
 struct KvSlot {
   KvType type = KvType::kF16;
   int32_t head_dim = 0;
@@ -32,14 +33,14 @@ inline constexpr int32_t kAttentionRows = 16;  // (query position, query head) p
 struct AttentionTile {
   KvType type = KvType::kF16;
   int32_t head_dim = 0;
-  int32_t row_count = 0;                     // <= kAttentionRows
-  const float* query[kAttentionRows] = {};   // [head_dim] each, already multiplied by the attention scale
-  float* output[kAttentionRows] = {};        // [head_dim] each
-  int32_t begin[kAttentionRows] = {};        // the first position that the row sees
-  int32_t end[kAttentionRows] = {};          // one past the last: its own position + 1
-  float soft_cap = 0;                        // 0: none
-  std::byte* const* blocks = nullptr;        // the sequence's blocks
-  int64_t keys_offset = 0;                   // of this layer and KV head inside a block
+  int32_t row_count = 0;                    // <= kAttentionRows
+  const float* query[kAttentionRows] = {};  // [head_dim] each, already multiplied by the attention scale
+  float* output[kAttentionRows] = {};       // [head_dim] each
+  int32_t begin[kAttentionRows] = {};       // the first position that the row sees
+  int32_t end[kAttentionRows] = {};         // one past the last: its own position + 1
+  float soft_cap = 0;                       // 0: none
+  std::byte* const* blocks = nullptr;       // the sequence's blocks
+  int64_t keys_offset = 0;                  // of this layer and KV head inside a block
   int64_t values_offset = 0;
 };
 

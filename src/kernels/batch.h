@@ -22,9 +22,9 @@ struct BatchSequence {
 
 // One step's work: rows of (sequence, position, wants logits); prefill and decode rows may be mixed.
 struct Batch {
-  std::span<const TokenId> tokens;             // [rows]
-  std::span<const BatchSequence> sequences;    // in row order, covering all rows without gaps
-  std::span<const int32_t> logit_rows;         // rows whose logits are wanted, ascending
+  std::span<const TokenId> tokens;           // [rows]
+  std::span<const BatchSequence> sequences;  // in row order, covering all rows without gaps
+  std::span<const int32_t> logit_rows;       // rows whose logits are wanted, ascending
 };
 
 // How a key or value row is stored.
@@ -35,8 +35,9 @@ enum class KvType : uint8_t { kF32, kF16, kBF16 };
 // A block holds kBlockSize consecutive positions of all layers. 32: two 16-lane vectors of keys; the unit
 // of sealing, sharing and I/O.
 inline constexpr int32_t kBlockSize = 32;
-// Attention is reduced in spans of this many positions, aligned to absolute position: each alone, with its own
-// maximum, then merged in ascending order. A constant of the arithmetic: never tuned per machine or batch.
+// Attention is reduced in spans of this many positions, aligned to absolute position: each alone, with its
+// own maximum, then merged in ascending order. A constant of the arithmetic: never tuned per machine or
+// batch.
 inline constexpr int32_t kSpanSize = 256;
 
 // The bytes of one layer inside a block: for each KV head its keys, then its values:

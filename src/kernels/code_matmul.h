@@ -6,13 +6,17 @@
 
 namespace cairn {
 
-void code_matmul_avx2(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride);
-void code_matmul_avx512(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride);
+void code_matmul_avx2(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
+                      int64_t stride);
+void code_matmul_avx512(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
+                        int64_t stride);
 // AMX for groups of 32 columns (q8_0 and the other types with such scales), else AVX-512.
-void code_matmul_amx(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride);
+void code_matmul_amx(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
+                     int64_t stride);
 
 // bf16 weights through AMX: activations rounded to bf16, two at a time (TDPBF16PS) for every row count.
 void prepare_bf16_group(const Operand& to, int64_t group);
-void bf16_matmul_amx(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride);
+void bf16_matmul_amx(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
+                     int64_t stride);
 
 }  // namespace cairn

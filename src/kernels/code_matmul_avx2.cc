@@ -71,7 +71,8 @@ CAIRN_AVX2 void add_unit(const uint8_t* codes, int64_t code_step, const float (*
         const __m256 a_scale = _mm256_set1_ps(x.scales[i + r]);
         CAIRN_UNROLL for (int h = 0; h < 2; ++h) {
           __m256 sum = _mm256_loadu_ps(sums + 16 * r + 8 * h);
-          const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[r][h]), _mm256_loadu_ps(all_scales[s] + 8 * h));
+          const __m256 scaled =
+              _mm256_mul_ps(_mm256_cvtepi32_ps(dot[r][h]), _mm256_loadu_ps(all_scales[s] + 8 * h));
           sum = _mm256_fmadd_ps(scaled, a_scale, sum);
           if constexpr (kFormat.has_min) {
             const int32_t* halves = x.sums + 2 * (i + r);
@@ -125,7 +126,8 @@ CAIRN_AVX2 void panel_product(const PackedMatrix& w, const Operand& x, int64_t g
 
 }  // namespace
 
-void code_matmul_avx2(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {
+void code_matmul_avx2(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
+                      int64_t stride) {
   visit_code_type(w.type, [&](auto type) {
     for (int64_t panel = tile.first_panel; panel < tile.first_panel + tile.panel_count; ++panel) {
       for (int64_t g = tile.first_group; g < tile.first_group + tile.group_count; ++g) {

@@ -1,21 +1,21 @@
-// Quantised weights by VNNI: four unsigned codes times four signed activations into each of sixteen 32-bit sums.
-// The codes' zero point is taken off in advance: a sum starts at -zero * (sum of the activation codes).
+// Quantised weights by VNNI: four unsigned codes times four signed activations into each of sixteen 32-bit
+// sums. The codes' zero point is taken off in advance: a sum starts at -zero * (sum of the activation codes).
 #if defined(__x86_64__)
-
-#include "kernels/code_matmul.h"
 
 #include <immintrin.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/code_matmul.h"
 #include "kernels/code_types.h"
 #include "kernels/expand_codes.h"
 
 #define CAIRN_AVX512 \
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni,avx2,fma,f16c"), flatten))
-#define CAIRN_AVX512_INLINE \
-  inline __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni,avx2,fma,f16c"), always_inline))
+#define CAIRN_AVX512_INLINE                                                                             \
+  inline __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni,avx2,fma,f16c"), \
+                        always_inline))
 #define CAIRN_UNROLL _Pragma("GCC unroll 16")
 
 namespace cairn {
@@ -38,8 +38,8 @@ CAIRN_AVX512_INLINE void store_sum(__m512 sum, int64_t count, float* out) {
 
 // q8_0 as stored: kRows rows times kPanels panels over all columns, sums in registers throughout.
 template <int kRows, int kPanels>
-CAIRN_AVX512 void q8_block(const PackedMatrix& w, const Operand& x, int64_t group, int64_t row, int64_t panel, float* out,
-                           int64_t stride) {
+CAIRN_AVX512 void q8_block(const PackedMatrix& w, const Operand& x, int64_t group, int64_t row, int64_t panel,
+                           float* out, int64_t stride) {
   const int64_t bytes = panel_bytes(TensorType::kQ8_0, w.columns);
   const auto* data = reinterpret_cast<const uint8_t*>(w.data + panel * bytes);
   const int64_t group_rows = x.rows_in_group(group);
@@ -80,11 +80,12 @@ CAIRN_AVX512 void q8_block(const PackedMatrix& w, const Operand& x, int64_t grou
 }
 
 template <int kRows, int kPanels>
-CAIRN_AVX512 void q8_panels(const PackedMatrix& w, const Operand& x, int64_t group, int64_t row, const MatmulTile& tile,
-                            float* out, int64_t stride) {
+CAIRN_AVX512 void q8_panels(const PackedMatrix& w, const Operand& x, int64_t group, int64_t row,
+                            const MatmulTile& tile, float* out, int64_t stride) {
   const int64_t end = tile.first_panel + tile.panel_count;
   int64_t panel = tile.first_panel;
-  for (; panel + kPanels <= end; panel += kPanels) q8_block<kRows, kPanels>(w, x, group, row, panel, out, stride);
+  for (; panel + kPanels <= end; panel += kPanels)
+    q8_block<kRows, kPanels>(w, x, group, row, panel, out, stride);
   for (; panel < end; ++panel) q8_block<kRows, 1>(w, x, group, row, panel, out, stride);
 }
 
@@ -100,8 +101,8 @@ void q8_matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, 
 
 // One expanded unit of another type, added to `sums` [kRows][16].
 template <TensorType kType, int kRows>
-CAIRN_AVX512 void add_unit(const ExpandedUnit& unit, int64_t groups, const Operand& x, int64_t index, int64_t group_rows,
-                           float* sums) {
+CAIRN_AVX512 void add_unit(const ExpandedUnit& unit, int64_t groups, const Operand& x, int64_t index,
+                           int64_t group_rows, float* sums) {
   constexpr CodeFormat kFormat = code_format(kType);
   constexpr int kParts = 32 / kFormat.group;
   __m512 sum[kRows];
@@ -120,7 +121,8 @@ CAIRN_AVX512 void add_unit(const ExpandedUnit& unit, int64_t groups, const Opera
       CAIRN_UNROLL for (int q = part * 8 / kParts; q < (part + 1) * 8 / kParts; ++q) {
         const __m512i codes = _mm512_load_si512(unit.codes[g] + 64 * q);
         CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
-          dot[r] = _mm512_dpbusd_epi32(dot[r], codes, _mm512_set1_epi32(quad(x.codes + 32 * (i + r) + 4 * q)));
+          dot[r] =
+              _mm512_dpbusd_epi32(dot[r], codes, _mm512_set1_epi32(quad(x.codes + 32 * (i + r) + 4 * q)));
         }
       }
       const int64_t s = g * kParts + part;
@@ -128,7 +130,8 @@ CAIRN_AVX512 void add_unit(const ExpandedUnit& unit, int64_t groups, const Opera
       CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
         const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[r]), scales);
         sum[r] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(x.scales[i + r]), sum[r]);
-        if constexpr (kFormat.has_min) sum[r] = _mm512_fmadd_ps(_mm512_load_ps(unit.minima[s]), codes_sum[r], sum[r]);
+        if constexpr (kFormat.has_min)
+          sum[r] = _mm512_fmadd_ps(_mm512_load_ps(unit.minima[s]), codes_sum[r], sum[r]);
       }
     }
   }
@@ -136,8 +139,8 @@ CAIRN_AVX512 void add_unit(const ExpandedUnit& unit, int64_t groups, const Opera
 }
 
 template <TensorType kType>
-CAIRN_AVX512 void expanded_panel(const PackedMatrix& w, const Operand& x, int64_t g, int64_t panel, float* out,
-                                 int64_t stride) {
+CAIRN_AVX512 void expanded_panel(const PackedMatrix& w, const Operand& x, int64_t g, int64_t panel,
+                                 float* out, int64_t stride) {
   constexpr int64_t kGroups = unit_columns(code_format(kType)) / 32;
   const std::byte* data = w.data + panel * panel_bytes(kType, w.columns);
   const int64_t rows = x.rows_in_group(g);
@@ -152,13 +155,15 @@ CAIRN_AVX512 void expanded_panel(const PackedMatrix& w, const Operand& x, int64_
     for (; row < rows; ++row) add_unit<kType, 1>(unit, kGroups, x, index + row, rows, sums[row]);
   }
   for (int64_t row = 0; row < rows; ++row) {
-    store_sum(_mm512_load_ps(sums[row]), w.rows - panel * 16, out + (g * kOperandRows + row) * stride + panel * 16);
+    store_sum(_mm512_load_ps(sums[row]), w.rows - panel * 16,
+              out + (g * kOperandRows + row) * stride + panel * 16);
   }
 }
 
 }  // namespace
 
-void code_matmul_avx512(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {
+void code_matmul_avx512(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
+                        int64_t stride) {
   if (w.type == TensorType::kQ8_0) return q8_matmul(w, x, tile, out, stride);
   visit_code_type(w.type, [&](auto type) {
     for (int64_t panel = tile.first_panel; panel < tile.first_panel + tile.panel_count; ++panel) {

@@ -13,9 +13,14 @@ inline constexpr float kRoundMagic = 12582912.0F;  // 1.5 * 2^23: adding it roun
 inline constexpr float kExpLowest = -87.0F;        // e^-87 is still a normal number; below it: exactly 0
 inline constexpr float kExpHighest = 88.0F;
 inline constexpr int kExpPolyCount = 8;
-inline constexpr float kExpPoly[kExpPolyCount] = {1.9875691500e-4F, 1.3981999507e-3F, 8.3334519073e-3F,
-                                                  4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F,
-                                                  1.0F,             1.0F};
+inline constexpr float kExpPoly[kExpPolyCount] = {1.9875691500e-4F,
+                                                  1.3981999507e-3F,
+                                                  8.3334519073e-3F,
+                                                  4.1665795894e-2F,
+                                                  1.6666665459e-1F,
+                                                  5.0000001201e-1F,
+                                                  1.0F,
+                                                  1.0F};
 
 inline constexpr float kGeluCubic = 0.044715F;
 inline constexpr float kSqrt2OverPi = 0.79788456080286535588F;

@@ -1,5 +1,6 @@
-// A unit of a packed quantised panel, unfolded into bytes and float scales in first-level cache, for the integer
-// kernels. Plain loops that compilers vectorise; always inlined, so that each kernel gets its own instruction set.
+// A unit of a packed quantised panel, unfolded into bytes and float scales in first-level cache, for the
+// integer kernels. Plain loops that compilers vectorise; always inlined, so that each kernel gets its own
+// instruction set.
 #pragma once
 
 #include <cstring>
@@ -9,8 +10,8 @@
 
 namespace cairn {
 
-// At most 256 columns of 16 rows. Value = scales * (code - zero) + minima, scales and minima for each 16 columns
-// where the format's group is 16, else for each 32.
+// At most 256 columns of 16 rows. Value = scales * (code - zero) + minima, scales and minima for each 16
+// columns where the format's group is 16, else for each 32.
 struct ExpandedUnit {
   alignas(64) uint8_t codes[8][512];
   alignas(64) float scales[16][16];

@@ -95,12 +95,13 @@ void panels(const PackedMatrix& w, const Operand& x, int64_t row, const MatmulTi
             int64_t stride) {
   const int64_t end = tile.first_panel + tile.panel_count;
   int64_t panel = tile.first_panel;
-  for (; panel + kPanels <= end; panel += kPanels) block<Weights, kRows, kPanels>(w, x, row, panel, out, stride);
+  for (; panel + kPanels <= end; panel += kPanels)
+    block<Weights, kRows, kPanels>(w, x, row, panel, out, stride);
   for (; panel < end; ++panel) block<Weights, kRows, 1>(w, x, row, panel, out, stride);
 }
 
-// Tile shapes by registers: accumulators fill most of 32 zmm (16 ymm, where a V16 is two), with two weights and
-// a broadcast beside them; one row alone walks eight (four) panels, as many streams as memory likes.
+// Tile shapes by registers: accumulators fill most of 32 zmm (16 ymm, where a V16 is two), with two weights
+// and a broadcast beside them; one row alone walks eight (four) panels, as many streams as memory likes.
 constexpr bool kWide = kParts == 1;
 
 template <class Weights>
@@ -116,7 +117,8 @@ void rows(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float
   for (; row < last; ++row) panels<Weights, 1, kWide ? 8 : 4>(w, x, row, tile, out, stride);
 }
 
-void float_matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {
+void float_matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
+                  int64_t stride) {
   switch (w.type) {
     case TensorType::kF32: return rows<F32Weights>(w, x, tile, out, stride);
     case TensorType::kF16: return rows<F16Weights>(w, x, tile, out, stride);

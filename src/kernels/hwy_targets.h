@@ -1,6 +1,6 @@
-// Which of Highway's targets are compiled: AVX2 and AVX-512 on x86-64, NEON on arm64. To be included before any
-// of Highway's headers. The lower x86 targets are served by the scalar reference; the AVX-512 variants with
-// more extensions would give nothing to float kernels.
+// Which of Highway's targets are compiled: AVX2 and AVX-512 on x86-64, NEON on arm64. To be included before
+// any of Highway's headers. The lower x86 targets are served by the scalar reference; the AVX-512 variants
+// with more extensions would give nothing to float kernels.
 #pragma once
 
 #if defined(__x86_64__)

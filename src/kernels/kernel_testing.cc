@@ -24,8 +24,8 @@ TestMatrix::TestMatrix(TensorType type, int64_t rows, int64_t columns, uint64_t 
   }
 }
 
-TestOperand::TestOperand(const Kernels& kernels, TensorType type, const float* x, int64_t rows, int64_t columns,
-                         int64_t stride)
+TestOperand::TestOperand(const Kernels& kernels, TensorType type, const float* x, int64_t rows,
+                         int64_t columns, int64_t stride)
     : data_(operand_bytes(rows, columns)) {
   operand_ = make_operand(kernels.operand_kind(type), x, rows, columns, stride, data_.data());
   for (int64_t g = 0; g * kOperandRows < rows; ++g) kernels.prepare_group(operand_, g);
@@ -39,7 +39,8 @@ std::vector<float> random_floats(int64_t count, uint64_t seed, float scale) {
   return values;
 }
 
-std::vector<float> multiply(const Kernels& kernels, const PackedMatrix& w, const float* x, int64_t rows, int64_t stride) {
+std::vector<float> multiply(const Kernels& kernels, const PackedMatrix& w, const float* x, int64_t rows,
+                            int64_t stride) {
   const TestOperand operand(kernels, w.type, x, rows, w.columns, stride);
   std::vector<float> out(static_cast<size_t>(rows * w.rows));
   const MatmulTile all{0, w.panel_count(), 0, (rows + kOperandRows - 1) / kOperandRows};

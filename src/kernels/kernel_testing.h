@@ -43,7 +43,8 @@ class TestMatrix {
 // Rows of activations prepared by `kernels` for weights of `type`. `x` must outlive it.
 class TestOperand {
  public:
-  TestOperand(const Kernels& kernels, TensorType type, const float* x, int64_t rows, int64_t columns, int64_t stride);
+  TestOperand(const Kernels& kernels, TensorType type, const float* x, int64_t rows, int64_t columns,
+              int64_t stride);
   [[nodiscard]] const Operand& operand() const { return operand_; }
 
  private:
@@ -54,7 +55,7 @@ class TestOperand {
 [[nodiscard]] std::vector<float> random_floats(int64_t count, uint64_t seed, float scale = 1.0F);
 
 // The whole product with `kernels`: [rows][w.rows].
-[[nodiscard]] std::vector<float> multiply(const Kernels& kernels, const PackedMatrix& w, const float* x, int64_t rows,
-                                          int64_t stride);
+[[nodiscard]] std::vector<float> multiply(const Kernels& kernels, const PackedMatrix& w, const float* x,
+                                          int64_t rows, int64_t stride);
 
 }  // namespace cairn

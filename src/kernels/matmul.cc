@@ -8,13 +8,14 @@
 namespace cairn {
 namespace {
 
-// Panels of one work item. Few rows: eight, as many streams of weights as memory likes. Many rows: twice that, so
-// that the rows, which do not fit in second-level cache, are read half as often.
+// Panels of one work item. Few rows: eight, as many streams of weights as memory likes. Many rows: twice
+// that, so that the rows, which do not fit in second-level cache, are read half as often.
 int64_t item_panels(const Operand& x) { return x.row_count > 64 ? 16 : 8; }
 
 int64_t item_count(const PackedMatrix& w, int64_t panels) { return (w.panel_count() + panels - 1) / panels; }
 
-void run_jobs(const Kernels& kernels, ThreadPool& threads, const Operand& x, std::span<const MatmulJob> jobs) {
+void run_jobs(const Kernels& kernels, ThreadPool& threads, const Operand& x,
+              std::span<const MatmulJob> jobs) {
   const int64_t groups = (x.row_count + kOperandRows - 1) / kOperandRows;
   const int64_t panels = item_panels(x);
   int64_t items = 0;
@@ -45,8 +46,8 @@ void prepare(const Kernels& kernels, ThreadPool& threads, const Operand& x) {
 
 }  // namespace
 
-void matmul(const Kernels& kernels, ThreadPool& threads, const FloatMatrix& x, std::span<const MatmulJob> jobs,
-            std::byte* memory) {
+void matmul(const Kernels& kernels, ThreadPool& threads, const FloatMatrix& x,
+            std::span<const MatmulJob> jobs, std::byte* memory) {
   for (const OperandKind kind : {OperandKind::kFloat, OperandKind::kInt8, OperandKind::kBf16}) {
     const auto wanted = [&](const MatmulJob& job) { return kernels.operand_kind(job.w->type) == kind; };
     if (std::ranges::none_of(jobs, wanted)) continue;

@@ -26,7 +26,7 @@ struct FloatMatrix {
 
 // out = x * w^T for each job; all jobs share x, whose columns are those of each w. `memory`: operand_bytes(
 // x.rows, x.columns), 64-byte aligned.
-void matmul(const Kernels& kernels, ThreadPool& threads, const FloatMatrix& x, std::span<const MatmulJob> jobs,
-            std::byte* memory);
+void matmul(const Kernels& kernels, ThreadPool& threads, const FloatMatrix& x,
+            std::span<const MatmulJob> jobs, std::byte* memory);
 
 }  // namespace cairn

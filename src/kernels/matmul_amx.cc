@@ -1,5 +1,5 @@
-// AMX: sixteen rows times sixteen outputs a tile. Tiles are loaded with as many rows as a group has, so one row
-// and sixteen are the same instructions; every output's sum depends on its own row alone.
+// AMX: sixteen rows times sixteen outputs a tile. Tiles are loaded with as many rows as a group has, so one
+// row and sixteen are the same instructions; every output's sum depends on its own row alone.
 #if defined(__x86_64__)
 
 #include <immintrin.h>
@@ -49,8 +49,8 @@ CAIRN_AMX void write_rows(const Bf16Job& job, const float* tile, int64_t group, 
   }
 }
 
-// Two row groups times two whole panels over columns [32 first, 32 last). Sums rest in `out` between pieces of
-// columns, exactly.
+// Two row groups times two whole panels over columns [32 first, 32 last). Sums rest in `out` between pieces
+// of columns, exactly.
 struct Piece {
   int64_t first;
   int64_t last;
@@ -97,8 +97,8 @@ CAIRN_AMX void bf16_two_by_two(const Bf16Job& job, int64_t group, int64_t panel,
   _tile_stored(3, lower + kPanelRows, stride);
 }
 
-// Row groups that come in pairs times panels that come in pairs. A piece of 1,024 columns of 512 rows is 1 MiB: it
-// stays in second-level cache while the panels pass by.
+// Row groups that come in pairs times panels that come in pairs. A piece of 1,024 columns of 512 rows is 1
+// MiB: it stays in second-level cache while the panels pass by.
 CAIRN_AMX void bf16_pairs(const Bf16Job& job, int64_t group_begin, int64_t group_end, int64_t panel_begin,
                           int64_t panel_end) {
   constexpr int64_t kPieceColumns = 32;  // groups of 32
@@ -114,7 +114,8 @@ CAIRN_AMX void bf16_pairs(const Bf16Job& job, int64_t group_begin, int64_t group
   }
 }
 
-// A tile load waits for its sixteen lines one after the other where they come from memory: ask for them early.
+// A tile load waits for its sixteen lines one after the other where they come from memory: ask for them
+// early.
 constexpr int64_t kPrefetchBytes = 2048;
 CAIRN_AMX_INLINE void prefetch_tile(const std::byte* at) {
   CAIRN_UNROLL for (int line = 0; line < 16; ++line) {
@@ -167,8 +168,8 @@ CAIRN_AMX void bf16_one_by_one(const Bf16Job& job, int64_t group, int64_t panel)
   write_rows(job, sums, group, panel);
 }
 
-// Sixteen rows or fewer of one q8_0 panel: integer products of 32 columns by AMX, scaled by AVX-512 in the order of
-// the VNNI kernel.
+// Sixteen rows or fewer of one q8_0 panel: integer products of 32 columns by AMX, scaled by AVX-512 in the
+// order of the VNNI kernel.
 constexpr int kAhead = 4;  // groups whose products are under way while earlier ones are scaled: one tile each
 
 // products [kAhead][rows][16] of `count` consecutive groups of 32 columns.
@@ -203,18 +204,20 @@ CAIRN_AMX_INLINE void multiply_codes(const int8_t* a, int64_t a_step, const uint
 }
 
 template <bool kFull>
-CAIRN_AMX_INLINE void add_scaled(const int32_t* products, __m512 scales, const Operand& x, int64_t i, int64_t rows,
-                                 __m512* sums) {
+CAIRN_AMX_INLINE void add_scaled(const int32_t* products, __m512 scales, const Operand& x, int64_t i,
+                                 int64_t rows, __m512* sums) {
   CAIRN_UNROLL for (int r = 0; r < 16; ++r) {
     if (!kFull && r >= rows) break;
-    const __m512i exact = _mm512_add_epi32(_mm512_load_si512(products + 16 * r), _mm512_set1_epi32(x.offsets[i + r]));
+    const __m512i exact =
+        _mm512_add_epi32(_mm512_load_si512(products + 16 * r), _mm512_set1_epi32(x.offsets[i + r]));
     const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(exact), scales);
     sums[r] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(x.scales[i + r]), sums[r]);
   }
 }
 
 template <bool kFull>
-CAIRN_AMX void q8_panel(const PackedMatrix& w, const Operand& x, int64_t g, int64_t panel, float* out, int64_t stride) {
+CAIRN_AMX void q8_panel(const PackedMatrix& w, const Operand& x, int64_t g, int64_t panel, float* out,
+                        int64_t stride) {
   const auto* data = reinterpret_cast<const uint8_t*>(w.data + panel * panel_bytes(w.type, w.columns));
   const int64_t rows = kFull ? 16 : x.rows_in_group(g);
   const int64_t start = x.first_index(g);
@@ -223,7 +226,8 @@ CAIRN_AMX void q8_panel(const PackedMatrix& w, const Operand& x, int64_t g, int6
   CAIRN_UNROLL for (int r = 0; r < 16; ++r) sums[r] = _mm512_setzero_ps();
   alignas(64) int32_t products[2][kAhead * 256];
   const auto multiply = [&](int64_t c, int32_t* to) __attribute__((target(CAIRN_AMX_TARGET), always_inline)) {
-    multiply_codes(x.codes + 32 * (start + c * rows), 32 * rows, data + c * 544, std::min<int64_t>(kAhead, groups - c), to);
+    multiply_codes(x.codes + 32 * (start + c * rows), 32 * rows, data + c * 544,
+                   std::min<int64_t>(kAhead, groups - c), to);
   };
   multiply(0, products[0]);
   for (int64_t c = 0; c < groups; c += kAhead) {
@@ -251,7 +255,9 @@ CAIRN_AMX void prepare_bf16_group(const Operand& to, int64_t group) {
     for (int64_t c = 0; c < to.column_groups(); ++c, row += 32 * rows) {
       const int64_t left = to.columns - 32 * c;
       const auto low = static_cast<__mmask16>(left >= 16 ? 0xFFFF : (1U << left) - 1U);
-      const auto high = static_cast<__mmask16>(left >= 32 ? 0xFFFF : left <= 16 ? 0 : (1U << (left - 16)) - 1U);
+      const auto high = static_cast<__mmask16>(left >= 32   ? 0xFFFF
+                                               : left <= 16 ? 0
+                                                            : (1U << (left - 16)) - 1U);
       const __m512 a = _mm512_maskz_loadu_ps(low, x + 32 * c);
       const __m512 b = _mm512_maskz_loadu_ps(high, x + 32 * c + 16);
       const __m512bh both = _mm512_cvtne2ps_pbh(b, a);
@@ -266,7 +272,8 @@ CAIRN_AMX void bf16_matmul_amx(const PackedMatrix& w, const Operand& x, const Ma
   const int64_t panel_end = tile.first_panel + tile.panel_count;
   const int64_t group_end = tile.first_group + tile.group_count;
   // Whole groups and panels in pairs; then what is left over: the last groups, the last panels.
-  const int64_t whole_groups = std::min(tile.group_count, x.row_count / kOperandRows - tile.first_group) / 2 * 2;
+  const int64_t whole_groups =
+      std::min(tile.group_count, x.row_count / kOperandRows - tile.first_group) / 2 * 2;
   const int64_t whole_panels = std::min(tile.panel_count, w.rows / kPanelRows - tile.first_panel) / 2 * 2;
   const int64_t paired_groups = tile.first_group + (whole_panels > 0 ? whole_groups : 0);
   const int64_t paired_panels = tile.first_panel + (whole_groups > 0 ? whole_panels : 0);

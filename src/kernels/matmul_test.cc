@@ -80,7 +80,8 @@ TEST_P(Matmul, IsNearTheProductInDouble) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Matmul,
-                         testing::Combine(testing::ValuesIn(available_isas()), testing::ValuesIn(kAllTensorTypes)),
+                         testing::Combine(testing::ValuesIn(available_isas()),
+                                          testing::ValuesIn(kAllTensorTypes)),
                          [](const auto& test) {
                            return std::string(isa_name(std::get<0>(test.param))) + "_" +
                                   std::string(tensor_type_info(std::get<1>(test.param)).name);

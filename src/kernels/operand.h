@@ -1,5 +1,5 @@
-// Operand: activation rows [row][column] made ready for the matrix product with one kind of weights. Each row's
-// form depends on that row alone: scales are per row, in groups of kCodeGroup columns.
+// Operand: activation rows [row][column] made ready for the matrix product with one kind of weights. Each
+// row's form depends on that row alone: scales are per row, in groups of kCodeGroup columns.
 #pragma once
 
 #include <cstddef>
@@ -25,12 +25,13 @@ struct Operand {
   int64_t columns = 0;
   const float* x = nullptr;  // kFloat: [row_count][stride]
   int64_t stride = 0;
-  // kInt8; of row group g, column group c and row r of its R rows, index i = g * 16 * columns / 32 + c * R + r:
-  int8_t* codes = nullptr;   // codes[32 * i ...]
-  float* scales = nullptr;   // scales[i]
-  int32_t* sums = nullptr;   // sums[2 * i], [2 * i + 1]: of the first and the second 16 codes
+  // kInt8; of row group g, column group c and row r of its R rows, index i = g * 16 * columns / 32 + c * R +
+  // r:
+  int8_t* codes = nullptr;     // codes[32 * i ...]
+  float* scales = nullptr;     // scales[i]
+  int32_t* sums = nullptr;     // sums[2 * i], [2 * i + 1]: of the first and the second 16 codes
   int32_t* offsets = nullptr;  // offsets[i]: -128 times the sum of all 32, which takes q8_0's zero point off
-  uint16_t* bf16 = nullptr;  // kBf16: bf16[32 * i ...]; columns filled to a multiple of 32 with zeros
+  uint16_t* bf16 = nullptr;    // kBf16: bf16[32 * i ...]; columns filled to a multiple of 32 with zeros
 
   [[nodiscard]] int64_t rows_in_group(int64_t group) const {
     const int64_t left = row_count - group * kOperandRows;
@@ -41,9 +42,10 @@ struct Operand {
   [[nodiscard]] int64_t first_index(int64_t group) const { return group * kOperandRows * column_groups(); }
 };
 
-// Bytes that an operand's own forms need, whatever the kind, and the operand over that memory (64-byte aligned).
+// Bytes that an operand's own forms need, whatever the kind, and the operand over that memory (64-byte
+// aligned).
 [[nodiscard]] int64_t operand_bytes(int64_t rows, int64_t columns);
-[[nodiscard]] Operand make_operand(OperandKind kind, const float* x, int64_t rows, int64_t columns, int64_t stride,
-                                   std::byte* memory);
+[[nodiscard]] Operand make_operand(OperandKind kind, const float* x, int64_t rows, int64_t columns,
+                                   int64_t stride, std::byte* memory);
 
 }  // namespace cairn

@@ -38,8 +38,8 @@ void pack_bf16_pairs(const std::byte* const rows[], int64_t columns, std::byte* 
   }
 }
 
-// The file's f16 scale and 32 signed bytes of each row, without taking blocks apart: this is most users' type and
-// the bulk of a load.
+// The file's f16 scale and 32 signed bytes of each row, without taking blocks apart: this is most users' type
+// and the bulk of a load.
 void pack_q8_0(const std::byte* const rows[], int64_t columns, std::byte* to) {
   for (int64_t unit = 0; unit < columns / 32; ++unit, to += 544) {
     for (int64_t r = 0; r < kPanelRows; ++r) {
@@ -77,7 +77,7 @@ void pack_planes(const uint8_t codes[16][32], int bits, uint8_t* to) {
   }
 }
 
-void put_halves(const WeightCodes block[16], uint16_t WeightCodes::*which, std::byte* to) {
+void put_halves(const WeightCodes block[16], uint16_t WeightCodes::* which, std::byte* to) {
   for (int r = 0; r < 16; ++r) std::memcpy(to + 2 * r, &(block[r].*which), 2);
 }
 

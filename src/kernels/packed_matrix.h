@@ -1,7 +1,7 @@
 // PackedMatrix: a weight matrix [rows, columns] as the matrix-product kernels read it, the same for every
-// instruction set. Sixteen rows make a panel; inside it the rows lie side by side, so that one vector holds the
-// same column of sixteen rows and a product needs no horizontal sum. Panels follow each other; the last one is
-// filled with zero rows. Nothing grows by more than 5 % over the file.
+// instruction set. Sixteen rows make a panel; inside it the rows lie side by side, so that one vector holds
+// the same column of sixteen rows and a product needs no horizontal sum. Panels follow each other; the last
+// one is filled with zero rows. Nothing grows by more than 5 % over the file.
 //
 //   f32   [column][16 rows]
 //   f16   [column][16 rows]
@@ -11,7 +11,8 @@
 //       4-bit plane: byte i holds code i (low nibble) and code i + 256;
 //       2-bit plane: byte i holds codes i + 128 j in bits 2 j; 1-bit plane: byte i, codes i + 64 j in bit j
 //     scales: f16 [16 rows] (and f16 minimum [16 rows] where the type has one)
-//     k-quants: sub-scales, one byte [256 / group][16 rows] (q4_k, q5_k: then sub-minima, the same; q2_k: scale in
+//     k-quants: sub-scales, one byte [256 / group][16 rows] (q4_k, q5_k: then sub-minima, the same; q2_k:
+//     scale in
 //       the low nibble and minimum in the high one), then d f16 [16 rows] (and dmin f16 [16 rows])
 // A stored value is  scale * (code - zero) + minimum.
 #pragma once
@@ -24,13 +25,14 @@
 namespace cairn {
 
 inline constexpr int64_t kPanelRows = 16;
-inline constexpr int64_t kCodeGroup = 32;  // columns that share an activation scale; the step of the integer kernels
+inline constexpr int64_t kCodeGroup =
+    32;  // columns that share an activation scale; the step of the integer kernels
 
 // How a quantised type's codes are stored; `bits` == 0 for float types.
 struct CodeFormat {
   int bits = 0;
-  int zero = 0;         // the code of the value 0
-  int group = 32;       // columns that share a weight scale: 32 or 16
+  int zero = 0;    // the code of the value 0
+  int group = 32;  // columns that share a weight scale: 32 or 16
   bool has_min = false;
   bool is_super = false;  // k-quants: units of 256 columns with integer sub-scales
 };
@@ -66,8 +68,8 @@ struct PackedMatrix {
 [[nodiscard]] int64_t panel_bytes(TensorType type, int64_t columns);
 [[nodiscard]] int64_t packed_bytes(TensorType type, int64_t rows, int64_t columns);
 
-// Packs one panel. rows[i] is row i as the file stores it (row_bytes(type, columns), no alignment needed), or null
-// for a row of zeros. `to`: panel_bytes(type, columns).
+// Packs one panel. rows[i] is row i as the file stores it (row_bytes(type, columns), no alignment needed), or
+// null for a row of zeros. `to`: panel_bytes(type, columns).
 void pack_panel(TensorType type, const std::byte* const rows[kPanelRows], int64_t columns, std::byte* to);
 
 }  // namespace cairn

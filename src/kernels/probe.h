@@ -1,5 +1,5 @@
-// The machine's ceilings, measured: how fast memory can be read, and how many multiply-adds an instruction set can
-// do with all operands in registers. For benches, which report what they measure as shares of these.
+// The machine's ceilings, measured: how fast memory can be read, and how many multiply-adds an instruction
+// set can do with all operands in registers. For benches, which report what they measure as shares of these.
 #pragma once
 
 #include <cstddef>
@@ -18,14 +18,14 @@ struct ReadPattern {
   int streams = 1;
   int chunk_bytes = 64;
 };
-inline constexpr ReadPattern kReadPatterns[] = {{1, 64},  {2, 64},   {4, 64},   {8, 64},  {4, 512},
+inline constexpr ReadPattern kReadPatterns[] = {{1, 64},  {2, 64},   {4, 64},   {8, 64},   {4, 512},
                                                 {8, 512}, {4, 1024}, {8, 1024}, {8, 4096}, {16, 1024}};
 
 // Reads all of `bytes` once; returns a number made of all that was read, so that nothing is left out.
 uint64_t read_once(ThreadPool& threads, Isa isa, std::span<const std::byte> bytes, ReadPattern pattern);
 
-// Does `rounds` rounds of independent multiply-adds on every thread; returns the operations done by all threads
-// (a multiply-add counts as two).
+// Does `rounds` rounds of independent multiply-adds on every thread; returns the operations done by all
+// threads (a multiply-add counts as two).
 double multiply_once(ThreadPool& threads, Isa isa, int64_t rounds);
 
 }  // namespace cairn

@@ -6,7 +6,7 @@
 
 namespace cairn::reference {
 
-[[nodiscard]] float exp_f32(float x);   // within 1.5 ulp on [-87, 88]; 0 below -87
+[[nodiscard]] float exp_f32(float x);  // within 1.5 ulp on [-87, 88]; 0 below -87
 [[nodiscard]] float tanh_f32(float x);
 
 OperandKind operand_kind(TensorType type);

@@ -34,7 +34,9 @@ struct Span {
   float total = 0;
 };
 
-const std::byte* block_of(const AttentionTile& tile, int32_t position) { return tile.blocks[position / kBlockSize]; }
+const std::byte* block_of(const AttentionTile& tile, int32_t position) {
+  return tile.blocks[position / kBlockSize];
+}
 
 float score(const AttentionTile& tile, int32_t row, int32_t position) {
   const std::byte* keys = block_of(tile, position) + tile.keys_offset;
@@ -66,7 +68,8 @@ Span reduce_span(const AttentionTile& tile, int32_t row, int32_t begin, int32_t 
     float sum = 0;
     for (int32_t j = begin; j < end; ++j) {
       const std::byte* values = block_of(tile, j) + tile.values_offset;
-      sum = std::fma(p[j - begin], element_at(tile.type, values, int64_t{j % kBlockSize} * tile.head_dim + d), sum);
+      sum = std::fma(p[j - begin], element_at(tile.type, values, int64_t{j % kBlockSize} * tile.head_dim + d),
+                     sum);
     }
     o[d] = sum + 0.0F;  // -0 becomes 0, as if masked positions had been added
   }
@@ -89,7 +92,8 @@ void attend_row(const AttentionTile& tile, int32_t row, float* p, float* o) {
     const float peak = span.peak > all.peak ? span.peak : all.peak;
     const float old_factor = exp_f32(all.peak - peak);
     const float new_factor = exp_f32(span.peak - peak);
-    for (int32_t d = 0; d < tile.head_dim; ++d) merged[d] = std::fma(o[d], new_factor, merged[d] * old_factor);
+    for (int32_t d = 0; d < tile.head_dim; ++d)
+      merged[d] = std::fma(o[d], new_factor, merged[d] * old_factor);
     all = {peak, std::fma(span.total, new_factor, all.total * old_factor)};
   }
   const float inverse = 1.0F / all.total;

@@ -37,8 +37,7 @@ struct RowCodes {
 };
 RowCodes row_codes(const Operand& x, int64_t row, int64_t column_group) {
   const int64_t group = row / kOperandRows;
-  const int64_t i =
-      x.first_index(group) + column_group * x.rows_in_group(group) + row % kOperandRows;
+  const int64_t i = x.first_index(group) + column_group * x.rows_in_group(group) + row % kOperandRows;
   return {x.codes + 32 * i, x.scales[i], x.sums + 2 * i};
 }
 

@@ -47,7 +47,8 @@ HWY_INLINE float sum_of(int64_t n, const float* x, float fill, const Function& a
 }
 
 void rms_norm(const float* x, const float* w, float eps, int64_t n, float* out) {
-  const float squares = sum_of(n, x, 0.0F, [](const V16& v, const V16& sum) HWY_ATTR { return fma(v, v, sum); });
+  const float squares =
+      sum_of(n, x, 0.0F, [](const V16& v, const V16& sum) HWY_ATTR { return fma(v, v, sum); });
   const V16 factor = broadcast(1.0F / std::sqrt(squares / static_cast<float>(n) + eps));
   map(n, x, w, out, [&](const V16& v, const V16& weight) HWY_ATTR { return v * factor * weight; });
 }

@@ -10,11 +10,11 @@
 namespace cairn {
 
 struct WeightCodes {
-  uint8_t codes[256];        // value = d * sub_scale * (code - zero) - dmin * sub_min  (k-quants)
-  int8_t sub_scales[16];     // k-quants only
-  uint8_t sub_mins[16];      // q2_k, q4_k, q5_k only
-  uint16_t d = 0;            // f16
-  uint16_t min = 0;          // f16: the minimum (q4_1, q5_1), or dmin
+  uint8_t codes[256];     // value = d * sub_scale * (code - zero) - dmin * sub_min  (k-quants)
+  int8_t sub_scales[16];  // k-quants only
+  uint8_t sub_mins[16];   // q2_k, q4_k, q5_k only
+  uint16_t d = 0;         // f16
+  uint16_t min = 0;       // f16: the minimum (q4_1, q5_1), or dmin
 };
 
 // Takes apart one block (tensor_type_info(type).elements codes) of a quantised type.

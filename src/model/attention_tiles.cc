@@ -20,8 +20,8 @@ void AttentionTiles::set(const Batch& batch) {
   for (size_t s = 0; s < batch.sequences.size(); ++s) {
     const BatchSequence& sequence = batch.sequences[s];
     for (int32_t i = 0; i < sequence.row_count; i += step) {
-      rows_.push_back({static_cast<int32_t>(s), sequence.first_row + i, std::min(step, sequence.row_count - i),
-                       sequence.first_position + i});
+      rows_.push_back({static_cast<int32_t>(s), sequence.first_row + i,
+                       std::min(step, sequence.row_count - i), sequence.first_position + i});
     }
   }
 }

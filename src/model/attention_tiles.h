@@ -20,8 +20,8 @@ class AttentionTiles {
   // Lays the tiles of this step; the same for all its layers.
   void set(const Batch& batch);
   // buffers.attended = attention of buffers.query over what `kv` holds for `layer`.
-  void attend(const Kernels& kernels, ThreadPool& threads, const Batch& batch, const KvView& kv, int64_t layer,
-              const StepBuffers& buffers) const;
+  void attend(const Kernels& kernels, ThreadPool& threads, const Batch& batch, const KvView& kv,
+              int64_t layer, const StepBuffers& buffers) const;
 
  private:
   // Consecutive rows of one sequence.

@@ -9,7 +9,7 @@
 
 namespace cairn {
 
-enum class NormKind { kRms, kLayer };                // RMSNorm (x / rms(x) * w); LayerNorm with mean and bias
+enum class NormKind { kRms, kLayer };  // RMSNorm (x / rms(x) * w); LayerNorm with mean and bias
 enum class Activation { kSilu, kGeluTanh };
 enum class RopeStyle { kNone, kAdjacent, kHalves };  // pairs (2i, 2i+1); pairs (i, i + rope_dim / 2)
 
@@ -48,10 +48,10 @@ struct Config {
   std::vector<RopeConfig> ropes;
   bool learned_positions = false;  // a table of context_length rows added to the embedding (GPT-2)
 
-  float attention_scale = 0;      // usually head_dim^-1/2
-  float attention_soft_cap = 0;   // c: c * tanh(score / c); 0: none
-  float final_soft_cap = 0;       // the same on the logits
-  float embedding_scale = 1;      // the input embedding is multiplied by this (Gemma)
+  float attention_scale = 0;     // usually head_dim^-1/2
+  float attention_soft_cap = 0;  // c: c * tanh(score / c); 0: none
+  float final_soft_cap = 0;      // the same on the logits
+  float embedding_scale = 1;     // the input embedding is multiplied by this (Gemma)
 
   std::vector<LayerConfig> layers;  // layer_count of them
 };

@@ -17,8 +17,19 @@
 namespace cairn {
 
 enum class GgufType : uint32_t {
-  kUint8 = 0, kInt8 = 1, kUint16 = 2, kInt16 = 3, kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7,
-  kString = 8, kArray = 9, kUint64 = 10, kInt64 = 11, kFloat64 = 12,
+  kUint8 = 0,
+  kInt8 = 1,
+  kUint16 = 2,
+  kInt16 = 3,
+  kUint32 = 4,
+  kInt32 = 5,
+  kFloat32 = 6,
+  kBool = 7,
+  kString = 8,
+  kArray = 9,
+  kUint64 = 10,
+  kInt64 = 11,
+  kFloat64 = 12,
 };
 
 class GgufFile {
@@ -36,13 +47,15 @@ class GgufFile {
 
   // Metadata. Absent key: nullopt. A key of another type than asked for is an error that names both.
   [[nodiscard]] bool has(std::string_view key) const;
-  [[nodiscard]] Result<std::optional<uint64_t>> find_uint(std::string_view key) const;  // any integer type >= 0
-  [[nodiscard]] Result<std::optional<double>> find_float(std::string_view key) const;   // f32, f64 or integer
+  [[nodiscard]] Result<std::optional<uint64_t>> find_uint(
+      std::string_view key) const;  // any integer type >= 0
+  [[nodiscard]] Result<std::optional<double>> find_float(std::string_view key) const;  // f32, f64 or integer
   [[nodiscard]] Result<std::optional<bool>> find_bool(std::string_view key) const;
   [[nodiscard]] Result<std::optional<std::string>> find_string(std::string_view key) const;
   [[nodiscard]] Result<std::optional<std::vector<std::string>>> find_strings(std::string_view key) const;
   [[nodiscard]] Result<std::optional<std::vector<float>>> find_floats(std::string_view key) const;
-  [[nodiscard]] Result<std::optional<std::vector<int64_t>>> find_ints(std::string_view key) const;  // integer or bool arrays
+  [[nodiscard]] Result<std::optional<std::vector<int64_t>>> find_ints(
+      std::string_view key) const;  // integer or bool arrays
   // The same for keys that must be there: an absent key is kInvalidData and named.
   [[nodiscard]] Result<uint64_t> need_uint(std::string_view key) const;
   [[nodiscard]] Result<double> need_float(std::string_view key) const;

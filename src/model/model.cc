@@ -35,19 +35,21 @@ uint64_t products(const Linear& linear) {
 
 }  // namespace
 
-Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const Kernels& kernels, ThreadPool& threads,
-                                                 const ModelLoadOptions& options) {
+Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const Kernels& kernels,
+                                                 ThreadPool& threads, const ModelLoadOptions& options) {
   auto impl = std::make_unique<Impl>();
   impl->kernels = &kernels;
   const auto load_from = [&](auto opened) -> Status {
     if (!opened.ok()) return opened.status();
-    const auto& file = impl->file.template emplace<std::decay_t<decltype(*opened)>>(std::move(opened).value());
+    const auto& file =
+        impl->file.template emplace<std::decay_t<decltype(*opened)>>(std::move(opened).value());
     CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, plan_model(file));
     CAIRN_ASSIGN_OR_RETURN(impl->tokenizer, load_tokenizer(file));
     CAIRN_ASSIGN_OR_RETURN(impl->chat_template, chat_template_of(file));
     impl->config = plan.config;
     impl->file_bytes = file.file_bytes();
-    const WeightsOptions weights_options{[&](const Tensor& tensor) { file.release(tensor); }, options.progress};
+    const WeightsOptions weights_options{[&](const Tensor& tensor) { file.release(tensor); },
+                                         options.progress};
     CAIRN_ASSIGN_OR_RETURN(impl->weights, load_weights(plan, threads, weights_options));
     return {};
   };
@@ -77,8 +79,6 @@ uint64_t Model::layer_products_per_row() const {
   return sum;
 }
 
-uint64_t Model::output_products_per_row() const {
-  return products({impl_->weights.output, {}});
-}
+uint64_t Model::output_products_per_row() const { return products({impl_->weights.output, {}}); }
 
 }  // namespace cairn

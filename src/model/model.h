@@ -1,4 +1,5 @@
-// Model: an open model file made ready to run: config, packed weights, tokenizer. Immutable and shared by engines.
+// Model: an open model file made ready to run: config, packed weights, tokenizer. Immutable and shared by
+// engines.
 #pragma once
 
 #include <functional>
@@ -34,7 +35,8 @@ class Model {
   [[nodiscard]] const Weights& weights() const;
   [[nodiscard]] const Kernels& kernels() const;
   [[nodiscard]] const Tokenizer& tokenizer() const;
-  [[nodiscard]] const std::optional<std::string>& chat_template() const;  // Jinja source, where the file has one
+  [[nodiscard]] const std::optional<std::string>& chat_template()
+      const;  // Jinja source, where the file has one
   // Bytes in the file of every matrix that decoding one token reads (the input embedding only if tied).
   [[nodiscard]] uint64_t decode_weight_bytes() const;
   // Multiply-adds of all matrices for one row (the output matrix excluded), and those of the output matrix.

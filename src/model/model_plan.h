@@ -20,7 +20,7 @@ class HfFolder;
 struct TensorPart {
   const Tensor* tensor = nullptr;
   int64_t row_begin = 0;
-  int64_t row_count = 0;   // of a vector: its elements
+  int64_t row_count = 0;    // of a vector: its elements
   bool transposed = false;  // stored [in, out] (GPT-2's Conv1D in Hugging Face files); rows then mean outputs
   float add = 0;            // added to each element of a vector (Gemma's 1 + w in Hugging Face files)
 };
@@ -28,14 +28,15 @@ struct TensorPart {
 struct LayerPlan {
   TensorPart attention_norm;
   std::optional<TensorPart> attention_norm_bias;
-  TensorPart query, key, value, output;  // query: [heads * head_dim, model_dim], output: [model_dim, heads * head_dim]
+  TensorPart query, key, value,
+      output;  // query: [heads * head_dim, model_dim], output: [model_dim, heads * head_dim]
   std::optional<TensorPart> query_bias, key_bias, value_bias, output_bias;
-  std::optional<TensorPart> query_norm, key_norm;        // [head_dim], where Config::qk_norm
-  std::optional<TensorPart> attention_post_norm;         // where Config::post_norms
+  std::optional<TensorPart> query_norm, key_norm;  // [head_dim], where Config::qk_norm
+  std::optional<TensorPart> attention_post_norm;   // where Config::post_norms
   TensorPart ffn_norm;
   std::optional<TensorPart> ffn_norm_bias;
-  std::optional<TensorPart> gate, gate_bias;             // where Config::gated_ffn
-  TensorPart up, down;                                   // up: [ffn_dim, model_dim], down: [model_dim, ffn_dim]
+  std::optional<TensorPart> gate, gate_bias;  // where Config::gated_ffn
+  TensorPart up, down;                        // up: [ffn_dim, model_dim], down: [model_dim, ffn_dim]
   std::optional<TensorPart> up_bias, down_bias;
   std::optional<TensorPart> ffn_post_norm;
 };

@@ -6,7 +6,8 @@ namespace cairn {
 
 Rope::Rope(const RopeConfig& config, int64_t dim) : magnitude_(config.magnitude) {
   for (int64_t i = 0; i < dim / 2; ++i) {
-    const double frequency = exact::pow(config.base, -2.0 * static_cast<double>(i) / static_cast<double>(dim));
+    const double frequency =
+        exact::pow(config.base, -2.0 * static_cast<double>(i) / static_cast<double>(dim));
     const double divisor = config.divisors.empty() ? 1.0 : config.divisors[static_cast<size_t>(i)];
     frequencies_.push_back(frequency / divisor);
   }

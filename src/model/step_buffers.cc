@@ -37,7 +37,8 @@ StepBuffers::StepBuffers(const Config& config, int64_t max_rows, int64_t max_log
     cosines = take_floats(max_rows * turns);
     sines = take_floats(max_rows * turns);
     final_rows = take_floats(max_logit_rows * config.model_dim);
-    operand = take(std::max(operand_bytes(max_rows, widest), operand_bytes(max_logit_rows, config.model_dim)));
+    operand =
+        take(std::max(operand_bytes(max_rows, widest), operand_bytes(max_logit_rows, config.model_dim)));
     attention_scratch.clear();
     for (int t = 0; t < thread_count; ++t) {
       attention_scratch.push_back(take_floats(attention_scratch_floats(config.head_dim)));

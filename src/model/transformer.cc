@@ -96,7 +96,8 @@ void Transformer::Impl::begin_step(const Batch& batch) {
   for (size_t s = 0; s < batch.sequences.size(); ++s) {
     const BatchSequence& sequence = batch.sequences[s];
     for (int32_t i = 0; i < sequence.row_count; ++i) {
-      places[static_cast<size_t>(sequence.first_row + i)] = {static_cast<int32_t>(s), sequence.first_position + i};
+      places[static_cast<size_t>(sequence.first_row + i)] = {static_cast<int32_t>(s),
+                                                             sequence.first_position + i};
     }
   }
   tiles.set(batch);
@@ -110,7 +111,8 @@ void Transformer::Impl::embed(const Batch& batch) {
     if (config.embedding_scale != 1) kernels.scale(config.embedding_scale, dim, x);
     if (weights.position_embedding) {
       float* position = buffers.normed + row * dim;
-      read_row(*weights.position_embedding, places[static_cast<size_t>(row)].position, {position, static_cast<size_t>(dim)});
+      read_row(*weights.position_embedding, places[static_cast<size_t>(row)].position,
+               {position, static_cast<size_t>(dim)});
       kernels.add(x, position, dim, x);
     }
     turn_angles(row);
@@ -122,11 +124,13 @@ void Transformer::Impl::turn_angles(int64_t row) {
   const auto rope_count = static_cast<int64_t>(ropes.size());
   for (int64_t r = 0; r < rope_count; ++r) {
     const int64_t at = (row * rope_count + r) * pairs;
-    ropes[static_cast<size_t>(r)].angles(places[static_cast<size_t>(row)].position, buffers.cosines + at, buffers.sines + at);
+    ropes[static_cast<size_t>(r)].angles(places[static_cast<size_t>(row)].position, buffers.cosines + at,
+                                         buffers.sines + at);
   }
 }
 
-void Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index, const Batch& batch, const KvView& kv) {
+void Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index, const Batch& batch,
+                                        const KvView& kv) {
   norm_rows(layer.attention_norm, layer.attention_norm_bias);
   const MatmulJob qkv[] = {{&layer.query.matrix, buffers.query, heads_width()},
                            {&layer.key.matrix, buffers.key, kv_width()},
@@ -136,7 +140,8 @@ void Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index
   for_rows([&](int64_t row) { finish_row(layer, index, kv, row); });
   tiles.attend(kernels, threads, batch, kv, index, buffers);
   const MatmulJob output{&layer.output.matrix, buffers.projected, dim};
-  matmul(kernels, threads, {buffers.attended, rows, heads_width(), heads_width()}, {&output, 1}, buffers.operand);
+  matmul(kernels, threads, {buffers.attended, rows, heads_width(), heads_width()}, {&output, 1},
+         buffers.operand);
   add_projected(layer.output.bias, layer.attention_post_norm);
 }
 
@@ -150,7 +155,8 @@ void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, con
   add_bias(layer.value, value);
   const int64_t dim = config.head_dim;
   if (config.qk_norm) {
-    for (int64_t h = 0; h < config.head_count; ++h) norm(query + h * dim, layer.query_norm, {}, query + h * dim);
+    for (int64_t h = 0; h < config.head_count; ++h)
+      norm(query + h * dim, layer.query_norm, {}, query + h * dim);
     for (int64_t h = 0; h < config.kv_head_count; ++h) norm(key + h * dim, layer.key_norm, {}, key + h * dim);
   }
   const int64_t rope = config.layers[static_cast<size_t>(index)].rope;
@@ -160,8 +166,8 @@ void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, con
   const auto [sequence, position] = places[static_cast<size_t>(row)];
   std::byte* block = kv.layer_of_block(sequence, position / kBlockSize, index);
   for (int64_t h = 0; h < config.kv_head_count; ++h) {
-    const KvSlot slot{kv.layout.type, static_cast<int32_t>(dim), position % kBlockSize, block + kv.layout.keys_offset(h),
-                      block + kv.layout.values_offset(h)};
+    const KvSlot slot{kv.layout.type, static_cast<int32_t>(dim), position % kBlockSize,
+                      block + kv.layout.keys_offset(h), block + kv.layout.values_offset(h)};
     kernels.store_kv(slot, key + h * dim, value + h * dim);
   }
 }
@@ -171,7 +177,8 @@ void Transformer::Impl::ffn_block(const LayerWeights& layer) {
   const int64_t dim = config.model_dim;
   const int64_t ffn = config.ffn_dim;
   const MatmulJob jobs[] = {{&layer.up.matrix, buffers.up, ffn}, {&layer.gate.matrix, buffers.gate, ffn}};
-  matmul(kernels, threads, {buffers.normed, rows, dim, dim}, std::span(jobs, config.gated_ffn ? 2 : 1), buffers.operand);
+  matmul(kernels, threads, {buffers.normed, rows, dim, dim}, std::span(jobs, config.gated_ffn ? 2 : 1),
+         buffers.operand);
   for_rows([&](int64_t row) {
     float* up = buffers.up + row * ffn;
     float* gate = buffers.gate + row * ffn;
@@ -213,7 +220,8 @@ void Transformer::Impl::project_logits(const Batch& batch, std::span<float> logi
   });
 }
 
-void Transformer::Impl::norm(const float* x, const std::vector<float>& w, const std::vector<float>& b, float* out) const {
+void Transformer::Impl::norm(const float* x, const std::vector<float>& w, const std::vector<float>& b,
+                             float* out) const {
   const auto n = static_cast<int64_t>(w.size());
   if (config.norm == NormKind::kRms) return kernels.rms_norm(x, w.data(), config.norm_eps, n, out);
   kernels.layer_norm(x, w.data(), b.data(), config.norm_eps, n, out);
@@ -233,7 +241,8 @@ void Transformer::Impl::turn_heads(int64_t rope, int64_t row, int64_t head_count
   const int64_t pairs = config.rope_dim / 2;
   const int64_t at = (row * static_cast<int64_t>(ropes.size()) + rope) * pairs;
   const auto turn = config.rope_style == RopeStyle::kAdjacent ? kernels.rope_adjacent : kernels.rope_halves;
-  for (int64_t h = 0; h < head_count; ++h) turn(buffers.cosines + at, buffers.sines + at, pairs, heads + h * config.head_dim);
+  for (int64_t h = 0; h < head_count; ++h)
+    turn(buffers.cosines + at, buffers.sines + at, pairs, heads + h * config.head_dim);
 }
 
 Transformer::Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, int64_t max_rows,

@@ -16,7 +16,8 @@ class Transformer {
  public:
   // Work buffers are sized here, once: a step has at most `max_rows` rows and `max_logit_rows` rows with
   // logits. Nothing is allocated later.
-  Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, int64_t max_rows, int64_t max_logit_rows);
+  Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, int64_t max_rows,
+              int64_t max_logit_rows);
   ~Transformer();
 
   // Runs `batch`: reads the keys and values of earlier positions through `kv`, stores those of its own rows

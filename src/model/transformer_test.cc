@@ -17,13 +17,14 @@ constexpr double kFamilyLimit = 2e-5;
 
 struct Case {
   std::string folder;
-  std::string file;    // inside the folder: a GGUF or a Hugging Face folder
+  std::string file;  // inside the folder: a GGUF or a Hugging Face folder
   std::string golden;
 };
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (const char* family : {"llama", "llama3-rope", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "gpt2", "phi3"}) {
+  for (const char* family :
+       {"llama", "llama3-rope", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "gpt2", "phi3"}) {
     const bool windowless = std::string(family) == "mistral";  // a GGUF of this architecture has no window
     all.push_back({family, "model.gguf", windowless ? "golden_nowindow.f32" : "golden.f32"});
     all.push_back({family, "hf", "golden.f32"});
@@ -47,7 +48,8 @@ TEST_P(Families, MatchGoldenLogits) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Families, testing::Combine(testing::ValuesIn(available_isas()), testing::ValuesIn(cases())),
+INSTANTIATE_TEST_SUITE_P(All, Families,
+                         testing::Combine(testing::ValuesIn(available_isas()), testing::ValuesIn(cases())),
                          [](const auto& test) {
                            const Case& c = std::get<1>(test.param);
                            std::string name(isa_name(std::get<0>(test.param)));

@@ -66,7 +66,9 @@ std::vector<float> read_vector(const std::optional<TensorPart>& part) {
   return part ? read_vector(*part) : std::vector<float>();
 }
 
-const TensorPart& output_part(const ModelPlan& plan) { return plan.output ? *plan.output : plan.token_embedding; }
+const TensorPart& output_part(const ModelPlan& plan) {
+  return plan.output ? *plan.output : plan.token_embedding;
+}
 
 template <typename Visit>
 void for_each_matrix(const ModelPlan& plan, const Visit& visit) {
@@ -99,7 +101,9 @@ class Packer {
     return matrix;
   }
 
-  Linear pack(const TensorPart& part, const std::optional<TensorPart>& bias) { return {pack(part), read_vector(bias)}; }
+  Linear pack(const TensorPart& part, const std::optional<TensorPart>& bias) {
+    return {pack(part), read_vector(bias)};
+  }
 
  private:
   PageMemory& memory_;

@@ -1,5 +1,5 @@
-// Weights: a model's numbers as the forward pass reads them: matrices packed for the kernels, vectors as floats.
-// Immutable once loaded. The embedding tables stay in the file and are read a row at a time.
+// Weights: a model's numbers as the forward pass reads them: matrices packed for the kernels, vectors as
+// floats. Immutable once loaded. The embedding tables stay in the file and are read a row at a time.
 #pragma once
 
 #include <functional>
@@ -28,7 +28,7 @@ struct LayerWeights {
   std::vector<float> query_norm, key_norm;  // [head_dim], or empty
   std::vector<float> attention_post_norm;   // [model_dim], or empty
   std::vector<float> ffn_norm, ffn_norm_bias;
-  Linear gate, up, down;                    // gate: unused unless Config::gated_ffn
+  Linear gate, up, down;  // gate: unused unless Config::gated_ffn
   std::vector<float> ffn_post_norm;
 };
 
@@ -39,7 +39,7 @@ struct Weights {
   std::vector<float> final_norm, final_norm_bias;
   PackedMatrix output;
 
-  PageMemory memory;             // what the packed matrices point into
+  PageMemory memory;               // what the packed matrices point into
   uint64_t decode_file_bytes = 0;  // of all matrices, as the file stores them
 };
 

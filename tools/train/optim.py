@@ -46,7 +46,7 @@ class Optimizer:
         self.steps += 1
         list(self.each(lambda name: self._muon(name, grads[f"mats.{name}"], lr_muon), self.momentum))
         self._adam("emb", self.model.emb, grads["emb"], lr_adam)
-        self._adam("norms", self.model.norms, grads["norms"], 0.05 * lr_adam)
+        self._adam("norms", self.model.norms, grads["norms"], 0.02 * lr_adam)
 
     @torch.no_grad()
     def _muon(self, name: str, g: Tensor | None, lr: float, decay: float = 0.1, beta: float = 0.95) -> None:

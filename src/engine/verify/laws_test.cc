@@ -49,37 +49,60 @@ void expect_all_equal(const std::vector<LawRow>& rows) {
   }
 }
 
+// Short texts do not run out of memory.
+void expect_all_sound(const std::vector<LawRow>& rows) {
+  EXPECT_FALSE(rows.empty());
+  for (const LawRow& row : rows) {
+    const bool may_not_apply = row.what == "preempted and run again";
+    EXPECT_TRUE(row.outcome == LawOutcome::kEqual ||
+                (may_not_apply && row.outcome == LawOutcome::kNotApplicable))
+        << told(row);
+  }
+}
+
 class EveryIsaLaws : public ::testing::TestWithParam<Isa> {};
 INSTANTIATE_TEST_SUITE_P(Isas, EveryIsaLaws, ::testing::ValuesIn(available_isas()),
                          [](const auto& param) { return std::string(isa_name(param.param)); });
 
-// 300 positions pass a span; scalar pays for 100.
-int64_t positions_for(Isa isa) { return isa == Isa::kScalar ? 100 : 300; }
+// Each of these passes a block and the tiny models' windows; scalar pays for few.
+int64_t positions_for(Isa isa) { return isa == Isa::kScalar ? 45 : 80; }
 
 TEST_P(EveryIsaLaws, HoldForATinyModelOfEachFamily) {
   for (const std::string_view shape : synth_shape_names()) {
-    if (!shape.starts_with("tiny-")) continue;
+    if (!shape.starts_with("tiny-") || shape == "tiny-256") continue;
     SCOPED_TRACE(shape);
     const auto model = made_model(std::string(shape), TensorType::kF32, kernels_for(GetParam()));
-    expect_all_equal(rows_of(model, {.position_count = 100, .kv_types = {KvType::kF16}}));
+    expect_all_sound(rows_of(
+        model,
+        {.position_count = positions_for(GetParam()), .kv_types = {KvType::kF16}, .thread_counts = {1}}));
   }
 }
 
-TEST_P(EveryIsaLaws, HoldForEveryWeightTypeAndRowType) {
-  for (const TensorType type : kAllTensorTypes) {
+TEST_P(EveryIsaLaws, HoldForEveryWeightType) {
+  constexpr TensorType kUsual[] = {TensorType::kF32, TensorType::kBF16, TensorType::kQ8_0, TensorType::kQ4_0,
+                                   TensorType::kQ4_K};
+  const bool is_slow = GetParam() == Isa::kScalar;
+  for (const TensorType type : is_slow ? std::span<const TensorType>(kUsual) : kAllTensorTypes) {
     SCOPED_TRACE(tensor_type_info(type).name);
     const auto model = made_model("tiny-256", type, kernels_for(GetParam()));
-    const bool is_first = type == kAllTensorTypes[0];
-    LawOptions options{.position_count = is_first ? positions_for(GetParam()) : 100};
-    if (!is_first) options.kv_types = {KvType::kF32};
-    expect_all_equal(rows_of(model, options));
+    expect_all_sound(rows_of(
+        model, {.position_count = is_slow ? 36 : 50, .kv_types = {KvType::kF32}, .thread_counts = {1}}));
   }
+}
+
+// Every row type, one thread and two, and more positions than an attention span has.
+TEST_P(EveryIsaLaws, HoldForALongText) {
+  const auto model = made_model("tiny-llama", TensorType::kQ8_0, kernels_for(GetParam()));
+  LawOptions options{.position_count = 280, .thread_counts = {1, 2}};
+  if (GetParam() == Isa::kScalar) options.kv_types = {KvType::kF16};
+  expect_all_equal(rows_of(model, options));
 }
 
 TEST(Laws, EveryLogitIsComparedAndCounted) {
   const auto model = made_model("tiny-llama", TensorType::kF32, kernels_for(available_isas().back()));
   std::set<std::string> names;
-  for (const LawRow& row : rows_of(model, {.position_count = 60, .kv_types = {KvType::kF32}})) {
+  for (const LawRow& row :
+       rows_of(model, {.position_count = 60, .kv_types = {KvType::kF32}, .thread_counts = {1, 2}})) {
     EXPECT_TRUE(names.insert(row.what).second) << row.what;
     EXPECT_GE(row.position_count, 60) << row.what;
     EXPECT_EQ(row.logit_count, static_cast<uint64_t>(row.position_count) * 512) << row.what;
@@ -94,7 +117,7 @@ TEST(Laws, EveryLogitIsComparedAndCounted) {
 
 TEST(Laws, ProgressReachesItsEndAndNamesRows) {
   const auto model = made_model("tiny-llama", TensorType::kF32, kernels_for(available_isas().back()));
-  LawOptions options{.position_count = 40};
+  LawOptions options{.position_count = 40, .thread_counts = {1}};
   uint64_t last = 0;
   uint64_t total = 0;
   options.on_progress = [&](const LawProgress& progress) {
@@ -119,7 +142,8 @@ TEST(Laws, OptionsThatDoNotFitAreRefused) {
 TEST(Laws, FewPositionsAreEnoughForMostRows) {
   const auto model = made_model("tiny-llama", TensorType::kF32, kernels_for(available_isas().back()));
   for (const int64_t count : {2, 3, 9, 24}) {
-    for (const LawRow& row : rows_of(model, {.position_count = count, .kv_types = {KvType::kF32}})) {
+    for (const LawRow& row :
+         rows_of(model, {.position_count = count, .kv_types = {KvType::kF32}, .thread_counts = {1}})) {
       const bool may_not_apply =
           row.what == "preempted and run again" || (count < 8 && row.what == "a conversation's turns");
       EXPECT_TRUE(row.outcome == LawOutcome::kEqual ||
@@ -146,7 +170,7 @@ struct Found {
 constexpr int64_t kFaultPositions = 100;
 
 Found with_fault(const Kernels& kernels, TensorType type = TensorType::kF32,
-                 int64_t position_count = kFaultPositions, std::vector<int> thread_counts = {1, 2}) {
+                 int64_t position_count = kFaultPositions, std::vector<int> thread_counts = {1}) {
   const auto model = made_model("tiny-llama", type, kernels);
   LawOptions options{.position_count = position_count,
                      .kv_types = {KvType::kF32},
@@ -199,10 +223,9 @@ TEST(PlantedFault, AnAttentionSpanThatDependsOnTheTilesHeight) {
 
 TEST(PlantedFault, AnAttentionSpanThatDependsOnTheThreadCount) {
   const Kernels kernels = with_spans_by_threads();
-  const Found found = with_fault(kernels, TensorType::kF32, 70, {1, 2, 3});
+  const Found found = with_fault(kernels, TensorType::kF32, 50, {1, 2});
   EXPECT_EQ(found.outcome("1 thread"), kEqual);
   EXPECT_EQ(found.outcome("2 threads"), kDifferent);
-  EXPECT_EQ(found.outcome("3 threads"), kDifferent);
   EXPECT_EQ(found.outcome("prefill chunk 1"), kEqual);
 }
 
