@@ -30,7 +30,9 @@ std::vector<TensorTypeCount> count_types(std::span<const Tensor> tensors) {
   }
   std::vector<TensorTypeCount> counts;
   for (auto& [type, count] : by_type) counts.push_back(std::move(count));
-  std::ranges::stable_sort(counts, std::ranges::greater(), &TensorTypeCount::bytes);
+  std::ranges::sort(counts, [](const auto& a, const auto& b) {
+    return a.bytes != b.bytes ? a.bytes > b.bytes : a.name < b.name;
+  });
   return counts;
 }
 

@@ -80,8 +80,10 @@ Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyFor
   const auto chunk = static_cast<uint64_t>(engine.pass().max_rows());
   reply.kv_pool_bytes = engine.cache().pool_bytes();
   CAIRN_ASSIGN_OR_RETURN(const RequestId id, engine.submit(std::move(request)));
-  for (uint64_t done = 0; !is_done; done = std::min(done + chunk, prompt_count)) {
-    if (reply.tokens.empty()) bar.update(done, prompt_count);
+  uint64_t begun = 0;  // of the prompt, at most: rows of a session are not run again
+  while (!is_done) {
+    if (reply.tokens.empty()) bar.update(begun, prompt_count);
+    begun = std::min(begun + chunk, prompt_count);
     if (place.interrupt.is_raised() || !place.console.out_status().ok()) engine.cancel(id);
     engine.step();
   }
