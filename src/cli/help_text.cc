@@ -53,7 +53,9 @@ Its weights are random: it says nothing, but it computes as a trained model does
 
 const char* const kVerifyExamples = R"(Examples:
   cairn verify
-  cairn verify -m tinyllama.gguf --isa avx2)";
+  cairn verify -m tinyllama.gguf --isa avx2
+  cairn verify --families        made models too: each family, every weight type
+Exit code 1 where any logit differs by a bit.)";
 
 const char* const kBenchExamples = R"(Examples:
   cairn bench cache

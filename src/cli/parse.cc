@@ -176,6 +176,9 @@ Result<Command> parse_verify(Arguments arguments) {
         add_json_option(app, options.common.output_form);
         take_count(
             app.add_option("-n,--positions", options.position_count, "Positions to compare in each row"), 2);
+        app.add_flag_callback(
+            "--families", [&options] { options.scope = VerifyScope::kFamilies; },
+            "Check made models too: a tiny one of each family, and every weight type");
         add_seed_option(app, "Of the prompt that is made up (default: 1)",
                         [&options](uint64_t seed) { options.seed = seed; });
       });

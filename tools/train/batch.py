@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bpe import BOS, Tokenizer
+from bpe import BOS, FIRST_BYTE, Tokenizer
 from corpus import CHAT_SHARE, SOURCES
 from recall import drill, plant, repeat
 
-NEWLINE = 3 + 10
+NEWLINE = FIRST_BYTE + ord("\n")
 RECALL_SHARE = 0.30
 REPEAT_SHARE = 0.06
 DRILL_SHARE = 0.03
@@ -22,8 +22,6 @@ class Batcher:
     def __init__(self, work: Path, seed: int, context: int):
         self.seed, self.context, self.drill_share = seed, context, DRILL_SHARE
         self.tok = Tokenizer.load(work / "tokenizer.json")
-        self.tok.sentence_ends = [i for p, i in self.tok.ids.items() if p in (".", "!", "?", '."', '!"', '?"')] + [NEWLINE]
-        self.tok.full_stop = [self.tok.ids["."]]
         shares = {**{s: share for s, (_, _, share) in SOURCES.items()}, "chat": CHAT_SHARE}
         self.names = list(shares)
         self.shares = np.array(list(shares.values())) / sum(shares.values())

@@ -95,6 +95,7 @@ class Tokenizer:
         self.tokens = ["<unk>", "<s>", "</s>", *(f"<0x{b:02X}>" for b in range(256)), *(p for p, _ in pieces)]
         self.scores = [0.0] * FIRST_PIECE + [s for _, s in pieces]
         self.ids = {p: FIRST_PIECE + i for i, (p, _) in enumerate(pieces)}
+        self.sentence_ends = [FIRST_BYTE + ord("\n"), *(self.ids[p] for p in (".", "!", "?", '."', '!"', '?"') if p in self.ids)]
         self._cache: dict[str, list[int]] = {}
 
     @staticmethod

@@ -1,7 +1,7 @@
 """A llama-family decoder: RMSNorm, grouped-query attention with RoPE, SwiGLU, tied embeddings."""
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +21,6 @@ class Config:
     @property
     def head_dim(self) -> int:
         return self.dim // self.heads
-
-    as_dict = asdict
 
 
 class Model(nn.Module):

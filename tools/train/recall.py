@@ -108,7 +108,7 @@ def plant(rng: np.random.Generator, tok, filler: np.ndarray, reach: float) -> tu
         asked = j >= len(facts)
         if j == len(facts):
             first_ask = sum(map(len, ids))
-        ids += [np.array(opening + value + tok.full_stop)]
+        ids += [np.array(opening + value + [tok.ids["."]])]
         # A new value cannot be foretold, so learning its likelihood is worth little; an asked one is the point.
         weights += [np.array([0.3] * len(opening) + [ASK_WEIGHT if asked else 0.1] * len(value) + [1.0 if asked else 0.3],
                              np.float32)]

@@ -12,7 +12,7 @@ namespace cairn {
 namespace {
 
 constexpr int64_t kPositions = 300;  // an attention span (256), a block (32) and some more
-constexpr int64_t kFewest = 24;      // what remains of it where time is short
+constexpr int64_t kFewest = 36;      // what remains of it where time is short: still past a block
 
 uint64_t products_per_row(const Model& model) {
   return model.layer_products_per_row() + model.output_products_per_row();
@@ -21,7 +21,7 @@ uint64_t products_per_row(const Model& model) {
 // Multiply-adds that the whole check may spend, about; the plain kernels do perhaps a hundredth of the
 // others' in the same time.
 uint64_t product_budget(const Model& model) {
-  return model.kernels().isa == Isa::kScalar ? 20'000'000'000 : 20'000'000'000'000;
+  return model.kernels().isa == Isa::kScalar ? 6'000'000'000 : 20'000'000'000'000;
 }
 
 // Recomputing n positions from scratch costs n^2 / 2 rows; a third of what a check may spend goes there.
