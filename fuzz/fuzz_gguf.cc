@@ -4,11 +4,18 @@
 #include <span>
 
 #include "model/gguf.h"
+#include "model/model_plan.h"
+#include "model/tokenizer.h"
 #include "model/touch_testing.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto file = cairn::GgufFile::parse(std::as_bytes(std::span(data, size)));
   if (!file.ok() && file.status().message().empty()) std::abort();
-  if (file.ok()) cairn::touch_everything(*file);
+  if (!file.ok()) return 0;
+  cairn::touch_everything(*file);
+  const auto plan = cairn::plan_model(*file);  // what a family makes of it
+  if (!plan.ok() && plan.status().message().empty()) std::abort();
+  const auto tokenizer = cairn::load_tokenizer(*file);
+  if (!tokenizer.ok() && tokenizer.status().message().empty()) std::abort();
   return 0;
 }

@@ -27,23 +27,31 @@ class ThreadPool {
   // have.
   template <typename Job>
   void run(const Job& job) {
-    run_raw([](const void* context, int thread) { (*static_cast<const Job*>(context))(thread); }, &job);
+    run_as(job, Helpers::kAll);
   }
 
   // Calls body(item, thread) for item = 0 ... count - 1, items claimed one by one in ascending order by
-  // whoever is free. Results must not depend on which thread computes an item.
+  // whoever is free: a thread that has no core to run on holds nobody up. Results must not depend on which
+  // thread computes an item.
   template <typename Body>
   void for_each(int64_t count, const Body& body) {
     if (count <= 0) return;
     reset_items();
-    run([&](int thread) {
+    const auto job = [&](int thread) {
       for (int64_t item = next_item(); item < count; item = next_item()) body(item, thread);
-    });
+    };
+    run_as(job, Helpers::kThoseInTime);
   }
 
  private:
   using RawJob = void (*)(const void* context, int thread);
-  void run_raw(RawJob job, const void* context);
+  // Whether a job needs every thread, or whoever comes before the caller has nothing left to do.
+  enum class Helpers : uint8_t { kAll, kThoseInTime };
+  template <typename Job>
+  void run_as(const Job& job, Helpers helpers) {
+    run_raw([](const void* context, int thread) { (*static_cast<const Job*>(context))(thread); }, &job, helpers);
+  }
+  void run_raw(RawJob job, const void* context, Helpers helpers);
   void reset_items();
   int64_t next_item();
 

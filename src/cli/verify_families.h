@@ -12,8 +12,8 @@ namespace cairn {
 
 class Console;
 
-// Writes each model to a temporary folder, checks it under each of `isas`, and removes it. `laws`: thread and
-// row types and the seed; the rest is chosen here, but a position count that it has.
+// Writes each model to a temporary folder, checks it under each of `isas`, and removes it. `laws`: thread
+// counts, row types, the seed, and a position count where one is asked for.
 Result<std::vector<VerifiedModel>> verify_families(std::span<const Isa> isas, const LawOptions& laws,
                                                    Console& console);
 

@@ -4,6 +4,7 @@
 #include "kernels/constants.h"
 #include "kernels/float16.h"
 #include "kernels/reference.h"
+#include "kernels/rotate.h"
 
 namespace cairn::reference {
 namespace {
@@ -90,21 +91,11 @@ void soft_cap(float cap, int64_t n, float* x) {
 }
 
 void rope_adjacent(const float* cosines, const float* sines, int64_t pairs, float* head) {
-  for (int64_t i = 0; i < pairs; ++i) {
-    const float a = head[2 * i];
-    const float b = head[2 * i + 1];
-    head[2 * i] = std::fma(a, cosines[i], -(b * sines[i]));
-    head[2 * i + 1] = std::fma(a, sines[i], b * cosines[i]);
-  }
+  rotate_adjacent(cosines, sines, pairs, head);
 }
 
 void rope_halves(const float* cosines, const float* sines, int64_t pairs, float* head) {
-  for (int64_t i = 0; i < pairs; ++i) {
-    const float a = head[i];
-    const float b = head[i + pairs];
-    head[i] = std::fma(a, cosines[i], -(b * sines[i]));
-    head[i + pairs] = std::fma(a, sines[i], b * cosines[i]);
-  }
+  rotate_halves(cosines, sines, pairs, head);
 }
 
 }  // namespace cairn::reference

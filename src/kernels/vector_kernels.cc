@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "kernels/reference.h"
+#include "kernels/rotate.h"
 #include "kernels/simd.h"
 #include "kernels/simd16-inl.h"
 
@@ -98,23 +99,12 @@ void soft_cap(float cap, int64_t n, float* x) {
   map(n, x, x, x, [&](const V16& v, const V16&) HWY_ATTR { return c * tanh(v / c); });
 }
 
-// Rotations touch few numbers: the plain loop, compiled for this target, with its explicit fma.
 void rope_adjacent(const float* cosines, const float* sines, int64_t pairs, float* head) {
-  for (int64_t i = 0; i < pairs; ++i) {
-    const float a = head[2 * i];
-    const float b = head[2 * i + 1];
-    head[2 * i] = std::fma(a, cosines[i], -(b * sines[i]));
-    head[2 * i + 1] = std::fma(a, sines[i], b * cosines[i]);
-  }
+  rotate_adjacent(cosines, sines, pairs, head);
 }
 
 void rope_halves(const float* cosines, const float* sines, int64_t pairs, float* head) {
-  for (int64_t i = 0; i < pairs; ++i) {
-    const float a = head[i];
-    const float b = head[i + pairs];
-    head[i] = std::fma(a, cosines[i], -(b * sines[i]));
-    head[i + pairs] = std::fma(a, sines[i], b * cosines[i]);
-  }
+  rotate_halves(cosines, sines, pairs, head);
 }
 
 // int8 codes of one row's 32 columns; see reference prepare_int8 for the arithmetic.

@@ -12,7 +12,7 @@ from corpus import CHAT_SHARE, SOURCES
 from recall import drill, plant, repeat
 
 NEWLINE = FIRST_BYTE + ord("\n")
-RECALL_SHARE = 0.30
+RECALL_SHARE = 0.45
 REPEAT_SHARE = 0.06
 DRILL_SHARE = 0.03
 SKIP_SHARE = 0.5  # sequences whose positions jump: far RoPE distances at the price of near ones

@@ -148,7 +148,9 @@ def main() -> None:
         model.load_state_dict(state["model"])
         optimizer.load(state["optimizer"])
         p = Progress(**state["progress"])
-        p.end = max(p.end, a.tokens) if not (a.work / "decay.taken").exists() else p.end
+        ended_early = (a.work / "decay.taken").exists() and p.tokens < p.end  # a decay under way goes on as asked
+        if a.tokens > p.end and not ended_early:
+            p.end, p.decay = a.tokens, a.decay
     print(f"{sum(w.numel() for w in model.parameters()):,} parameters on {device}, {p}", flush=True)
     checks, shape, saved = [x.to(device) for x in valid_batch(a.work, 256, 64)], tuple(a.shape), time.time()
     while p.tokens < p.end:
