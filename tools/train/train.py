@@ -136,14 +136,15 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     (a.work / "pid").write_text(str(os.getpid()))
     batcher = Batcher(a.work, a.seed, Config.context)
-    model = Model(Config(vocab=len(batcher.tok)), pick_ops(device)).to(device)
+    model, path = Model(Config(vocab=len(batcher.tok)), pick_ops(device)), a.work / "last.pt"
+    if not path.exists():
+        prime(model)
+    model.to(device)
     # On a CPU each thread runs a micro batch of its own, and takes the next when it is done.
     pool = ThreadPoolExecutor(a.threads, initializer=torch.set_num_threads, initargs=(1,))
     each = pool.map if device == "cpu" else map
-    optimizer, p, path = Optimizer(model, each), Progress(end=a.tokens, decay=a.decay, layers=a.layers), a.work / "last.pt"
-    if not path.exists():
-        prime(model)
-    else:
+    optimizer, p = Optimizer(model, each), Progress(end=a.tokens, decay=a.decay, layers=a.layers)
+    if path.exists():
         state = torch.load(path, map_location=device)
         model.load_state_dict(state["model"])
         optimizer.load(state["optimizer"])
