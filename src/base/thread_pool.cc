@@ -46,8 +46,8 @@ struct ThreadPool::Impl {
 
   // What workers wait for: one more for each job.
   alignas(64) std::atomic<uint32_t> generation{0};
-  // generation << 32 | kClosed or 0 | workers that have entered the job. A worker that comes late to a job whose
-  // items are all claimed stays outside, so that nobody waits for a thread that has no core to run on.
+  // generation << 32 | kClosed or 0 | workers that have entered the job. A worker that comes late to a job
+  // whose items are all claimed stays outside, so that nobody waits for a thread that has no core to run on.
   alignas(64) std::atomic<uint64_t> gate{0};
   alignas(64) std::atomic<uint32_t> finished{0};  // of those that have entered
   alignas(64) std::atomic<int64_t> next_item{0};
@@ -59,7 +59,8 @@ struct ThreadPool::Impl {
   bool enter(uint32_t of_generation) {
     uint64_t now = gate.load(std::memory_order_acquire);
     while (now >> 32 == of_generation && (now & kClosed) == 0) {
-      if (gate.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return true;
+      if (gate.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel, std::memory_order_acquire))
+        return true;
     }
     return false;
   }

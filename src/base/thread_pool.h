@@ -49,7 +49,8 @@ class ThreadPool {
   enum class Helpers : uint8_t { kAll, kThoseInTime };
   template <typename Job>
   void run_as(const Job& job, Helpers helpers) {
-    run_raw([](const void* context, int thread) { (*static_cast<const Job*>(context))(thread); }, &job, helpers);
+    run_raw([](const void* context, int thread) { (*static_cast<const Job*>(context))(thread); }, &job,
+            helpers);
   }
   void run_raw(RawJob job, const void* context, Helpers helpers);
   void reset_items();

@@ -25,7 +25,8 @@ TEST(ThreadPool, RunsAJobOnceOnEachThread) {
 }
 
 TEST(ThreadPool, DoesEachItemOnce) {
-  for (const int count : {1, 2, 7}) {  // more threads than cores, too: late ones must not be waited for, nor run twice
+  for (const int count :
+       {1, 2, 7}) {  // more threads than cores, too: late ones must not be waited for, nor run twice
     ThreadPool threads(count);
     for (int round = 0; round < 2000; ++round) {
       const int64_t items = round % 13;

@@ -16,8 +16,8 @@ inline __attribute__((always_inline)) Pair rotate(Pair p, float cosine, float si
   return {std::fma(p.first, cosine, -(p.second * sine)), std::fma(p.first, sine, p.second * cosine)};
 }
 
-inline __attribute__((always_inline)) void rotate_adjacent(const float* cosines, const float* sines, int64_t pairs,
-                                                           float* head) {
+inline __attribute__((always_inline)) void rotate_adjacent(const float* cosines, const float* sines,
+                                                           int64_t pairs, float* head) {
   for (int64_t i = 0; i < pairs; ++i) {
     const Pair turned = rotate({head[2 * i], head[2 * i + 1]}, cosines[i], sines[i]);
     head[2 * i] = turned.first;
@@ -25,8 +25,8 @@ inline __attribute__((always_inline)) void rotate_adjacent(const float* cosines,
   }
 }
 
-inline __attribute__((always_inline)) void rotate_halves(const float* cosines, const float* sines, int64_t pairs,
-                                                         float* head) {
+inline __attribute__((always_inline)) void rotate_halves(const float* cosines, const float* sines,
+                                                         int64_t pairs, float* head) {
   for (int64_t i = 0; i < pairs; ++i) {
     const Pair turned = rotate({head[i], head[i + pairs]}, cosines[i], sines[i]);
     head[i] = turned.first;
