@@ -1,59 +1,78 @@
 // Attention over blocks: the structs that its kernels read, and what they compute.
 //
-// For a query at position t of head h, over the positions j that it sees (window_begin <= j <= t):
-//   s_j = cap(scale * q . k_j),  o = sum_j softmax(s)_j v_j
+// For a query at position t of head h, over the positions j that it sees (begin <= j < end = t + 1):
+//   s_j = cap(q . k_j),  o = sum_j softmax(s)_j v_j          (q is multiplied by the attention scale already)
 // Positions are taken in spans of kSpanSize, aligned to absolute position. A span is reduced alone:
 //   m = max s_j,  p_j = e^(s_j - m),  l = sum p_j,  o = sum p_j v_j   (ascending j)
 // and spans are merged in ascending order (online softmax: Milakov and Gimelshein 2018; Dao et al. 2022).
 // The order of every sum is fixed by positions alone:
 //   q . k: over the head's elements, ascending, one fma each;  l: sixteen lanes j mod 16, then halves;
 //   o: over j ascending, one fma each. A span without a visible position is skipped.
+// Keys and values are widened exactly to f32 as their codec says, a span at a time, for all rows of a tile.
+// Under AMX, codecs other than f32 are read as bf16 (rounded to nearest even), q and p too, and both products
+// are TDPBF16PS over ascending pairs: another arithmetic, the same for every number of rows.
+//
+// Because spans stand alone, a row's attention can be cut between spans in any way: `attend` takes rows up
+// where their AttentionState stands.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "kernels/batch.h"
 
 namespace cairn {
 
-// Where one position's key and value of one KV head go: a tile of the block (KvLayout), column `offset` of
-// it.
-struct KvSlot {
-  KvType type = KvType::kF16;
-  int32_t head_dim = 0;
-  int32_t offset = 0;  // position % kBlockSize
-  std::byte* keys = nullptr;
-  std::byte* values = nullptr;
+// What a row has gathered over the spans so far: [0] the largest score, [1] the sum of probabilities (0: no
+// span yet; at least 1 later), [2..15] unused, [16...] the weighted sum of values, padded to 16.
+[[nodiscard]] constexpr int64_t attention_padded(int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
+[[nodiscard]] constexpr int64_t attention_state_floats(int64_t head_dim) {
+  return 16 + attention_padded(head_dim);
+}
+inline void clear_attention_state(float* state) { state[1] = 0; }
+
+// One query head at one position.
+struct AttentionRow {
+  const float* query = nullptr;  // [head_dim], already multiplied by the attention scale
+  float* state = nullptr;        // attention_state_floats(head_dim), 64-byte aligned
+  int32_t begin = 0;             // the first position that the row sees
+  int32_t end = 0;               // one past the last: its own position + 1
 };
 
-inline constexpr int32_t kAttentionRows = 16;  // (query position, query head) pairs in a tile
-
-// Some rows that share a KV head: for consecutive query positions, all query heads of the group.
+// Rows that read the same keys and values: of one KV head of one layer, for query positions that lie in one
+// block (or, decoding together, in several blocks behind the spans that are asked for).
 struct AttentionTile {
-  KvType type = KvType::kF16;
-  int32_t head_dim = 0;
-  int32_t row_count = 0;                    // <= kAttentionRows
-  const float* query[kAttentionRows] = {};  // [head_dim] each, already multiplied by the attention scale
-  float* output[kAttentionRows] = {};       // [head_dim] each
-  int32_t begin[kAttentionRows] = {};       // the first position that the row sees
-  int32_t end[kAttentionRows] = {};         // one past the last: its own position + 1
-  float soft_cap = 0;                       // 0: none
-  std::byte* const* blocks = nullptr;       // the sequence's blocks
-  int64_t keys_offset = 0;                  // of this layer and KV head inside a block
+  KvTileShape keys;  // as blocks hold them
+  KvTileShape values;
+  int64_t keys_offset = 0;  // of this layer and KV head inside a block
   int64_t values_offset = 0;
+  std::byte* const* blocks = nullptr;
+  // A query sees its own block open: of sides whose codec seals whole blocks, block `open_block` is read from
+  // these f32 tiles instead (null: as the block holds it).
+  int32_t open_block = 0;
+  const float* open_keys = nullptr;    // [head_dim][kBlockSize]
+  const float* open_values = nullptr;  // [kBlockSize][padded]
+  float soft_cap = 0;                  // 0: none
+  std::span<const AttentionRow> rows;  // any number; tiles of up to kAttentionRows rows use the caches well
 };
 
-// Work space of one thread.
+inline constexpr int32_t kAttentionRows = 128;
+
+// Work space of one thread, 64-byte aligned.
 struct AttentionScratch {
-  float* scores = nullptr;  // [kAttentionRows][kSpanSize]
-  float* sums = nullptr;    // [2][kAttentionRows][head_dim rounded up to 16]: the span's, and the merged
+  float* floats = nullptr;  // attention_scratch_floats(head_dim)
 };
+// Keys and values of one span, widened; scores, probabilities and sums of sixteen rows.
 [[nodiscard]] constexpr int64_t attention_scratch_floats(int64_t head_dim) {
-  return kAttentionRows * (kSpanSize + 2 * ((head_dim + 15) / 16 * 16));
+  const int64_t lanes = (head_dim + 31) / 32 * 32;
+  return 2 * kSpanSize * lanes + 2 * 16 * kSpanSize + 2 * 16 * lanes;
 }
-[[nodiscard]] inline AttentionScratch attention_scratch(float* floats) {
-  return {floats, floats + kAttentionRows * kSpanSize};
-}
+
+// The spans [first, last): span s holds positions [s * kSpanSize, (s + 1) * kSpanSize).
+struct SpanRange {
+  int32_t first = 0;
+  int32_t last = 0;
+};
 
 }  // namespace cairn

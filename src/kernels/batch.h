@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <span>
 
-#include "base/check.h"
 #include "cairn/ids.h"
+#include "kernels/kv_codec.h"
 
 namespace cairn {
 
@@ -27,47 +27,54 @@ struct Batch {
   std::span<const int32_t> logit_rows;       // rows whose logits are wanted, ascending
 };
 
-// How a key or value row is stored.
-enum class KvType : uint8_t { kF32, kF16, kBF16 };
-
-[[nodiscard]] constexpr int64_t kv_element_bytes(KvType type) { return type == KvType::kF32 ? 4 : 2; }
-
-// A block holds kBlockSize consecutive positions of all layers. 32: two 16-lane vectors of keys; the unit
-// of sealing, sharing and I/O.
-inline constexpr int32_t kBlockSize = 32;
 // Attention is reduced in spans of this many positions, aligned to absolute position: each alone, with its
 // own maximum, then merged in ascending order. A constant of the arithmetic: never tuned per machine or
 // batch.
 inline constexpr int32_t kSpanSize = 256;
+inline constexpr int32_t kSpanBlocks = kSpanSize / kBlockSize;
 
-// The bytes of one layer inside a block: for each KV head its keys, then its values:
-//   keys   [head_dim][kBlockSize]   transposed: one row holds an element of 32 positions side by side
-//   values [kBlockSize][head_dim]
-// so that both products of attention run over contiguous lanes without a horizontal sum.
-struct KvLayout {
-  KvType type = KvType::kF16;
-  int32_t kv_head_count = 0;
-  int32_t head_dim = 0;
+// How one layer's keys and values lie in a block, and, where a codec seals whole blocks, in an open slot.
+struct KvLayerLayout {
+  KvTileShape keys;
+  KvTileShape values;
+  int64_t offset = 0;  // of the layer in a block; there lie, for each KV head, its key tile, then its value tile
 
-  [[nodiscard]] int64_t tile_bytes() const { return kv_element_bytes(type) * head_dim * kBlockSize; }
-  [[nodiscard]] int64_t keys_offset(int64_t kv_head) const { return 2 * kv_head * tile_bytes(); }
-  [[nodiscard]] int64_t values_offset(int64_t kv_head) const { return (2 * kv_head + 1) * tile_bytes(); }
-  [[nodiscard]] int64_t layer_bytes() const { return 2 * kv_head_count * tile_bytes(); }
+  // Open rows are f32 tiles, only of the sides whose codec seals whole blocks; likewise head by head.
+  bool opens_keys = false;
+  bool opens_values = false;
+  int64_t open_offset = 0;      // of the layer in a sequence's open slot
+  int64_t open_head_bytes = 0;  // 0: this layer has no open rows
+
+  [[nodiscard]] int64_t head_bytes() const { return keys.bytes + values.bytes; }
+  [[nodiscard]] int64_t keys_offset(int64_t kv_head) const { return offset + kv_head * head_bytes(); }
+  [[nodiscard]] int64_t values_offset(int64_t kv_head) const { return keys_offset(kv_head) + keys.bytes; }
 };
 
-// One sequence's blocks: blocks[b] holds positions [b * kBlockSize, (b + 1) * kBlockSize) of all layers.
+struct KvLayout {
+  std::span<const KvLayerLayout> layers;
+  int32_t kv_head_count = 0;
+  int32_t head_dim = 0;
+  // Bytes of the open rows of one block and one layer: the most that any layer needs. 0: nothing is ever
+  // open apart from its block.
+  int64_t step_slot_bytes = 0;
+};
+
+// One sequence's memory: blocks[b] holds positions [b * kBlockSize, (b + 1) * kBlockSize) of all layers.
 struct KvSequenceView {
   std::byte* const* blocks = nullptr;
+  // The open rows of the block in which the step's first row lies: from step to step they stay here. Null where
+  // the layout opens nothing.
+  std::byte* open = nullptr;
 };
 
 // The cache as a step sees it: one KvSequenceView for each BatchSequence, in the same order.
 struct KvView {
   KvLayout layout;
   std::span<const KvSequenceView> sequences;
-
-  [[nodiscard]] std::byte* layer_of_block(int64_t sequence, int64_t block, int64_t layer) const {
-    return sequences[static_cast<size_t>(sequence)].blocks[block] + layer * layout.layer_bytes();
-  }
+  // Open rows of the further blocks that a step touches, of one layer at a time: slots of step_slot_bytes, as
+  // many as such blocks can be in a step.
+  std::byte* step_slots = nullptr;
+  int64_t step_slot_count = 0;
 };
 
 }  // namespace cairn

@@ -52,9 +52,16 @@ struct Kernels {
   void (*rope_adjacent)(const float* cosines, const float* sines, int64_t pairs, float* head);
   void (*rope_halves)(const float* cosines, const float* sines, int64_t pairs, float* head);
 
-  // Stores one position's key and value of one KV head (kernels/attention.h).
-  void (*store_kv)(const KvSlot& slot, const float* key, const float* value);
-  void (*attend)(const AttentionTile& tile, const AttentionScratch& scratch);
+  // Lines [first_line, first_line + line_count) of a stored tile, widened to f32: out [line_count][lanes],
+  // 64-byte aligned. Exact, the same bits on every instruction set.
+  void (*decode_kv)(const KvTileShape& shape, const std::byte* tile, int32_t first_line, int32_t line_count,
+                    float* out);
+  // Reduces these spans for each row of the tile that sees them, and merges them into the rows' states.
+  void (*attend)(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch);
+  // into = the spans of `into`, then those of `from`, which must be one span (or none).
+  void (*merge_attention)(const float* from, int64_t head_dim, float* into);
+  // out[head_dim] = the row's attention, all of its spans being merged.
+  void (*finish_attention)(const float* state, int64_t head_dim, float* out);
 };
 
 // The table of `isa`, which must be one of available_isas().

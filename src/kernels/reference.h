@@ -22,7 +22,10 @@ void gelu(const float* x, int64_t n, float* out);
 void soft_cap(float cap, int64_t n, float* x);
 void rope_adjacent(const float* cosines, const float* sines, int64_t pairs, float* head);
 void rope_halves(const float* cosines, const float* sines, int64_t pairs, float* head);
-void store_kv(const KvSlot& slot, const float* key, const float* value);
-void attend(const AttentionTile& tile, const AttentionScratch& scratch);
+void decode_kv(const KvTileShape& shape, const std::byte* tile, int32_t first_line, int32_t line_count,
+               float* out);
+void attend(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch);
+void merge_attention(const float* from, int64_t head_dim, float* into);
+void finish_attention(const float* state, int64_t head_dim, float* out);
 
 }  // namespace cairn::reference

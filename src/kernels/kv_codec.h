@@ -1,0 +1,98 @@
+// KvCodec: how the elements of keys or values are stored in a block, and how many bytes that takes.
+//
+// A tile is what one KV head stores of keys, or of values, in one block: a matrix of lines times lanes.
+//   keys    a line is an element of the head, a lane a position:  [head_dim][kBlockSize]
+//   values  a line is a position, a lane an element of the head:  [kBlockSize][head_dim rounded up]
+// so that both products of attention run over contiguous lanes without a horizontal sum.
+//
+// Floats lie there line after line, each line a multiple of 16 lanes. Integer codes lie in groups of 32 lanes,
+// 4 * bits bytes each; behind all codes stand the scales (f16), then, of the asymmetric ones, the minima (f16):
+//   int8   x = scale * code, code in [-127, 127]          a byte a lane
+//   int4   x = scale * code + minimum, code in [0, 15]    byte i: lane i in the low half, lane 16 + i in the high
+//   int2   likewise, [0, 3]        two 32-bit words, of lanes 0-15 and 16-31: lane i in bits 2i, 2i + 1
+//   int3   likewise, [0, 7]        as int2 (the low two bits), then one word with the third bit of 32 lanes
+// Thirty-two elements share a scale: KvAxis says which. Either they lie along a line, or across 32 lines:
+//   keys by token and values by channel  across: scale[line / 32][lane]
+//   keys by channel and values by token  along:  scale[line][lane / 32]
+// By channel the 32 elements are one element of all positions of the block, so the block must be complete
+// before it can be encoded (KIVI, Liu et al. 2024, arXiv:2402.02750, which keeps keys so); all else is
+// written row by row, in its final form at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace cairn {
+
+// A block holds kBlockSize consecutive positions of all layers. 32: two 16-lane vectors of keys; the unit
+// of sealing, sharing and I/O.
+inline constexpr int32_t kBlockSize = 32;
+
+enum class KvFormat : uint8_t { kF32, kF16, kBF16, kFp8E4M3, kFp8E5M2, kInt8, kInt4, kInt3, kInt2 };
+enum class KvAxis : uint8_t { kToken, kChannel };
+// Whether rows are multiplied by a Hadamard matrix first, which spreads outliers over all elements (QuaRot,
+// Ashkboos et al. 2024, arXiv:2404.00456). Queries are turned likewise, outputs turned back.
+enum class KvRotation : uint8_t { kNone, kHadamard };
+enum class KvSide : uint8_t { kKeys, kValues };
+
+struct KvCodec {
+  KvFormat format = KvFormat::kF16;
+  KvAxis axis = KvAxis::kToken;  // of integer formats; the others have no scales
+  KvRotation rotation = KvRotation::kNone;
+
+  friend bool operator==(const KvCodec&, const KvCodec&) = default;
+};
+
+[[nodiscard]] constexpr int64_t kv_format_bits(KvFormat format) {
+  switch (format) {
+    case KvFormat::kF32: return 32;
+    case KvFormat::kF16:
+    case KvFormat::kBF16: return 16;
+    case KvFormat::kFp8E4M3:
+    case KvFormat::kFp8E5M2:
+    case KvFormat::kInt8: return 8;
+    case KvFormat::kInt4: return 4;
+    case KvFormat::kInt3: return 3;
+    case KvFormat::kInt2: return 2;
+  }
+  return 0;
+}
+[[nodiscard]] constexpr bool kv_is_integer(KvFormat format) { return format >= KvFormat::kInt8; }
+[[nodiscard]] constexpr bool kv_has_minimum(KvFormat format) { return format >= KvFormat::kInt4; }
+// Whether a block must be complete before it is encoded; until then its rows are kept as f32.
+[[nodiscard]] constexpr bool kv_seals_whole_block(const KvCodec& codec) {
+  return kv_is_integer(codec.format) && codec.axis == KvAxis::kChannel;
+}
+
+inline constexpr int64_t kKvGroup = 32;  // elements that share a scale; lanes that are packed together
+
+// The shape of a tile, and where its parts are. Plain numbers; cheap to make.
+struct KvTileShape {
+  KvCodec codec;
+  KvSide side = KvSide::kKeys;
+  int32_t head_dim = 0;
+  int32_t lines = 0;
+  int32_t lanes = 0;          // a multiple of 16, of integer formats of 32
+  int64_t line_bytes = 0;     // of floats or codes
+  int64_t scales_offset = 0;  // of integer formats: uint16_t (f16) [scale_count]
+  int64_t minima_offset = 0;  // where kv_has_minimum: uint16_t (f16) [scale_count]
+  int64_t scale_count = 0;
+  bool scales_along = false;  // scale[line * lanes / 32 + lane / 32]; else scale[line / 32 * lanes + lane]
+  int64_t bytes = 0;          // of the whole tile, a multiple of 64
+};
+
+[[nodiscard]] KvTileShape kv_tile_shape(const KvCodec& codec, KvSide side, int32_t head_dim);
+
+// ---- writing: plain scalar code for every instruction set; called by one thread at a time for a tile ----
+
+// Stores one position's row [head_dim] at `offset` (position % kBlockSize) of a tile; the codec must not be one
+// that seals whole blocks. Values out of the format's range become its largest, NaN becomes 0; finite always.
+// Lanes that pad a line of values are written as zeros.
+void kv_encode_row(const KvTileShape& shape, const float* row, int32_t offset, std::byte* tile);
+// Encodes a complete block from an f32 tile (kv_tile_shape of kF32, same side and head_dim). Of a codec that
+// works row by row: the same bits as kv_encode_row for each of its rows.
+void kv_encode_block(const KvTileShape& shape, const float* f32_tile, std::byte* tile);
+// row = H row / sqrt(n), H the Hadamard matrix of Sylvester; n a power of two. It is its own inverse.
+void kv_hadamard(float* row, int64_t n);
+
+}  // namespace cairn
