@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace cairn {
 namespace {
 
@@ -17,18 +19,39 @@ Status check_dimension(const char* name, int64_t value) {
                                       name, value, kMaxDimension));
 }
 
+KvLayerLayout layer_layout(const KvLayerCodecs& codecs, int32_t head_dim) {
+  constexpr KvCodec kOpen{.format = KvFormat::kF32};
+  KvLayerLayout layer{.keys = kv_tile_shape(codecs.keys, KvSide::kKeys, head_dim),
+                      .values = kv_tile_shape(codecs.values, KvSide::kValues, head_dim),
+                      .opens_keys = kv_seals_whole_block(codecs.keys),
+                      .opens_values = kv_seals_whole_block(codecs.values)};
+  if (layer.opens_keys) layer.open_head_bytes += kv_tile_shape(kOpen, KvSide::kKeys, head_dim).bytes;
+  if (layer.opens_values) layer.open_head_bytes += kv_tile_shape(kOpen, KvSide::kValues, head_dim).bytes;
+  return layer;
+}
+
 }  // namespace
 
 Result<KvGeometry> KvGeometry::make(const KvShape& shape) {
   CAIRN_RETURN_IF_ERROR(check_dimension("layer count", shape.layer_count));
   CAIRN_RETURN_IF_ERROR(check_dimension("KV head count", shape.kv_head_count));
   CAIRN_RETURN_IF_ERROR(check_dimension("head dimension", shape.head_dim));
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<KvLayerCodecs> codecs,
+                         shape.plan.resolve(shape.layer_count, shape.head_dim));
   KvGeometry geometry;
-  geometry.layout_ = {shape.type, static_cast<int32_t>(shape.kv_head_count),
-                      static_cast<int32_t>(shape.head_dim)};
-  geometry.layer_count_ = shape.layer_count;
-  geometry.block_bytes_ =
-      static_cast<uint64_t>(geometry.layout_.layer_bytes()) * static_cast<uint64_t>(shape.layer_count);
+  geometry.plan_ = shape.plan;
+  geometry.kv_head_count_ = static_cast<int32_t>(shape.kv_head_count);
+  geometry.head_dim_ = static_cast<int32_t>(shape.head_dim);
+  for (const KvLayerCodecs& layer_codecs : codecs) {
+    KvLayerLayout layer = layer_layout(layer_codecs, geometry.head_dim_);
+    layer.offset = static_cast<int64_t>(geometry.block_bytes_);
+    layer.open_offset = static_cast<int64_t>(geometry.open_bytes_);
+    const auto open_bytes = static_cast<uint64_t>(layer.open_head_bytes * shape.kv_head_count);
+    geometry.block_bytes_ += static_cast<uint64_t>(layer.head_bytes() * shape.kv_head_count);
+    geometry.open_bytes_ += open_bytes;
+    geometry.step_slot_bytes_ = std::max(geometry.step_slot_bytes_, open_bytes);
+    geometry.layers_.push_back(layer);
+  }
   if (geometry.block_bytes_ > kMaxBlockBytes) {
     return invalid_argument(fmt::format(
         "a cache block of {} layers, {} KV heads and head dimension {} would take {} bytes; at most "
@@ -36,6 +59,10 @@ Result<KvGeometry> KvGeometry::make(const KvShape& shape) {
         shape.layer_count, shape.kv_head_count, shape.head_dim, geometry.block_bytes_, kMaxBlockBytes));
   }
   return geometry;
+}
+
+KvLayout KvGeometry::layout() const {
+  return {layers_, kv_head_count_, head_dim_, static_cast<int64_t>(step_slot_bytes_)};
 }
 
 Result<uint64_t> KvGeometry::bytes_of_blocks(int64_t block_count) const {

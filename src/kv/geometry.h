@@ -5,18 +5,20 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "cairn/status.h"
 #include "kernels/batch.h"
+#include "kv/kv_plan.h"
 
 namespace cairn {
 
-// What of a model decides how large its keys and values are.
+// What of a model decides how large its keys and values are, and how they are stored.
 struct KvShape {
   int64_t layer_count = 0;
   int64_t kv_head_count = 0;
   int64_t head_dim = 0;
-  KvType type = KvType::kF16;
+  KvPlan plan;
 };
 
 class KvGeometry {
@@ -24,12 +26,15 @@ class KvGeometry {
   // Positions are int32 in a Batch, and the last block may be only partly used.
   static constexpr int64_t kMaxPositions = (int64_t{1} << 31) - kBlockSize;
 
-  // Errors: kInvalidArgument, naming the dimension that is not positive or too large.
+  // Errors: kInvalidArgument, naming the dimension that is not positive or too large, or what is wrong with
+  // the plan.
   static Result<KvGeometry> make(const KvShape& shape);
 
-  [[nodiscard]] const KvLayout& layout() const { return layout_; }
-  [[nodiscard]] int64_t layer_count() const { return layer_count_; }
-  // Bytes of one position: keys and values of all layers and KV heads.
+  // Points into this geometry.
+  [[nodiscard]] KvLayout layout() const;
+  [[nodiscard]] int64_t layer_count() const { return static_cast<int64_t>(layers_.size()); }
+  [[nodiscard]] const KvPlan& plan() const { return plan_; }
+  // Bytes of one position in sealed blocks: keys and values of all layers and KV heads.
   [[nodiscard]] uint64_t position_bytes() const { return block_bytes_ / kBlockSize; }
   [[nodiscard]] uint64_t block_bytes() const { return block_bytes_; }
   // Blocks that hold `positions` positions.
@@ -39,11 +44,25 @@ class KvGeometry {
   // Bytes of `block_count` blocks; kInvalidArgument if that is more than 2^62.
   [[nodiscard]] Result<uint64_t> bytes_of_blocks(int64_t block_count) const;
 
+  // Open rows, where a codec seals whole blocks (else 0): f32 rows of the one block that a sequence is filling,
+  // in all layers that need it ...
+  [[nodiscard]] uint64_t open_bytes() const { return open_bytes_; }
+  [[nodiscard]] bool opens_rows() const { return open_bytes_ > 0; }
+  // ... and of the further blocks that a step of so many rows can touch, of one layer at a time.
+  [[nodiscard]] static int64_t step_slots_for(int64_t step_rows, int64_t max_sequences) {
+    return step_rows / kBlockSize + max_sequences;
+  }
+  [[nodiscard]] uint64_t step_slot_bytes() const { return step_slot_bytes_; }
+
  private:
   KvGeometry() = default;
-  KvLayout layout_;
-  int64_t layer_count_ = 0;
+  KvPlan plan_;
+  std::vector<KvLayerLayout> layers_;
+  int32_t kv_head_count_ = 0;
+  int32_t head_dim_ = 0;
   uint64_t block_bytes_ = 0;
+  uint64_t open_bytes_ = 0;
+  uint64_t step_slot_bytes_ = 0;
 };
 
 }  // namespace cairn

@@ -1,0 +1,75 @@
+// KvPlan: which codec each layer's keys and values are stored with. One grammar for the command line, the API
+// and files.
+//
+//   plan      = rule { ";" rule }              a later rule overrides an earlier one
+//   rule      = [ selector ":" ] codecs        without a selector: all layers
+//   selector  = "all" | "rest" | ("layer" | "layers") range { "," range }     rest: layers that no rule names
+//   range     = N | N "-" M                    layers count from 0; both ends are included; -1 is the last layer
+//   codecs    = codec | "k=" codec "," "v=" codec
+//   codec     = format { ":" word }            words: token | channel (integer formats), hadamard
+//   format    = f32 | f16 | bf16 | fp8 (= fp8_e4m3) | fp8_e5m2 | int8 | int4 | int3 | int2
+//
+//   int8      k=int4:channel,v=int4:token      layers 0-3: f16; rest: k=int4:channel,v=int4:token
+//
+// An integer format without an axis: keys of int8 by token, keys of fewer bits by channel (outliers of keys
+// keep to their channel: KIVI, arXiv:2402.02750), values by token.
+// As JSON (a file's content): a string of this grammar, {"plan": "..."}, or a list of rules as objects:
+//   [{"layers": "0-3", "codec": "f16"}, {"layers": "rest", "k": "int4:channel", "v": "int4:token"}]
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/status.h"
+#include "kernels/kv_codec.h"
+
+namespace cairn {
+
+struct KvLayerCodecs {
+  KvCodec keys;
+  KvCodec values;
+  friend bool operator==(const KvLayerCodecs&, const KvLayerCodecs&) = default;
+};
+
+class KvPlan {
+ public:
+  // f16 in all layers.
+  KvPlan() : KvPlan(KvLayerCodecs{}) {}
+  // The same in all layers.
+  explicit KvPlan(const KvLayerCodecs& codecs);
+
+  // Errors: kInvalidArgument, with the place, what stands there and what may stand there instead.
+  static Result<KvPlan> parse(std::string_view text);
+  static Result<KvPlan> parse_json(std::string_view json);
+
+  // The codecs of each layer. Errors: kInvalidArgument for a rule about layers that do not exist, for layers that
+  // no rule names, and for a rotation where head_dim is not a power of two.
+  [[nodiscard]] Result<std::vector<KvLayerCodecs>> resolve(int64_t layer_count, int64_t head_dim) const;
+  // In the grammar's shortest form; parse(text()) is the same plan.
+  [[nodiscard]] std::string text() const;
+  friend bool operator==(const KvPlan&, const KvPlan&) = default;
+
+ private:
+  struct Range {
+    int64_t first = 0;  // negative: from the end
+    int64_t last = 0;
+    friend bool operator==(const Range&, const Range&) = default;
+  };
+  enum class Selector : uint8_t { kAll, kRest, kRanges };
+  struct Rule {
+    Selector selector = Selector::kAll;
+    std::vector<Range> ranges;
+    KvLayerCodecs codecs;
+    friend bool operator==(const Rule&, const Rule&) = default;
+  };
+  class Parser;
+
+  std::vector<Rule> rules_;
+};
+
+// "int4:channel:hadamard": a codec in the grammar's words, the axis always said where there is one.
+[[nodiscard]] std::string kv_codec_name(const KvCodec& codec);
+
+}  // namespace cairn
