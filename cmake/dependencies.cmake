@@ -10,4 +10,5 @@ pkg_check_modules(ICU REQUIRED IMPORTED_TARGET icu-uc)
 
 target_link_libraries(cairn_base PUBLIC Threads::Threads fmt::fmt PRIVATE OpenSSL::Crypto)
 target_link_libraries(cairn_kernels PRIVATE PkgConfig::HWY)
+target_link_libraries(cairn_kv PRIVATE Boost::headers Boost::json)
 target_link_libraries(cairn_model PUBLIC Boost::headers Boost::json PRIVATE PkgConfig::PCRE2 PkgConfig::ICU)

@@ -3,17 +3,19 @@
 //
 //   plan      = rule { ";" rule }              a later rule overrides an earlier one
 //   rule      = [ selector ":" ] codecs        without a selector: all layers
-//   selector  = "all" | "rest" | ("layer" | "layers") range { "," range }     rest: layers that no rule names
-//   range     = N | N "-" M                    layers count from 0; both ends are included; -1 is the last layer
-//   codecs    = codec | "k=" codec "," "v=" codec
-//   codec     = format { ":" word }            words: token | channel (integer formats), hadamard
-//   format    = f32 | f16 | bf16 | fp8 (= fp8_e4m3) | fp8_e5m2 | int8 | int4 | int3 | int2
+//   selector  = "all" | "rest" | ("layer" | "layers") range { "," range }
+//   range     = N | N "-" M                    layers count from 0; both ends are included; -1 is the last
+//   layer codecs    = codec | "k=" codec "," "v=" codec codec     = format { ":" word }            words:
+//   token | channel (integer formats), hadamard format    = f32 | f16 | bf16 | fp8 (= fp8_e4m3) | fp8_e5m2 |
+//   int8 | int4 | int3 | int2
 //
 //   int8      k=int4:channel,v=int4:token      layers 0-3: f16; rest: k=int4:channel,v=int4:token
 //
+// The rest are all layers that no range of the plan names. Between any two words there may be spaces.
 // An integer format without an axis: keys of int8 by token, keys of fewer bits by channel (outliers of keys
 // keep to their channel: KIVI, arXiv:2402.02750), values by token.
-// As JSON (a file's content): a string of this grammar, {"plan": "..."}, or a list of rules as objects:
+// As JSON (a file's content): a string of this grammar, {"plan": "..."} (the same string, or a list), or a
+// list of rules as objects; "layers": "all", "rest", ranges, or a number; without it: all.
 //   [{"layers": "0-3", "codec": "f16"}, {"layers": "rest", "k": "int4:channel", "v": "int4:token"}]
 #pragma once
 
@@ -40,12 +42,13 @@ class KvPlan {
   // The same in all layers.
   explicit KvPlan(const KvLayerCodecs& codecs);
 
-  // Errors: kInvalidArgument, with the place, what stands there and what may stand there instead.
+  // Errors: kInvalidArgument, with the place, what stands there and what may stand there instead; of
+  // parse_json, for text that is not JSON, with the line.
   static Result<KvPlan> parse(std::string_view text);
   static Result<KvPlan> parse_json(std::string_view json);
 
-  // The codecs of each layer. Errors: kInvalidArgument for a rule about layers that do not exist, for layers that
-  // no rule names, and for a rotation where head_dim is not a power of two.
+  // The codecs of each layer. Errors: kInvalidArgument for a rule about layers that do not exist, for layers
+  // that no rule names, and for a rotation where head_dim is not a power of two.
   [[nodiscard]] Result<std::vector<KvLayerCodecs>> resolve(int64_t layer_count, int64_t head_dim) const;
   // In the grammar's shortest form; parse(text()) is the same plan.
   [[nodiscard]] std::string text() const;
@@ -65,6 +68,10 @@ class KvPlan {
     friend bool operator==(const Rule&, const Rule&) = default;
   };
   class Parser;
+  class JsonReader;
+
+  [[nodiscard]] static std::string selector_text(const Rule& rule);
+  static Result<Range> resolve_range(const Range& range, int64_t layer_count);
 
   std::vector<Rule> rules_;
 };

@@ -1,0 +1,252 @@
+#include "kv/kv_plan_parser.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/printable.h"
+#include "kv/kv_codec_words.h"
+
+namespace cairn {
+namespace {
+
+constexpr std::string_view kFormats =
+    "there are f32, f16, bf16, fp8 (= fp8_e4m3), fp8_e5m2, int8, int4, int3 and int2";
+constexpr std::string_view kLayerNumber = "a layer's number stands here: 0, 1, ..., or -1 for the last layer";
+
+// More than any model has; KvGeometry's limit.
+constexpr int64_t kMaxLayer = 65535;
+
+bool is_word_character(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+
+}  // namespace
+
+Result<KvPlan> KvPlan::parse(std::string_view text) {
+  CAIRN_ASSIGN_OR_RETURN(std::vector<Rule> rules, Parser(text, "KV plan").whole_plan());
+  KvPlan plan;
+  plan.rules_ = std::move(rules);
+  return plan;
+}
+
+KvCodec KvPlan::Parser::CodecWords::of(KvSide side) const {
+  return {format, axis.value_or(kv_default_axis(format, side)), rotation};
+}
+
+Result<std::vector<KvPlan::Rule>> KvPlan::Parser::whole_plan() {
+  if (text_.size() > kKvPlanBytesMax) {
+    return invalid_argument(
+        fmt::format("{} has {} bytes; at most {} are read", where_, text_.size(), kKvPlanBytesMax));
+  }
+  std::vector<Rule> rules;
+  do {
+    CAIRN_ASSIGN_OR_RETURN(rules.emplace_back(), rule());
+  } while (take(';'));
+  CAIRN_RETURN_IF_ERROR(end("\":\" and a word, \";\" and another rule, or the end"));
+  return rules;
+}
+
+Result<KvPlan::Rule> KvPlan::Parser::whole_selector() {
+  Rule rule;
+  const std::string_view word = peek_word();
+  if (word == "all" || word == "rest") {
+    at_ += word.size();
+    rule.selector = word == "all" ? Selector::kAll : Selector::kRest;
+  } else {
+    rule.selector = Selector::kRanges;
+    CAIRN_ASSIGN_OR_RETURN(rule.ranges, ranges());
+  }
+  CAIRN_RETURN_IF_ERROR(end("\",\" and more layers, or the end"));
+  return rule;
+}
+
+Result<KvLayerCodecs> KvPlan::Parser::whole_codecs() {
+  CAIRN_ASSIGN_OR_RETURN(const KvLayerCodecs read, codecs());
+  CAIRN_RETURN_IF_ERROR(end("the end"));
+  return read;
+}
+
+Result<KvCodec> KvPlan::Parser::whole_codec(KvSide side) {
+  CAIRN_ASSIGN_OR_RETURN(const CodecWords words, codec());
+  CAIRN_RETURN_IF_ERROR(end("the end"));
+  return words.of(side);
+}
+
+Result<KvPlan::Rule> KvPlan::Parser::rule() {
+  Rule rule;
+  const std::string_view word = peek_word();
+  const bool is_selector = word == "all" || word == "rest" || word == "layer" || word == "layers";
+  if (is_selector) {
+    at_ += word.size();
+    if (word == "rest") rule.selector = Selector::kRest;
+    if (word.starts_with("layer")) {
+      rule.selector = Selector::kRanges;
+      CAIRN_ASSIGN_OR_RETURN(rule.ranges, ranges());
+    }
+    skip_spaces();
+    if (!take(':')) {
+      return error(at_, fmt::format("{}, where \":\" and codecs are expected{}", found(at_),
+                                    rule.ranges.empty() ? "" : ", or \",\" and more layers"));
+    }
+  }
+  CAIRN_ASSIGN_OR_RETURN(rule.codecs, codecs());
+  return rule;
+}
+
+Result<std::vector<KvPlan::Range>> KvPlan::Parser::ranges() {
+  std::vector<Range> ranges;
+  do {
+    CAIRN_ASSIGN_OR_RETURN(ranges.emplace_back(), range());
+  } while (take(','));
+  return ranges;
+}
+
+Result<KvPlan::Range> KvPlan::Parser::range() {
+  skip_spaces();
+  const size_t begin = at_;
+  CAIRN_ASSIGN_OR_RETURN(const int64_t first, layer());
+  if (!take('-')) return Range{first, first};
+  CAIRN_ASSIGN_OR_RETURN(const int64_t last, layer());
+  if ((first < 0) == (last < 0) && first > last) {
+    return error(begin, fmt::format("layers {}-{} run backwards; the lower one comes first", first, last));
+  }
+  return Range{first, last};
+}
+
+Result<int64_t> KvPlan::Parser::layer() {
+  skip_spaces();
+  const size_t begin = at_;
+  const bool from_end = take('-');
+  const std::string_view digits = peek_word();
+  const bool is_number = std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
+  if (digits.empty() || !is_number) {
+    return error(begin, fmt::format("{} is not a layer; {}", found(begin), kLayerNumber));
+  }
+  int64_t number = 0;
+  for (const char digit : digits) {
+    number = 10 * number + (digit - '0');
+    if (number > kMaxLayer)
+      return error(begin, fmt::format("no model has more than {} layers", kMaxLayer + 1));
+  }
+  if (from_end && number == 0) return error(begin, fmt::format("\"-0\" is not a layer; {}", kLayerNumber));
+  at_ += digits.size();
+  return from_end ? -number : number;
+}
+
+Result<KvLayerCodecs> KvPlan::Parser::codecs() {
+  const std::string_view word = peek_word();
+  if (word_ends_with('=')) {
+    CAIRN_ASSIGN_OR_RETURN(const CodecWords keys, side("k"));
+    if (!take(',')) {
+      return error(at_, fmt::format("{}, where \",v=\" and the codec of values is expected", found(at_)));
+    }
+    CAIRN_ASSIGN_OR_RETURN(const CodecWords values, side("v"));
+    return KvLayerCodecs{keys.of(KvSide::kKeys), values.of(KvSide::kValues)};
+  }
+  const bool is_format = std::ranges::any_of(kKvFormatWords, [&](const auto& f) { return f.word == word; });
+  if (!is_format && word_ends_with(':')) {
+    return error(at_, fmt::format("{} is neither a format nor a choice of layers; {}; layers are chosen by "
+                                  "\"all:\", \"rest:\" and \"layers 0-3,-1:\"",
+                                  found(at_), kFormats));
+  }
+  CAIRN_ASSIGN_OR_RETURN(const CodecWords both, codec());
+  return KvLayerCodecs{both.of(KvSide::kKeys), both.of(KvSide::kValues)};
+}
+
+Result<KvPlan::Parser::CodecWords> KvPlan::Parser::side(std::string_view name) {
+  const std::string_view word = peek_word();
+  if (word != name || !word_ends_with('=')) {
+    return error(at_, fmt::format("{}, where \"{}=\" and a codec are expected: keys and values are given as "
+                                  "\"k=int8,v=int4\"",
+                                  found(at_), name));
+  }
+  at_ += word.size();
+  take('=');
+  return codec();
+}
+
+Result<KvPlan::Parser::CodecWords> KvPlan::Parser::codec() {
+  const std::string_view word = peek_word();
+  const auto known = std::ranges::find(kKvFormatWords, word, &KvFormatWord::word);
+  if (known == kKvFormatWords.end()) {
+    return error(at_, fmt::format("{} is not a format; {}", found(at_), kFormats));
+  }
+  at_ += word.size();
+  CodecWords codec{.format = known->format};
+  while (take(':')) CAIRN_RETURN_IF_ERROR(add_word(codec));
+  return codec;
+}
+
+Status KvPlan::Parser::add_word(CodecWords& codec) {
+  const std::string_view word = peek_word();
+  if (word == "hadamard") {
+    if (codec.rotation == KvRotation::kHadamard) return error(at_, "\"hadamard\" stands here twice");
+    codec.rotation = KvRotation::kHadamard;
+  } else if (word == "token" || word == "channel") {
+    if (!kv_is_integer(codec.format)) {
+      return error(at_,
+                   fmt::format("\"{}\" is for integer formats (int8, int4, int3, int2); the others have no "
+                               "scales, and take \"hadamard\" only",
+                               word));
+    }
+    if (codec.axis.has_value())
+      return error(at_, fmt::format("\"{}\" is a second axis; one is enough", word));
+    codec.axis = word == "token" ? KvAxis::kToken : KvAxis::kChannel;
+  } else {
+    return error(at_, fmt::format("{} is not a word of a codec; there {}", found(at_),
+                                  kv_is_integer(codec.format) ? "are token, channel and hadamard"
+                                                              : "is only hadamard"));
+  }
+  at_ += word.size();
+  return {};
+}
+
+Status KvPlan::Parser::end(std::string_view allowed) {
+  skip_spaces();
+  if (at_ == text_.size()) return {};
+  return error(at_, fmt::format("{}, where only {} can stand", found(at_), allowed));
+}
+
+void KvPlan::Parser::skip_spaces() {
+  constexpr std::string_view kSpaces = " \t\r\n";
+  while (at_ < text_.size() && kSpaces.find(text_[at_]) != std::string_view::npos) ++at_;
+}
+
+std::string_view KvPlan::Parser::peek_word() {
+  skip_spaces();
+  size_t end = at_;
+  while (end < text_.size() && is_word_character(text_[end])) ++end;
+  return text_.substr(at_, end - at_);
+}
+
+bool KvPlan::Parser::word_ends_with(char c) {
+  const size_t begin = at_;
+  at_ += peek_word().size();
+  const bool ends = take(c);
+  at_ = begin;
+  skip_spaces();
+  return ends;
+}
+
+bool KvPlan::Parser::take(char c) {
+  skip_spaces();
+  if (at_ == text_.size() || text_[at_] != c) return false;
+  ++at_;
+  return true;
+}
+
+std::string KvPlan::Parser::found(size_t at) const {
+  if (at >= text_.size()) return "the end";
+  size_t end = at + (text_[at] == '-' ? 1 : 0);
+  while (end < text_.size() && is_word_character(text_[end])) ++end;
+  // A character that is no word's: with the bytes that follow its first one in UTF-8.
+  if (end == at) ++end;
+  while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xC0U) == 0x80U) ++end;
+  return fmt::format("\"{}\"", printable(text_.substr(at, end - at)));
+}
+
+Status KvPlan::Parser::error(size_t at, std::string_view message) const {
+  return invalid_argument(fmt::format("{}, column {}: {}", where_, at + 1, message));
+}
+
+}  // namespace cairn

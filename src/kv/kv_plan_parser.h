@@ -1,0 +1,63 @@
+// KvPlan::Parser: reads the grammar of kv/kv_plan.h, one function a rule of the grammar. For
+// kv_plan_parser.cc and kv_plan_json.cc only.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kv/kv_plan.h"
+
+namespace cairn {
+
+// A text longer than this is no plan; so no plan has more rules than can be resolved in a moment.
+inline constexpr size_t kKvPlanBytesMax = 16384;
+
+class KvPlan::Parser {
+ public:
+  // `where`: what the text is ("KV plan"); errors begin with it. Both must outlive the parser.
+  Parser(std::string_view text, std::string_view where) : text_(text), where_(where) {}
+
+  // Each reads the whole text.
+  Result<std::vector<Rule>> whole_plan();
+  Result<Rule> whole_selector();             // a rule without codecs: "all", "rest", "0-3,-1"
+  Result<KvLayerCodecs> whole_codecs();      // of keys and values: "int8", "k=int8,v=int4"
+  Result<KvCodec> whole_codec(KvSide side);  // of one side: "int4:channel"
+
+ private:
+  // A codec as it is written: which axis it has may depend on the side.
+  struct CodecWords {
+    KvFormat format = KvFormat::kF16;
+    std::optional<KvAxis> axis;
+    KvRotation rotation = KvRotation::kNone;
+    [[nodiscard]] KvCodec of(KvSide side) const;
+  };
+
+  Result<Rule> rule();
+  Result<std::vector<Range>> ranges();
+  Result<Range> range();
+  Result<int64_t> layer();
+  Result<KvLayerCodecs> codecs();
+  Result<CodecWords> codec();
+  Status add_word(CodecWords& codec);
+  Result<CodecWords> side(std::string_view name);
+  // Errors unless nothing is left; `allowed`: what might have stood there instead of the end.
+  Status end(std::string_view allowed);
+
+  void skip_spaces();
+  // The word (letters, digits, _) that stands next; empty where none does. It stays.
+  std::string_view peek_word();
+  [[nodiscard]] bool word_ends_with(char c);  // whether `c` follows the next word
+  bool take(char c);
+  // What stands at `at`: a word or a character in quotes, or "the end".
+  [[nodiscard]] std::string found(size_t at) const;
+  [[nodiscard]] Status error(size_t at, std::string_view message) const;
+
+  std::string_view text_;
+  std::string_view where_;
+  size_t at_ = 0;
+};
+
+}  // namespace cairn
