@@ -19,63 +19,135 @@ Result<BlockPool> BlockPool::make(uint64_t block_bytes, int64_t block_count) {
 }
 
 BlockPool::BlockPool(uint64_t block_bytes, int64_t block_count, PageMemory memory)
-    : block_bytes_(block_bytes), memory_(std::move(memory)), taken_(static_cast<size_t>(block_count), 0) {
-  free_.reserve(taken_.size());
+    : block_bytes_(block_bytes), memory_(std::move(memory)), blocks_(static_cast<size_t>(block_count)) {
+  free_.reserve(blocks_.size());
   for (int64_t block = block_count - 1; block >= 0; --block) free_.push_back(static_cast<int32_t>(block));
 }
 
-int64_t BlockPool::index_of(const std::byte* block) const {
-  return (block - memory_.data()) / static_cast<int64_t>(block_bytes_);
+size_t BlockPool::index(BlockId block) const {
+  const auto i = static_cast<size_t>(block.value);
+  CHECK(i < blocks_.size());
+  return i;
 }
 
-Room BlockPool::grow(KvBlockTable& table, int64_t block_count) {
-  const int64_t wanted = block_count - static_cast<int64_t>(table.size());
-  if (wanted > free_count()) return Room::kNoRoom;
-  for (int64_t i = 0; i < wanted; ++i) {
-    const int32_t block = free_.back();
-    free_.pop_back();
-    uint8_t& taken = taken_[static_cast<size_t>(block)];
-    CHECK(taken == 0);
-    taken = 1;
-    table.push_back(memory_.data() + static_cast<uint64_t>(block) * block_bytes_);
+BlockPool::Block& BlockPool::in_state(BlockId block, BlockState state) {
+  Block& b = blocks_[index(block)];
+  CHECK(b.state == state);
+  return b;
+}
+
+void BlockPool::free_block(BlockId block) {
+  blocks_[index(block)] = {};
+  free_.push_back(block.value);
+}
+
+std::optional<BlockId> BlockPool::take() {
+  if (free_.empty()) return std::nullopt;
+  const BlockId block{free_.back()};
+  in_state(block, BlockState::kFree).state = BlockState::kOpen;
+  free_.pop_back();
+  ++open_count_;
+  return block;
+}
+
+void BlockPool::drop(BlockId block) {
+  in_state(block, BlockState::kOpen);
+  --open_count_;
+  free_block(block);
+}
+
+void BlockPool::seal(BlockId block) {
+  Block& b = in_state(block, BlockState::kOpen);
+  --open_count_;
+  b.state = BlockState::kHeld;
+  b.pin_count = 1;
+}
+
+void BlockPool::reopen(BlockId block) {
+  Block& b = in_state(block, BlockState::kHeld);
+  CHECK(b.pin_count == 1);
+  ++open_count_;
+  b.state = BlockState::kOpen;
+  b.pin_count = 0;
+}
+
+void BlockPool::pin(BlockId block) {
+  Block& b = blocks_[index(block)];
+  CHECK(b.state == BlockState::kHeld || b.state == BlockState::kIdle);
+  if (b.state == BlockState::kIdle) {
+    unlink(block);
+    b.state = BlockState::kHeld;
   }
-  return Room::kOk;
+  ++b.pin_count;
 }
 
-void BlockPool::shrink(KvBlockTable& table, int64_t block_count) {
-  while (static_cast<int64_t>(table.size()) > block_count) {
-    const int64_t block = index_of(table.back());
-    table.pop_back();
-    uint8_t& taken = taken_[static_cast<size_t>(block)];
-    CHECK(taken == 1);
-    taken = 0;
-    free_.push_back(static_cast<int32_t>(block));
-  }
+void BlockPool::unpin(BlockId block, Unpinned becomes) {
+  Block& b = in_state(block, BlockState::kHeld);
+  CHECK(b.pin_count >= 1);
+  if (--b.pin_count > 0) return;
+  if (becomes == Unpinned::kFree) return free_block(block);
+  b.state = BlockState::kIdle;
+  link_newest(block);
 }
 
-Status BlockPool::check(std::span<const KvBlockTable> tables) const {
-  std::vector<int> seen(taken_.size(), 0);  // how often each block is in the free list or in a table
+void BlockPool::evict(BlockId block) {
+  in_state(block, BlockState::kIdle);
+  unlink(block);
+  free_block(block);
+}
+
+std::optional<BlockId> BlockPool::oldest_idle() const {
+  if (oldest_ == kNone) return std::nullopt;
+  return BlockId{oldest_};
+}
+
+void BlockPool::link_newest(BlockId block) {
+  Block& b = blocks_[index(block)];
+  b.older = newest_;
+  b.newer = kNone;
+  (newest_ == kNone ? oldest_ : blocks_[index({newest_})].newer) = block.value;
+  newest_ = block.value;
+  ++idle_count_;
+}
+
+void BlockPool::unlink(BlockId block) {
+  Block& b = blocks_[index(block)];
+  (b.older == kNone ? oldest_ : blocks_[index({b.older})].newer) = b.newer;
+  (b.newer == kNone ? newest_ : blocks_[index({b.newer})].older) = b.older;
+  b.older = b.newer = kNone;
+  --idle_count_;
+}
+
+Status BlockPool::check() const {
+  std::vector<int> listed(blocks_.size(), 0);  // how often each block is in the free or the idle list
   for (const int32_t block : free_) {
-    ++seen[static_cast<size_t>(block)];
-    if (taken_[static_cast<size_t>(block)] != 0) {
-      return internal_error(fmt::format("block {} is in the free list and marked as taken", block));
+    ++listed[static_cast<size_t>(block)];
+    if (state({block}) != BlockState::kFree) {
+      return internal_error(fmt::format("block {} is in the free list and not free", block));
     }
   }
-  for (const KvBlockTable& table : tables) {
-    for (const std::byte* address : table) {
-      const int64_t block = index_of(address);
-      if (block < 0 || block >= block_count() ||
-          address != memory_.data() + static_cast<uint64_t>(block) * block_bytes_) {
-        return internal_error("a block table holds an address that is no block of the pool");
-      }
-      ++seen[static_cast<size_t>(block)];
-      if (taken_[static_cast<size_t>(block)] != 1) {
-        return internal_error(fmt::format("block {} is in a block table and marked as free", block));
-      }
+  int64_t idle = 0;
+  for (int32_t block = oldest_; block != kNone; block = blocks_[index({block})].newer, ++idle) {
+    ++listed[static_cast<size_t>(block)];
+    if (state({block}) != BlockState::kIdle || idle > block_count()) {
+      return internal_error(fmt::format("block {} is in the idle list and not idle", block));
     }
   }
-  for (size_t block = 0; block < seen.size(); ++block) {
-    if (seen[block] != 1) return internal_error(fmt::format("block {} is in {} places", block, seen[block]));
+  int64_t open = 0;
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    const Block& b = blocks_[i];
+    const bool belongs_to_a_list = b.state == BlockState::kFree || b.state == BlockState::kIdle;
+    if (listed[i] != (belongs_to_a_list ? 1 : 0)) {
+      return internal_error(fmt::format("block {} is in {} lists", i, listed[i]));
+    }
+    if ((b.state == BlockState::kHeld) != (b.pin_count > 0)) {
+      return internal_error(fmt::format("block {} is pinned {} times in the wrong state", i, b.pin_count));
+    }
+    if (b.state == BlockState::kOpen) ++open;
+  }
+  if (idle != idle_count_ || open != open_count_) {
+    return internal_error(fmt::format("{} idle and {} open blocks were counted as {} and {}", idle, open,
+                                      idle_count_, open_count_));
   }
   return {};
 }

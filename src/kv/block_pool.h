@@ -1,46 +1,91 @@
-// BlockPool: a fixed number of blocks of one size in one stretch of memory.
+// BlockPool: a fixed number of blocks of one size in one stretch of memory, and the state of each.
 //
-// Always true: each block is either free or taken, never both; free_count() + taken_count() == block_count().
-// The last block given back is the first one taken again: its bytes are the likeliest to be in a CPU cache,
-// and pages that were never needed are never touched. Inside the kv room only.
+//   free -> open -> held <-> idle -> free            open -> free, held -> free (of blocks without a name)
+//
+// open: one writer fills it.  held: complete, pinned by leases (pin_count >= 1).  idle: complete and named, pinned
+// by nobody, waiting to be found again or evicted.
+// Always true: each block is in exactly one state and the counts add up; idle blocks stand in the order in which
+// they were let go, the oldest first, which is the order of eviction. Free blocks are a stack: the last one given
+// back is taken first, so pages that were never needed are never touched. Nothing is allocated after `make`.
+// Inside the kv room only.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <vector>
 
 #include "base/memory.h"
 #include "cairn/status.h"
-#include "kv/kv_cache.h"
 
 namespace cairn {
+
+struct BlockId {
+  int32_t value = 0;
+  friend auto operator<=>(const BlockId&, const BlockId&) = default;
+};
+
+enum class BlockState : uint8_t { kFree, kOpen, kHeld, kIdle };
+
+// What a held block becomes when its last pin goes.
+enum class Unpinned : uint8_t { kIdle, kFree };
 
 class BlockPool {
  public:
   // `block_bytes` is a multiple of 64. kResourceExhausted where there is no memory.
   static Result<BlockPool> make(uint64_t block_bytes, int64_t block_count);
 
-  // Adds free blocks to `table` until it has `block_count` of them, or changes nothing.
-  Room grow(KvBlockTable& table, int64_t block_count);
-  // Gives the blocks from `block_count` on back.
-  void shrink(KvBlockTable& table, int64_t block_count);
+  // The arrows. Each takes a block in the state that it leaves; anything else is a bug (CHECK).
+  std::optional<BlockId> take();                // free -> open; nothing where none is free
+  void drop(BlockId block);                     // open -> free
+  void seal(BlockId block);                     // open -> held, pinned once
+  void reopen(BlockId block);                   // held -> open, of a block that is pinned once
+  void pin(BlockId block);                      // held or idle -> held, pinned once more
+  void unpin(BlockId block, Unpinned becomes);  // pinned once less; held -> idle or free with the last
+  void evict(BlockId block);                    // idle -> free
 
-  [[nodiscard]] int64_t block_count() const { return static_cast<int64_t>(taken_.size()); }
+  // The idle block that was let go first.
+  [[nodiscard]] std::optional<BlockId> oldest_idle() const;
+
+  [[nodiscard]] std::byte* data(BlockId block) const {
+    return memory_.data() + static_cast<uint64_t>(block.value) * block_bytes_;
+  }
+  [[nodiscard]] BlockState state(BlockId block) const { return blocks_[index(block)].state; }
+  [[nodiscard]] int32_t pin_count(BlockId block) const { return blocks_[index(block)].pin_count; }
+  [[nodiscard]] int64_t block_count() const { return static_cast<int64_t>(blocks_.size()); }
   [[nodiscard]] int64_t free_count() const { return static_cast<int64_t>(free_.size()); }
-  [[nodiscard]] int64_t taken_count() const { return block_count() - free_count(); }
+  [[nodiscard]] int64_t idle_count() const { return idle_count_; }
+  [[nodiscard]] int64_t open_count() const { return open_count_; }
+  [[nodiscard]] int64_t held_count() const { return block_count() - free_count() - idle_count_ - open_count_; }
   [[nodiscard]] uint64_t bytes() const { return memory_.bytes(); }
-  // Whether exactly the taken blocks are in the tables, each once, and exactly the others in the free list.
-  [[nodiscard]] Status check(std::span<const KvBlockTable> tables) const;
+  // Counts everything anew; kInternal names the first thing that does not add up.
+  [[nodiscard]] Status check() const;
 
  private:
+  static constexpr int32_t kNone = -1;  // end of the idle list
+  struct Block {
+    BlockState state = BlockState::kFree;
+    int32_t pin_count = 0;
+    int32_t older = kNone;  // neighbours in the idle list
+    int32_t newer = kNone;
+  };
+
   BlockPool(uint64_t block_bytes, int64_t block_count, PageMemory memory);
-  [[nodiscard]] int64_t index_of(const std::byte* block) const;
+  [[nodiscard]] size_t index(BlockId block) const;
+  Block& in_state(BlockId block, BlockState state);
+  void free_block(BlockId block);
+  void link_newest(BlockId block);
+  void unlink(BlockId block);
 
   uint64_t block_bytes_;
   PageMemory memory_;
-  std::vector<int32_t> free_;   // a stack
-  std::vector<uint8_t> taken_;  // by block: 1 if it is in a table
+  std::vector<Block> blocks_;
+  std::vector<int32_t> free_;  // a stack
+  int32_t oldest_ = kNone;
+  int32_t newest_ = kNone;
+  int64_t idle_count_ = 0;
+  int64_t open_count_ = 0;
 };
 
 }  // namespace cairn

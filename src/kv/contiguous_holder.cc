@@ -2,6 +2,8 @@
 // never out of room; but a short sequence holds on to as much address space as the longest.
 #include <fmt/format.h>
 
+#include <cstring>
+
 #include "base/memory.h"
 #include "kv/holder.h"
 
@@ -13,13 +15,29 @@ class ContiguousHolder final : public KvHolder {
   ContiguousHolder(const KvHolderPlan& plan, PageMemory memory) : plan_(plan), memory_(std::move(memory)) {}
 
   Room grow(SequenceId sequence, KvBlockTable& table, int64_t block_count) override {
+    used_blocks_ += block_count - static_cast<int64_t>(table.size());
     for (auto block = static_cast<int64_t>(table.size()); block < block_count; ++block) {
       table.push_back(address(sequence, block));
     }
     return Room::kOk;
   }
-  void shrink(SequenceId, KvBlockTable& table, int64_t block_count) override {
-    table.resize(static_cast<size_t>(block_count));
+  int64_t truncate(SequenceId, KvBlockTable& table, int64_t positions) override {
+    used_blocks_ -= static_cast<int64_t>(table.size());
+    table.resize(static_cast<size_t>(KvGeometry::blocks_for(positions)));
+    used_blocks_ += static_cast<int64_t>(table.size());
+    return positions;
+  }
+  Room fork(SequenceId, const KvBlockTable& table, int64_t length, SequenceId copy,
+            KvBlockTable& copy_table) override {
+    const int64_t block_count = KvGeometry::blocks_for(length);
+    if (block_count == 0) return Room::kOk;
+    if (grow(copy, copy_table, block_count) == Room::kNoRoom) return Room::kNoRoom;
+    const auto bytes = static_cast<uint64_t>(block_count) * plan_.geometry.block_bytes();
+    std::memcpy(copy_table.front(), table.front(), bytes);
+    return Room::kOk;
+  }
+  [[nodiscard]] uint64_t used_bytes() const override {
+    return static_cast<uint64_t>(used_blocks_) * plan_.geometry.block_bytes();
   }
   [[nodiscard]] uint64_t pool_bytes() const override { return memory_.bytes(); }
   [[nodiscard]] int64_t max_blocks_alone() const override { return plan_.context_blocks; }
@@ -44,6 +62,7 @@ class ContiguousHolder final : public KvHolder {
 
   KvHolderPlan plan_;
   PageMemory memory_;
+  int64_t used_blocks_ = 0;  // of all tables
 };
 
 }  // namespace

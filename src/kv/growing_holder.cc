@@ -26,25 +26,43 @@ class GrowingHolder final : public KvHolder {
     if (!tensor.ok()) return Room::kNoRoom;
 
     if (!table.empty()) std::memcpy(tensor->data(), old_tensor.data(), table.size() * block_bytes);
+    const auto old_count = static_cast<int64_t>(table.size());
     table.clear();
     for (int64_t b = 0; b < block_count; ++b) {
       table.push_back(tensor->data() + static_cast<uint64_t>(b) * block_bytes);
     }
+    used_blocks_ += block_count - old_count;
     pool_bytes_ = pool_bytes_ - old_tensor.bytes() + bytes;
     old_tensor = std::move(*tensor);
     return Room::kOk;
   }
 
   // A cut leaves the tensor as large as it was: a smaller one could only be had by another copy.
-  void shrink(SequenceId sequence, KvBlockTable& table, int64_t block_count) override {
-    table.resize(static_cast<size_t>(block_count));
-    if (block_count > 0) return;
+  int64_t truncate(SequenceId sequence, KvBlockTable& table, int64_t positions) override {
+    used_blocks_ -= static_cast<int64_t>(table.size());
+    table.resize(static_cast<size_t>(KvGeometry::blocks_for(positions)));
+    used_blocks_ += static_cast<int64_t>(table.size());
+    if (positions > 0) return positions;
     PageMemory& tensor = tensors_[static_cast<size_t>(sequence.value)];
     pool_bytes_ -= tensor.bytes();
     tensor = PageMemory();
+    return 0;
+  }
+
+  Room fork(SequenceId, const KvBlockTable& table, int64_t length, SequenceId copy,
+            KvBlockTable& copy_table) override {
+    const int64_t block_count = KvGeometry::blocks_for(length);
+    if (block_count == 0) return Room::kOk;
+    if (grow(copy, copy_table, block_count) == Room::kNoRoom) return Room::kNoRoom;
+    const auto bytes = static_cast<uint64_t>(block_count) * plan_.geometry.block_bytes();
+    std::memcpy(copy_table.front(), table.front(), bytes);
+    return Room::kOk;
   }
 
   [[nodiscard]] uint64_t pool_bytes() const override { return pool_bytes_; }
+  [[nodiscard]] uint64_t used_bytes() const override {
+    return static_cast<uint64_t>(used_blocks_) * plan_.geometry.block_bytes();
+  }
   [[nodiscard]] int64_t max_blocks_alone() const override { return plan_.pool_blocks; }
 
   [[nodiscard]] Status check(std::span<const KvBlockTable> tables) const override {
@@ -70,6 +88,7 @@ class GrowingHolder final : public KvHolder {
   KvHolderPlan plan_;
   std::vector<PageMemory> tensors_;  // by sequence
   uint64_t pool_bytes_ = 0;          // of all tensors
+  int64_t used_blocks_ = 0;          // of all tables
 };
 
 }  // namespace

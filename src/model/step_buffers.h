@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "base/memory.h"
 #include "model/config.h"
@@ -10,7 +9,8 @@
 namespace cairn {
 
 struct StepBuffers {
-  StepBuffers(const Config& config, int64_t max_rows, int64_t max_logit_rows, int thread_count);
+  StepBuffers(const Config& config, int64_t max_rows, int64_t max_logit_rows);
+  [[nodiscard]] static uint64_t bytes_for(const Config& config, int64_t max_rows, int64_t max_logit_rows);
 
   // [max_rows][width], rows without gaps.
   float* residual = nullptr;   // model_dim: the stream that layers add to
@@ -24,13 +24,16 @@ struct StepBuffers {
   float* up = nullptr;         // ffn_dim
   float* cosines = nullptr;    // ropes * rope_dim / 2
   float* sines = nullptr;
-  float* final_rows = nullptr;            // [max_logit_rows][model_dim]
-  std::byte* operand = nullptr;           // of the widest input
-  std::vector<float*> attention_scratch;  // of each thread
+  float* final_rows = nullptr;    // [max_logit_rows][model_dim]
+  std::byte* operand = nullptr;   // of the widest input
 
   [[nodiscard]] uint64_t bytes() const { return memory_.bytes(); }
 
  private:
+  StepBuffers() = default;
+  // Hands out stretches from `base` on (null: only counts). Answers the bytes in all.
+  uint64_t lay_out(const Config& config, int64_t max_rows, int64_t max_logit_rows, std::byte* base);
+
   PageMemory memory_;
 };
 

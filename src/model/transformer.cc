@@ -10,24 +10,25 @@
 #include "kernels/matmul.h"
 #include "model/attention_tiles.h"
 #include "model/rope.h"
+#include "model/step_blocks.h"
 #include "model/step_buffers.h"
 #include "model/weights.h"
 
 namespace cairn {
 
 struct Transformer::Impl {
-  Impl(std::shared_ptr<const Model> m, ThreadPool& t, int64_t max_rows_in, int64_t max_logit_rows_in)
+  Impl(std::shared_ptr<const Model> m, ThreadPool& t, const StepLimits& step_limits)
       : model(std::move(m)),
         config(model->config()),
         weights(model->weights()),
         kernels(model->kernels()),
         threads(t),
-        max_rows(max_rows_in),
-        max_logit_rows(max_logit_rows_in),
-        buffers(config, max_rows, max_logit_rows, threads.thread_count()),
-        tiles(config, max_rows) {
+        limits(step_limits),
+        buffers(config, limits.rows, limits.logit_rows),
+        blocks(limits.rows),
+        tiles(config, limits.rows, limits.sequences, limits.context, threads.thread_count()) {
     for (const RopeConfig& rope : config.ropes) ropes.emplace_back(rope, config.rope_dim);
-    places.resize(static_cast<size_t>(max_rows));
+    places.resize(static_cast<size_t>(limits.rows));
   }
 
   std::shared_ptr<const Model> model;
@@ -35,9 +36,9 @@ struct Transformer::Impl {
   const Weights& weights;
   const Kernels& kernels;
   ThreadPool& threads;
-  int64_t max_rows;
-  int64_t max_logit_rows;
+  StepLimits limits;
   StepBuffers buffers;
+  StepBlocks blocks;
   AttentionTiles tiles;
   std::vector<Rope> ropes;
 
@@ -50,11 +51,12 @@ struct Transformer::Impl {
   int64_t rows = 0;
 
   void forward(const Batch& batch, const KvView& kv, std::span<float> logits);
-  void begin_step(const Batch& batch);
+  void begin_step(const Batch& batch, const KvView& kv);
   void embed(const Batch& batch);
   void turn_angles(int64_t row);
-  void attention_block(const LayerWeights& layer, int64_t index, const Batch& batch, const KvView& kv);
-  void finish_row(const LayerWeights& layer, int64_t index, const KvView& kv, int64_t row);
+  void attention_block(const LayerWeights& layer, int64_t index, const KvView& kv);
+  void finish_row(const LayerWeights& layer, int64_t index, const KvLayerLayout& layout, int64_t row);
+  void rotate_heads(const KvCodec& codec, int64_t head_count, float* heads) const;
   void ffn_block(const LayerWeights& layer);
   void add_projected(const std::vector<float>& bias, const std::vector<float>& post_norm);
   void project_logits(const Batch& batch, std::span<float> logits);
@@ -80,19 +82,19 @@ struct Transformer::Impl {
 
 void Transformer::Impl::forward(const Batch& batch, const KvView& kv, std::span<float> logits) {
   const FloatMode mode;
-  begin_step(batch);
+  begin_step(batch, kv);
   embed(batch);
   for (int64_t index = 0; index < config.layer_count; ++index) {
     const LayerWeights& layer = weights.layers[static_cast<size_t>(index)];
-    attention_block(layer, index, batch, kv);
+    attention_block(layer, index, kv);
     ffn_block(layer);
   }
   project_logits(batch, logits);
 }
 
-void Transformer::Impl::begin_step(const Batch& batch) {
+void Transformer::Impl::begin_step(const Batch& batch, const KvView& kv) {
   rows = static_cast<int64_t>(batch.tokens.size());
-  CHECK(rows <= max_rows && static_cast<int64_t>(batch.logit_rows.size()) <= max_logit_rows);
+  CHECK(rows <= limits.rows && static_cast<int64_t>(batch.logit_rows.size()) <= limits.logit_rows);
   for (size_t s = 0; s < batch.sequences.size(); ++s) {
     const BatchSequence& sequence = batch.sequences[s];
     for (int32_t i = 0; i < sequence.row_count; ++i) {
@@ -100,7 +102,8 @@ void Transformer::Impl::begin_step(const Batch& batch) {
                                                              sequence.first_position + i};
     }
   }
-  tiles.set(batch);
+  blocks.set(batch);
+  tiles.set(blocks, kv);
 }
 
 void Transformer::Impl::embed(const Batch& batch) {
@@ -129,24 +132,30 @@ void Transformer::Impl::turn_angles(int64_t row) {
   }
 }
 
-void Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index, const Batch& batch,
-                                        const KvView& kv) {
+void Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index, const KvView& kv) {
   norm_rows(layer.attention_norm, layer.attention_norm_bias);
   const MatmulJob qkv[] = {{&layer.query.matrix, buffers.query, heads_width()},
                            {&layer.key.matrix, buffers.key, kv_width()},
                            {&layer.value.matrix, buffers.value, kv_width()}};
   const int64_t dim = config.model_dim;
+  const KvLayerLayout& layout = kv.layout.layers[static_cast<size_t>(index)];
   matmul(kernels, threads, {buffers.normed, rows, dim, dim}, qkv, buffers.operand);
-  for_rows([&](int64_t row) { finish_row(layer, index, kv, row); });
-  tiles.attend(kernels, threads, batch, kv, index, buffers);
+  for_rows([&](int64_t row) { finish_row(layer, index, layout, row); });
+  blocks.store(threads, kv, index, {buffers.key, buffers.value});
+  tiles.attend(kernels, threads, kv, index, buffers);
+  blocks.keep_open_rows(kv, index);
+  for_rows([&](int64_t row) {
+    rotate_heads(layout.values.codec, config.head_count, buffers.attended + row * heads_width());
+  });
   const MatmulJob output{&layer.output.matrix, buffers.projected, dim};
   matmul(kernels, threads, {buffers.attended, rows, heads_width(), heads_width()}, {&output, 1},
          buffers.operand);
   add_projected(layer.output.bias, layer.attention_post_norm);
 }
 
-// Bias, norm and turn of a row's query and key heads; its keys and values go to the cache.
-void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, const KvView& kv, int64_t row) {
+// Bias, norm and turn of a row's query, key and value heads: what attention and the cache take.
+void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, const KvLayerLayout& layout,
+                                   int64_t row) {
   float* query = buffers.query + row * heads_width();
   float* key = buffers.key + row * kv_width();
   float* value = buffers.value + row * kv_width();
@@ -162,14 +171,15 @@ void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, con
   const int64_t rope = config.layers[static_cast<size_t>(index)].rope;
   turn_heads(rope, row, config.head_count, query);
   turn_heads(rope, row, config.kv_head_count, key);
+  rotate_heads(layout.keys.codec, config.head_count, query);
+  rotate_heads(layout.keys.codec, config.kv_head_count, key);
+  rotate_heads(layout.values.codec, config.kv_head_count, value);
   kernels.scale(config.attention_scale, heads_width(), query);
-  const auto [sequence, position] = places[static_cast<size_t>(row)];
-  std::byte* block = kv.layer_of_block(sequence, position / kBlockSize, index);
-  for (int64_t h = 0; h < config.kv_head_count; ++h) {
-    const KvSlot slot{kv.layout.type, static_cast<int32_t>(dim), position % kBlockSize,
-                      block + kv.layout.keys_offset(h), block + kv.layout.values_offset(h)};
-    kernels.store_kv(slot, key + h * dim, value + h * dim);
-  }
+}
+
+void Transformer::Impl::rotate_heads(const KvCodec& codec, int64_t head_count, float* heads) const {
+  if (codec.rotation == KvRotation::kNone) return;
+  for (int64_t h = 0; h < head_count; ++h) kv_hadamard(heads + h * config.head_dim, config.head_dim);
 }
 
 void Transformer::Impl::ffn_block(const LayerWeights& layer) {
@@ -245,15 +255,18 @@ void Transformer::Impl::turn_heads(int64_t rope, int64_t row, int64_t head_count
     turn(buffers.cosines + at, buffers.sines + at, pairs, heads + h * config.head_dim);
 }
 
-Transformer::Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, int64_t max_rows,
-                         int64_t max_logit_rows)
-    : impl_(std::make_unique<Impl>(std::move(model), threads, max_rows, max_logit_rows)) {}
+Transformer::Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, const StepLimits& limits)
+    : impl_(std::make_unique<Impl>(std::move(model), threads, limits)) {}
 Transformer::~Transformer() = default;
 
 void Transformer::forward(const Batch& batch, const KvView& kv, std::span<float> logits) {
   impl_->forward(batch, kv, logits);
 }
-int64_t Transformer::max_rows() const { return impl_->max_rows; }
-uint64_t Transformer::work_bytes() const { return impl_->buffers.bytes(); }
+const StepLimits& Transformer::limits() const { return impl_->limits; }
+uint64_t Transformer::work_bytes() const { return impl_->buffers.bytes() + impl_->tiles.bytes(); }
+uint64_t Transformer::work_bytes_for(const Config& config, const StepLimits& limits, int thread_count) {
+  return StepBuffers::bytes_for(config, limits.rows, limits.logit_rows) +
+         AttentionTiles::bytes_for(config, limits.sequences, limits.context, thread_count);
+}
 
 }  // namespace cairn

@@ -12,12 +12,18 @@ namespace cairn {
 
 class ThreadPool;
 
+// How large a step may be.
+struct StepLimits {
+  int64_t rows = 1;        // of all sequences together
+  int64_t logit_rows = 1;  // rows whose logits are wanted
+  int64_t sequences = 1;
+  int64_t context = 1;  // positions of a sequence
+};
+
 class Transformer {
  public:
-  // Work buffers are sized here, once: a step has at most `max_rows` rows and `max_logit_rows` rows with
-  // logits. Nothing is allocated later.
-  Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, int64_t max_rows,
-              int64_t max_logit_rows);
+  // Work buffers are sized here, once. Nothing is allocated later.
+  Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, const StepLimits& limits);
   ~Transformer();
 
   // Runs `batch`: reads the keys and values of earlier positions through `kv`, stores those of its own rows
@@ -25,8 +31,11 @@ class Transformer {
   // batch.logit_rows[i] to logits[i * vocab_size ...].
   void forward(const Batch& batch, const KvView& kv, std::span<float> logits);
 
-  [[nodiscard]] int64_t max_rows() const;
+  [[nodiscard]] const StepLimits& limits() const;
   [[nodiscard]] uint64_t work_bytes() const;
+  // What work_bytes() will be, without a model's weights.
+  [[nodiscard]] static uint64_t work_bytes_for(const Config& config, const StepLimits& limits,
+                                               int thread_count);
 
  private:
   struct Impl;

@@ -1,0 +1,66 @@
+// StepBlocks: the blocks that a step's rows lie in, and how keys and values get there. For transformer.cc.
+//
+// Rows of a codec that works row by row are written in their final form. Where a codec seals whole blocks, rows
+// are written to f32 tiles (open rows) and encoded when the block's last position is filled, layer by layer: so
+// later blocks of the same step read the encoded form, while the block's own queries read its open rows. Those of
+// the block in which a sequence's step begins are kept in the cache from step to step; those of further blocks
+// are kept until the layer's attention is done, and only the last, unfinished block's go to the cache then.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/batch.h"
+
+namespace cairn {
+
+class ThreadPool;
+
+// Consecutive rows of one sequence that lie in one block.
+struct StepBlock {
+  int32_t sequence = 0;
+  int32_t block = 0;  // of the sequence
+  int32_t first_row = 0;
+  int32_t row_count = 0;
+  int32_t first_position = 0;
+  int32_t slot = kOwnSlot;  // of KvView::step_slots; kOwnSlot: KvSequenceView::open
+
+  static constexpr int32_t kOwnSlot = -1;
+  [[nodiscard]] int32_t end_position() const { return first_position + row_count; }
+  [[nodiscard]] bool is_filled() const { return end_position() % kBlockSize == 0; }
+};
+
+// A layer's new rows: [rows][kv_head_count * head_dim] each.
+struct NewRows {
+  const float* keys = nullptr;
+  const float* values = nullptr;
+};
+
+class StepBlocks {
+ public:
+  explicit StepBlocks(int64_t max_rows);
+
+  void set(const Batch& batch);
+  [[nodiscard]] const std::vector<StepBlock>& blocks() const { return blocks_; }
+
+  // Stores a layer's rows, and seals the blocks that they fill.
+  void store(ThreadPool& threads, const KvView& kv, int64_t layer, const NewRows& rows) const;
+  // After the layer's attention: the open rows that the next step needs go to the cache.
+  void keep_open_rows(const KvView& kv, int64_t layer) const;
+
+  // The open rows of one KV head, f32 tiles; null where this side has none in this layer.
+  struct OpenTiles {
+    std::byte* keys = nullptr;
+    std::byte* values = nullptr;
+  };
+  [[nodiscard]] static OpenTiles open_tiles(const KvView& kv, const StepBlock& block, int64_t layer,
+                                            int64_t kv_head);
+
+ private:
+  static void store_head(const KvView& kv, const StepBlock& block, int64_t layer, int64_t kv_head,
+                         const NewRows& rows);
+
+  std::vector<StepBlock> blocks_;
+};
+
+}  // namespace cairn
