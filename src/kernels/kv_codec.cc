@@ -1,5 +1,9 @@
 #include "kernels/kv_codec.h"
 
+#include <bit>
+
+#include "base/check.h"
+
 namespace cairn {
 namespace {
 
@@ -25,6 +29,25 @@ KvTileShape kv_tile_shape(const KvCodec& codec, KvSide side, int32_t head_dim) {
   const int64_t minima_bytes = kv_has_minimum(codec.format) ? 2 * shape.scale_count : 0;
   shape.bytes = round_up(shape.minima_offset + minima_bytes, 64);
   return shape;
+}
+
+// Sylvester's matrix as butterflies, log2(n) rounds of sums and differences. Scaled first: sums of finite
+// numbers then stay as far from overflow as they can.
+void kv_hadamard(float* row, int64_t n) {
+  CHECK(n > 0 && std::has_single_bit(static_cast<uint64_t>(n)));
+  float factor = 1;  // 1 / sqrt(n)
+  for (int64_t m = n; m > 1; m /= 4) factor *= m == 2 ? 0x1.6A09E6p-1F : 0.5F;
+  for (int64_t i = 0; i < n; ++i) row[i] *= factor;
+  for (int64_t half = 1; half < n; half *= 2) {
+    for (int64_t low = 0; low < n; low += 2 * half) {
+      for (int64_t i = low; i < low + half; ++i) {
+        const float a = row[i];
+        const float b = row[i + half];
+        row[i] = a + b;
+        row[i + half] = a - b;
+      }
+    }
+  }
 }
 
 }  // namespace cairn

@@ -1,4 +1,5 @@
-// What the block quantisers share: rounding and scales. For small_quants.cc and k_quants.cc only.
+// What the quantisers of weights and of the cache share: rounding and scales. For small_quants.cc,
+// k_quants.cc and kv_encode.cc only.
 #pragma once
 
 #include <algorithm>
