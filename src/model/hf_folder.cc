@@ -25,6 +25,7 @@ struct HfFolder::Impl {
   std::vector<MappedFile> files;
   uint64_t file_bytes = 0;
   TensorTable tensors;
+  std::optional<TensorType> imagined_type;
 };
 
 namespace {
@@ -189,6 +190,15 @@ Result<HfFolder> HfFolder::open(const std::string& directory) {
   impl->tensors = std::move(*table);
   return HfFolder(std::move(impl));
 }
+
+HfFolder HfFolder::without_weights(boost::json::object config, TensorType type) {
+  auto impl = std::make_unique<Impl>();
+  impl->config = std::move(config);
+  impl->imagined_type = type;
+  return HfFolder(std::move(impl));
+}
+
+std::optional<TensorType> HfFolder::imagined_type() const { return impl_->imagined_type; }
 
 const boost::json::object& HfFolder::config() const { return impl_->config; }
 
