@@ -19,7 +19,8 @@ struct CommonOptions {
   std::optional<Isa> isa;                      // --isa; absent: the best of this machine
   std::optional<int> thread_count;             // -t, at least 1; absent: all usable physical cores
   KvHolding kv_holding = KvHolding::kPaged;    // --cache
-  KvType kv_type = KvType::kF16;               // --kv
+  KvPlan kv_plan;                              // --kv
+  KvSharing sharing = KvSharing::kPrefixes;    // --no-sharing
   std::optional<int64_t> context;              // -c, at least 1; absent: min(the model's, kDefaultContext)
   int64_t prefill_chunk = 512;                 // --prefill-chunk, at least 1
   OutputForm output_form = OutputForm::kText;  // --json

@@ -21,7 +21,7 @@ boost::json::object settings(const GenerateReport& report) {
           {"threads", report.opened.threads->thread_count()},
           {"context", report.engine.context},
           {"cache", kv_holding_name(report.engine.holding)},
-          {"kv", kv_type_name(report.engine.kv_type)},
+          {"kv", report.engine.kv_plan.text()},
           {"prefill_chunk", report.engine.prefill_chunk},
           {"seed", report.seed},
           {"temperature", report.options.sampling.temperature}};

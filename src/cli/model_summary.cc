@@ -38,12 +38,14 @@ std::vector<TensorTypeCount> count_types(std::span<const Tensor> tensors) {
 
 std::vector<KvCost> kv_costs(const Config& config) {
   std::vector<KvCost> costs;
-  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kBF16}) {
+  for (const char* text : {"f32", "f16", "int8", "int4"}) {
+    const auto plan = KvPlan::parse(text);
+    if (!plan.ok()) continue;
     const auto geometry = KvGeometry::make({.layer_count = config.layer_count,
                                             .kv_head_count = config.kv_head_count,
                                             .head_dim = config.head_dim,
-                                            .type = type});
-    if (geometry.ok()) costs.push_back({std::string(kv_type_name(type)), geometry->position_bytes()});
+                                            .plan = *plan});
+    if (geometry.ok()) costs.push_back({text, geometry->position_bytes()});
   }
   return costs;
 }

@@ -87,7 +87,8 @@ Result<EngineOptions> engine_options(const CommonOptions& options, const Model& 
   CAIRN_ASSIGN_OR_RETURN(const int64_t context, chosen_context(options, model.config()));
   const uint64_t available_bytes = memory_facts().available_bytes;
   EngineOptions engine{.holding = options.kv_holding,
-                       .kv_type = options.kv_type,
+                       .sharing = options.sharing,
+                       .kv_plan = options.kv_plan,
                        .context = context,
                        .prefill_chunk = options.prefill_chunk};
   if (available_bytes > 0) engine.available_bytes = available_bytes;
@@ -100,7 +101,7 @@ std::string describe_choices(const OpenModel& opened, const EngineOptions& optio
                      printable_path(opened.path), opened.model->config().family,
                      human_bytes(opened.model->file_bytes()), isa_name(opened.kernels->isa), threads,
                      threads == 1 ? "" : "s", options.context, kv_holding_name(options.holding),
-                     kv_type_name(options.kv_type), human_bytes(cache.pool_bytes()));
+                     options.kv_plan.text(), human_bytes(cache.pool_bytes()));
 }
 
 }  // namespace cairn

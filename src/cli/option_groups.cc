@@ -5,6 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <charconv>
 
+#include "cli/kv_plan_option.h"
 #include "cli/token_list.h"
 
 namespace cairn {
@@ -87,9 +88,13 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       ->type_name("NAME");
   add_parsed(
       app, "--kv",
-      [&common](const std::string& name) { common.kv_type = value_or_throw("--kv", parse_kv_type(name)); },
-      "How they are stored: f32, f16, bf16 (default: f16)")
-      ->type_name("NAME");
+      [&common](const std::string& text) { common.kv_plan = value_or_throw("--kv", read_kv_plan(text)); },
+      "How they are stored: f32, f16, bf16, fp8, int8, int4, int3, int2, k=...,v=..., by layers, or @FILE "
+      "(default: f16)")
+      ->type_name("PLAN");
+  app.add_flag_callback(
+      "--no-sharing", [&common] { common.sharing = KvSharing::kNone; },
+      "Do not look for what the cache has already of a prompt");
   take_count(app.add_option("--prefill-chunk", common.prefill_chunk,
                             "Prompt positions that are run at once (default: 512)"),
              1);

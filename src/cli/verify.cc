@@ -26,13 +26,13 @@ Result<std::vector<Isa>> chosen_isas(const CommonOptions& common) {
 // What the command line asks for comes first; the others are compared with it.
 LawOptions law_options(const VerifyOptions& options) {
   LawOptions laws{.position_count = options.position_count,
-                  .kv_types = {options.common.kv_type},
+                  .kv_plans = {options.common.kv_plan},
                   .thread_counts = {chosen_thread_count(options.common)},
                   .seed = options.seed};
   const auto add = [](auto& list, auto value) {
     if (std::ranges::find(list, value) == list.end()) list.push_back(value);
   };
-  for (const KvType type : {KvType::kF16, KvType::kF32, KvType::kBF16}) add(laws.kv_types, type);
+  for (const KvPlan& plan : default_law_plans()) add(laws.kv_plans, plan);
   for (const int count : {1, 2, usable_core_count()}) add(laws.thread_counts, count);
   return laws;
 }

@@ -69,7 +69,7 @@ Result<std::vector<LawRow>> check_made(const std::string& path, Isa isa, LawOpti
   CAIRN_ASSIGN_OR_RETURN(const auto model, Model::load(path, kernels_for(isa), threads));
   laws.text_kind = TextKind::kRandom;
   const bool is_slow = isa == Isa::kScalar;
-  if (is_slow) laws.kv_types.resize(1);
+  if (is_slow) laws.kv_plans.resize(1);
   if (!laws.position_count.has_value()) laws.position_count = is_slow ? kScalarPositions : kFamilyPositions;
   return check_laws(model, laws);
 }

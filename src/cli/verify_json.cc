@@ -32,7 +32,7 @@ boost::json::value number(float value) {
 boost::json::object row_object(const LawRow& row) {
   boost::json::object object{{"law", row.law},
                              {"what", row.what},
-                             {"kv_type", kv_type_name(row.kv_type)},
+                             {"kv", row.kv_plan.text()},
                              {"outcome", outcome_name(row.outcome)},
                              {"position_count", row.position_count},
                              {"logit_count", row.logit_count}};

@@ -62,7 +62,7 @@ std::vector<Line> lines_of_way(const std::vector<LawRow>& rows, const std::strin
   for (const LawRow& row : rows) {
     if (row.what != what) continue;
     Line& line = line_with(lines, result_text(row));
-    line.variants.emplace_back(kv_type_name(row.kv_type));
+    line.variants.emplace_back(row.kv_plan.text());
     add_to(line, row);
   }
   return lines;
@@ -73,7 +73,7 @@ std::string result_of_model(const VerifiedModel& model) {
   if (!model.not_applicable.empty()) return "not applicable: " + model.not_applicable;
   const auto bad = std::ranges::find_if(model.rows, is_bad);
   if (bad == model.rows.end()) return "equal";
-  return fmt::format("{}, {} rows: {}", bad->what, kv_type_name(bad->kv_type), result_text(*bad));
+  return fmt::format("{}, {}: {}", bad->what, bad->kv_plan.text(), result_text(*bad));
 }
 
 bool is_same_model(const VerifiedModel& a, const VerifiedModel& b) {
@@ -110,7 +110,7 @@ std::string ways_table(std::span<const VerifiedModel> models) {
   Table table({{"isa"},
                {"law", Align::kRight},
                {"what was varied"},
-               {"row types"},
+               {"KV plans"},
                {"positions", Align::kRight},
                {"logits", Align::kRight},
                {"result"}});

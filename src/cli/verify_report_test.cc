@@ -7,9 +7,9 @@
 namespace cairn {
 namespace {
 
-LawRow row_of(const std::string& what, KvType type, LawOutcome outcome) {
+LawRow row_of(const std::string& what, const char* plan, LawOutcome outcome) {
   LawRow row{
-      .law = 2, .what = what, .kv_type = type, .outcome = outcome, .position_count = 3, .logit_count = 1500};
+      .law = 2, .what = what, .kv_plan = *KvPlan::parse(plan), .outcome = outcome, .position_count = 3, .logit_count = 1500};
   if (outcome == LawOutcome::kDifferent) row.difference = LogitDifference{0, 12, 5, 1.25F, 1.5F};
   if (outcome == LawOutcome::kNotApplicable) row.remark = "too short";
   return row;
@@ -18,9 +18,9 @@ LawRow row_of(const std::string& what, KvType type, LawOutcome outcome) {
 std::vector<VerifiedModel> sound_models() {
   return {{.name = "m.gguf",
            .isa = Isa::kScalar,
-           .rows = {row_of("prefill chunk 7", KvType::kF16, LawOutcome::kEqual),
-                    row_of("prefill chunk 7", KvType::kF32, LawOutcome::kEqual),
-                    row_of("preempted", KvType::kF16, LawOutcome::kNotApplicable)}}};
+           .rows = {row_of("prefill chunk 7", "f16", LawOutcome::kEqual),
+                    row_of("prefill chunk 7", "f32", LawOutcome::kEqual),
+                    row_of("preempted", "f16", LawOutcome::kNotApplicable)}}};
 }
 
 TEST(VerifyReport, RowTypesThatAgreeShareALine) {
@@ -34,7 +34,7 @@ TEST(VerifyReport, RowTypesThatAgreeShareALine) {
 
 TEST(VerifyReport, ADifferenceHasALineOfItsOwnAndAPlace) {
   auto models = sound_models();
-  models[0].rows[1] = row_of("prefill chunk 7", KvType::kF32, LawOutcome::kDifferent);
+  models[0].rows[1] = row_of("prefill chunk 7", "f32", LawOutcome::kDifferent);
   EXPECT_EQ(
       ways_table(models),
       "isa     law  what was varied  row types  positions  logits  result\n"
@@ -59,7 +59,7 @@ TEST(VerifyReport, InstructionSetsThatAgreeShareALine) {
 
 TEST(VerifyReport, JsonHasEveryRow) {
   auto models = sound_models();
-  models[0].rows[1] = row_of("prefill chunk 7", KvType::kF32, LawOutcome::kDifferent);
+  models[0].rows[1] = row_of("prefill chunk 7", "f32", LawOutcome::kDifferent);
   const auto object = boost::json::parse(verify_json(models)).as_object();
   EXPECT_FALSE(object.at("equal").as_bool());
   EXPECT_EQ(object.at("bad_row_count").to_number<int>(), 1);
@@ -67,7 +67,7 @@ TEST(VerifyReport, JsonHasEveryRow) {
   ASSERT_EQ(rows.size(), 3U);
   EXPECT_EQ(rows[1].as_object().at("outcome").as_string(), "different");
   EXPECT_EQ(rows[1].as_object().at("difference").as_object().at("position").to_number<int>(), 12);
-  EXPECT_EQ(rows[0].as_object().at("kv_type").as_string(), "f16");
+  EXPECT_EQ(rows[0].as_object().at("kv").as_string(), "f16");
 }
 
 }  // namespace

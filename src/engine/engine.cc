@@ -54,8 +54,10 @@ Result<std::unique_ptr<KvCache>> Engine::make_cache(const KvShape& shape, const 
   CAIRN_RETURN_IF_ERROR(check_options(options));
   return KvCache::create({.shape = shape,
                           .holding = options.holding,
+                          .sharing = options.sharing,
                           .context = options.context,
                           .max_sequences = options.max_sequences,
+                          .step_rows = std::max<int64_t>(step_rows(options), 1),
                           .pool_bytes = options.pool_bytes,
                           .available_bytes = options.available_bytes});
 }
@@ -120,6 +122,9 @@ Status Engine::check(const Request& request) const {
   if (request.max_tokens.has_value() && *request.max_tokens < 0) {
     return invalid_argument(fmt::format("max tokens is {}: it must be at least 0", *request.max_tokens));
   }
+  if (request.picks == Picks::kByCaller && request.on_text) {
+    return invalid_argument("a request whose caller picks the tokens cannot be told text");
+  }
   if (std::any_of(request.stop_strings.begin(), request.stop_strings.end(),
                   [](const std::string& stop) { return stop.empty(); })) {
     return invalid_argument("a stop string is empty: leave it out");
@@ -136,15 +141,21 @@ Result<RequestId> Engine::submit(Request request) {
   if (session != nullptr && session->busy) {
     return invalid_argument("a request runs in this session already: wait for its end");
   }
+  std::vector<TokenId> tokens = request.prompt;
+  CAIRN_ASSIGN_OR_RETURN(const RequestId id, start(std::move(request), std::move(tokens)));
+  if (session != nullptr) continue_session(*session, *live_.back());
+  return id;
+}
 
+// `tokens` are the prompt; the request has been checked.
+Result<RequestId> Engine::start(Request request, std::vector<TokenId> tokens) {
   const RequestId id{next_id_++};
-  const auto prompt_count = static_cast<int64_t>(request.prompt.size());
+  const auto prompt_count = static_cast<int64_t>(tokens.size());
   // The last token is never run, so one more than the context's positions can be generated.
   const int64_t most = context() - prompt_count + 1;
   const int64_t max_tokens = std::min(most, request.max_tokens.value_or(most));
   if (!request.sampling.seed.has_value()) request.sampling.seed = random_bits(options_.seed, id.value, 0);
 
-  std::vector<TokenId> tokens = request.prompt;
   tokens.reserve(static_cast<size_t>(prompt_count + max_tokens));
   StopMatcher stops(request.stop_strings);
   auto sequence = std::make_unique<Sequence>(
@@ -158,25 +169,90 @@ Result<RequestId> Engine::submit(Request request) {
                .submitted_ns = clock_->now_ns()});
   sequence->stats.prompt_tokens = prompt_count;
   sequence->stats.scores_by_layer.assign(layer_windows_.size(), 0);
-  if (session != nullptr) continue_session(*session, *sequence);
   live_.push_back(std::move(sequence));
   needs_.reserve(live_.capacity());
   return id;
 }
 
-bool Engine::cancel(RequestId id) {
-  for (const auto& sequence : live_) {
-    if (sequence->id != id || sequence->finished) continue;
-    sequence->cancelled = true;
-    return true;
+Result<RequestId> Engine::fork(RequestId parent_id, Request request) {
+  const Sequence* parent = find_sequence(parent_id);
+  if (parent == nullptr) return not_found("there is no such request to fork");
+  if (!request.prompt.empty() || request.session.has_value()) {
+    return invalid_argument("a fork goes on from its parent's tokens: it has no prompt and no session of its own");
   }
-  return false;
+  request.prompt = parent->tokens;
+  request.salt = parent->request.salt;
+  CAIRN_RETURN_IF_ERROR(check(request));
+  CAIRN_ASSIGN_OR_RETURN(const RequestId id, start(std::move(request), parent->tokens));
+  Sequence& child = *live_.back();
+  if (!parent->kv) return id;
+  child.kv = cache_->fork(parent->kv);
+  if (!child.kv) return id;  // no room now: it will find what it can of the prefix
+  // The last token runs again, for its logits.
+  const int64_t again = child.prompt_count - 1;
+  if (cache_->length(child.kv) > again) cache_->truncate(child.kv, again);
+  child.stats.reused_tokens = cache_->length(child.kv);
+  child.scored = child.stats.reused_tokens;
+  return id;
+}
+
+Status Engine::extend(RequestId id, std::span<const TokenId> tokens) {
+  Sequence* sequence = find_waiting(id);
+  if (sequence == nullptr) return not_found("no such request waits for tokens");
+  if (tokens.empty()) return invalid_argument("no tokens are given to go on with");
+  CAIRN_RETURN_IF_ERROR(check_tokens("token", tokens, pass_->vocab_size()));
+  const auto count = static_cast<int64_t>(tokens.size());
+  if (sequence->stats.generated_tokens + count > sequence->max_tokens) {
+    return invalid_argument(fmt::format("{} more tokens are too many: the request may have {} in all", count,
+                                        sequence->max_tokens));
+  }
+  sequence->tokens.insert(sequence->tokens.end(), tokens.begin(), tokens.end());
+  sequence->stats.generated_tokens += count;
+  sequence->waits = false;
+  if (sequence->stats.generated_tokens == sequence->max_tokens) finish(*sequence, FinishReason::kLength);
+  return {};
+}
+
+Status Engine::roll_back(RequestId id, int64_t length) {
+  Sequence* sequence = find_waiting(id);
+  if (sequence == nullptr) return not_found("no such request waits for tokens");
+  const auto count = static_cast<int64_t>(sequence->tokens.size());
+  if (length < sequence->prompt_count || length >= count) {
+    return invalid_argument(fmt::format("a request of {} tokens, {} of them its prompt, cannot go back to {}", count,
+                                        sequence->prompt_count, length));
+  }
+  sequence->tokens.resize(static_cast<size_t>(length));
+  sequence->stats.generated_tokens = length - sequence->prompt_count;
+  sequence->waits = false;
+  if (sequence->kv && cache_->length(sequence->kv) >= length) cache_->truncate(sequence->kv, length - 1);
+  sequence->scored = std::min(sequence->scored, length - 1);
+  return {};
+}
+
+bool Engine::waits() const {
+  return std::ranges::all_of(live_, [](const auto& sequence) { return sequence->waits && !sequence->cancelled; });
+}
+
+Sequence* Engine::find_sequence(RequestId id) const {
+  const auto found = std::ranges::find_if(live_, [id](const auto& sequence) { return sequence->id == id; });
+  return found == live_.end() || (*found)->finished ? nullptr : found->get();
+}
+
+Sequence* Engine::find_waiting(RequestId id) const {
+  Sequence* sequence = find_sequence(id);
+  return sequence != nullptr && sequence->waits && !sequence->cancelled ? sequence : nullptr;
+}
+
+bool Engine::cancel(RequestId id) {
+  Sequence* sequence = find_sequence(id);
+  if (sequence == nullptr) return false;
+  sequence->cancelled = true;
+  return true;
 }
 
 const RequestStats* Engine::stats(RequestId id) const {
-  const auto found =
-      std::find_if(live_.begin(), live_.end(), [id](const auto& sequence) { return sequence->id == id; });
-  return found == live_.end() || (*found)->finished ? nullptr : &(*found)->stats;
+  const Sequence* sequence = find_sequence(id);
+  return sequence == nullptr ? nullptr : &sequence->stats;
 }
 
 SessionId Engine::open_session() {
@@ -188,7 +264,6 @@ SessionId Engine::open_session() {
 void Engine::close_session(SessionId id) {
   Session* session = find_session(id);
   if (session == nullptr) return;
-  if (session->kv.has_value()) cache_->close(*session->kv);
   sessions_.erase(sessions_.begin() + (session - sessions_.data()));
 }
 
@@ -203,25 +278,23 @@ Session* Engine::find_session(std::optional<SessionId> id) {
 // are what the first token is picked from.
 void Engine::continue_session(Session& session, Sequence& sequence) {
   session.busy = true;
-  if (!session.kv.has_value()) return;
+  if (!session.kv) return;
   const std::span<const TokenId> prompt = sequence.request.prompt;
   const std::span<const TokenId> again = prompt.first(prompt.size() - 1);
   const auto differs =
       std::mismatch(again.begin(), again.end(), session.tokens.begin(), session.tokens.end());
-  const int64_t common = differs.first - again.begin();
-  cache_->truncate(*session.kv, common);
-  sequence.kv = std::exchange(session.kv, std::nullopt);
-  sequence.scored = common;
-  sequence.stats.reused_tokens = common;
+  const int64_t kept = cache_->truncate(session.kv, differs.first - again.begin());
+  sequence.kv = std::move(session.kv);
+  sequence.scored = kept;
+  sequence.stats.reused_tokens = kept;
   session.tokens.clear();
 }
 
 // Rows that only wait for a next turn are the first to go; of those, the ones that have waited longest.
 bool Engine::drop_an_idle_session() {
   for (Session& session : sessions_) {
-    if (!session.kv.has_value()) continue;
-    cache_->close(*session.kv);
-    session.kv.reset();
+    if (!session.kv) continue;
+    session.kv = {};
     session.tokens.clear();
     return true;
   }

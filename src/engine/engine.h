@@ -33,7 +33,8 @@ class ThreadPool;
 
 struct EngineOptions {
   KvHolding holding = KvHolding::kPaged;
-  KvType kv_type = KvType::kF16;
+  KvSharing sharing = KvSharing::kPrefixes;
+  KvPlan kv_plan;
   int64_t context = 0;                 // positions of a sequence at most; 0 < context <= the model's own
   int64_t max_sequences = 1;           // how many run at once; more may be submitted, they wait
   int64_t prefill_chunk = 512;         // prompt rows in a step at most; without a cache a prompt is never cut
@@ -70,6 +71,17 @@ class Engine {
   // Takes the request, or says what is wrong with it (kInvalidArgument: empty prompt, prompt longer than the
   // context, token outside the vocabulary, a parameter; kNotFound: the session). Nothing runs before step().
   Result<RequestId> submit(Request request);
+  // A request that goes on from all that the live request `parent` has so far, prompt and generated tokens, and
+  // shares its rows; `request.prompt` and `request.session` must be empty. Parallel samples and beams begin so.
+  // Errors: as submit; kNotFound: the parent.
+  Result<RequestId> fork(RequestId parent, Request request);
+  // Of a request with Picks::kByCaller that waits: these are its next tokens. Errors: kNotFound (no such request, or
+  // it does not wait), kInvalidArgument (no tokens, one outside the vocabulary, more than the context holds).
+  Status extend(RequestId id, std::span<const TokenId> tokens);
+  // Likewise: its tokens end before `length` (1 <= length < what it has): what was tried is taken back, and the
+  // logits after its last token are told again.
+  Status roll_back(RequestId id, int64_t length);
+
   // One step: schedule, run, settle. Does nothing where idle().
   void step();
   // The request ends in the next step (in this one, if called from a callback); false where it has ended
@@ -78,6 +90,8 @@ class Engine {
   // What the request has done so far, in callbacks too; null where it has ended.
   [[nodiscard]] const RequestStats* stats(RequestId id) const;
   [[nodiscard]] bool idle() const { return live_.empty(); }
+  // Whether step() would do nothing: idle, or all requests wait for their callers (extend).
+  [[nodiscard]] bool waits() const;
 
   // A conversation: between its requests its rows stay, unless memory is needed (then they are computed
   // again).
@@ -98,21 +112,29 @@ class Engine {
                                                   std::unique_ptr<KvCache> cache);
 
   [[nodiscard]] Status check(const Request& request) const;
+  Result<RequestId> start(Request request, std::vector<TokenId> tokens);
+  [[nodiscard]] Sequence* find_sequence(RequestId id) const;
+  [[nodiscard]] Sequence* find_waiting(RequestId id) const;
   [[nodiscard]] Session* find_session(std::optional<SessionId> id);
   void continue_session(Session& session, Sequence& sequence);
   bool drop_an_idle_session();
 
   // The parts of a step, in order.
   void retire_cancelled();
+  void admit();
   bool schedule();
   void run();
   void settle();
 
+  [[nodiscard]] bool waits_for_prefix(size_t index) const;
+  bool begin_rows(size_t index);
+  void take_back(Sequence& sequence);
   [[nodiscard]] SequenceNeed need_of(const Sequence& sequence) const;
   [[nodiscard]] int64_t logit_row_count(const Sequence& sequence, int64_t row_count) const;
   // Answers how many logit rows were the sequence's.
   int64_t settle_rows(Sequence& sequence, int64_t row_count, int64_t first_logit_row);
   void count_rows(Sequence& sequence, int64_t first, int64_t row_count);
+  void note_pick(Sequence& sequence);
   void pick_token(Sequence& sequence, std::span<const float> logits);
   void deliver(Sequence& sequence, TokenId token);
   void finish(Sequence& sequence, FinishReason reason, Status status = {},

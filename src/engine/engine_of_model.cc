@@ -20,12 +20,15 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
   const KvShape shape{.layer_count = config.layer_count,
                       .kv_head_count = config.kv_head_count,
                       .head_dim = config.head_dim,
-                      .type = options.kv_type};
+                      .plan = options.kv_plan};
   // First the cache: it checks the options, and says best what there is no memory for.
   CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(shape, options));
   Tokenizer tokenizer = model->tokenizer();
-  auto pass = std::make_unique<TransformerPass>(std::move(model), threads, step_rows(options),
-                                                step_logit_rows(options));
+  auto pass = std::make_unique<TransformerPass>(std::move(model), threads,
+                                                ForwardLimits{.rows = step_rows(options),
+                                                           .logit_rows = step_logit_rows(options),
+                                                           .sequences = options.max_sequences,
+                                                           .context = options.context});
   return assemble({.pass = std::move(pass),
                    .kv_shape = shape,
                    .layer_windows = std::move(layer_windows),

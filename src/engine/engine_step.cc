@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -29,26 +30,14 @@ class Engine::CacheRoom final : public RoomKeeper {
   // Room for the whole sequence, not only for the rows of this step: a prompt that was begun can be finished.
   Room make_room(int32_t index) override {
     Sequence& sequence = *engine_.live_[static_cast<size_t>(index)];
-    KvCache& cache = *engine_.cache_;
-    const bool is_new = !sequence.kv.has_value();
-    while (!sequence.kv.has_value()) {
-      sequence.kv = cache.open();
-      if (!sequence.kv.has_value() && !engine_.drop_an_idle_session()) return Room::kNoRoom;
-    }
     const auto positions = static_cast<int64_t>(sequence.tokens.size());
-    while (cache.reserve(*sequence.kv, positions) == Room::kNoRoom) {
-      if (engine_.drop_an_idle_session()) continue;
-      if (is_new) cache.close(*std::exchange(sequence.kv, std::nullopt));
-      return Room::kNoRoom;
+    while (engine_.cache_->reserve(sequence.kv, positions) == Room::kNoRoom) {
+      if (!engine_.drop_an_idle_session()) return Room::kNoRoom;
     }
     return Room::kOk;
   }
 
-  void take_back(int32_t index) override {
-    Sequence& sequence = *engine_.live_[static_cast<size_t>(index)];
-    engine_.cache_->close(*std::exchange(sequence.kv, std::nullopt));
-    ++sequence.stats.preemptions;
-  }
+  void take_back(int32_t index) override { engine_.take_back(*engine_.live_[static_cast<size_t>(index)]); }
 
  private:
   Engine& engine_;
@@ -69,17 +58,72 @@ void Engine::retire_cancelled() {
   std::erase_if(live_, [](const auto& sequence) { return sequence->finished; });
 }
 
+void Engine::take_back(Sequence& sequence) {
+  sequence.kv = {};
+  ++sequence.stats.preemptions;
+}
+
+// Whether an earlier request is about to compute a block that this one could find: then it waits for it.
+bool Engine::waits_for_prefix(size_t index) const {
+  if (options_.sharing == KvSharing::kNone || options_.holding != KvHolding::kPaged) return false;
+  const Sequence& sequence = *live_[index];
+  if (sequence.request.logits_wanted == LogitsWanted::kEveryPosition) return false;
+  for (size_t j = 0; j < index; ++j) {
+    const Sequence& earlier = *live_[j];
+    if (earlier.finished || earlier.waits || earlier.request.salt != sequence.request.salt) continue;
+    const auto differs = std::ranges::mismatch(sequence.tokens, earlier.tokens);
+    const int64_t common = differs.in1 - sequence.tokens.begin();
+    const int64_t findable = std::min<int64_t>(common, std::ssize(sequence.tokens) - 1) / kBlockSize * kBlockSize;
+    const int64_t held = earlier.kv ? cache_->length(earlier.kv) : 0;
+    if (held < findable) return true;
+  }
+  return false;
+}
+
+// A place in the cache, with what it holds already of the sequence's beginning. A later sequence gives its place up.
+bool Engine::begin_rows(size_t index) {
+  Sequence& sequence = *live_[index];
+  std::span<const TokenId> findable = sequence.tokens;
+  if (sequence.request.logits_wanted == LogitsWanted::kEveryPosition) {
+    // Rows whose logits are still to be told must run.
+    findable = findable.first(std::min(findable.size(), static_cast<size_t>(sequence.scored) + 1));
+  }
+  while (true) {
+    sequence.kv = cache_->match(findable, sequence.request.salt);
+    if (sequence.kv) break;
+    if (drop_an_idle_session()) continue;
+    size_t later = live_.size() - 1;
+    while (later > index && !live_[later]->kv) --later;
+    if (later == index) return false;
+    take_back(*live_[later]);
+  }
+  const int64_t held = cache_->length(sequence.kv);
+  if (sequence.stats.preemptions == 0) sequence.stats.reused_tokens = held;
+  sequence.scored = std::max(sequence.scored, held);
+  return true;
+}
+
+// Requests get their place in the order of arrival, as long as there are places.
+void Engine::admit() {
+  for (size_t i = 0; i < live_.size(); ++i) {
+    if (live_[i]->kv || live_[i]->waits || waits_for_prefix(i)) continue;
+    if (!begin_rows(i)) return;
+  }
+}
+
 SequenceNeed Engine::need_of(const Sequence& sequence) const {
+  if (!sequence.kv || sequence.waits) return {.holds_memory = static_cast<bool>(sequence.kv)};
   const auto length = static_cast<int64_t>(sequence.tokens.size());
-  const int64_t held = sequence.kv.has_value() ? cache_->length(*sequence.kv) : 0;
-  const bool scores = sequence.request.logits_wanted == LogitsWanted::kEveryPosition;
+  const int64_t held = cache_->length(sequence.kv);
+  const bool scores = sequence.request.logits_wanted != LogitsWanted::kSampled;
   return {.held_rows = held,
           .pending_rows = length - held,
-          .holds_memory = sequence.kv.has_value(),
+          .holds_memory = true,
           .unscored_rows = scores ? length - std::max(held, sequence.scored) : 0};
 }
 
 bool Engine::schedule() {
+  admit();
   needs_.clear();
   for (const auto& sequence : live_) needs_.push_back(need_of(*sequence));
   CacheRoom room(*this);
@@ -99,8 +143,8 @@ bool Engine::schedule() {
 
 // How many of the rows that run now have logits that somebody wants; they are the last ones.
 int64_t Engine::logit_row_count(const Sequence& sequence, int64_t row_count) const {
-  const int64_t end = cache_->length(*sequence.kv) + row_count;
-  if (sequence.request.logits_wanted == LogitsWanted::kEveryPosition) {
+  const int64_t end = cache_->length(sequence.kv) + row_count;
+  if (sequence.request.logits_wanted != LogitsWanted::kSampled) {
     return std::clamp<int64_t>(end - sequence.scored, 0, row_count);
   }
   const bool picks = end == static_cast<int64_t>(sequence.tokens.size()) && sequence.max_tokens > 0;
@@ -114,11 +158,11 @@ void Engine::run() {
   kv_sequences_.clear();
   for (const RowGrant& grant : grants_) {
     const Sequence& sequence = *live_[static_cast<size_t>(grant.sequence)];
-    const auto first_position = static_cast<int32_t>(cache_->length(*sequence.kv));
+    const auto first_position = static_cast<int32_t>(cache_->length(sequence.kv));
     const auto first_row = static_cast<int32_t>(tokens_.size());
     const auto begin = sequence.tokens.begin() + first_position;
     batch_sequences_.push_back({first_row, grant.row_count, first_position});
-    kv_sequences_.push_back(*sequence.kv);
+    kv_sequences_.push_back(sequence.kv.sequence());
     tokens_.insert(tokens_.end(), begin, begin + grant.row_count);
     const int32_t end_row = first_row + grant.row_count;
     for (auto row = end_row - static_cast<int32_t>(logit_row_count(sequence, grant.row_count)); row < end_row;
@@ -144,10 +188,11 @@ std::span<const float> Engine::logits_of(int64_t logit_row) const {
 }
 
 int64_t Engine::settle_rows(Sequence& sequence, int64_t row_count, int64_t first_logit_row) {
-  const int64_t first = cache_->length(*sequence.kv);
+  const int64_t first = cache_->length(sequence.kv);
   const int64_t end = first + row_count;
   const int64_t logit_count = logit_row_count(sequence, row_count);
-  cache_->commit(*sequence.kv, end);
+  cache_->commit(sequence.kv, std::span(sequence.tokens)
+                                  .subspan(static_cast<size_t>(first), static_cast<size_t>(row_count)));
   count_rows(sequence, first, row_count);
   if (sequence.cancelled) return logit_count;
 
@@ -158,6 +203,9 @@ int64_t Engine::settle_rows(Sequence& sequence, int64_t row_count, int64_t first
   if (end < static_cast<int64_t>(sequence.tokens.size())) return logit_count;
   if (sequence.max_tokens == 0) {
     finish(sequence, FinishReason::kLength);
+  } else if (sequence.request.picks == Picks::kByCaller) {
+    sequence.waits = true;
+    note_pick(sequence);
   } else {
     pick_token(sequence, logits_of(first_logit_row + logit_count - 1));
   }
@@ -171,6 +219,11 @@ void Engine::count_rows(Sequence& sequence, int64_t first, int64_t row_count) {
   }
 }
 
+void Engine::note_pick(Sequence& sequence) {
+  sequence.last_pick_ns = clock_->now_ns();
+  if (sequence.picks++ == 0) sequence.first_pick_ns = sequence.last_pick_ns;
+}
+
 void Engine::pick_token(Sequence& sequence, std::span<const float> logits) {
   const auto& [prompt_count, forced] = std::tie(sequence.prompt_count, sequence.request.forced_tokens);
   const auto position = static_cast<int64_t>(sequence.tokens.size());
@@ -181,8 +234,7 @@ void Engine::pick_token(Sequence& sequence, std::span<const float> logits) {
                               : sampler_.pick(logits, sequence.request.sampling, sequence.tokens, position);
   if (!token.ok()) return finish(sequence, FinishReason::kError, token.status());
 
-  sequence.last_pick_ns = clock_->now_ns();
-  if (sequence.picks++ == 0) sequence.first_pick_ns = sequence.last_pick_ns;
+  note_pick(sequence);
   const auto& also = sequence.request.end_tokens;
   const bool is_end = tokenizer_.is_end(*token) || std::find(also.begin(), also.end(), *token) != also.end();
   if (is_end && !is_forced && !sequence.request.ignore_end_tokens) {
@@ -226,15 +278,15 @@ void Engine::finish(Sequence& sequence, FinishReason reason, Status status,
 void Engine::release_rows(Sequence& sequence) {
   Session* session = find_session(sequence.request.session);
   if (session != nullptr) session->busy = false;
-  if (!sequence.kv.has_value()) return;
-  const SequenceId kv = *std::exchange(sequence.kv, std::nullopt);
+  if (!sequence.kv) return;
+  KvLease kv = std::move(sequence.kv);
   const int64_t length = cache_->length(kv);
   cache_->truncate(kv, length);  // lets reserved room without rows go
   sequence.stats.kv_bytes = cache_->used_bytes(kv);
-  if (session == nullptr) return cache_->close(kv);
+  if (session == nullptr) return;
   sequence.tokens.resize(static_cast<size_t>(length));
   session->tokens = std::move(sequence.tokens);
-  session->kv = kv;
+  session->kv = std::move(kv);
   // The one that was used last stands last: drop_an_idle_session begins at the front.
   std::rotate(sessions_.begin() + (session - sessions_.data()),
               sessions_.begin() + (session - sessions_.data()) + 1, sessions_.end());

@@ -40,7 +40,7 @@ enum class FinishReason : uint8_t {
 
 struct RequestStats {
   int64_t prompt_tokens = 0;
-  int64_t reused_tokens = 0;     // of the prompt: their rows were in the session's cache already
+  int64_t reused_tokens = 0;     // of the prompt: their rows were in the cache already
   int64_t generated_tokens = 0;  // the end token, if one came, is not counted
   int64_t preemptions = 0;
   uint64_t ttft_ns = 0;   // from submit to the first token; 0 where none came
@@ -61,11 +61,18 @@ struct RequestResult {
   RequestStats stats;
 };
 
+// Who picks a request's tokens.
+enum class Picks : uint8_t {
+  kSampled,   // the engine, by Request::sampling
+  kByCaller,  // whoever submitted it: on_logits is told, then the request waits for Engine::extend
+};
+
 // Which rows' logits on_logits is told.
 enum class LogitsWanted : uint8_t {
   kSampled,        // those that a token is picked from
-  kEveryPosition,  // those of all rows, the prompt's too (scoring a text); EngineOptions::score_chunk at a
-                   // time
+  kEveryPosition,  // those of all positions, the prompt's too (scoring a text); EngineOptions::score_chunk at a
+                   // time. Only rows of the session are reused, and their logits are not told
+  kEveryNewPosition,  // likewise, but of a prefix that the cache holds none are told
 };
 
 struct Request {
@@ -81,6 +88,11 @@ struct Request {
   // them all the same). A forced token ends nothing by being an end token.
   std::vector<TokenId> forced_tokens;
   LogitsWanted logits_wanted = LogitsWanted::kSampled;
+  // kByCaller: sampling, stop strings, end tokens and forced tokens mean nothing; on_text is told nothing; the
+  // request ends by Engine::cancel, or when max_tokens have been added.
+  Picks picks = Picks::kSampled;
+  // A tenant's secret: rows are shared only between requests with the same salt.
+  std::string salt;
   // The prompt continues this conversation: as much of it as the session's rows agree with is not run again
   // (but always the last token). One request at a time for a session.
   std::optional<SessionId> session;

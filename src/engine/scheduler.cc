@@ -21,7 +21,7 @@ Room make_room(std::span<SequenceNeed> needs, int32_t index, RoomKeeper& keeper)
     if (!victim.has_value()) return Room::kNoRoom;
     keeper.take_back(*victim);
     SequenceNeed& loser = needs[static_cast<size_t>(*victim)];
-    loser.pending_rows += loser.held_rows;
+    loser.pending_rows = 0;  // it begins again in another step
     loser.held_rows = 0;
     loser.holds_memory = false;
   }
@@ -43,6 +43,7 @@ Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, RoomKeeper& k
   int64_t score_left = limits_.score_rows;
   for (int32_t i = 0; i < static_cast<int32_t>(needs.size()); ++i) {
     const SequenceNeed& need = needs[static_cast<size_t>(i)];
+    if (need.pending_rows == 0) continue;
     int64_t rows = need.pending_rows;
     const bool is_prefill = rows > 1;
     if (is_prefill) rows = std::min(rows, prefill_left);
@@ -58,7 +59,8 @@ Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, RoomKeeper& k
     if (is_prefill) prefill_left -= rows;
     score_left -= std::max<int64_t>(0, rows - plain_rows);
   }
-  CHECK(needs.empty() || !grants_.empty());
+  CHECK(!grants_.empty() ||
+        std::ranges::all_of(needs, [](const SequenceNeed& need) { return need.pending_rows == 0; }));
   return {grants_, std::nullopt};
 }
 

@@ -3,8 +3,9 @@
 // Sequences come in the order of arrival, and that is their priority: the walk gives rows to one after the
 // other. A sequence with one row to run (decode) always gets it; longer ones (prefill) share a budget of
 // rows, so that prompts in chunks and decoding mix in one step. Where memory runs out, the last sequence that
-// holds rows gives them up to an earlier one; where there is no later one, the walk ends there. Always true:
-// if there are sequences, then at least one runs or the first one is named as starved.
+// holds rows gives them up to an earlier one; where there is no later one, the walk ends there. A sequence
+// without pending rows waits for something else and is passed over. Always true: if some sequence has pending rows,
+// then one runs, or the first of them is named as starved.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,7 @@ namespace cairn {
 // What the scheduler knows of a sequence.
 struct SequenceNeed {
   int64_t held_rows = 0;     // positions whose rows are in the cache
-  int64_t pending_rows = 0;  // positions to run before its next token can be picked; >= 1
+  int64_t pending_rows = 0;  // positions to run before its next token can be picked; 0: it waits
   bool holds_memory = false;
   int64_t unscored_rows = 0;  // of the pending rows, the last ones, whose logits are all wanted (scoring)
 };

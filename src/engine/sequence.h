@@ -9,7 +9,7 @@
 #include "cairn/ids.h"
 #include "engine/request.h"
 #include "engine/stop_matcher.h"
-#include "kv/sequence_id.h"
+#include "kv/kv_cache.h"
 #include "model/tokenizer.h"
 
 namespace cairn {
@@ -18,13 +18,14 @@ namespace cairn {
 //   [0, held)                 rows in the cache (KvCache::length)
 //   [held, tokens.size())     pending: run before the next token is picked; the last one's logits pick it
 //   [0, prompt_count)         the prompt; after it, generated tokens
+// Nothing is pending while a request waits for its caller (Picks::kByCaller).
 struct Sequence {
   RequestId id;
   Request request;
   std::vector<TokenId> tokens;  // capacity for the whole request from the start
   int64_t prompt_count = 0;
   int64_t max_tokens = 0;
-  std::optional<SequenceId> kv;  // absent: waiting
+  KvLease kv;  // empty: waiting for its turn
   StreamDecoder decoder;
   StopMatcher stops;
   int64_t scored =
@@ -34,6 +35,7 @@ struct Sequence {
   uint64_t submitted_ns = 0;
   uint64_t first_pick_ns = 0;
   uint64_t last_pick_ns = 0;
+  bool waits = false;  // for its caller (Engine::extend)
   bool cancelled = false;
   bool finished = false;
 };
@@ -42,7 +44,7 @@ struct Session {
   SessionId id;
   bool busy = false;            // a request runs in it, and has its rows
   std::vector<TokenId> tokens;  // those whose rows `kv` holds
-  std::optional<SequenceId> kv;
+  KvLease kv;
 };
 
 }  // namespace cairn

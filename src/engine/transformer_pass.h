@@ -13,23 +13,19 @@ namespace cairn {
 
 class TransformerPass final : public ForwardPass {
  public:
-  TransformerPass(std::shared_ptr<const Model> model, ThreadPool& threads, int64_t max_rows,
-                  int64_t max_logit_rows)
-      : vocab_size_(model->config().vocab_size),
-        max_logit_rows_(max_logit_rows),
-        transformer_(std::move(model), threads, max_rows, max_logit_rows) {}
+  TransformerPass(std::shared_ptr<const Model> model, ThreadPool& threads, const ForwardLimits& limits)
+      : vocab_size_(model->config().vocab_size), transformer_(std::move(model), threads, limits) {}
 
   void forward(const Batch& batch, const KvView& kv, std::span<float> logits) override {
     transformer_.forward(batch, kv, logits);
   }
-  [[nodiscard]] int64_t max_rows() const override { return transformer_.max_rows(); }
-  [[nodiscard]] int64_t max_logit_rows() const override { return max_logit_rows_; }
+  [[nodiscard]] int64_t max_rows() const override { return transformer_.limits().rows; }
+  [[nodiscard]] int64_t max_logit_rows() const override { return transformer_.limits().logit_rows; }
   [[nodiscard]] int64_t vocab_size() const override { return vocab_size_; }
   [[nodiscard]] uint64_t work_bytes() const override { return transformer_.work_bytes(); }
 
  private:
   int64_t vocab_size_;
-  int64_t max_logit_rows_;
   Transformer transformer_;
 };
 

@@ -17,7 +17,7 @@
 namespace cairn {
 
 struct Transformer::Impl {
-  Impl(std::shared_ptr<const Model> m, ThreadPool& t, const StepLimits& step_limits)
+  Impl(std::shared_ptr<const Model> m, ThreadPool& t, const ForwardLimits& step_limits)
       : model(std::move(m)),
         config(model->config()),
         weights(model->weights()),
@@ -36,7 +36,7 @@ struct Transformer::Impl {
   const Weights& weights;
   const Kernels& kernels;
   ThreadPool& threads;
-  StepLimits limits;
+  ForwardLimits limits;
   StepBuffers buffers;
   StepBlocks blocks;
   AttentionTiles tiles;
@@ -255,16 +255,16 @@ void Transformer::Impl::turn_heads(int64_t rope, int64_t row, int64_t head_count
     turn(buffers.cosines + at, buffers.sines + at, pairs, heads + h * config.head_dim);
 }
 
-Transformer::Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, const StepLimits& limits)
+Transformer::Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, const ForwardLimits& limits)
     : impl_(std::make_unique<Impl>(std::move(model), threads, limits)) {}
 Transformer::~Transformer() = default;
 
 void Transformer::forward(const Batch& batch, const KvView& kv, std::span<float> logits) {
   impl_->forward(batch, kv, logits);
 }
-const StepLimits& Transformer::limits() const { return impl_->limits; }
+const ForwardLimits& Transformer::limits() const { return impl_->limits; }
 uint64_t Transformer::work_bytes() const { return impl_->buffers.bytes() + impl_->tiles.bytes(); }
-uint64_t Transformer::work_bytes_for(const Config& config, const StepLimits& limits, int thread_count) {
+uint64_t Transformer::work_bytes_for(const Config& config, const ForwardLimits& limits, int thread_count) {
   return StepBuffers::bytes_for(config, limits.rows, limits.logit_rows) +
          AttentionTiles::bytes_for(config, limits.sequences, limits.context, thread_count);
 }

@@ -13,7 +13,7 @@ namespace cairn {
 class ThreadPool;
 
 // How large a step may be.
-struct StepLimits {
+struct ForwardLimits {
   int64_t rows = 1;        // of all sequences together
   int64_t logit_rows = 1;  // rows whose logits are wanted
   int64_t sequences = 1;
@@ -23,7 +23,7 @@ struct StepLimits {
 class Transformer {
  public:
   // Work buffers are sized here, once. Nothing is allocated later.
-  Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, const StepLimits& limits);
+  Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, const ForwardLimits& limits);
   ~Transformer();
 
   // Runs `batch`: reads the keys and values of earlier positions through `kv`, stores those of its own rows
@@ -31,10 +31,10 @@ class Transformer {
   // batch.logit_rows[i] to logits[i * vocab_size ...].
   void forward(const Batch& batch, const KvView& kv, std::span<float> logits);
 
-  [[nodiscard]] const StepLimits& limits() const;
+  [[nodiscard]] const ForwardLimits& limits() const;
   [[nodiscard]] uint64_t work_bytes() const;
   // What work_bytes() will be, without a model's weights.
-  [[nodiscard]] static uint64_t work_bytes_for(const Config& config, const StepLimits& limits,
+  [[nodiscard]] static uint64_t work_bytes_for(const Config& config, const ForwardLimits& limits,
                                                int thread_count);
 
  private:

@@ -14,6 +14,7 @@ namespace {
 
 // A float32 engine agrees with the float64 forward to this part of the largest logit.
 constexpr double kFamilyLimit = 2e-5;
+constexpr TestCodecs kF32Rows{{.format = KvFormat::kF32}, {.format = KvFormat::kF32}};
 
 struct Case {
   std::string folder;
@@ -42,7 +43,7 @@ TEST_P(Families, MatchGoldenLogits) {
   const auto model = Model::load(folder + "/" + c.file, kernels_for(isa), threads);
   ASSERT_TRUE(model.ok()) << model.status().message();
   for (const GoldenSequence& golden : read_family_golden(folder, c.golden)) {
-    const std::vector<float> logits = forward_all(*model, threads, golden.tokens, KvType::kF32, 512);
+    const std::vector<float> logits = forward_all(*model, threads, golden.tokens, kF32Rows, 512);
     const std::vector<double> wide(logits.begin(), logits.end());
     EXPECT_LT(relative_error(golden, wide), kFamilyLimit);
   }
@@ -66,7 +67,7 @@ TEST(Stories260K, MatchesTheReferenceProgram) {
     ASSERT_TRUE(model.ok()) << model.status().message();
     for (int prompt = 1; prompt <= 3; ++prompt) {
       const GoldenSequence golden = read_stories_golden(models + "/stories260K", prompt);
-      const std::vector<float> logits = forward_all(*model, threads, golden.tokens, KvType::kF32, 512);
+      const std::vector<float> logits = forward_all(*model, threads, golden.tokens, kF32Rows, 512);
       EXPECT_LT(absolute_error(golden, std::vector<double>(logits.begin(), logits.end())), 1e-3);
     }
   }
@@ -82,10 +83,14 @@ TEST(Forward, ChunksAndThreadsChangeNothing) {
       const auto model = Model::load(folder + "/model.gguf", kernels_for(isa), two);
       ASSERT_TRUE(model.ok()) << model.status().message();
       const std::vector<int32_t> tokens = read_family_golden(folder, "golden.f32").back().tokens;
-      for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kBF16}) {
-        const std::vector<float> whole = forward_all(*model, two, tokens, type, 512);
+      const KvCodec f16;
+      const KvCodec by_channel{KvFormat::kInt4, KvAxis::kChannel};
+      const KvCodec by_token{KvFormat::kInt8};
+      for (const TestCodecs& codecs : {kF32Rows, TestCodecs{f16, f16}, TestCodecs{by_channel, by_token},
+                                       TestCodecs{by_token, by_channel}}) {
+        const std::vector<float> whole = forward_all(*model, two, tokens, codecs, 512);
         for (const int64_t chunk : {1, 7, 33}) {
-          EXPECT_EQ(forward_all(*model, one, tokens, type, chunk), whole) << family << ", chunk " << chunk;
+          EXPECT_EQ(forward_all(*model, one, tokens, codecs, chunk), whole) << family << ", chunk " << chunk;
         }
       }
     }

@@ -7,23 +7,57 @@
 
 namespace cairn {
 
+namespace {
+
+// One layer after the other, as the cache's geometry does it.
+std::vector<KvLayerLayout> layouts_of(const Config& config, const TestCodecs& codecs) {
+  const auto dim = static_cast<int32_t>(config.head_dim);
+  constexpr KvCodec kOpen{.format = KvFormat::kF32};
+  KvLayerLayout layer{.keys = kv_tile_shape(codecs.keys, KvSide::kKeys, dim),
+                      .values = kv_tile_shape(codecs.values, KvSide::kValues, dim),
+                      .opens_keys = kv_seals_whole_block(codecs.keys),
+                      .opens_values = kv_seals_whole_block(codecs.values)};
+  if (layer.opens_keys) layer.open_head_bytes += kv_tile_shape(kOpen, KvSide::kKeys, dim).bytes;
+  if (layer.opens_values) layer.open_head_bytes += kv_tile_shape(kOpen, KvSide::kValues, dim).bytes;
+  std::vector<KvLayerLayout> layers(static_cast<size_t>(config.layer_count), layer);
+  for (int64_t i = 0; i < config.layer_count; ++i) {
+    layers[static_cast<size_t>(i)].offset = i * config.kv_head_count * layer.head_bytes();
+    layers[static_cast<size_t>(i)].open_offset = i * config.kv_head_count * layer.open_head_bytes;
+  }
+  return layers;
+}
+
+PageMemory filled(int64_t bytes) {
+  PageMemory memory = PageMemory::allocate(static_cast<uint64_t>(bytes)).value();
+  // NaN everywhere: what is not stored must not be read.
+  std::fill_n(memory.data(), memory.bytes(), std::byte{0xFF});
+  return memory;
+}
+
+}  // namespace
+
 std::vector<float> forward_all(std::shared_ptr<const Model> model, ThreadPool& threads,
-                               const std::vector<TokenId>& tokens, KvType type, int64_t chunk) {
+                               const std::vector<TokenId>& tokens, const TestCodecs& codecs, int64_t chunk) {
   const Config& config = model->config();
   const auto count = static_cast<int64_t>(tokens.size());
-  const KvLayout layout{type, static_cast<int32_t>(config.kv_head_count),
-                        static_cast<int32_t>(config.head_dim)};
+  const std::vector<KvLayerLayout> layers = layouts_of(config, codecs);
   const int64_t block_count = (count + kBlockSize - 1) / kBlockSize;
-  const int64_t block_bytes = layout.layer_bytes() * config.layer_count;
-  PageMemory memory = PageMemory::allocate(static_cast<uint64_t>(block_count * block_bytes)).value();
-  std::fill_n(memory.data(), memory.bytes(),
-              std::byte{0xFF});  // NaN everywhere: what is not stored must not be read
+  const int64_t block_bytes = config.layer_count * config.kv_head_count * layers[0].head_bytes();
+  const int64_t slot_bytes = config.kv_head_count * layers[0].open_head_bytes;
+  const PageMemory memory = filled(block_count * block_bytes);
+  const PageMemory open = filled(config.layer_count * slot_bytes);
+  const PageMemory slots = filled(block_count * slot_bytes);
   std::vector<std::byte*> blocks;
   for (int64_t b = 0; b < block_count; ++b) blocks.push_back(memory.data() + b * block_bytes);
-  const KvSequenceView view{blocks.data()};
+  const KvSequenceView sequence_view{blocks.data(), open.data()};
+  const KvView view{.layout = {layers, static_cast<int32_t>(config.kv_head_count),
+                               static_cast<int32_t>(config.head_dim), slot_bytes},
+                    .sequences = {&sequence_view, 1},
+                    .step_slots = slots.data(),
+                    .step_slot_count = block_count};
 
   const int64_t rows = std::min(chunk, count);
-  Transformer transformer(model, threads, rows, rows);
+  Transformer transformer(model, threads, {.rows = rows, .logit_rows = rows, .sequences = 1, .context = count});
   std::vector<float> logits(static_cast<size_t>(count * config.vocab_size));
   for (int64_t first = 0; first < count; first += rows) {
     const int64_t n = std::min(rows, count - first);
@@ -32,7 +66,7 @@ std::vector<float> forward_all(std::shared_ptr<const Model> model, ThreadPool& t
     const BatchSequence sequence{0, static_cast<int32_t>(n), static_cast<int32_t>(first)};
     const Batch batch{{tokens.data() + first, static_cast<size_t>(n)}, {&sequence, 1}, wanted};
     transformer.forward(
-        batch, {layout, {&view, 1}},
+        batch, view,
         {logits.data() + first * config.vocab_size, static_cast<size_t>(n * config.vocab_size)});
   }
   return logits;

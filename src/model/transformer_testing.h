@@ -9,8 +9,15 @@
 
 namespace cairn {
 
+// How all layers store their rows.
+struct TestCodecs {
+  KvCodec keys;
+  KvCodec values;
+};
+
 // Logits of all positions of `tokens`, [position][vocab], fed `chunk` at a time.
 [[nodiscard]] std::vector<float> forward_all(std::shared_ptr<const Model> model, ThreadPool& threads,
-                                             const std::vector<TokenId>& tokens, KvType type, int64_t chunk);
+                                             const std::vector<TokenId>& tokens, const TestCodecs& codecs,
+                                             int64_t chunk);
 
 }  // namespace cairn

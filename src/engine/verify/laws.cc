@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "engine/verify/variations.h"
 #include "kernels/kernels.h"
 
@@ -48,7 +49,7 @@ Status check_options(const Model& model, const LawOptions& options, int64_t posi
     return invalid_argument(fmt::format("{} positions cannot be compared with this model: it takes 2 to {}",
                                         position_count, context));
   }
-  if (options.kv_types.empty()) return invalid_argument("no row type is given to check");
+  if (options.kv_plans.empty()) return invalid_argument("no KV plan is given to check");
   if (options.thread_counts.empty() || std::ranges::min(options.thread_counts) < 1) {
     return invalid_argument("the numbers of threads to compare must be at least 1");
   }
@@ -77,7 +78,7 @@ class Progress {
 };
 
 LawRow run_variation(const Variation& variation, const Scene& scene, std::span<const LogitRecord> expected) {
-  LawRow row{.law = variation.law, .what = variation.what, .kv_type = scene.kv_type};
+  LawRow row{.law = variation.law, .what = variation.what, .kv_plan = scene.kv_plan};
   Comparison comparison(expected);
   const Result<std::string> remark = variation.run(scene, comparison);
   row.position_count = comparison.position_count();
@@ -98,7 +99,7 @@ LawRow run_variation(const Variation& variation, const Scene& scene, std::span<c
 
 // Equal nonsense is no proof: the logits must be numbers that tell tokens and positions apart.
 LawRow sound_logits(const Scene& scene, std::span<const LogitRecord> expected) {
-  LawRow row{.law = 1, .what = "logits are finite and not constant", .kv_type = scene.kv_type};
+  LawRow row{.law = 1, .what = "logits are finite and not constant", .kv_plan = scene.kv_plan};
   const auto vocab_size = static_cast<uint64_t>(scene.model->config().vocab_size);
   for (size_t text = 0; text < expected.size(); ++text) {
     row.position_count += expected[text].position_count();
@@ -111,7 +112,7 @@ LawRow sound_logits(const Scene& scene, std::span<const LogitRecord> expected) {
   return row;
 }
 
-Status check_type(const Scene& scene, std::span<const Variation> variations, Progress& progress,
+Status check_plan(const Scene& scene, std::span<const Variation> variations, Progress& progress,
                   std::vector<LawRow>& rows) {
   progress.begin("without a cache");
   CAIRN_ASSIGN_OR_RETURN(const auto expected, expected_logits(scene));
@@ -124,6 +125,17 @@ Status check_type(const Scene& scene, std::span<const Variation> variations, Pro
 }
 
 }  // namespace
+
+std::vector<KvPlan> default_law_plans() {
+  std::vector<KvPlan> plans;
+  for (const char* text : {"f16", "f32", "bf16", "fp8_e4m3", "fp8_e5m2", "int8", "k=int8:channel,v=int8", "int4",
+                           "int3", "k=int2,v=int2"}) {
+    Result<KvPlan> plan = KvPlan::parse(text);
+    CHECK(plan.ok());
+    plans.push_back(std::move(*plan));
+  }
+  return plans;
+}
 
 int64_t default_law_positions(const Model& model) {
   constexpr uint64_t kLogitBytesMax = 256 << 20;  // kept for comparing
@@ -144,11 +156,11 @@ Result<std::vector<LawRow>> check_laws(const std::shared_ptr<const Model>& model
   Progress progress(options);
   std::vector<Scene> scenes;
   std::vector<std::vector<Variation>> variations;
-  for (const KvType type : options.kv_types) {
+  for (const KvPlan& plan : options.kv_plans) {
     const uint64_t row_budget = scratch_row_budget(*model, scenes.empty());
     scenes.push_back({.model = model,
                       .texts = texts,
-                      .kv_type = type,
+                      .kv_plan = plan,
                       .thread_count = options.thread_counts.front(),
                       .scratch_positions = scratch_positions(position_count, row_budget),
                       .on_work = [&](int64_t rows) { progress.add(rows); }});
@@ -159,7 +171,7 @@ Result<std::vector<LawRow>> check_laws(const std::shared_ptr<const Model>& model
 
   std::vector<LawRow> rows;
   for (size_t i = 0; i < scenes.size(); ++i) {
-    CAIRN_RETURN_IF_ERROR(check_type(scenes[i], variations[i], progress, rows));
+    CAIRN_RETURN_IF_ERROR(check_plan(scenes[i], variations[i], progress, rows));
   }
   return rows;
 }

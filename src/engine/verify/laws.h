@@ -17,7 +17,7 @@
 #include "cairn/status.h"
 #include "engine/verify/logit_record.h"
 #include "engine/verify/texts.h"
-#include "kernels/batch.h"
+#include "kv/kv_plan.h"
 #include "model/model.h"
 
 namespace cairn {
@@ -29,11 +29,11 @@ enum class LawOutcome : uint8_t {
   kNotApplicable,  // LawRow::remark says why
 };
 
-// One way of computing the same thing, with one row type.
+// One way of computing the same thing, with one KV plan.
 struct LawRow {
   int law = 1;
   std::string what;  // "prefill chunk 7"
-  KvType kv_type = KvType::kF16;
+  KvPlan kv_plan;
   LawOutcome outcome = LawOutcome::kEqual;
   int64_t position_count = 0;  // compared
   uint64_t logit_count = 0;    // likewise
@@ -47,12 +47,15 @@ struct LawProgress {
   uint64_t total = 0;
 };
 
+// One plan for each codec: all that can go wrong in one way.
+[[nodiscard]] std::vector<KvPlan> default_law_plans();
+
 struct LawOptions {
   TextKind text_kind = TextKind::kPassage;
   // Positions of the text, at least 2; absent: default_law_positions().
   std::optional<int64_t> position_count;
-  // Row types, at least one; the first one's recomputation from scratch leaves out the fewest positions.
-  std::vector<KvType> kv_types = {KvType::kF16, KvType::kF32, KvType::kBF16};
+  // KV plans, at least one; the first one's recomputation from scratch leaves out the fewest positions.
+  std::vector<KvPlan> kv_plans = default_law_plans();
   // Numbers of threads to compare, at least one; all other rows run with the first.
   std::vector<int> thread_counts = {1, 2};
   uint64_t seed = 1;  // of the texts of random ids

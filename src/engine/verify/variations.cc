@@ -27,7 +27,7 @@ uint64_t work_of_all(const Scene& scene) {
 EngineOptions options_of(const Scene& scene, KvHolding holding) {
   const int64_t positions = length_of(scene, 0);
   return {.holding = holding,
-          .kv_type = scene.kv_type,
+          .kv_plan = scene.kv_plan,
           .context = positions,
           .prefill_chunk = positions,
           .score_chunk = positions};
@@ -126,7 +126,7 @@ Result<std::string> run_preempted(const Scene& scene, Comparison& comparison) {
   CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make({.layer_count = config.layer_count,
                                                                       .kv_head_count = config.kv_head_count,
                                                                       .head_dim = config.head_dim,
-                                                                      .type = scene.kv_type}));
+                                                                      .plan = scene.kv_plan}));
   const int64_t blocks = KvGeometry::blocks_for(length_of(scene, 0)) + 2;
   EngineOptions options = crowd_options(scene, KvHolding::kPaged);
   CAIRN_ASSIGN_OR_RETURN(options.pool_bytes, geometry.bytes_of_blocks(blocks));

@@ -16,7 +16,7 @@ namespace cairn {
 struct Scene {
   std::shared_ptr<const Model> model;
   const LawTexts& texts;
-  KvType kv_type = KvType::kF16;
+  KvPlan kv_plan;
   int thread_count = 1;
   std::vector<int64_t> scratch_positions;  // which positions of the text are recomputed from scratch
   std::function<void(int64_t row_count)> on_work;

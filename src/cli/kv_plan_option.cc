@@ -1,0 +1,24 @@
+#include "cli/kv_plan_option.h"
+
+#include "base/mapped_file.h"
+#include "base/printable.h"
+
+namespace cairn {
+
+Result<KvPlan> read_kv_plan(const std::string& text) {
+  if (!text.starts_with('@')) return KvPlan::parse(text);
+  const std::string path = text.substr(1);
+  CAIRN_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  constexpr size_t kMost = 1 << 20;
+  if (file.bytes().size() > kMost) {
+    return invalid_argument(printable_path(path) + " is larger than any KV plan: at most 1 MiB");
+  }
+  const std::string content(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  const size_t first = content.find_first_not_of(" \t\r\n");
+  if (first != std::string::npos && (content[first] == '[' || content[first] == '{' || content[first] == '"')) {
+    return KvPlan::parse_json(content);
+  }
+  return KvPlan::parse(content);
+}
+
+}  // namespace cairn
