@@ -219,9 +219,9 @@ std::span<const Tensor> HfFolder::tensors() const { return impl_->tensors.all();
 const Tensor* HfFolder::find_tensor(std::string_view name) const { return impl_->tensors.find(name); }
 uint64_t HfFolder::file_bytes() const { return impl_->file_bytes; }
 
-void HfFolder::release(const Tensor& tensor) const {
+void HfFolder::release(std::span<const std::byte> bytes) const {
   for (const MappedFile& file : impl_->files) {
-    if (file.contains(tensor.data)) return file.release(tensor.data);
+    if (file.contains(bytes)) return file.release(bytes);
   }
 }
 

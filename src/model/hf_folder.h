@@ -39,8 +39,8 @@ class HfFolder {
   [[nodiscard]] std::optional<TensorType> imagined_type() const;
   [[nodiscard]] std::span<const Tensor> tensors() const;
   [[nodiscard]] const Tensor* find_tensor(std::string_view name) const;
-  [[nodiscard]] uint64_t file_bytes() const;  // of all safetensors files
-  void release(const Tensor& tensor) const;   // as GgufFile::release
+  [[nodiscard]] uint64_t file_bytes() const;             // of all safetensors files
+  void release(std::span<const std::byte> bytes) const;  // as GgufFile::release
 
  private:
   struct Impl;
