@@ -26,7 +26,7 @@ Kernels scalar_kernels() {
           .soft_cap = reference::soft_cap,
           .rope_adjacent = reference::rope_adjacent,
           .rope_halves = reference::rope_halves,
-          .store_kv = reference::store_kv,
+          .decode_kv = reference::decode_kv,
           .attend = reference::attend};
 }
 
@@ -43,6 +43,7 @@ Kernels vector_kernels() {
   table.isa = kIsa;
   table.matmul = any_matmul<kIsa, kCodes>;
   fill_vector_kernels(kIsa, table);
+  fill_decode_kv(kIsa, table);
   fill_attention(kIsa, table);
   return table;
 }

@@ -41,6 +41,10 @@ struct TensorTypeInfo {
 // The type with this number in a GGUF file, if Cairn reads it.
 [[nodiscard]] std::optional<TensorType> tensor_type_from_gguf(uint32_t number);
 
+// `wanted` where rows of `columns` elements are whole blocks of it; else q8_0 (for k-quants), else f16: what
+// quantised files hold for such matrices.
+[[nodiscard]] TensorType fitting_type(TensorType wanted, int64_t columns);
+
 // Bytes of one row of `columns` elements; columns must be a multiple of the type's block.
 [[nodiscard]] int64_t row_bytes(TensorType type, int64_t columns);
 

@@ -199,9 +199,9 @@ const Tensor* GgufFile::find_tensor(std::string_view name) const { return impl_-
 uint32_t GgufFile::version() const { return impl_->version; }
 uint64_t GgufFile::file_bytes() const { return impl_->file_bytes; }
 
-void GgufFile::release(const Tensor& tensor) const {
+void GgufFile::release(std::span<const std::byte> bytes) const {
   for (const MappedFile& file : impl_->files) {
-    if (file.contains(tensor.data)) return file.release(tensor.data);
+    if (file.contains(bytes)) return file.release(bytes);
   }
 }
 

@@ -68,9 +68,9 @@ class GgufFile {
   [[nodiscard]] const Tensor* find_tensor(std::string_view name) const;  // null if absent
   [[nodiscard]] uint32_t version() const;
   [[nodiscard]] uint64_t file_bytes() const;  // of all parts
-  // Tells the system that the pages of this tensor need not stay in memory (they are read again from
-  // the file if touched): keeps peak memory near the size of the model while weights are repacked.
-  void release(const Tensor& tensor) const;
+  // Tells the system that the pages of these bytes of a tensor need not stay in memory (they are read again
+  // from the file if touched): keeps peak memory near the size of the model while weights are repacked.
+  void release(std::span<const std::byte> bytes) const;
 
  private:
   struct Impl;

@@ -63,7 +63,7 @@ TEST_F(GgufSplit, AllPartsAreOneModel) {
     float value = 0;
     dequantize_row(TensorType::kF32, file->tensors()[i].data.data(), {&value, 1});
     EXPECT_EQ(value, static_cast<float>(i + 1));
-    file->release(file->tensors()[i]);
+    file->release(file->tensors()[i].data);
   }
   uint64_t bytes = 0;
   for (int i = 1; i <= 3; ++i) bytes += std::filesystem::file_size(part(i));

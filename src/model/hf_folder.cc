@@ -25,6 +25,7 @@ struct HfFolder::Impl {
   std::vector<MappedFile> files;
   uint64_t file_bytes = 0;
   TensorTable tensors;
+  std::optional<TensorType> imagined_type;
 };
 
 namespace {
@@ -190,6 +191,15 @@ Result<HfFolder> HfFolder::open(const std::string& directory) {
   return HfFolder(std::move(impl));
 }
 
+HfFolder HfFolder::without_weights(boost::json::object config, TensorType type) {
+  auto impl = std::make_unique<Impl>();
+  impl->config = std::move(config);
+  impl->imagined_type = type;
+  return HfFolder(std::move(impl));
+}
+
+std::optional<TensorType> HfFolder::imagined_type() const { return impl_->imagined_type; }
+
 const boost::json::object& HfFolder::config() const { return impl_->config; }
 
 namespace {
@@ -209,9 +219,9 @@ std::span<const Tensor> HfFolder::tensors() const { return impl_->tensors.all();
 const Tensor* HfFolder::find_tensor(std::string_view name) const { return impl_->tensors.find(name); }
 uint64_t HfFolder::file_bytes() const { return impl_->file_bytes; }
 
-void HfFolder::release(const Tensor& tensor) const {
+void HfFolder::release(std::span<const std::byte> bytes) const {
   for (const MappedFile& file : impl_->files) {
-    if (file.contains(tensor.data)) return file.release(tensor.data);
+    if (file.contains(bytes)) return file.release(bytes);
   }
 }
 

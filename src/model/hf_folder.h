@@ -21,6 +21,9 @@ class HfFolder {
   // Needs config.json and at least one safetensors file; the others are optional here.
   static Result<HfFolder> open(const std::string& directory);
 
+  // A config.json alone, as if its matrices were stored as `type`: for plan_model.
+  static HfFolder without_weights(boost::json::object config, TensorType type);
+
   HfFolder(HfFolder&&) noexcept;
   HfFolder& operator=(HfFolder&&) noexcept;
   ~HfFolder();
@@ -32,10 +35,12 @@ class HfFolder {
   [[nodiscard]] std::optional<std::string> chat_template()
       const;  // chat_template.jinja, else tokenizer_config's
 
+  // Of one without weights; absent: it has them.
+  [[nodiscard]] std::optional<TensorType> imagined_type() const;
   [[nodiscard]] std::span<const Tensor> tensors() const;
   [[nodiscard]] const Tensor* find_tensor(std::string_view name) const;
-  [[nodiscard]] uint64_t file_bytes() const;  // of all safetensors files
-  void release(const Tensor& tensor) const;   // as GgufFile::release
+  [[nodiscard]] uint64_t file_bytes() const;             // of all safetensors files
+  void release(std::span<const std::byte> bytes) const;  // as GgufFile::release
 
  private:
   struct Impl;

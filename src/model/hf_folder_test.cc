@@ -53,7 +53,7 @@ TEST_F(HfFolderTest, ReadsASingleFile) {
   EXPECT_EQ(folder->tokenizer_config(), nullptr);
   EXPECT_EQ(folder->generation_config(), nullptr);
   EXPECT_FALSE(folder->chat_template().has_value());
-  for (const Tensor& tensor : folder->tensors()) folder->release(tensor);
+  for (const Tensor& tensor : folder->tensors()) folder->release(tensor.data);
   EXPECT_EQ(folder->find_tensor("a.weight")->data[5], std::byte{5});
 }
 

@@ -48,7 +48,7 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
     CAIRN_ASSIGN_OR_RETURN(impl->chat_template, chat_template_of(file));
     impl->config = plan.config;
     impl->file_bytes = file.file_bytes();
-    const WeightsOptions weights_options{[&](const Tensor& tensor) { file.release(tensor); },
+    const WeightsOptions weights_options{[&](std::span<const std::byte> bytes) { file.release(bytes); },
                                          options.progress};
     CAIRN_ASSIGN_OR_RETURN(impl->weights, load_weights(plan, threads, weights_options));
     return {};

@@ -75,4 +75,8 @@ Result<ModelPlan> plan_model(const HfFolder& folder) {
   return unknown_family("config.json: model_type", model_type);
 }
 
+Result<ModelPlan> plan_model(const boost::json::object& config, TensorType type) {
+  return plan_model(HfFolder::without_weights(config, type));
+}
+
 }  // namespace cairn

@@ -2,7 +2,10 @@
 // Weights are loaded from it (model/weights.h); nothing else of the file is needed to run.
 #pragma once
 
+#include <boost/json/fwd.hpp>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -49,6 +52,9 @@ struct ModelPlan {
   TensorPart final_norm;
   std::optional<TensorPart> final_norm_bias;
   std::optional<TensorPart> output;  // [vocab, model_dim]; absent: tied to token_embedding
+
+  // Where there are no weights: what the parts point to, tensors without data. Nothing can be loaded then.
+  std::shared_ptr<const std::deque<Tensor>> imagined_tensors;
 };
 
 // Finds the family by name (general.architecture; config.json's model_type and architectures) and lets it
@@ -58,5 +64,8 @@ struct ModelPlan {
 // missing or ill-shaped tensors and nonsensical values, naming them.
 Result<ModelPlan> plan_model(const GgufFile& file);
 Result<ModelPlan> plan_model(const HfFolder& folder);
+// From a config.json's content alone, as if its matrices were stored as `type` (or what fits their rows), to
+// reckon with: see ModelPlan::imagined_tensors.
+Result<ModelPlan> plan_model(const boost::json::object& config, TensorType type);
 
 }  // namespace cairn

@@ -56,14 +56,8 @@ void fill_row(const SynthTensor& tensor, float scale, RowRandom random, std::spa
   }
 }
 
-bool fits(TensorType type, int64_t columns) { return columns % tensor_type_info(type).elements == 0; }
-
-TensorType fitting_type(TensorType wanted, const SynthTensor& tensor) {
-  if (tensor.stays_f32) return TensorType::kF32;
-  const int64_t columns = tensor.shape.back();
-  if (fits(wanted, columns)) return wanted;
-  const bool is_k_quant = tensor_type_info(wanted).elements == 256;
-  return is_k_quant && fits(TensorType::kQ8_0, columns) ? TensorType::kQ8_0 : TensorType::kF16;
+TensorType type_of(TensorType wanted, const SynthTensor& tensor) {
+  return tensor.stays_f32 ? TensorType::kF32 : fitting_type(wanted, tensor.shape.back());
 }
 
 // llama.cpp's numbers for "most tensors are of this type".
@@ -126,7 +120,7 @@ std::vector<std::pair<std::string, GgufSetting>> settings_of(const SynthShape& s
 std::vector<std::string> notes_of(const std::vector<SynthTensor>& tensors, TensorType wanted) {
   std::map<std::string, int> replaced;
   for (const SynthTensor& tensor : tensors) {
-    const TensorType type = fitting_type(wanted, tensor);
+    const TensorType type = type_of(wanted, tensor);
     if (tensor.stays_f32 || type == wanted) continue;
     ++replaced["with rows of " + std::to_string(tensor.shape.back()) + " have the type " +
                std::string(tensor_type_info(type).name)];
@@ -190,7 +184,7 @@ Result<SynthReport> write_synthetic_model(const SynthOptions& options, const std
   GgufHeader header{settings_of(shape, options), {}};
   SynthReport report{.notes = notes_of(tensors, options.type)};
   for (const SynthTensor& tensor : tensors) {
-    header.tensors.push_back({tensor.name, fitting_type(options.type, tensor), tensor.shape});
+    header.tensors.push_back({tensor.name, type_of(options.type, tensor), tensor.shape});
     report.parameter_count += element_count(tensor);
   }
   CAIRN_ASSIGN_OR_RETURN(const GgufLayout layout, lay_out_gguf(header));

@@ -49,7 +49,7 @@ inline uint64_t touch_everything(const GgufFile& file) {
   }
   for (const Tensor& tensor : file.tensors()) {
     sum += file.find_tensor(tensor.name) == &tensor ? 1 : 1000;
-    file.release(tensor);
+    file.release(tensor.data);
   }
   return sum;
 }

@@ -1,27 +1,18 @@
 #include "model/weights.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
 #include "base/thread_pool.h"
 #include "kernels/dequantize.h"
+#include "model/weight_sizes.h"
 
 namespace cairn {
 namespace {
 
-constexpr uint64_t kAlignment = 64;
-
-int64_t columns_of(const TensorPart& part) {
-  return part.transposed ? part.tensor->shape.front() : part.tensor->shape.back();
-}
-
-uint64_t aligned_bytes(const TensorPart& part) {
-  const auto bytes = static_cast<uint64_t>(packed_bytes(part.tensor->type, part.row_count, columns_of(part)));
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
-
-uint64_t stored_bytes(const TensorPart& part) {
-  return static_cast<uint64_t>(part.row_count * row_bytes(part.tensor->type, columns_of(part)));
+uint64_t stored_row_bytes(const TensorPart& part) {
+  return static_cast<uint64_t>(row_bytes(part.tensor->type, columns_of(part)));
 }
 
 const std::byte* stored_row(const TensorPart& part, int64_t row) {
@@ -66,21 +57,6 @@ std::vector<float> read_vector(const std::optional<TensorPart>& part) {
   return part ? read_vector(*part) : std::vector<float>();
 }
 
-const TensorPart& output_part(const ModelPlan& plan) {
-  return plan.output ? *plan.output : plan.token_embedding;
-}
-
-template <typename Visit>
-void for_each_matrix(const ModelPlan& plan, const Visit& visit) {
-  for (const LayerPlan& layer : plan.layers) {
-    for (const TensorPart* part : {&layer.query, &layer.key, &layer.value, &layer.output}) visit(*part);
-    if (layer.gate) visit(*layer.gate);
-    visit(layer.up);
-    visit(layer.down);
-  }
-  visit(output_part(plan));
-}
-
 // Packs matrices one after the other into one memory.
 class Packer {
  public:
@@ -90,14 +66,12 @@ class Packer {
   PackedMatrix pack(const TensorPart& part) {
     std::byte* to = memory_.data() + used_bytes_;
     const PackedMatrix matrix{part.tensor->type, part.row_count, columns_of(part), to};
-    const int64_t panel_size = panel_bytes(matrix.type, matrix.columns);
-    threads_.for_each(matrix.panel_count(),
-                      [&](int64_t panel, int) { pack_one_panel(part, panel, to + panel * panel_size); });
-    used_bytes_ += aligned_bytes(part);
+    used_bytes_ += aligned_packed_bytes(part, matrix.type);
     CHECK(used_bytes_ <= memory_.bytes());
-    done_bytes_ += stored_bytes(part);
-    if (options_.release) options_.release(*part.tensor);
-    if (options_.progress) options_.progress(done_bytes_, total_bytes_);
+    const int64_t piece = panels_of_a_piece(part);
+    for (int64_t panel = 0; panel < matrix.panel_count(); panel += piece) {
+      pack_panels(part, panel, std::min(piece, matrix.panel_count() - panel), to);
+    }
     return matrix;
   }
 
@@ -106,6 +80,27 @@ class Packer {
   }
 
  private:
+  // A transposed matrix is read from one end to the other for each row: it is one piece.
+  static int64_t panels_of_a_piece(const TensorPart& part) {
+    if (part.transposed) return part.row_count;
+    const uint64_t panel = stored_row_bytes(part) * static_cast<uint64_t>(kPanelRows);
+    return static_cast<int64_t>(std::max<uint64_t>(kPackingPieceBytes / panel, 1));
+  }
+
+  void pack_panels(const TensorPart& part, int64_t first, int64_t count, std::byte* to) {
+    const int64_t panel_size = panel_bytes(part.tensor->type, columns_of(part));
+    threads_.for_each(
+        count, [&](int64_t i, int) { pack_one_panel(part, first + i, to + (first + i) * panel_size); });
+    const int64_t row = first * kPanelRows;
+    const auto rows = static_cast<uint64_t>(std::min(count * kPanelRows, part.row_count - row));
+    done_bytes_ += rows * stored_row_bytes(part);
+    if (options_.release) {
+      options_.release(part.transposed ? part.tensor->data
+                                       : std::span(stored_row(part, row), rows * stored_row_bytes(part)));
+    }
+    if (options_.progress) options_.progress(done_bytes_, total_bytes_);
+  }
+
   PageMemory& memory_;
   ThreadPool& threads_;
   const WeightsOptions& options_;
@@ -138,12 +133,9 @@ LayerWeights load_layer(const LayerPlan& plan, Packer& packer) {
 
 Result<Weights> load_weights(const ModelPlan& plan, ThreadPool& threads, const WeightsOptions& options) {
   Weights weights;
-  uint64_t packed = 0;
-  for_each_matrix(plan, [&](const TensorPart& part) {
-    packed += aligned_bytes(part);
-    weights.decode_file_bytes += stored_bytes(part);
-  });
-  CAIRN_ASSIGN_OR_RETURN(weights.memory, PageMemory::allocate(packed));
+  const WeightSizes sizes = weight_sizes(plan);
+  weights.decode_file_bytes = sizes.stored_bytes;
+  CAIRN_ASSIGN_OR_RETURN(weights.memory, PageMemory::allocate(sizes.packed_bytes));
   Packer packer(weights.memory, threads, options, weights.decode_file_bytes);
   weights.token_embedding = plan.token_embedding;
   weights.position_embedding = plan.position_embedding;

@@ -44,7 +44,7 @@ struct Weights {
 };
 
 struct WeightsOptions {
-  std::function<void(const Tensor&)> release;  // called for a tensor that is not needed any more
+  std::function<void(std::span<const std::byte>)> release;  // these bytes of the file are not needed any more
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;
 };
 

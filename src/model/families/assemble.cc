@@ -5,6 +5,7 @@
 #include "base/printable.h"
 #include "kernels/dequantize.h"
 #include "model/families/keys.h"
+#include "model/hf_folder.h"
 
 namespace cairn {
 namespace {
@@ -110,6 +111,9 @@ class LayerReader {
 };
 
 Status read_vocab_size(const PartFinder& parts, const TensorNames& names, Config& config) {
+  if (parts.imagines()) {
+    return config.vocab_size > 0 ? Status() : invalid_data("config.json: vocab_size is missing");
+  }
   const Tensor* embedding = parts.peek(names.token_embedding + ".weight");
   if (embedding == nullptr)
     return invalid_data("the file has no tensor " + names.token_embedding + ".weight");
@@ -154,7 +158,7 @@ void read_ends(PartFinder& parts, const TensorNames& names, ModelPlan& plan) {
   const std::string output = names.output + ".weight";
   if (names.output_matrix == OutputMatrix::kTied) {
     parts.ignore(output);
-  } else if (names.output_matrix == OutputMatrix::kOwn || parts.has(output)) {
+  } else if (names.output_matrix == OutputMatrix::kOwn || parts.has(output) || parts.imagines()) {
     plan.output = parts.table(output, c.vocab_size, c.model_dim);
   }
 }
@@ -207,9 +211,10 @@ TensorNames hf_names() {
   return n;
 }
 
-Result<ModelPlan> assemble(Config config, std::span<const Tensor> tensors, const TensorNames& names) {
+namespace {
+
+Result<ModelPlan> assemble_from(PartFinder& parts, Config config, const TensorNames& names) {
   CAIRN_RETURN_IF_ERROR(check_config(config));
-  PartFinder parts(tensors, names.layout);
   CAIRN_RETURN_IF_ERROR(read_vocab_size(parts, names, config));
   CAIRN_RETURN_IF_ERROR(read_rope_divisors(parts, names.rope_divisors, config));
   ModelPlan plan;
@@ -224,6 +229,22 @@ Result<ModelPlan> assemble(Config config, std::span<const Tensor> tensors, const
     return unsupported("tensor " + printable(*unused) + " plays no part in a " + plan.config.family +
                        " model as Cairn runs it, so the file is of a variant that would be computed wrongly");
   }
+  return plan;
+}
+
+}  // namespace
+
+Result<ModelPlan> assemble(Config config, std::span<const Tensor> tensors, const TensorNames& names) {
+  PartFinder parts(tensors, names.layout);
+  return assemble_from(parts, std::move(config), names);
+}
+
+Result<ModelPlan> assemble(Config config, const HfFolder& folder, const TensorNames& names) {
+  if (!folder.imagined_type().has_value()) return assemble(std::move(config), folder.tensors(), names);
+  auto tensors = std::make_shared<std::deque<Tensor>>();
+  PartFinder parts(*tensors, *folder.imagined_type());
+  CAIRN_ASSIGN_OR_RETURN(ModelPlan plan, assemble_from(parts, std::move(config), names));
+  plan.imagined_tensors = std::move(tensors);
   return plan;
 }
 

@@ -47,5 +47,8 @@ TensorNames hf_names();
 // Checks the Config as a whole and every tensor against it. config.vocab_size 0: taken from the embedding.
 // A tensor of the file that plays no part is refused by name.
 Result<ModelPlan> assemble(Config config, std::span<const Tensor> tensors, const TensorNames& names);
+// The same over a folder's tensors, or over imagined ones where it has no weights. Those: no biases but the
+// required ones, and an output matrix of its own unless it is tied.
+Result<ModelPlan> assemble(Config config, const HfFolder& folder, const TensorNames& names);
 
 }  // namespace cairn

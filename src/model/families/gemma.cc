@@ -20,7 +20,7 @@ Result<ModelPlan> gemma_from_hf(const HfFolder& folder) {
   make_gemma(config);
   TensorNames names = gemma_hf_names();
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(settings, OutputMatrix::kTied));
-  return assemble(std::move(config), folder.tensors(), names);
+  return assemble(std::move(config), folder, names);
 }
 
 }  // namespace cairn

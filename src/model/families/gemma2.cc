@@ -39,7 +39,7 @@ Result<ModelPlan> gemma2_from_hf(const HfFolder& folder) {
   CAIRN_RETURN_IF_ERROR(read_hf_attention_scale(settings, config));
   TensorNames names = gemma_hf_names_with_post_norms();
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(settings, OutputMatrix::kTied));
-  return assemble(std::move(config), folder.tensors(), names);
+  return assemble(std::move(config), folder, names);
 }
 
 }  // namespace cairn

@@ -112,7 +112,7 @@ Result<ModelPlan> gemma3_from_hf(const HfFolder& folder) {
   TensorNames names = gemma_hf_names_with_post_norms();
   find_prefix(folder, names);
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(settings, OutputMatrix::kTied));
-  return assemble(std::move(config), folder.tensors(), names);
+  return assemble(std::move(config), folder, names);
 }
 
 }  // namespace cairn

@@ -93,7 +93,7 @@ Result<ModelPlan> gpt2_from_hf(const HfFolder& folder) {
   make_gpt2(config);
   TensorNames names = gpt2_hf_names(folder);
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(settings, OutputMatrix::kTied));
-  return assemble(std::move(config), folder.tensors(), names);
+  return assemble(std::move(config), folder, names);
 }
 
 }  // namespace cairn

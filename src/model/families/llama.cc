@@ -23,7 +23,7 @@ Result<ModelPlan> llama_from_hf(const HfFolder& folder) {
   }
   if (keys.flag_or("mlp_bias", false)) names.ffn_bias = Bias::kRequired;
   CAIRN_RETURN_IF_ERROR(keys.status());
-  return assemble(std::move(config), folder.tensors(), names);
+  return assemble(std::move(config), folder, names);
 }
 
 }  // namespace cairn

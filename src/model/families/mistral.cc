@@ -16,7 +16,7 @@ Result<ModelPlan> mistral_from_hf(const HfFolder& folder) {
   TensorNames names = hf_names();
   names.query_key_value_bias = names.attention_output_bias = names.ffn_bias = Bias::kNone;
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(folder.config(), OutputMatrix::kIfPresent));
-  return assemble(std::move(config), folder.tensors(), names);
+  return assemble(std::move(config), folder, names);
 }
 
 }  // namespace cairn

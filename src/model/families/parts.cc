@@ -35,28 +35,37 @@ const Tensor* PartFinder::peek(const std::string& name) const {
   return found == entries_.end() ? nullptr : found->second.tensor;
 }
 
-const Tensor* PartFinder::take(const std::string& name) {
+void PartFinder::imagine(const std::string& name, const std::vector<int64_t>& shape) {
+  const TensorType type = shape.size() == 1 ? TensorType::kF32 : fitting_type(imagined_type_, shape.back());
+  const Tensor& tensor =
+      imagined_->emplace_back(Tensor{.name = name, .type = type, .shape = shape, .data = {}});
+  entries_.emplace(tensor.name, Entry{&tensor, true});
+}
+
+// The tensor of this name if it has this shape; else an error, and null.
+const Tensor* PartFinder::take(const std::string& name, const std::vector<int64_t>& shape) {
   if (!status_.ok()) return nullptr;
+  if (imagines() && !has(name)) imagine(name, shape);
   const auto found = entries_.find(name);
   if (found == entries_.end()) {
     fail(invalid_data("the file has no tensor " + name));
     return nullptr;
   }
   found->second.used = true;
+  if (found->second.tensor->shape != shape) {
+    fail(wrong_shape(*found->second.tensor, shape));
+    return nullptr;
+  }
   return found->second.tensor;
 }
 
 TensorPart PartFinder::matrix(const std::string& name, Rows rows, int64_t columns) {
   CHECK(rows.begin >= 0 && rows.count > 0 && rows.begin + rows.count <= rows.all);
-  const Tensor* tensor = take(name);
-  if (tensor == nullptr) return {};
   const bool transposed = layout_ == MatrixLayout::kColumnsAreOutputs;
   const std::vector<int64_t> expected =
       transposed ? std::vector<int64_t>{columns, rows.all} : std::vector<int64_t>{rows.all, columns};
-  if (tensor->shape != expected) {
-    fail(wrong_shape(*tensor, expected));
-    return {};
-  }
+  const Tensor* tensor = take(name, expected);
+  if (tensor == nullptr) return {};
   if (transposed && tensor_type_info(tensor->type).elements != 1) {
     fail(unsupported("tensor " + name + " is quantised and lies transposed, which Cairn does not read"));
     return {};
@@ -65,22 +74,14 @@ TensorPart PartFinder::matrix(const std::string& name, Rows rows, int64_t column
 }
 
 TensorPart PartFinder::table(const std::string& name, int64_t rows, int64_t columns) {
-  const Tensor* tensor = take(name);
+  const Tensor* tensor = take(name, {rows, columns});
   if (tensor == nullptr) return {};
-  if (tensor->shape != std::vector<int64_t>{rows, columns}) {
-    fail(wrong_shape(*tensor, {rows, columns}));
-    return {};
-  }
   return {.tensor = tensor, .row_begin = 0, .row_count = rows};
 }
 
 TensorPart PartFinder::vector(const std::string& name, Rows elements) {
-  const Tensor* tensor = take(name);
+  const Tensor* tensor = take(name, {elements.all});
   if (tensor == nullptr) return {};
-  if (tensor->shape != std::vector<int64_t>{elements.all}) {
-    fail(wrong_shape(*tensor, {elements.all}));
-    return {};
-  }
   if (tensor_type_info(tensor->type).elements != 1) {
     fail(unsupported("tensor " + name + " is a vector stored as " +
                      std::string(tensor_type_info(tensor->type).name) +

@@ -1,15 +1,17 @@
 // PartFinder: looks up the tensors of a plan by name and holds each against the shape that the Config asks
 // for. It remembers its first error (and answers empty parts from then on), and which tensors were asked for:
-// a model whose file holds a tensor that nobody asked for is a model that we would compute wrongly. For the
-// families only.
+// a model whose file holds a tensor that nobody asked for is a model that we would compute wrongly. Where
+// there is no file, it imagines each tensor that is asked for. For the families only.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "cairn/status.h"
 #include "model/model_plan.h"
@@ -25,7 +27,11 @@ enum class MatrixLayout {
 class PartFinder {
  public:
   PartFinder(std::span<const Tensor> tensors, MatrixLayout layout);
+  // Adds each tensor that is asked for to `imagined`, without data: matrices of `type` (or what fits), [out,
+  // in]; vectors as f32.
+  PartFinder(std::deque<Tensor>& imagined, TensorType type) : imagined_(&imagined), imagined_type_(type) {}
 
+  [[nodiscard]] bool imagines() const { return imagined_ != nullptr; }
   [[nodiscard]] bool has(const std::string& name) const { return entries_.contains(name); }
   [[nodiscard]] const Tensor* peek(const std::string& name) const;  // null if absent; does not count as use
 
@@ -50,11 +56,14 @@ class PartFinder {
     const Tensor* tensor;
     bool used;
   };
-  const Tensor* take(const std::string& name);
+  const Tensor* take(const std::string& name, const std::vector<int64_t>& shape);
+  void imagine(const std::string& name, const std::vector<int64_t>& shape);
 
   std::span<const Tensor> tensors_;
   std::unordered_map<std::string_view, Entry> entries_;
-  MatrixLayout layout_;
+  MatrixLayout layout_ = MatrixLayout::kRowsAreOutputs;
+  std::deque<Tensor>* imagined_ = nullptr;
+  TensorType imagined_type_ = TensorType::kF16;
   Status status_;
 };
 

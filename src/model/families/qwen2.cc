@@ -25,7 +25,7 @@ Result<ModelPlan> qwen2_from_hf(const HfFolder& folder) {
   CAIRN_RETURN_IF_ERROR(read_qwen_windows(folder.config(), config));
   TensorNames names = with_qwen2_biases(hf_names());
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(folder.config(), OutputMatrix::kIfPresent));
-  return assemble(std::move(config), folder.tensors(), names);
+  return assemble(std::move(config), folder, names);
 }
 
 }  // namespace cairn

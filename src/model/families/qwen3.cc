@@ -20,7 +20,7 @@ Result<ModelPlan> qwen3_from_hf(const HfFolder& folder) {
   config.qk_norm = true;
   TensorNames names = hf_names();
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(settings, OutputMatrix::kIfPresent));
-  return assemble(std::move(config), folder.tensors(), names);
+  return assemble(std::move(config), folder, names);
 }
 
 }  // namespace cairn
