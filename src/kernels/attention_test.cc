@@ -7,6 +7,7 @@
 #include <cstring>
 #include <random>
 
+#include "kernels/amx_emulated_testing.h"
 #include "kernels/attention_testing.h"
 
 namespace cairn {
@@ -45,9 +46,10 @@ std::vector<TestQuery> random_queries(std::mt19937_64& random, int32_t length) {
 
 constexpr int32_t kHeadDims[] = {8, 20, 64, 80, 128, 256};
 
-class Attention : public testing::TestWithParam<Isa> {};
+class Attention : public testing::TestWithParam<TestKernels> {};
 
 TEST_P(Attention, HasTheReferencesBitsInEveryPairOfCodecs) {
+  const Kernels& kernels = *GetParam().kernels;
   std::mt19937_64 random(1);
   uint64_t turn = 0;
   for (const KvCodec& keys : all_kv_codecs()) {
@@ -56,24 +58,24 @@ TEST_P(Attention, HasTheReferencesBitsInEveryPairOfCodecs) {
                                   static_cast<int32_t>(1 + random() % 600), turn};
       const std::vector<TestQuery> queries = random_queries(random, shape.length);
       const float soft_cap = turn % 5 == 0 ? 3.0F : 0.0F;
-      if (!has_reference_bits(GetParam(), shape)) continue;
+      if (!has_reference_bits(kernels.isa, shape)) continue;
       const TestHead head(shape);
-      const std::vector<float> out = head.attend(kernels_for(GetParam()), queries, soft_cap);
+      const std::vector<float> out = head.attend(kernels, queries, soft_cap);
       ASSERT_TRUE(same_bits(out, head.attend(kernels_for(Isa::kScalar), queries, soft_cap)))
           << "shape " << turn << ", head_dim " << shape.head_dim << ", " << queries.size() << " queries";
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Attention, testing::ValuesIn(available_isas()),
-                         [](const auto& test) { return std::string(isa_name(test.param)); });
+INSTANTIATE_TEST_SUITE_P(All, Attention, testing::ValuesIn(all_test_kernels()),
+                         [](const auto& test) { return test.param.name; });
 
 // The cuts of one computation, for every format of both sides.
-class AttentionCuts : public testing::TestWithParam<std::tuple<Isa, KvCodec>> {};
+class AttentionCuts : public testing::TestWithParam<std::tuple<TestKernels, KvCodec>> {};
 
 TEST_P(AttentionCuts, ChangeNoBit) {
-  const auto& [isa, codec] = GetParam();
-  const Kernels& kernels = kernels_for(isa);
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const KvCodec codec = std::get<1>(GetParam());
   const TestHead head({codec, codec, 24, 2 * kSpanSize + 18, 11});
   std::vector<TestQuery> queries = all_positions(2 * kSpanSize + 18);
   for (TestQuery& q : queries) q.window = q.position % 3 == 0 ? 0 : q.position % 3 == 1 ? 8 : 300;
@@ -91,40 +93,42 @@ TEST_P(AttentionCuts, ChangeNoBit) {
 }
 
 TEST_P(AttentionCuts, ARowDoesNotDependOnWhatComesBehindIt) {
-  const auto& [isa, codec] = GetParam();
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const KvCodec codec = std::get<1>(GetParam());
   for (const int32_t length : {1, 31, 32, 33, kSpanSize - 1, kSpanSize, kSpanSize + 1, kSpanSize + 40}) {
     if (kv_seals_whole_block(codec) && length % kBlockSize != 0)
       continue;  // is read open in one, sealed in the other
     const std::vector<TestQuery> queries{{length - 1, 0}, {length - 1, 5}, {length / 2, 0}};
     const TestHead::Shape shape{codec, codec, 20, length, 12};
     const TestHead head(shape);
-    const std::vector<float> out = head.attend(kernels_for(isa), queries, 0);
+    const std::vector<float> out = head.attend(kernels, queries, 0);
     for (const float x : out) ASSERT_TRUE(std::isfinite(x)) << length;
-    if (has_reference_bits(isa, shape)) {
+    if (has_reference_bits(kernels.isa, shape)) {
       ASSERT_TRUE(same_bits(out, head.attend(kernels_for(Isa::kScalar), queries, 0)));
     }
   }
 }
 
 TEST_P(AttentionCuts, AreNearSoftmaxInDouble) {
-  const auto& [isa, codec] = GetParam();
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const KvCodec codec = std::get<1>(GetParam());
   const TestHead::Shape shape{codec, codec, 20, 300, 21};
   const TestHead head(shape);
   const std::vector<TestQuery> queries{{0, 0}, {31, 0}, {32, 7}, {200, 0}, {255, 0}, {256, 100}, {299, 0}};
-  const double tolerance = has_reference_bits(isa, shape) ? 4e-6 : 0.03;
+  const double tolerance = has_reference_bits(kernels.isa, shape) ? 4e-6 : 0.03;
   for (const float soft_cap : {0.0F, 3.0F}) {
-    const std::vector<float> out = head.attend(kernels_for(isa), queries, soft_cap);
+    const std::vector<float> out = head.attend(kernels, queries, soft_cap);
     const std::vector<double> exact = head.attend_in_double(queries, soft_cap);
     for (size_t i = 0; i < out.size(); ++i) EXPECT_NEAR(out[i], exact[i], tolerance) << i;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, AttentionCuts,
-                         testing::Combine(testing::ValuesIn(available_isas()),
+                         testing::Combine(testing::ValuesIn(all_test_kernels()),
                                           testing::ValuesIn(all_kv_codecs())),
                          [](const auto& test) {
                            const KvCodec& codec = std::get<1>(test.param);
-                           return std::string(isa_name(std::get<0>(test.param))) + "_format" +
+                           return std::get<0>(test.param).name + "_format" +
                                   std::to_string(static_cast<int>(codec.format)) +
                                   (codec.axis == KvAxis::kToken ? "" : "_channel");
                          });
