@@ -25,6 +25,7 @@
 #include "engine/sequence.h"
 #include "kv/kv_cache.h"
 #include "model/tokenizer.h"
+#include "model/transformer.h"
 
 namespace cairn {
 
@@ -59,9 +60,14 @@ class Engine {
     std::vector<int64_t> layer_windows;  // as LayerConfig::window, for each layer; for the statistics
     Tokenizer tokenizer;                 // for text and the model's end tokens
   };
+  // kInvalidArgument: an option that no engine can have (what the cache refuses, KvCache says).
+  static Status check_options(const EngineOptions& options);
   // The rows and logit rows in a step that a pass must be able to do for these options.
   [[nodiscard]] static int64_t step_rows(const EngineOptions& options);
   [[nodiscard]] static int64_t step_logit_rows(const EngineOptions& options);
+  [[nodiscard]] static ForwardLimits forward_limits(const EngineOptions& options);
+  // The options of the engine's cache.
+  [[nodiscard]] static KvCacheOptions cache_options(const KvShape& shape, const EngineOptions& options);
   static Result<std::unique_ptr<Engine>> create(Parts parts, const EngineOptions& options);
 
   ~Engine();
@@ -71,15 +77,16 @@ class Engine {
   // Takes the request, or says what is wrong with it (kInvalidArgument: empty prompt, prompt longer than the
   // context, token outside the vocabulary, a parameter; kNotFound: the session). Nothing runs before step().
   Result<RequestId> submit(Request request);
-  // A request that goes on from all that the live request `parent` has so far, prompt and generated tokens, and
-  // shares its rows; `request.prompt` and `request.session` must be empty. Parallel samples and beams begin so.
-  // Errors: as submit; kNotFound: the parent.
+  // A request that goes on from all that the live request `parent` has so far, prompt and generated tokens,
+  // and shares its rows; `request.prompt` and `request.session` must be empty. Parallel samples and beams
+  // begin so. Errors: as submit; kNotFound: the parent.
   Result<RequestId> fork(RequestId parent, Request request);
-  // Of a request with Picks::kByCaller that waits: these are its next tokens. Errors: kNotFound (no such request, or
-  // it does not wait), kInvalidArgument (no tokens, one outside the vocabulary, more than the context holds).
+  // Of a request with Picks::kByCaller that waits: these are its next tokens. Errors: kNotFound (no such
+  // request, or it does not wait), kInvalidArgument (no tokens, one outside the vocabulary, more than the
+  // context holds).
   Status extend(RequestId id, std::span<const TokenId> tokens);
-  // Likewise: its tokens end before `length` (1 <= length < what it has): what was tried is taken back, and the
-  // logits after its last token are told again.
+  // Likewise: its tokens end before `length` (1 <= length < what it has): what was tried is taken back, and
+  // the logits after its last token are told again.
   Status roll_back(RequestId id, int64_t length);
 
   // One step: schedule, run, settle. Does nothing where idle().
@@ -107,6 +114,8 @@ class Engine {
   class CacheRoom;  // how the scheduler's wishes reach the cache
 
   Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCache> cache, PageMemory logits);
+  // Rows of prompts in a step. Without a cache all positions of a sequence run at once.
+  [[nodiscard]] static int64_t prefill_rows(const EngineOptions& options);
   static Result<std::unique_ptr<KvCache>> make_cache(const KvShape& shape, const EngineOptions& options);
   static Result<std::unique_ptr<Engine>> assemble(Parts parts, const EngineOptions& options,
                                                   std::unique_ptr<KvCache> cache);
