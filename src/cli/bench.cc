@@ -1,6 +1,10 @@
 #include "cli/bench.h"
 
+#include <utility>
+
 #include "cli/bench_cache.h"
+#include "cli/bench_depth.h"
+#include "cli/bench_shared.h"
 #include "cli/bench_speed.h"
 #include "cli/console.h"
 
@@ -8,8 +12,15 @@ namespace cairn {
 namespace {
 
 Status run_subjects(const BenchOptions& options, Console& console) {
-  if (options.subject != BenchSubject::kCache) CAIRN_RETURN_IF_ERROR(bench_speed(options, console));
-  if (options.subject != BenchSubject::kSpeed) CAIRN_RETURN_IF_ERROR(bench_cache(options, console));
+  using Run = Status (*)(const BenchOptions&, Console&);
+  constexpr std::pair<BenchSubject, Run> kSubjects[] = {{BenchSubject::kSpeed, bench_speed},
+                                                        {BenchSubject::kCache, bench_cache},
+                                                        {BenchSubject::kDepth, bench_depth},
+                                                        {BenchSubject::kShared, bench_shared}};
+  for (const auto& [subject, run] : kSubjects) {
+    if (options.subject != subject && options.subject != BenchSubject::kAll) continue;
+    CAIRN_RETURN_IF_ERROR(run(options, console));
+  }
   return {};
 }
 

@@ -10,11 +10,13 @@ namespace cairn {
 
 class Console;
 
-// What to measure; the command line takes the words all, cache and speed.
+// What to measure; the command line takes the words all, cache, speed, depth and shared.
 enum class BenchSubject : uint8_t {
   kAll,
-  kCache,  // generating with and without the cache, and the counts beside their formulas
-  kSpeed,  // decode and prefill beside the machine's ceilings
+  kCache,   // generating with and without the cache, and the counts beside their formulas
+  kSpeed,   // decode and prefill beside the machine's ceilings
+  kDepth,   // what depth costs: decode and prefill behind many positions, by codec
+  kShared,  // many sequences that begin alike: memory, speed, and what a hit saves
 };
 
 // How tables are written.

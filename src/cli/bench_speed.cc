@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/bench_ceilings.h"
+#include "cli/bench_texts.h"
 #include "cli/console.h"
 #include "cli/json_text.h"
 #include "cli/open_model.h"
@@ -33,12 +34,6 @@ struct Speed {
   [[nodiscard]] double decode_share() const { return decode_bytes / decode_seconds / bandwidth; }
   [[nodiscard]] double prefill_share() const { return prefill_operations / prefill_seconds / peak; }
 };
-
-std::vector<TokenId> varied_tokens(int64_t count, int64_t vocab_size) {
-  std::vector<TokenId> tokens;
-  for (int64_t i = 0; i < count; ++i) tokens.push_back(static_cast<TokenId>((i * 7919 + 13) % vocab_size));
-  return tokens;
-}
 
 // Runs one request to its end; its statistics.
 Result<RequestStats> run_request(Engine& engine, Request request) {
@@ -115,6 +110,7 @@ Status bench_speed(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
   CAIRN_ASSIGN_OR_RETURN(EngineOptions engine_settings, engine_options(options.common, *opened.model));
   const int64_t prefill = std::min(kPrefillTokens, engine_settings.context - 1);
+  engine_settings.sharing = KvSharing::kNone;  // each prefill must run
   engine_settings.context = std::min(engine_settings.context, kPrefillTokens + kDecodeTokens);
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_settings));
   CAIRN_ASSIGN_OR_RETURN(const Ceilings ceilings, Ceilings::create(*opened.threads, opened.kernels->isa));

@@ -19,7 +19,7 @@ struct CommonOptions {
   std::optional<Isa> isa;                      // --isa; absent: the best of this machine
   std::optional<int> thread_count;             // -t, at least 1; absent: all usable physical cores
   KvHolding kv_holding = KvHolding::kPaged;    // --cache
-  KvPlan kv_plan;                              // --kv
+  std::optional<KvPlan> kv_plan;               // --kv; absent: f16 in all layers
   KvSharing sharing = KvSharing::kPrefixes;    // --no-sharing
   std::optional<int64_t> context;              // -c, at least 1; absent: min(the model's, kDefaultContext)
   int64_t prefill_chunk = 512;                 // --prefill-chunk, at least 1

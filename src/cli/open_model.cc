@@ -88,7 +88,7 @@ Result<EngineOptions> engine_options(const CommonOptions& options, const Model& 
   const uint64_t available_bytes = memory_facts().available_bytes;
   EngineOptions engine{.holding = options.kv_holding,
                        .sharing = options.sharing,
-                       .kv_plan = options.kv_plan,
+                       .kv_plan = options.kv_plan.value_or(KvPlan()),
                        .context = context,
                        .prefill_chunk = options.prefill_chunk};
   if (available_bytes > 0) engine.available_bytes = available_bytes;

@@ -189,18 +189,19 @@ Result<Command> parse_bench(Arguments arguments) {
       "cairn bench", "Measures this machine, and the engine on it.", kBenchExamples, arguments,
       [](CLI::App& app, BenchOptions& options) {
         const std::map<std::string, BenchSubject> subjects{
-            {"all", BenchSubject::kAll}, {"cache", BenchSubject::kCache}, {"speed", BenchSubject::kSpeed}};
+            {"all", BenchSubject::kAll},     {"cache", BenchSubject::kCache},   {"speed", BenchSubject::kSpeed},
+            {"depth", BenchSubject::kDepth}, {"shared", BenchSubject::kShared}};
         app.add_option_function<std::string>(
             "WHAT",
             [subjects, &options](const std::string& name) {
               const auto found = subjects.find(name);
               if (found == subjects.end()) {
                 throw CLI::ValidationError("cairn bench",
-                                           "there is no bench '" + name + "': choose cache, speed or all");
+                                           "there is no bench '" + name + "': choose cache, speed, depth, shared or all");
               }
               options.subject = found->second;
             },
-            "cache, speed or all (default: all)");
+            "cache, speed, depth, shared or all (default: all)");
         add_common_options(app, options.common);
         add_json_option(app, options.common.output_form);
         app.add_flag_callback(

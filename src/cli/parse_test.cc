@@ -42,7 +42,7 @@ TEST(Parse, ReadsTheOptionsThatScriptsRelyOn) {
   EXPECT_EQ(options.sampling.seed, 7U);
   EXPECT_EQ(options.common.thread_count, 3);
   EXPECT_EQ(options.common.kv_holding, KvHolding::kGrowing);
-  EXPECT_EQ(options.common.kv_plan.text(), "bf16");
+  EXPECT_EQ(options.common.kv_plan->text(), "bf16");
   EXPECT_EQ(options.common.context, 1024);
   EXPECT_EQ(options.common.prefill_chunk, 64);
   EXPECT_EQ(options.common.isa, Isa::kScalar);
@@ -73,7 +73,7 @@ TEST(Parse, DefaultsAreThoseOfTheHelp) {
   EXPECT_EQ(options.common.context, std::nullopt);
   EXPECT_EQ(options.common.isa, std::nullopt);
   EXPECT_EQ(options.common.kv_holding, KvHolding::kPaged);
-  EXPECT_EQ(options.common.kv_plan.text(), "f16");
+  EXPECT_FALSE(options.common.kv_plan.has_value());
   EXPECT_EQ(options.sampling.temperature, 0.8);
   EXPECT_EQ(options.sampling.seed, std::nullopt);
   EXPECT_EQ(options.max_tokens, 512);

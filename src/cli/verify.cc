@@ -26,7 +26,7 @@ Result<std::vector<Isa>> chosen_isas(const CommonOptions& common) {
 // What the command line asks for comes first; the others are compared with it.
 LawOptions law_options(const VerifyOptions& options) {
   LawOptions laws{.position_count = options.position_count,
-                  .kv_plans = {options.common.kv_plan},
+                  .kv_plans = {options.common.kv_plan.value_or(KvPlan())},
                   .thread_counts = {chosen_thread_count(options.common)},
                   .seed = options.seed};
   const auto add = [](auto& list, auto value) {

@@ -26,8 +26,10 @@ Kernels scalar_kernels() {
           .soft_cap = reference::soft_cap,
           .rope_adjacent = reference::rope_adjacent,
           .rope_halves = reference::rope_halves,
-          .store_kv = reference::store_kv,
-          .attend = reference::attend};
+          .decode_kv = reference::decode_kv,
+          .attend = reference::attend,
+          .merge_attention = reference::merge_attention,
+          .finish_attention = reference::finish_attention};
 }
 
 // matmul of one instruction set: float and quantised weights go to different kernels.
@@ -43,6 +45,7 @@ Kernels vector_kernels() {
   table.isa = kIsa;
   table.matmul = any_matmul<kIsa, kCodes>;
   fill_vector_kernels(kIsa, table);
+  fill_decode_kv(kIsa, table);
   fill_attention(kIsa, table);
   return table;
 }

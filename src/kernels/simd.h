@@ -8,6 +8,7 @@ namespace cairn {
 
 // Fills in the entries that a target's build of the V16 kernels offers.
 void fill_vector_kernels(Isa isa, Kernels& table);
+void fill_decode_kv(Isa isa, Kernels& table);
 void fill_attention(Isa isa, Kernels& table);
 // The float product of `isa`, for tables whose matmul chooses by weight type.
 using FloatMatmul = void (*)(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,

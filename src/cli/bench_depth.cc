@@ -1,0 +1,273 @@
+#include "cli/bench_depth.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "cli/bench_ceilings.h"
+#include "cli/bench_texts.h"
+#include "cli/console.h"
+#include "cli/json_text.h"
+#include "cli/open_model.h"
+#include "cli/table.h"
+
+namespace cairn {
+namespace {
+
+constexpr int64_t kDepths[] = {0, 512, 2048, 8192, 16384};
+constexpr int64_t kPrefillTokens = 512;
+constexpr int kRounds = 5;        // of probe, shallow tokens, deep tokens, peak, prefill: medians of them
+constexpr int kTokens = 4;        // of a round, shallow and deep in turn
+constexpr int64_t kSlack = 64;    // positions that measuring adds behind the deepest
+
+// What one plan costs at one depth.
+struct DepthCost {
+  std::string plan;
+  int64_t depth = 0;
+  uint64_t kv_bytes = 0;        // that a token reads
+  double shallow_seconds = 0;   // of a token at depth 0, measured in turn with
+  double deep_seconds = 0;      // ... a token at this depth
+  double bandwidth = 0;         // bytes/s
+  double prefill_seconds = 0;   // of kPrefillTokens behind this depth
+  double prefill_operations = 0;
+  double peak = 0;  // operations/s
+
+  [[nodiscard]] double depth_seconds() const { return std::max(deep_seconds - shallow_seconds, 1e-12); }
+  [[nodiscard]] double bytes_per_second() const { return static_cast<double>(kv_bytes) / depth_seconds(); }
+  // How many times longer than reading those bytes takes.
+  [[nodiscard]] double times_the_bytes() const {
+    return depth_seconds() * bandwidth / static_cast<double>(kv_bytes);
+  }
+  [[nodiscard]] double prefill_share() const { return prefill_operations / prefill_seconds / peak; }
+};
+
+// A request whose tokens we give: it is run forward a few tokens at a time, and each run is timed.
+class Driven {
+ public:
+  Driven(Engine& engine, int64_t vocab_size) : engine_(engine), vocab_size_(vocab_size) {}
+
+  Status begin(int64_t length) {
+    length_ = length;
+    Request request{.prompt = varied_tokens(length, vocab_size_), .picks = Picks::kByCaller};
+    CAIRN_ASSIGN_OR_RETURN(id_, engine_.submit(std::move(request)));
+    return run().status();
+  }
+  // Seconds that so many more tokens take.
+  Result<double> go_on(int64_t count) {
+    CAIRN_RETURN_IF_ERROR(engine_.extend(id_, varied_tokens(count, vocab_size_, length_)));
+    length_ += count;
+    return run();
+  }
+  Status go_back(int64_t length) {
+    CAIRN_RETURN_IF_ERROR(engine_.roll_back(id_, length));
+    length_ = length;
+    return run().status();
+  }
+  [[nodiscard]] int64_t length() const { return length_; }
+  void end() {
+    engine_.cancel(id_);
+    engine_.step();
+  }
+
+ private:
+  Result<double> run() {
+    const SteadyClock clock;
+    const uint64_t begin_ns = clock.now_ns();
+    while (!engine_.waits()) engine_.step();
+    if (engine_.stats(id_) == nullptr) return resource_exhausted("the cache's memory is too small for this depth");
+    return static_cast<double>(clock.now_ns() - begin_ns) * 1e-9;
+  }
+
+  Engine& engine_;
+  int64_t vocab_size_;
+  RequestId id_;
+  int64_t length_ = 0;
+};
+
+// Multiply-adds times two: the matrices of kPrefillTokens rows, the output of one, and each row's scores and
+// weighted sums over what it sees.
+double prefill_operations(const Model& model, int64_t depth) {
+  const Config& config = model.config();
+  double scores = 0;
+  for (const LayerConfig& layer : config.layers) {
+    for (int64_t i = 0; i < kPrefillTokens; ++i) {
+      const int64_t seen = depth + i + 1;
+      scores += static_cast<double>(layer.window > 0 ? std::min(layer.window, seen) : seen);
+    }
+  }
+  return 2.0 * (static_cast<double>(model.layer_products_per_row()) * kPrefillTokens +
+                static_cast<double>(model.output_products_per_row())) +
+         4.0 * scores * static_cast<double>(config.head_count * config.head_dim);
+}
+
+// What one token reads of the cache at this depth.
+uint64_t kv_bytes_at(const Engine& engine, const Config& config, int64_t depth) {
+  const KvGeometry& geometry = engine.cache().geometry();
+  const KvLayout layout = geometry.layout();
+  uint64_t bytes = 0;
+  for (size_t l = 0; l < layout.layers.size(); ++l) {
+    const int64_t window = config.layers[l].window;
+    const int64_t seen = window > 0 ? std::min(window, depth) : depth;
+    bytes += static_cast<uint64_t>(layout.layers[l].head_bytes() * layout.kv_head_count * seen / kBlockSize);
+  }
+  return bytes;
+}
+
+Result<DepthCost> measure(Driven& shallow, Driven& deep, const OpenModel& opened, const Engine& engine,
+                          const Ceilings& ceilings) {
+  const int64_t depth = deep.length() - 1;
+  DepthCost cost{.plan = engine.cache().geometry().plan().text(),
+                 .depth = depth,
+                 .kv_bytes = kv_bytes_at(engine, opened.model->config(), depth),
+                 .prefill_operations = prefill_operations(*opened.model, depth)};
+  std::vector<double> bandwidths, shallow_times, deep_times, peaks, prefill_times;
+  for (int round = 0; round < kRounds; ++round) {
+    bandwidths.push_back(ceilings.read_bandwidth());
+    for (int token = 0; token < kTokens; ++token) {
+      CAIRN_ASSIGN_OR_RETURN(const double shallow_time, shallow.go_on(1));
+      CAIRN_ASSIGN_OR_RETURN(const double deep_time, deep.go_on(1));
+      shallow_times.push_back(shallow_time);
+      deep_times.push_back(deep_time);
+    }
+    CAIRN_RETURN_IF_ERROR(shallow.go_back(1));
+    CAIRN_RETURN_IF_ERROR(deep.go_back(depth + 1));
+  }
+  // A prefill at such a depth takes seconds: fewer of them do.
+  constexpr int kPrefillRounds = 3;
+  for (int round = 0; round < kPrefillRounds; ++round) {
+    peaks.push_back(ceilings.matrix_peak());
+    CAIRN_ASSIGN_OR_RETURN(const double time, deep.go_on(kPrefillTokens));
+    prefill_times.push_back(time);
+    CAIRN_RETURN_IF_ERROR(deep.go_back(depth + 1));
+  }
+  cost.bandwidth = median(bandwidths);
+  cost.shallow_seconds = median(shallow_times);
+  cost.deep_seconds = median(deep_times);
+  cost.peak = median(peaks);
+  cost.prefill_seconds = median(prefill_times);
+  return cost;
+}
+
+Result<std::vector<DepthCost>> measure_plan(const OpenModel& opened, EngineOptions settings, const KvPlan& plan,
+                                            const Ceilings& ceilings, Console& console) {
+  std::vector<DepthCost> costs;
+  settings.kv_plan = plan;
+  settings.sharing = KvSharing::kNone;
+  settings.max_sequences = 2;
+  CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, settings));
+  const int64_t vocab_size = opened.model->config().vocab_size;
+  Driven shallow(*engine, vocab_size);
+  Driven deep(*engine, vocab_size);
+  CAIRN_RETURN_IF_ERROR(shallow.begin(1));
+  CAIRN_RETURN_IF_ERROR(deep.begin(1));
+  ProgressBar bar(console, fmt::format("{}: filling and measuring", plan.text()));
+  for (const int64_t depth : kDepths) {
+    if (depth + kPrefillTokens + kSlack > settings.context) break;
+    while (deep.length() <= depth) {
+      bar.update(static_cast<uint64_t>(deep.length()), static_cast<uint64_t>(settings.context));
+      CAIRN_RETURN_IF_ERROR(deep.go_on(std::min(settings.prefill_chunk, depth + 1 - deep.length())).status());
+    }
+    CAIRN_ASSIGN_OR_RETURN(const DepthCost cost, measure(shallow, deep, opened, *engine, ceilings));
+    costs.push_back(cost);
+  }
+  shallow.end();
+  deep.end();
+  return costs;
+}
+
+std::string share(double part) { return fmt::format("{:.0f} %", part * 100); }
+
+void report_text(const std::vector<DepthCost>& costs, const BenchOptions& options, const OpenModel& opened,
+                 Console& console) {
+  Table table({{"kv"},
+               {"depth", Align::kRight},
+               {"token ms", Align::kRight},
+               {"for depth ms", Align::kRight},
+               {"KV MB read", Align::kRight},
+               {"GB/s", Align::kRight},
+               {"of bandwidth", Align::kRight},
+               {"x the bytes", Align::kRight},
+               {"prefill tokens/s", Align::kRight},
+               {"TFLOP/s", Align::kRight},
+               {fmt::format("of {} peak", isa_name(opened.kernels->isa)), Align::kRight}});
+  for (const DepthCost& cost : costs) {
+    const bool deep = cost.depth > 0;
+    table.add_row({cost.plan, std::to_string(cost.depth), fmt::format("{:.2f}", cost.deep_seconds * 1e3),
+                   deep ? fmt::format("{:.2f}", cost.depth_seconds() * 1e3) : "",
+                   deep ? fmt::format("{:.1f}", static_cast<double>(cost.kv_bytes) * 1e-6) : "",
+                   deep ? fmt::format("{:.1f}", cost.bytes_per_second() * 1e-9) : "",
+                   deep ? share(cost.bytes_per_second() / cost.bandwidth) : "",
+                   deep ? fmt::format("{:.2f}", cost.times_the_bytes()) : "",
+                   fmt::format("{:.1f}", kPrefillTokens / cost.prefill_seconds),
+                   fmt::format("{:.3f}", cost.prefill_operations / cost.prefill_seconds * 1e-12),
+                   share(cost.prefill_share())});
+  }
+  console.write(options.table_form == TableForm::kCsv ? table.csv() : table.aligned());
+  if (costs.empty()) return;
+  console.note(fmt::format("Ceilings in the same runs: {:.1f} GB/s read, {:.3f} TFLOP/s ({}).",
+                           costs.back().bandwidth * 1e-9, costs.back().peak * 1e-12,
+                           isa_name(opened.kernels->isa)));
+}
+
+void report_json(const std::vector<DepthCost>& costs, const OpenModel& opened, Console& console) {
+  boost::json::array list;
+  for (const DepthCost& cost : costs) {
+    boost::json::object row{{"kv", cost.plan},
+                            {"depth", cost.depth},
+                            {"kv_bytes", cost.kv_bytes},
+                            {"token_ms", cost.deep_seconds * 1e3},
+                            {"shallow_token_ms", cost.shallow_seconds * 1e3},
+                            {"read_bytes_per_s", cost.bandwidth},
+                            {"prefill_ms", cost.prefill_seconds * 1e3},
+                            {"prefill_flop", cost.prefill_operations},
+                            {"peak_flop_per_s", cost.peak},
+                            {"prefill_share", cost.prefill_share()}};
+    if (cost.depth > 0) row["times_the_bytes"] = cost.times_the_bytes();
+    list.push_back(std::move(row));
+  }
+  console.write(json_line({{"isa", isa_name(opened.kernels->isa)},
+                           {"threads", opened.threads->thread_count()},
+                           {"depths", std::move(list)}}));
+}
+
+std::vector<KvPlan> chosen_plans(const CommonOptions& common) {
+  if (common.kv_plan.has_value()) return {*common.kv_plan};
+  std::vector<KvPlan> plans;
+  for (const char* text : {"f16", "int8", "int4"}) plans.push_back(KvPlan::parse(text).value());
+  return plans;
+}
+
+}  // namespace
+
+Status bench_depth(const BenchOptions& options, Console& console) {
+  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
+  CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, engine_options(options.common, *opened.model));
+  if (!options.common.context.has_value()) {
+    constexpr int64_t kDeepest = 16384 + kPrefillTokens + kSlack;
+    settings.context = std::min(opened.model->config().context_length, kDeepest);
+  }
+  if (settings.context < kPrefillTokens + kSlack) {
+    return invalid_argument(
+        fmt::format("bench depth needs a context of at least {} positions: give a larger --context",
+                    kPrefillTokens + kSlack));
+  }
+  CAIRN_ASSIGN_OR_RETURN(const Ceilings ceilings, Ceilings::create(*opened.threads, opened.kernels->isa));
+  std::vector<DepthCost> costs;
+  for (const KvPlan& plan : chosen_plans(options.common)) {
+    CAIRN_ASSIGN_OR_RETURN(const auto of_plan, measure_plan(opened, settings, plan, ceilings, console));
+    costs.insert(costs.end(), of_plan.begin(), of_plan.end());
+  }
+  if (options.common.output_form == OutputForm::kJson) {
+    report_json(costs, opened, console);
+  } else {
+    report_text(costs, options, opened, console);
+  }
+  return {};
+}
+
+}  // namespace cairn

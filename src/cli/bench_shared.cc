@@ -1,0 +1,215 @@
+#include "cli/bench_shared.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "cli/bench_ceilings.h"
+#include "cli/bench_texts.h"
+#include "cli/console.h"
+#include "cli/json_text.h"
+#include "cli/open_model.h"
+#include "cli/table.h"
+
+namespace cairn {
+namespace {
+
+constexpr int64_t kPrefix = 2048;
+constexpr int64_t kSequences = 32;
+constexpr int64_t kTail = 33;    // tokens of each sequence behind the prefix: a block and one more
+constexpr int64_t kTokens = 8;   // decoded by each in a round
+constexpr int kRounds = 5;       // one sequence and all of them in turn: medians
+constexpr int64_t kHitTail = 256;  // tokens that a hit does not find
+
+struct SharedCost {
+  int64_t prefix = 0;
+  uint64_t used_bytes = 0;
+  uint64_t expected_bytes = 0;  // one prefix and all tails, in whole blocks
+  double one_seconds = 0;       // of a step of one sequence
+  double all_seconds = 0;       // of a step of all
+  double hit_seconds = 0;       // to the first token, of a prompt whose prefix is found
+  double rest_seconds = 0;      // of computing just the rest at that depth
+
+  [[nodiscard]] double times_faster() const {
+    return static_cast<double>(kSequences) / all_seconds * one_seconds;
+  }
+  [[nodiscard]] double hit_ratio() const { return hit_seconds / rest_seconds; }
+};
+
+// Steps until every request waits for its next token; the seconds that took.
+double run_until_waiting(Engine& engine) {
+  const SteadyClock clock;
+  const uint64_t begin_ns = clock.now_ns();
+  while (!engine.waits()) engine.step();
+  return static_cast<double>(clock.now_ns() - begin_ns) * 1e-9;
+}
+
+class SharedBench {
+ public:
+  SharedBench(Engine& engine, int64_t vocab_size, int64_t prefix)
+      : engine_(engine), vocab_size_(vocab_size), prefix_(prefix) {}
+
+  // All sequences, behind one prefix.
+  Status fill() {
+    for (int64_t i = 0; i < kSequences; ++i) {
+      CAIRN_ASSIGN_OR_RETURN(const RequestId id, begin(prefix_, kTail, i));
+      requests_.push_back(id);
+    }
+    return {};
+  }
+  // Seconds of a step in which the first `count` sequences decode a token each.
+  Result<double> decode(int64_t count) {
+    std::vector<double> times;
+    for (int64_t token = 0; token < kTokens; ++token) {
+      for (int64_t i = 0; i < count; ++i) {
+        const std::vector<TokenId> next = varied_tokens(1, vocab_size_, 77 * i + token);
+        CAIRN_RETURN_IF_ERROR(engine_.extend(requests_[static_cast<size_t>(i)], next));
+      }
+      times.push_back(run_until_waiting(engine_));
+    }
+    return median(times);
+  }
+  // Ends every sequence; what they shared lies idle.
+  void finish() {
+    for (const RequestId id : requests_) engine_.cancel(id);
+    requests_.clear();
+    engine_.step();
+  }
+  // Seconds to the first token of a prompt behind the prefix, which is found or (other salt) computed first.
+  Result<double> first_token(int64_t number) {
+    const SteadyClock clock;
+    const uint64_t begin_ns = clock.now_ns();
+    CAIRN_ASSIGN_OR_RETURN(const RequestId id, begin(prefix_, kHitTail, number));
+    const double seconds = static_cast<double>(clock.now_ns() - begin_ns) * 1e-9;
+    engine_.cancel(id);
+    engine_.step();
+    return seconds;
+  }
+  // Seconds of the same rows where the prefix is in the sequence already.
+  Result<double> rest_alone(int64_t number) {
+    CAIRN_ASSIGN_OR_RETURN(const RequestId id, begin(prefix_, 0, number));
+    CAIRN_RETURN_IF_ERROR(engine_.extend(id, tail(kHitTail, number)));
+    const double seconds = run_until_waiting(engine_);
+    engine_.cancel(id);
+    engine_.step();
+    return seconds;
+  }
+
+ private:
+  [[nodiscard]] std::vector<TokenId> tail(int64_t count, int64_t number) const {
+    return varied_tokens(count, vocab_size_, 100'000 + 1'000 * number);
+  }
+  Result<RequestId> begin(int64_t prefix, int64_t tail_count, int64_t number) {
+    Request request{.prompt = varied_tokens(prefix, vocab_size_), .picks = Picks::kByCaller};
+    const std::vector<TokenId> rest = tail(tail_count, number);
+    request.prompt.insert(request.prompt.end(), rest.begin(), rest.end());
+    CAIRN_ASSIGN_OR_RETURN(const RequestId id, engine_.submit(std::move(request)));
+    run_until_waiting(engine_);
+    if (engine_.stats(id) == nullptr) return resource_exhausted("the cache's memory is too small for this bench");
+    return id;
+  }
+
+  Engine& engine_;
+  int64_t vocab_size_;
+  int64_t prefix_;
+  std::vector<RequestId> requests_;
+};
+
+Result<SharedCost> measure(Engine& engine, int64_t vocab_size, int64_t prefix, Console& console) {
+  SharedBench bench(engine, vocab_size, prefix);
+  ProgressBar bar(console, "filling");
+  CAIRN_RETURN_IF_ERROR(bench.fill());
+  const int64_t tail_blocks = KvGeometry::blocks_for(prefix + kTail) - prefix / kBlockSize;
+  SharedCost cost{.prefix = prefix, .used_bytes = engine.cache().used_bytes()};
+  cost.expected_bytes = static_cast<uint64_t>(prefix / kBlockSize + kSequences * tail_blocks) *
+                        engine.cache().geometry().block_bytes();
+  std::vector<double> one, all, hits, rests;
+  for (int round = 0; round < kRounds; ++round) {
+    bar.update(static_cast<uint64_t>(round), 2 * kRounds);
+    CAIRN_ASSIGN_OR_RETURN(const double one_seconds, bench.decode(1));
+    CAIRN_ASSIGN_OR_RETURN(const double all_seconds, bench.decode(kSequences));
+    one.push_back(one_seconds);
+    all.push_back(all_seconds);
+  }
+  bench.finish();
+  for (int round = 0; round < kRounds; ++round) {
+    bar.update(static_cast<uint64_t>(kRounds + round), 2 * kRounds);
+    CAIRN_ASSIGN_OR_RETURN(const double hit, bench.first_token(1'000 + round));
+    CAIRN_ASSIGN_OR_RETURN(const double rest, bench.rest_alone(2'000 + round));
+    hits.push_back(hit);
+    rests.push_back(rest);
+  }
+  cost.one_seconds = median(one);
+  cost.all_seconds = median(all);
+  cost.hit_seconds = median(hits);
+  cost.rest_seconds = median(rests);
+  return cost;
+}
+
+void report_text(const SharedCost& cost, const BenchOptions& options, Console& console) {
+  Table table({{"what"}, {"measured", Align::kRight}, {"beside", Align::kRight}, {"ratio", Align::kRight}});
+  table.add_row({fmt::format("bytes of {} sequences behind {} shared tokens", kSequences, cost.prefix),
+                 grouped(cost.used_bytes), fmt::format("{} one prefix, {} tails", grouped(cost.expected_bytes), kSequences),
+                 fmt::format("{:.3f}", static_cast<double>(cost.used_bytes) / static_cast<double>(cost.expected_bytes))});
+  table.add_row({fmt::format("tokens/s of {} sequences", kSequences),
+                 fmt::format("{:.1f}", kSequences / cost.all_seconds),
+                 fmt::format("{:.1f} of one sequence", 1 / cost.one_seconds),
+                 fmt::format("{:.1f}", cost.times_faster())});
+  table.add_row({fmt::format("first token of a hit, {} new tokens", kHitTail), human_ns(cost.hit_seconds * 1e9),
+                 fmt::format("{} for the new tokens alone", human_ns(cost.rest_seconds * 1e9)),
+                 fmt::format("{:.2f}", cost.hit_ratio())});
+  console.write(options.table_form == TableForm::kCsv ? table.csv() : table.aligned());
+}
+
+void report_json(const SharedCost& cost, Console& console) {
+  console.write(json_line({{"prefix_tokens", cost.prefix},
+                           {"sequences", kSequences},
+                           {"used_bytes", cost.used_bytes},
+                           {"expected_bytes", cost.expected_bytes},
+                           {"one_step_ms", cost.one_seconds * 1e3},
+                           {"all_step_ms", cost.all_seconds * 1e3},
+                           {"times_faster", cost.times_faster()},
+                           {"hit_ttft_ms", cost.hit_seconds * 1e3},
+                           {"unmatched_prefill_ms", cost.rest_seconds * 1e3},
+                           {"hit_ratio", cost.hit_ratio()}}));
+}
+
+}  // namespace
+
+Status bench_shared(const BenchOptions& options, Console& console) {
+  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
+  CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, engine_options(options.common, *opened.model));
+  constexpr int64_t kBehind = kHitTail + kTail + kRounds * kTokens * 2;
+  const int64_t prefix = std::min(kPrefix, (settings.context - kBehind) / kBlockSize * kBlockSize);
+  if (prefix < kBlockSize) {
+    return invalid_argument(fmt::format("bench shared needs a context of at least {} positions: give a larger --context",
+                                        kBehind + kBlockSize));
+  }
+  settings.holding = KvHolding::kPaged;
+  settings.sharing = KvSharing::kPrefixes;
+  settings.context = prefix + kBehind;
+  settings.max_sequences = kSequences;
+  CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry,
+                         KvGeometry::make({.layer_count = opened.model->config().layer_count,
+                                           .kv_head_count = opened.model->config().kv_head_count,
+                                           .head_dim = opened.model->config().head_dim,
+                                           .plan = settings.kv_plan}));
+  // Two prefixes and every tail: what sharing needs, not what the sequences would take apart.
+  const int64_t blocks = 2 * prefix / kBlockSize + kSequences * KvGeometry::blocks_for(kBehind);
+  CAIRN_ASSIGN_OR_RETURN(settings.pool_bytes, geometry.bytes_of_blocks(blocks));
+  CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, settings));
+  CAIRN_ASSIGN_OR_RETURN(const SharedCost cost,
+                         measure(*engine, opened.model->config().vocab_size, prefix, console));
+  if (options.common.output_form == OutputForm::kJson) {
+    report_json(cost, console);
+  } else {
+    report_text(cost, options, console);
+  }
+  if (cost.used_bytes == cost.expected_bytes) return {};
+  return internal_error("the sequences take other memory than one prefix and their tails: this is a bug, please report it");
+}
+
+}  // namespace cairn
