@@ -48,40 +48,50 @@ KvShape kv_shape_of(const Config& config, const KvPlan& plan) {
           .plan = plan};
 }
 
-Result<MemoryPlan> plan_memory(const ModelSizes& model, const EngineOptions& options, int thread_count) {
-  CAIRN_RETURN_IF_ERROR(Engine::check_options(options));
-  const Config& config = model.config;
-  const auto cache = Engine::cache_options(kv_shape_of(config, options.kv_plan), options);
-  CAIRN_ASSIGN_OR_RETURN(const KvMemory kv, KvCache::memory_of(cache));
-  const uint64_t logits_bytes = unsigned_of(options.max_sequences * config.vocab_size) * sizeof(float);
-  const uint64_t vocab_bytes = unsigned_of(config.vocab_size) * kTokenBytes;
-  return MemoryPlan{
-      .weights_bytes = model.weights.loaded_bytes(),
-      .kv_bytes = kv.pool_bytes,
-      .open_bytes = kv.open_bytes,
-      .step_bytes = Transformer::work_bytes_for(config, Engine::forward_limits(options), thread_count),
-      .sampling_bytes = logits_bytes + Sampler::bytes_for(config.vocab_size),
-      .embedding_bytes = std::min(model.weights.embedding_bytes, kEmbeddingBytesMax),
-      .tokenizer_bytes = vocab_bytes,
-      .program_bytes = kProgramBytes,
-      .loading_bytes = std::min(model.weights.stored_bytes, kPackingPieceBytes)};
+int64_t shared_blocks(int64_t shared_prefix, int64_t context) {
+  return std::min(shared_prefix, context - 1) / kBlockSize;
 }
 
-Result<MemoryLimits> memory_limits(const ModelSizes& model, const EngineOptions& options, int thread_count,
-                                   uint64_t available_bytes, int64_t context_max) {
-  const auto fits = [&](const EngineOptions& tried) -> Result<bool> {
-    CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(model, tried, thread_count));
+Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) {
+  const EngineOptions& options = wish.engine;
+  CAIRN_RETURN_IF_ERROR(Engine::check_options(options));
+  const Config& config = model.config;
+  KvCacheOptions cache = Engine::cache_options(kv_shape_of(config, options.kv_plan), options);
+  CAIRN_ASSIGN_OR_RETURN(KvMemory kv, KvCache::memory_of(cache));
+  if (wish.shared_prefix > 0 && !options.pool_bytes.has_value()) {
+    const int64_t blocks = options.max_sequences * KvGeometry::blocks_for(options.context);
+    const int64_t saved = (options.max_sequences - 1) * shared_blocks(wish.shared_prefix, options.context);
+    cache.pool_bytes = kv.pool_bytes / unsigned_of(blocks) * unsigned_of(blocks - saved);
+    CAIRN_ASSIGN_OR_RETURN(kv, KvCache::memory_of(cache));
+  }
+  const uint64_t logits_bytes = unsigned_of(options.max_sequences * config.vocab_size) * sizeof(float);
+  const ForwardLimits limits = Engine::forward_limits(options);
+  return MemoryPlan{.weights_bytes = model.weights.loaded_bytes(),
+                    .kv_bytes = kv.pool_bytes,
+                    .open_bytes = kv.open_bytes,
+                    .step_bytes = Transformer::work_bytes_for(config, limits, wish.thread_count),
+                    .sampling_bytes = logits_bytes + Sampler::bytes_for(config.vocab_size),
+                    .embedding_bytes = std::min(model.weights.embedding_bytes, kEmbeddingBytesMax),
+                    .tokenizer_bytes = unsigned_of(config.vocab_size) * kTokenBytes,
+                    .program_bytes = kProgramBytes,
+                    .loading_bytes = std::min(model.weights.stored_bytes, kPackingPieceBytes)};
+}
+
+Result<MemoryLimits> memory_limits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes,
+                                   int64_t context_max) {
+  const auto fits = [&](const MemoryWish& tried) -> Result<bool> {
+    CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(model, tried));
     return plan.total_bytes() <= available_bytes;
   };
   MemoryLimits limits;
-  EngineOptions tried = options;
+  MemoryWish tried = wish;
   CAIRN_ASSIGN_OR_RETURN(limits.longest_context, largest_that_fits(context_max, [&](int64_t context) {
-                           tried.context = context;
+                           tried.engine.context = context;
                            return fits(tried);
                          }));
-  tried = options;
+  tried = wish;
   CAIRN_ASSIGN_OR_RETURN(limits.most_sequences, largest_that_fits(kMostSequences, [&](int64_t sequences) {
-                           tried.max_sequences = sequences;
+                           tried.engine.max_sequences = sequences;
                            return fits(tried);
                          }));
   return limits;

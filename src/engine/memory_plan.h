@@ -43,23 +43,34 @@ struct ModelSizes {
   WeightSizes weights;
 };
 
+// What is asked for.
+struct MemoryWish {
+  EngineOptions engine;
+  int thread_count = 1;
+  // Positions that all sequences have in common: the blocks that they fill are there once. (What the engine
+  // makes of it by itself; its pool is as large as pool_bytes says.)
+  int64_t shared_prefix = 0;
+};
+
 [[nodiscard]] KvShape kv_shape_of(const Config& config, const KvPlan& plan);
 
 // Errors: kInvalidArgument (an option is out of range, or the KV plan does not suit the model).
-Result<MemoryPlan> plan_memory(const ModelSizes& model, const EngineOptions& options, int thread_count);
+Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish);
 
-// The largest numbers that fit into `available_bytes`, all else as in `options`; 0: none does.
+// Blocks that sequences of `context` positions share: full ones of the prefix, and never a sequence's last.
+[[nodiscard]] int64_t shared_blocks(int64_t shared_prefix, int64_t context);
+
+// The largest numbers that fit into `available_bytes`, all else as wished; 0: none does.
 struct MemoryLimits {
   int64_t longest_context = 0;  // at most `context_max`
   int64_t most_sequences = 0;   // at most kMostSequences
 };
 inline constexpr int64_t kMostSequences = 4096;  // more than any CPU serves at once
-Result<MemoryLimits> memory_limits(const ModelSizes& model, const EngineOptions& options, int thread_count,
-                                   uint64_t available_bytes, int64_t context_max);
+Result<MemoryLimits> memory_limits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes,
+                                   int64_t context_max);
 
-// kResourceExhausted where the plan of these options is more than `available_bytes`: says what takes how
-// much, and which shorter context, smaller codec or fewer sequences would fit.
-Status refuse_unless_fits(const ModelSizes& model, const EngineOptions& options, int thread_count,
-                          uint64_t available_bytes);
+// kResourceExhausted where the plan is more than `available_bytes`: says what takes how much, and which
+// shorter context, smaller codec or fewer sequences would fit.
+Status refuse_unless_fits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes);
 
 }  // namespace cairn

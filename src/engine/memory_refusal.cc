@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <string>
-#include <vector>
 
 #include "engine/memory_plan.h"
 
@@ -13,44 +12,36 @@ std::string gib(uint64_t bytes) {
   return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / static_cast<double>(uint64_t{1} << 30));
 }
 
-struct Wish {
-  const ModelSizes& model;
-  const EngineOptions& options;
-  int thread_count;
-  uint64_t available_bytes;
-};
-
 std::string context_way(const MemoryLimits& limits) {
   if (limits.longest_context == 0) return "a shorter context alone does not help";
   return fmt::format("a shorter context (--context {} fits)", limits.longest_context);
 }
 
-// The first of the codecs, from the largest, that fits and is smaller than what was asked for.
-std::string codec_way(const Wish& wish, const MemoryPlan& asked) {
-  for (const char* text : {"f16", "int8", "int4"}) {
-    EngineOptions tried = wish.options;
+// The largest of the smaller codecs that fits.
+std::string codec_way(const ModelSizes& model, const MemoryWish& wish, const MemoryPlan& asked,
+                      uint64_t available_bytes) {
+  for (const char* text : {"f16", "int8", "int4", "int3"}) {
+    MemoryWish tried = wish;
     const auto codec = KvPlan::parse(text);
     if (!codec.ok()) continue;
-    tried.kv_plan = *codec;
-    const auto plan = plan_memory(wish.model, tried, wish.thread_count);
-    if (!plan.ok() || plan->kv_bytes >= asked.kv_bytes || plan->total_bytes() > wish.available_bytes)
-      continue;
-    return fmt::format("a smaller codec (--kv {} fits: {})", text, gib(plan->total_bytes()));
+    tried.engine.kv_plan = *codec;
+    const auto plan = plan_memory(model, tried);
+    if (!plan.ok() || plan->kv_bytes >= asked.kv_bytes || plan->total_bytes() > available_bytes) continue;
+    return fmt::format("a smaller codec (--kv {} takes {})", text, gib(plan->total_bytes()));
   }
   return "a smaller codec (--kv) alone does not help";
 }
 
-std::string sequences_way(const Wish& wish, const MemoryLimits& limits) {
-  if (wish.options.max_sequences == 1) return "fewer sequences are not possible: there is one";
+std::string sequences_way(const MemoryWish& wish, const MemoryLimits& limits) {
+  if (wish.engine.max_sequences == 1) return "fewer sequences are not possible: there is one";
   if (limits.most_sequences == 0) return "fewer sequences alone do not help";
   return fmt::format("fewer sequences (at most {})", limits.most_sequences);
 }
 
 }  // namespace
 
-Status refuse_unless_fits(const ModelSizes& model, const EngineOptions& options, int thread_count,
-                          uint64_t available_bytes) {
-  CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(model, options, thread_count));
+Status refuse_unless_fits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes) {
+  CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(model, wish));
   if (plan.total_bytes() <= available_bytes) return {};
   const std::string need = fmt::format(
       "this takes {} of memory (weights {}, keys and values {}, work {}, the rest {}), and {} are free",
@@ -60,11 +51,11 @@ Status refuse_unless_fits(const ModelSizes& model, const EngineOptions& options,
     return resource_exhausted(need +
                               ": the weights alone do not fit; take a smaller model or smaller weights");
   }
-  const Wish wish{model, options, thread_count, available_bytes};
   CAIRN_ASSIGN_OR_RETURN(const MemoryLimits limits,
-                         memory_limits(model, options, thread_count, available_bytes, options.context));
+                         memory_limits(model, wish, available_bytes, wish.engine.context));
   return resource_exhausted(fmt::format("{}. Ways out: {}; {}; {}", need, context_way(limits),
-                                        codec_way(wish, plan), sequences_way(wish, limits)));
+                                        codec_way(model, wish, plan, available_bytes),
+                                        sequences_way(wish, limits)));
 }
 
 }  // namespace cairn
