@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/engine.h"
+#include "engine/memory_plan.h"
 #include "engine/transformer_pass.h"
 #include "model/model.h"
 
@@ -17,18 +18,11 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
   }
   std::vector<int64_t> layer_windows;
   for (const LayerConfig& layer : config.layers) layer_windows.push_back(layer.window);
-  const KvShape shape{.layer_count = config.layer_count,
-                      .kv_head_count = config.kv_head_count,
-                      .head_dim = config.head_dim,
-                      .plan = options.kv_plan};
+  const KvShape shape = kv_shape_of(config, options.kv_plan);
   // First the cache: it checks the options, and says best what there is no memory for.
   CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(shape, options));
   Tokenizer tokenizer = model->tokenizer();
-  auto pass = std::make_unique<TransformerPass>(std::move(model), threads,
-                                                ForwardLimits{.rows = step_rows(options),
-                                                           .logit_rows = step_logit_rows(options),
-                                                           .sequences = options.max_sequences,
-                                                           .context = options.context});
+  auto pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options));
   return assemble({.pass = std::move(pass),
                    .kv_shape = shape,
                    .layer_windows = std::move(layer_windows),

@@ -54,6 +54,7 @@ Status validate(const SamplingParams& params, int64_t vocab_size);
 class Sampler {
  public:
   explicit Sampler(int64_t vocab_size);
+  [[nodiscard]] static uint64_t bytes_for(int64_t vocab_size);
 
   // `logits` has vocab_size values; `history` is everything before the token that is picked, `position` that
   // token's position. `params` must be valid. Errors: kInvalidData where a logit is not finite, or where
