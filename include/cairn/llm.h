@@ -34,43 +34,40 @@
 namespace cairn {
 
 struct LlmOptions {
-  std::optional<int64_t> context;   // positions of a sequence at most; absent: the model's own, at most 8192
-  int64_t max_sequences = 4;        // how many run at once; more may be submitted, they wait
-  int64_t prefill_chunk = 512;      // prompt tokens in a step at most
-  std::optional<int> thread_count;  // the caller's thread included; absent: all usable physical cores
-  std::optional<std::string>
-      isa;  // "scalar", "neon", "avx2", "avx512", "amx"; absent: the best of this machine
+  std::optional<int64_t> context = {};   // positions of a sequence at most; absent: the model's, up to 8192
+  int64_t max_sequences = 4;             // how many run at once; more may be submitted, they wait
+  int64_t prefill_chunk = 512;           // prompt tokens in a step at most
+  std::optional<int> thread_count = {};  // the caller's thread included; absent: all usable physical cores
+  std::optional<std::string> isa = {};   // "scalar", "neon", "avx2", "avx512", "amx"; absent: the best here
   // How keys and values are stored, layer by layer: "f16", "int8", "k=int4:channel,v=int4:token",
   // "layers 0-3: f16; rest: int8" ...; or the same as JSON (docs/kv.md has the grammar).
   std::string kv_plan = "f16";
-  std::optional<uint64_t> kv_memory_bytes;  // the cache's blocks; absent: for max_sequences whole contexts
+  std::optional<uint64_t> kv_memory_bytes = {};  // for blocks; absent: for max_sequences whole contexts
   PrefixSharing prefix_sharing = PrefixSharing::kOn;
   uint64_t seed = 0;  // requests without a seed get one from this and their number
   // Called with bytes done and bytes in all while weights are loaded.
-  std::function<void(uint64_t done_bytes, uint64_t total_bytes)> on_load_progress;
+  std::function<void(uint64_t done_bytes, uint64_t total_bytes)> on_load_progress = {};
 };
 
-// What "<|im_end|>" in a text is: plain characters (a user's words must not end a turn), or the model's
-// token.
+// What "<|im_end|>" in a text is: plain characters (a user's words must not end a turn), or the token.
 enum class SpecialTokens : uint8_t { kAsText, kParsed };
 
 struct TextResult {
   FinishReason reason = FinishReason::kError;
-  Status status;              // not ok exactly where reason is kError
+  Status status = {};         // not ok exactly where reason is kError
   int64_t prompt_tokens = 0;  // of a fork: with all that came from its parent
   int64_t reused_tokens = 0;  // of the prompt: found in the cache, not computed
   int64_t generated_tokens = 0;
 };
 
 struct TextRequest {
-  std::variant<std::string, std::vector<TokenId>> prompt;  // UTF-8, or tokens as they are
-  SpecialTokens special_tokens = SpecialTokens::kAsText;   // of a prompt that is text
-  SamplingParams sampling;
-  std::optional<int64_t> max_tokens;  // absent: until the context is full; 0: only the prompt is run
-  std::vector<std::string>
-      stop_strings;                // none may be empty; text before the first that appears is still told
-  bool ignore_end_tokens = false;  // they become tokens like any other
-  std::string salt;                // a tenant's secret: rows are shared only under the same salt
+  std::variant<std::string, std::vector<TokenId>> prompt = {};  // UTF-8, or tokens as they are
+  SpecialTokens special_tokens = SpecialTokens::kAsText;        // of a prompt that is text
+  SamplingParams sampling = {};
+  std::optional<int64_t> max_tokens = {};      // absent: until the context is full; 0: only the prompt is run
+  std::vector<std::string> stop_strings = {};  // none may be empty; the text before the first is still told
+  bool ignore_end_tokens = false;              // they become tokens like any other
+  std::string salt = {};                       // a tenant's secret: rows are shared only under the same salt
 
   // Several answers to one prompt, which is computed once: they share every full block of it, and each copies
   // only the rows of the last, unfinished one. Sample i draws with sampling.sample_index + i.
@@ -78,17 +75,16 @@ struct TextRequest {
 
   // Each may be empty. `sample` counts from 0.
   // Text as it becomes certain: whole UTF-8 characters, never a part of a stop string that came true.
-  std::function<void(int64_t sample, std::string_view text)> on_text;
-  std::function<void(int64_t sample, TokenId token)> on_token;  // not the end token that ends the sample
-  std::function<void(int64_t sample, const TextResult& result)> on_finish;  // once for each sample, last
+  std::function<void(int64_t sample, std::string_view text)> on_text = {};
+  std::function<void(int64_t sample, TokenId token)> on_token = {};  // not the end token that ends the sample
+  std::function<void(int64_t sample, const TextResult& result)> on_finish = {};  // once for each sample, last
 };
 
 class Llm {
  public:
   // `path`: a GGUF file, the first file of a split one, or a Hugging Face folder. Errors: kNotFound (no such
   // file), kInvalidData (it is damaged), kUnsupported (a family, a weight type or an instruction set that is
-  // not there), kInvalidArgument (an option), kResourceExhausted (it does not fit into memory; says what
-  // would).
+  // not there), kInvalidArgument (an option), kResourceExhausted (no memory for it; says what would fit).
   static Result<Llm> open(const std::string& path, const LlmOptions& options = {});
   // Requests that are live end without being told.
   ~Llm();

@@ -31,17 +31,17 @@ struct LogitBias {
 };
 
 struct SamplingParams {
-  double temperature = 0;         // 0: greedy
-  std::optional<int64_t> top_k;   // >= 1; absent: all
-  double top_p = 1;               // (0, 1]; 1: all
-  double min_p = 0;               // [0, 1]; 0: all
-  double repetition_penalty = 1;  // > 0; 1: none
+  double temperature = 0;             // 0: greedy
+  std::optional<int64_t> top_k = {};  // >= 1; absent: all
+  double top_p = 1;                   // (0, 1]; 1: all
+  double min_p = 0;                   // [0, 1]; 0: all
+  double repetition_penalty = 1;      // > 0; 1: none
   double frequency_penalty = 0;
   double presence_penalty = 0;
-  std::optional<int64_t> penalty_window;  // >= 0; absent: the whole history
-  std::vector<LogitBias> logit_bias;      // a token named twice: the values add up
-  std::optional<uint64_t> seed;           // absent: the engine derives one
-  uint64_t sample_index = 0;              // tells several samples of one request apart
+  std::optional<int64_t> penalty_window = {};  // >= 0; absent: the whole history
+  std::vector<LogitBias> logit_bias = {};      // a token named twice: the values add up
+  std::optional<uint64_t> seed = {};           // absent: the engine derives one
+  uint64_t sample_index = 0;                   // tells several samples of one request apart
 };
 
 }  // namespace cairn
