@@ -184,18 +184,19 @@ Result<Command> parse_bench(Arguments arguments) {
       [](CLI::App& app, BenchOptions& options) {
         const std::map<std::string, BenchSubject> subjects{
             {"all", BenchSubject::kAll},     {"cache", BenchSubject::kCache},   {"speed", BenchSubject::kSpeed},
-            {"depth", BenchSubject::kDepth}, {"shared", BenchSubject::kShared}};
+            {"depth", BenchSubject::kDepth}, {"shared", BenchSubject::kShared}, {"codecs", BenchSubject::kCodecs}};
         app.add_option_function<std::string>(
             "WHAT",
             [subjects, &options](const std::string& name) {
               const auto found = subjects.find(name);
               if (found == subjects.end()) {
                 throw CLI::ValidationError("cairn bench",
-                                           "there is no bench '" + name + "': choose cache, speed, depth, shared or all");
+                                           "there is no bench '" + name + "': choose cache, speed, depth, shared, codecs or all");
               }
               options.subject = found->second;
             },
-            "cache, speed, depth, shared or all (default: all)");
+            "cache, speed, depth, shared, codecs or all (default: all)");
+        app.add_option("-f,--file", options.text_file, "A text for codecs to be compared on")->type_name("FILE");
         add_common_options(app, options.common);
         add_json_option(app, options.common.output_form);
         app.add_flag_callback(
