@@ -9,10 +9,13 @@
 #include "base/thread_pool.h"
 #include "engine/cache_statistics.h"
 #include "engine/engine.h"
+#include "engine/memory_plan.h"
 #include "engine/samples.h"
 #include "engine/thread_count.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
+#include "model/model_plan.h"
+#include "model/weight_sizes.h"
 
 namespace cairn {
 namespace {
@@ -46,6 +49,14 @@ Result<EngineOptions> engine_options(const LlmOptions& options, const Config& co
   return engine;
 }
 
+// Before anything is loaded: whether the model, its cache and its work would fit.
+Status accept(const ModelPlan& plan, const LlmOptions& options, int thread_count) {
+  CAIRN_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(options, plan.config));
+  if (!engine.available_bytes.has_value()) return {};
+  return refuse_unless_fits({.config = plan.config, .weights = weight_sizes(plan)},
+                            {.engine = engine, .thread_count = thread_count}, *engine.available_bytes);
+}
+
 }  // namespace
 
 struct Llm::Impl {
@@ -64,10 +75,11 @@ Result<Llm> Llm::open(const std::string& path, const LlmOptions& options) {
   auto impl = std::make_unique<Impl>();
   CAIRN_ASSIGN_OR_RETURN(const Kernels* kernels, select_kernels(options.isa));
   CAIRN_ASSIGN_OR_RETURN(const int thread_count, checked_thread_count(options.thread_count));
-  CAIRN_RETURN_IF_ERROR(KvPlan::parse_text_or_json(options.kv_plan).status());  // before the long part
   impl->threads = std::make_unique<ThreadPool>(thread_count);
-  CAIRN_ASSIGN_OR_RETURN(impl->model,
-                         Model::load(path, *kernels, *impl->threads, {.progress = options.on_load_progress}));
+  const ModelLoadOptions load{
+      .accept = [&](const ModelPlan& plan) { return accept(plan, options, thread_count); },
+      .progress = options.on_load_progress};
+  CAIRN_ASSIGN_OR_RETURN(impl->model, Model::load(path, *kernels, *impl->threads, load));
   CAIRN_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(options, impl->model->config()));
   CAIRN_ASSIGN_OR_RETURN(impl->engine, Engine::create(impl->model, *impl->threads, engine));
   return Llm(std::move(impl));
