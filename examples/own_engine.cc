@@ -92,8 +92,8 @@ int main() {
                                               .max_sequences = 2});
   check(cache.status());
 
-  std::vector<cairn::TokenId> tokens;
-  for (cairn::TokenId t = 0; t < 300; ++t) tokens.push_back(t * t % 97);
+  std::vector<cairn::TokenId> tokens(300);
+  for (cairn::TokenId t = 0; t < 300; ++t) tokens[static_cast<size_t>(t)] = t * t % 97;
   const auto one = cache->begin(tokens);
   check(one.status());
   double worst = run(*cache, one->id, tokens);

@@ -40,7 +40,7 @@ TEST(AttentionCacheErrors, OptionsAreNamed) {
   EXPECT_EQ(refusal([](Options& o) { o.step_rows = 0; }), "step_rows is 0: 1 to 1048576 is possible");
   EXPECT_EQ(refusal([](Options& o) { o.thread_count = 0; }), "0 threads are not possible: 1 to 1024 are");
   EXPECT_NE(refusal([](Options& o) { o.kv_plan = "int5"; }).find("int5"), std::string::npos);
-  EXPECT_NE(refusal([](Options& o) { o.kv_plan = "layers 0-5: f16"; }).find("5"), std::string::npos);
+  EXPECT_NE(refusal([](Options& o) { o.kv_plan = "layers 0-5: f16"; }).find('5'), std::string::npos);
   EXPECT_NE(refusal([](Options& o) { o.isa = "sse9"; }).find("sse9"), std::string::npos);
   EXPECT_NE(refusal([](Options& o) { o.kv_memory_bytes = 5; }).find("5 bytes"), std::string::npos);
   EXPECT_NE(refusal([](Options& o) { o.context = int64_t{1} << 30, o.max_sequences = 1000; }), "");

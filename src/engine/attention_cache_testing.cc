@@ -25,6 +25,7 @@ std::vector<float> rows_of(Part part, int64_t layer, std::span<const TokenId> to
 
 std::vector<TokenId> some_tokens(uint64_t seed, int64_t count) {
   std::vector<TokenId> tokens;
+  tokens.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) {
     tokens.push_back(static_cast<TokenId>(random_bits(seed, 5, static_cast<uint64_t>(i)) % 1000));
   }

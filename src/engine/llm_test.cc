@@ -61,6 +61,7 @@ TextRequest listening(TextRequest request, Told& told) {
 
 std::vector<TokenId> prompt_of(int64_t count, TokenId first = 5) {
   std::vector<TokenId> tokens;
+  tokens.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) tokens.push_back(first + static_cast<TokenId>(i * 7 % 400));
   return tokens;
 }
@@ -209,7 +210,7 @@ TEST_F(LlmTest, WrongOptionsAreNamed) {
             "0 sequences at once are not possible: 1 to 65536 are");
   EXPECT_NE(changed([](LlmOptions& o) { o.isa = "sse9"; }).find("sse9"), std::string::npos);
   EXPECT_NE(changed([](LlmOptions& o) { o.kv_plan = "int5"; }).find("int5"), std::string::npos);
-  EXPECT_NE(changed([](LlmOptions& o) { o.kv_plan = "layers 2-9: f32; rest: f16"; }).find("9"),
+  EXPECT_NE(changed([](LlmOptions& o) { o.kv_plan = "layers 2-9: f32; rest: f16"; }).find('9'),
             std::string::npos);
   EXPECT_EQ(
       changed([](LlmOptions& o) { o.kv_plan = R"([{"layers": "0", "codec": "f32"}, {"codec": "int8"}])"; }),
