@@ -76,6 +76,12 @@ Result<Command> parse_generate(Arguments arguments) {
                                        take_count(app.add_option("-n,--max-tokens", options.max_tokens,
                                                                  "Tokens to write at most (default: 512)"),
                                                   0);
+                                       take_count(app.add_option("--samples", options.sample_count,
+                                                                 "Texts to write side by side (default: 1)"),
+                                                  1);
+                                       take_count(app.add_option("--beams", options.beam_count,
+                                                                 "Find this many of the likeliest texts"),
+                                                  1);
                                        add_common_options(app, options.common);
                                        add_json_option(app, options.common.output_form);
                                        add_sampling_options(app, options.sampling);
