@@ -177,18 +177,19 @@ Result<RequestId> Engine::start(Request request, std::vector<TokenId> tokens) {
 Result<RequestId> Engine::fork(RequestId parent_id, Request request) {
   const Sequence* parent = find_sequence(parent_id);
   if (parent == nullptr) return not_found("there is no such request to fork");
-  if (!request.prompt.empty() || request.session.has_value()) {
-    return invalid_argument("a fork goes on from its parent's tokens: it has no prompt and no session of its own");
+  if (request.session.has_value()) {
+    return invalid_argument("a fork goes on from its parent's rows: it has no session of its own");
   }
-  request.prompt = parent->tokens;
+  request.prompt.insert(request.prompt.begin(), parent->tokens.begin(), parent->tokens.end());
   request.salt = parent->request.salt;
   CAIRN_RETURN_IF_ERROR(check(request));
-  CAIRN_ASSIGN_OR_RETURN(const RequestId id, start(std::move(request), parent->tokens));
+  std::vector<TokenId> tokens = request.prompt;
+  CAIRN_ASSIGN_OR_RETURN(const RequestId id, start(std::move(request), std::move(tokens)));
   Sequence& child = *live_.back();
   if (!parent->kv) return id;
   child.kv = cache_->fork(parent->kv);
   if (!child.kv) return id;  // no room now: it will find what it can of the prefix
-  // The last token runs again, for its logits.
+  // The last token runs, if need be again: its logits are wanted.
   const int64_t again = child.prompt_count - 1;
   if (cache_->length(child.kv) > again) cache_->truncate(child.kv, again);
   child.stats.reused_tokens = cache_->length(child.kv);
@@ -247,6 +248,7 @@ bool Engine::cancel(RequestId id) {
   Sequence* sequence = find_sequence(id);
   if (sequence == nullptr) return false;
   sequence->cancelled = true;
+  if (!in_step_) finish(*sequence, FinishReason::kCancelled);
   return true;
 }
 

@@ -72,8 +72,8 @@ class Engine {
   // context, token outside the vocabulary, a parameter; kNotFound: the session). Nothing runs before step().
   Result<RequestId> submit(Request request);
   // A request that goes on from all that the live request `parent` has so far, prompt and generated tokens, and
-  // shares its rows; `request.prompt` and `request.session` must be empty. Parallel samples and beams begin so.
-  // Errors: as submit; kNotFound: the parent.
+  // shares its rows; `request.prompt` is what comes behind them (it may be empty), the session must be. Parallel
+  // samples and beams begin so. Errors: as submit; kNotFound: the parent.
   Result<RequestId> fork(RequestId parent, Request request);
   // Of a request with Picks::kByCaller that waits: these are its next tokens. Errors: kNotFound (no such request, or
   // it does not wait), kInvalidArgument (no tokens, one outside the vocabulary, more than the context holds).
@@ -84,8 +84,7 @@ class Engine {
 
   // One step: schedule, run, settle. Does nothing where idle().
   void step();
-  // The request ends in the next step (in this one, if called from a callback); false where it has ended
-  // already.
+  // The request ends at once (from a callback: in this step); false where it has ended already.
   bool cancel(RequestId id);
   // What the request has done so far, in callbacks too; null where it has ended.
   [[nodiscard]] const RequestStats* stats(RequestId id) const;
@@ -153,6 +152,7 @@ class Engine {
   Scheduler scheduler_;
 
   uint64_t next_id_ = 1;
+  bool in_step_ = false;
   std::vector<std::unique_ptr<Sequence>> live_;  // in the order of arrival
   std::vector<Session> sessions_;
 

@@ -44,11 +44,14 @@ class Engine::CacheRoom final : public RoomKeeper {
 };
 
 void Engine::step() {
+  in_step_ = true;
   retire_cancelled();
-  if (!schedule()) return;
-  run();
-  settle();
-  retire_cancelled();
+  if (schedule()) {
+    run();
+    settle();
+    retire_cancelled();
+  }
+  in_step_ = false;
 }
 
 void Engine::retire_cancelled() {

@@ -1,5 +1,5 @@
-// Attention over blocks, on V16: a tile of rows that share a KV head reads each key and value once. Follows
-// reference_attention.cc operation by operation.
+// Attention over blocks, on V16: rows that share a KV head read each key and value once, widened to f32 a
+// block at a time. Follows reference_attention.cc operation by operation.
 #include "kernels/hwy_targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -7,211 +7,153 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <cmath>
-#include <cstring>
+#include <algorithm>
 
-#include "kernels/reference.h"
+#include "kernels/attention_product-inl.h"
+#include "kernels/attention_softmax-inl.h"
+#include "kernels/decode_kv-inl.h"
 #include "kernels/simd.h"
-#include "kernels/simd16-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cairn::HWY_NAMESPACE {
 
-// How rows of each KvType are read.
-struct F32Rows {
-  using Element = float;
-  static HWY_INLINE V16 read(const float* from) { return load(from); }
-};
-struct F16Rows {
-  using Element = uint16_t;
-  static HWY_INLINE V16 read(const uint16_t* from) { return load_f16(from); }
-};
-struct Bf16Rows {
-  using Element = uint16_t;
-  static HWY_INLINE V16 read(const uint16_t* from) { return load_bf16(from); }
-};
+// One span's keys and values as f32: widened when a block is first asked for, or in place where they are f32.
+class WideSpan {
+ public:
+  struct Lines {
+    const float* at = nullptr;
+    int64_t stride = 0;
+    StoredTile ahead;  // what comes after these lines, the first time round
+  };
 
-// The positions of one span that some row of the tile sees.
-struct Span {
-  int32_t low;    // a multiple of kSpanSize
-  int32_t begin;  // >= low
-  int32_t end;    // <= low + kSpanSize
-};
+  // `lines`: all that the tile's rows see. With one group of rows, blocks are used once, one after the other,
+  // and can share a place that stays in first-level cache.
+  WideSpan(const AttentionTile& tile, const SpanLines& lines, bool one_group, float* memory)
+      : tile_(tile),
+        lines_(lines),
+        step_(one_group ? 0 : kBlockSize * int64_t{(tile.keys.head_dim + 31) / 32 * 32}),
+        keys_(memory),
+        values_(memory + kSpanBlocks * step_) {}
 
-HWY_INLINE bool sees(const AttentionTile& tile, int32_t row, const Span& span) {
-  return tile.begin[row] < span.end && tile.end[row] > span.begin;
-}
-
-// Scores of kRows rows for the 32 positions of a block: one fma an element, ascending.
-template <class Rows, int kRows>
-HWY_INLINE void score_block(const AttentionTile& tile, int32_t row, const typename Rows::Element* keys,
-                            float* scores) {
-  V16 sum[kRows][2];
-  _Pragma("GCC unroll 8") for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = broadcast(0.0F);
-  for (int32_t d = 0; d < tile.head_dim; ++d, keys += kBlockSize) {
-    const V16 k0 = Rows::read(keys);
-    const V16 k1 = Rows::read(keys + 16);
-    _Pragma("GCC unroll 8") for (int r = 0; r < kRows; ++r) {
-      const V16 q = broadcast(tile.query[row + r][d]);
-      sum[r][0] = fma(q, k0, sum[r][0]);
-      sum[r][1] = fma(q, k1, sum[r][1]);
+  Lines keys(int32_t b) {
+    const StoredTile stored = stored_keys(tile_, lines_.low, b);
+    float* const wide = keys_ + b * step_;
+    Lines lines = stored.is_f32() ? Lines{stored.floats(), stored.f32_stride} : Lines{wide, tile_.keys.lanes};
+    if (is_new(b, have_keys_)) {
+      lines.ahead = after_keys(tile_, lines_, b);
+      if (!stored.is_f32()) decode_kv(tile_.keys, stored.data, 0, tile_.keys.lines, wide);
     }
+    return lines;
   }
-  _Pragma("GCC unroll 8") for (int r = 0; r < kRows; ++r) {
-    store(sum[r][0], scores + (row + r) * kSpanSize);
-    store(sum[r][1], scores + (row + r) * kSpanSize + 16);
-  }
-}
-
-constexpr bool kWide = kParts == 1;
-constexpr int kScoreRows = kWide ? 8 : 2;
-constexpr int kValueRows = kWide ? 4 : 2;
-
-template <class Rows>
-void score_span(const AttentionTile& tile, const Span& span, float* scores) {
-  for (int32_t at = span.begin / kBlockSize * kBlockSize; at < span.end; at += kBlockSize) {
-    const auto* keys =
-        reinterpret_cast<const typename Rows::Element*>(tile.blocks[at / kBlockSize] + tile.keys_offset);
-    float* to = scores + (at - span.low);
-    int32_t row = 0;
-    for (; row + kScoreRows <= tile.row_count; row += kScoreRows)
-      score_block<Rows, kScoreRows>(tile, row, keys, to);
-    for (; row < tile.row_count; ++row) score_block<Rows, 1>(tile, row, keys, to);
-  }
-}
-
-// Scores become probabilities; lanes that the row does not see become exactly 0. Returns peak and total.
-HWY_INLINE void soft_max(const AttentionTile& tile, int32_t row, const Span& span, float* s, float* peak_out,
-                         float* total_out) {
-  const int32_t first = (span.begin - span.low) / 16 * 16;
-  const int32_t last = span.end - span.low;
-  const V16 nothing = broadcast(-INFINITY);
-  const V16 cap = broadcast(tile.soft_cap);
-  V16 peak = nothing;
-  for (int32_t i = first; i < last; i += 16) {
-    V16 v = load(s + i);
-    if (tile.soft_cap != 0) v = cap * tanh(v / cap);
-    const int32_t position = span.low + i;
-    v = select_range(tile.begin[row] - position, tile.end[row] - position, v, nothing);
-    store(v, s + i);
-    peak = max(peak, v);
-  }
-  *peak_out = max_lanes(peak);
-  const V16 top = broadcast(*peak_out);
-  V16 total = broadcast(0.0F);
-  for (int32_t i = first; i < last; i += 16) {
-    const V16 p = exp(load(s + i) - top);
-    store(p, s + i);
-    total = total + p;
-  }
-  *total_out = sum_lanes(total);
-}
-
-// o[16 elements] of kRows rows over the span's positions, ascending. `count` < 16: the head's last elements;
-// the vector then reads on into the next row, whose lanes are thrown away.
-template <class Rows, int kRows>
-HWY_INLINE void sum_values(const AttentionTile& tile, int32_t row, const Span& span, const float* scores,
-                           int32_t d, float* sums, int64_t stride) {
-  V16 sum[kRows];
-  _Pragma("GCC unroll 8") for (int r = 0; r < kRows; ++r) sum[r] = broadcast(0.0F);
-  for (int32_t at = span.begin; at < span.end;) {
-    const auto* values =
-        reinterpret_cast<const typename Rows::Element*>(tile.blocks[at / kBlockSize] + tile.values_offset) +
-        d;
-    const int32_t stop = HWY_MIN(span.end, at / kBlockSize * kBlockSize + kBlockSize);
-    const float* p = scores + row * kSpanSize - span.low;
-    for (; at < stop; ++at) {
-      const V16 v = Rows::read(values + int64_t{at % kBlockSize} * tile.head_dim);
-      _Pragma("GCC unroll 8") for (int r = 0; r < kRows; ++r) {
-        sum[r] = fma(broadcast(p[r * kSpanSize + at]), v, sum[r]);
-      }
+  Lines values(int32_t b) {
+    const StoredTile stored = stored_values(tile_, lines_.low, b);
+    float* const wide = values_ + b * step_;
+    Lines lines =
+        stored.is_f32() ? Lines{stored.floats(), stored.f32_stride} : Lines{wide, tile_.values.lanes};
+    if (is_new(b, have_values_)) {
+      lines.ahead = after_values(tile_, lines_, b);
+      const LineRange seen = lines_.block[b];
+      float* const first = wide + int64_t{seen.begin} * tile_.values.lanes;
+      if (!stored.is_f32()) decode_kv(tile_.values, stored.data, seen.begin, seen.end - seen.begin, first);
     }
+    return lines;
   }
-  const V16 zero = broadcast(0.0F);
-  _Pragma("GCC unroll 8") for (int r = 0; r < kRows; ++r) store(sum[r] + zero, sums + (row + r) * stride + d);
-}
 
-template <class Rows>
-void sum_span(const AttentionTile& tile, const Span& span, const float* scores, float* sums, int64_t stride) {
-  int32_t row = 0;
-  for (; row + kValueRows <= tile.row_count; row += kValueRows) {
-    for (int32_t d = 0; d < tile.head_dim; d += 16) {
-      sum_values<Rows, kValueRows>(tile, row, span, scores, d, sums, stride);
-    }
+ private:
+  static bool is_new(int32_t b, uint32_t& have) {
+    const bool is = (have >> b & 1U) == 0;
+    have |= 1U << b;
+    return is;
   }
-  for (; row < tile.row_count; ++row) {
-    for (int32_t d = 0; d < tile.head_dim; d += 16) {
-      sum_values<Rows, 1>(tile, row, span, scores, d, sums, stride);
-    }
-  }
-}
 
-// What a row has gathered over the spans so far.
-struct Merged {
-  float peak = 0;
-  float total = 0;
-  bool any = false;
+  const AttentionTile& tile_;
+  const SpanLines& lines_;
+  int64_t step_;  // floats from one block's place to the next
+  float* keys_;
+  float* values_;
+  uint32_t have_keys_ = 0;  // bit b: keys(b) was asked for
+  uint32_t have_values_ = 0;
 };
 
-HWY_INLINE void merge(Merged& all, float peak, float total, const float* o, float* merged, int64_t padded) {
-  if (!all.any) {
-    for (int64_t d = 0; d < padded; d += 16) store(load(o + d), merged + d);
-    all = {peak, total, true};
-    return;
-  }
-  const float top = peak > all.peak ? peak : all.peak;
-  const float old_factor = reference::exp_f32(all.peak - top);
-  const float new_factor = reference::exp_f32(peak - top);
-  const V16 a = broadcast(old_factor);
-  const V16 b = broadcast(new_factor);
-  for (int64_t d = 0; d < padded; d += 16) store(fma(load(o + d), b, load(merged + d) * a), merged + d);
-  all = {top, std::fma(total, new_factor, all.total * old_factor), true};
-}
-
-template <class Rows>
-void attend_rows(const AttentionTile& tile, const AttentionScratch& scratch) {
-  const int64_t padded = (tile.head_dim + 15) / 16 * 16;
-  float* sums = scratch.sums;
-  float* merged = scratch.sums + kAttentionRows * padded;
-  Merged all[kAttentionRows];
-  int32_t begin = tile.begin[0];
-  int32_t end = tile.end[0];
-  for (int32_t row = 1; row < tile.row_count; ++row) {
-    begin = HWY_MIN(begin, tile.begin[row]);
-    end = HWY_MAX(end, tile.end[row]);
-  }
-  for (int32_t low = begin / kSpanSize * kSpanSize; low < end; low += kSpanSize) {
-    const Span span{low, HWY_MAX(low, begin), HWY_MIN(low + kSpanSize, end)};
-    float peak[kAttentionRows];
-    float total[kAttentionRows];
-    score_span<Rows>(tile, span, scratch.scores);
-    for (int32_t row = 0; row < tile.row_count; ++row) {
-      float* s = scratch.scores + row * kSpanSize;
-      if (sees(tile, row, span)) {
-        soft_max(tile, row, span, s, &peak[row], &total[row]);
-      } else {
-        std::memset(s, 0, kSpanSize * sizeof(float));
-      }
-    }
-    sum_span<Rows>(tile, span, scratch.scores, sums, padded);
-    for (int32_t row = 0; row < tile.row_count; ++row) {
-      if (sees(tile, row, span)) {
-        merge(all[row], peak[row], total[row], sums + row * padded, merged + row * padded, padded);
-      }
-    }
-  }
-  for (int32_t row = 0; row < tile.row_count; ++row) {
-    const float inverse = 1.0F / all[row].total;
-    for (int32_t d = 0; d < tile.head_dim; ++d) tile.output[row][d] = merged[row * padded + d] * inverse;
+void score_group(const RowGroup& group, WideSpan& span, int32_t head_dim, float* scores) {
+  const float* queries[kGroupRows];
+  for (int32_t r = 0; r < group.count; ++r) queries[r] = group.rows[r]->query;
+  for (int32_t b = group.lines.seen_from(0); b < kSpanBlocks; b = group.lines.seen_from(b + 1)) {
+    const WideSpan::Lines keys = span.keys(b);
+    multiply(group.count, {.factors = queries,
+                           .lines = keys.at,
+                           .line_stride = keys.stride,
+                           .line_count = head_dim,
+                           .vectors = kBlockSize / 16,
+                           .out = scores + b * kBlockSize,
+                           .out_stride = kSpanSize,
+                           .ahead = keys.ahead.data,
+                           .ahead_bytes = keys.ahead.bytes});
   }
 }
 
-void attend(const AttentionTile& tile, const AttentionScratch& scratch) {
-  switch (tile.type) {
-    case KvType::kF32: return attend_rows<F32Rows>(tile, scratch);
-    case KvType::kF16: return attend_rows<F16Rows>(tile, scratch);
-    case KvType::kBF16: return attend_rows<Bf16Rows>(tile, scratch);
+// Lines that no row of the group sees are not touched: they may be garbage, and 0 * NaN is not 0.
+void sum_group(const RowGroup& group, WideSpan& span, const float* scores, int64_t padded, float* sums) {
+  Sums state = Sums::kBegin;
+  for (int32_t b = group.lines.seen_from(0); b < kSpanBlocks; b = group.lines.seen_from(b + 1)) {
+    const LineRange seen = group.lines.block[b];
+    const WideSpan::Lines values = span.values(b);
+    const float* factors[kGroupRows];
+    for (int32_t r = 0; r < group.count; ++r) {
+      factors[r] = scores + r * kSpanSize + b * kBlockSize + seen.begin;
+    }
+    multiply(group.count, {.factors = factors,
+                           .lines = values.at + seen.begin * values.stride,
+                           .line_stride = values.stride,
+                           .line_count = seen.end - seen.begin,
+                           .vectors = static_cast<int32_t>(padded / 16),
+                           .out = sums,
+                           .out_stride = padded,
+                           .sums = state,
+                           .ahead = values.ahead.data,
+                           .ahead_bytes = values.ahead.bytes});
+    state = Sums::kGoOn;
   }
+  for (int64_t i = 0; i < group.count * padded; i += 16) store(load(sums + i) + broadcast(0.0F), sums + i);
+}
+
+void attend_span(const AttentionTile& tile, int32_t low, float* scratch) {
+  const int32_t head_dim = tile.keys.head_dim;
+  const int64_t padded = attention_padded(head_dim);
+  float* const scores = scratch;
+  float* const sums = scores + kGroupRows * kSpanSize;
+  float* const wide = sums + kGroupRows * padded;
+  const SpanLines lines = lines_seen(tile, low);
+  size_t at = 0;
+  RowGroup group = next_group(tile, low, at);
+  WideSpan span(tile, lines, at == tile.rows.size(), wide);
+  for (; group.count > 0; group = next_group(tile, low, at)) {
+    score_group(group, span, head_dim, scores);
+    const SpanResult result = soft_max(group, tile.soft_cap, scores);
+    sum_group(group, span, scores, padded, sums);
+    float* states[kGroupRows];
+    for (int32_t r = 0; r < group.count; ++r) states[r] = group.rows[r]->state;
+    merge_span(result, sums, padded, states, group.count);
+  }
+}
+
+void attend(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
+  for (int32_t s = spans.first; s < spans.last; ++s) attend_span(tile, s * kSpanSize, scratch.floats);
+}
+
+void merge_attention(const float* from, int64_t head_dim, float* into) {
+  if (from[1] == 0) return;
+  SpanResult span;
+  span.peak[0] = from[0];
+  span.total[0] = from[1];
+  merge_span(span, from + 16, attention_padded(head_dim), &into, 1);
+}
+
+void finish_attention(const float* state, int64_t head_dim, float* out) {
+  const float inverse = 1.0F / state[1];
+  int64_t d = 0;
+  for (; d + 16 <= head_dim; d += 16) store(load(state + 16 + d) * broadcast(inverse), out + d);
+  for (; d < head_dim; ++d) out[d] = state[16 + d] * inverse;
 }
 
 }  // namespace cairn::HWY_NAMESPACE
@@ -221,12 +163,16 @@ HWY_AFTER_NAMESPACE();
 namespace cairn {
 
 void fill_attention(Isa isa, Kernels& table) {
-  table.store_kv = reference::store_kv;
 #if defined(__x86_64__)
-  table.attend = isa == Isa::kAvx2 ? N_AVX2::attend : N_AVX3::attend;
+  const bool wide = isa != Isa::kAvx2;
+  table.attend = wide ? N_AVX3::attend : N_AVX2::attend;
+  table.merge_attention = wide ? N_AVX3::merge_attention : N_AVX2::merge_attention;
+  table.finish_attention = wide ? N_AVX3::finish_attention : N_AVX2::finish_attention;
 #else
   (void)isa;
   table.attend = N_NEON::attend;
+  table.merge_attention = N_NEON::merge_attention;
+  table.finish_attention = N_NEON::finish_attention;
 #endif
 }
 

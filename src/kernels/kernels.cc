@@ -27,7 +27,9 @@ Kernels scalar_kernels() {
           .rope_adjacent = reference::rope_adjacent,
           .rope_halves = reference::rope_halves,
           .decode_kv = reference::decode_kv,
-          .attend = reference::attend};
+          .attend = reference::attend,
+          .merge_attention = reference::merge_attention,
+          .finish_attention = reference::finish_attention};
 }
 
 // matmul of one instruction set: float and quantised weights go to different kernels.

@@ -1,116 +1,124 @@
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
-#include "kernels/float16.h"
+#include "kernels/attention_span.h"
 #include "kernels/reference.h"
 
 namespace cairn::reference {
 namespace {
 
-float element_at(KvType type, const std::byte* tile, int64_t index) {
-  if (type == KvType::kF32) {
-    float value;
-    std::memcpy(&value, tile + index * 4, 4);
-    return value;
-  }
-  uint16_t bits;
-  std::memcpy(&bits, tile + index * 2, 2);
-  return type == KvType::kF16 ? f16_to_float(bits) : bf16_to_float(bits);
-}
+// One span's keys and values, widened: of blocks that some row sees.
+struct WideSpan {
+  float* keys;    // [kSpanBlocks][head_dim][kBlockSize]
+  float* values;  // [kSpanBlocks][kBlockSize][lanes of that block]
+  int64_t value_lanes[kSpanBlocks];
+  int32_t head_dim;
 
-void put_element(KvType type, float value, std::byte* tile, int64_t index) {
-  if (type == KvType::kF32) {
-    std::memcpy(tile + index * 4, &value, 4);
-    return;
+  [[nodiscard]] float key(int32_t j, int32_t d) const {
+    const int32_t block = j % kSpanSize / kBlockSize;
+    return keys[(int64_t{block} * head_dim + d) * kBlockSize + j % kBlockSize];
   }
-  const uint16_t bits =
-      type == KvType::kF16 ? float_to_f16(std::clamp(value, -65504.0F, 65504.0F)) : float_to_bf16(value);
-  std::memcpy(tile + index * 2, &bits, 2);
-}
-
-struct Span {
-  float peak = 0;
-  float total = 0;
+  [[nodiscard]] float value(int32_t j, int32_t d) const {
+    const int32_t block = j % kSpanSize / kBlockSize;
+    return values_of(block)[j % kBlockSize * value_lanes[block] + d];
+  }
+  [[nodiscard]] float* values_of(int32_t block) const {
+    return values + int64_t{block} * kBlockSize * ((head_dim + 31) / 32 * 32);
+  }
 };
 
-const std::byte* block_of(const AttentionTile& tile, int32_t position) {
-  return tile.blocks[position / kBlockSize];
+WideSpan widen(const AttentionTile& tile, const SpanLines& lines, float* memory) {
+  const int32_t head_dim = tile.keys.head_dim;
+  WideSpan span{memory, memory + int64_t{kSpanSize} * head_dim, {}, head_dim};
+  for (int32_t b = 0; b < kSpanBlocks; ++b) {
+    if (lines.block[b].empty()) continue;
+    const int32_t block = lines.low / kBlockSize + b;
+    const int64_t key_floats = int64_t{head_dim} * kBlockSize;
+    if (tile.open_keys != nullptr && block == tile.open_block) {
+      std::copy_n(tile.open_keys, key_floats, span.keys + b * key_floats);
+    } else {
+      decode_kv(tile.keys, tile.blocks[block] + tile.keys_offset, 0, head_dim, span.keys + b * key_floats);
+    }
+    if (tile.open_values != nullptr && block == tile.open_block) {
+      span.value_lanes[b] = attention_padded(head_dim);
+      std::copy_n(tile.open_values, kBlockSize * span.value_lanes[b], span.values_of(b));
+    } else {
+      span.value_lanes[b] = tile.values.lanes;
+      decode_kv(tile.values, tile.blocks[block] + tile.values_offset, 0, kBlockSize, span.values_of(b));
+    }
+  }
+  return span;
 }
 
-float score(const AttentionTile& tile, int32_t row, int32_t position) {
-  const std::byte* keys = block_of(tile, position) + tile.keys_offset;
+float score(const AttentionTile& tile, const AttentionRow& row, const WideSpan& span, int32_t j) {
   float dot = 0;
-  for (int32_t d = 0; d < tile.head_dim; ++d) {
-    const float k = element_at(tile.type, keys, int64_t{d} * kBlockSize + position % kBlockSize);
-    dot = std::fma(tile.query[row][d], k, dot);
-  }
+  for (int32_t d = 0; d < span.head_dim; ++d) dot = std::fma(row.query[d], span.key(j, d), dot);
   return tile.soft_cap == 0 ? dot : tile.soft_cap * tanh_f32(dot / tile.soft_cap);
 }
 
-// Reduces positions [begin, end) of one span: probabilities to `p`, their weighted values to `o`.
-Span reduce_span(const AttentionTile& tile, int32_t row, int32_t begin, int32_t end, float* p, float* o) {
-  Span span{.peak = -INFINITY};
+// Reduces positions [begin, end) of one span: to a state of its own.
+void reduce_span(const AttentionTile& tile, const AttentionRow& row, const WideSpan& span, int32_t begin,
+                 int32_t end, float* p, float* state) {
+  float peak = -INFINITY;
   for (int32_t j = begin; j < end; ++j) {
-    p[j - begin] = score(tile, row, j);
-    span.peak = p[j - begin] > span.peak ? p[j - begin] : span.peak;
+    p[j - begin] = score(tile, row, span, j);
+    peak = p[j - begin] > peak ? p[j - begin] : peak;
   }
   float lane[16] = {};
   for (int32_t j = begin; j < end; ++j) {
-    p[j - begin] = exp_f32(p[j - begin] - span.peak);
+    p[j - begin] = exp_f32(p[j - begin] - peak);
     lane[j % 16] += p[j - begin];
   }
   for (int half = 8; half > 0; half /= 2) {
     for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
   }
-  span.total = lane[0];
-  for (int32_t d = 0; d < tile.head_dim; ++d) {
+  std::fill_n(state, attention_state_floats(span.head_dim), 0.0F);
+  state[0] = peak + 0.0F;  // -0 becomes 0, here and below, as if masked positions had been added
+  state[1] = lane[0];
+  for (int32_t d = 0; d < span.head_dim; ++d) {
     float sum = 0;
-    for (int32_t j = begin; j < end; ++j) {
-      const std::byte* values = block_of(tile, j) + tile.values_offset;
-      sum = std::fma(p[j - begin], element_at(tile.type, values, int64_t{j % kBlockSize} * tile.head_dim + d),
-                     sum);
-    }
-    o[d] = sum + 0.0F;  // -0 becomes 0, as if masked positions had been added
+    for (int32_t j = begin; j < end; ++j) sum = std::fma(p[j - begin], span.value(j, d), sum);
+    state[16 + d] = sum + 0.0F;
   }
-  return span;
-}
-
-void attend_row(const AttentionTile& tile, int32_t row, float* p, float* o) {
-  float* merged = tile.output[row];
-  Span all;
-  bool first = true;
-  for (int32_t low = tile.begin[row] / kSpanSize * kSpanSize; low < tile.end[row]; low += kSpanSize) {
-    const Span span = reduce_span(tile, row, std::max(low, tile.begin[row]),
-                                  std::min(low + kSpanSize, tile.end[row]), p, o);
-    if (first) {
-      std::copy_n(o, tile.head_dim, merged);
-      all = span;
-      first = false;
-      continue;
-    }
-    const float peak = span.peak > all.peak ? span.peak : all.peak;
-    const float old_factor = exp_f32(all.peak - peak);
-    const float new_factor = exp_f32(span.peak - peak);
-    for (int32_t d = 0; d < tile.head_dim; ++d)
-      merged[d] = std::fma(o[d], new_factor, merged[d] * old_factor);
-    all = {peak, std::fma(span.total, new_factor, all.total * old_factor)};
-  }
-  const float inverse = 1.0F / all.total;
-  for (int32_t d = 0; d < tile.head_dim; ++d) merged[d] *= inverse;
 }
 
 }  // namespace
 
-void store_kv(const KvSlot& slot, const float* key, const float* value) {
-  for (int32_t d = 0; d < slot.head_dim; ++d) {
-    put_element(slot.type, key[d], slot.keys, int64_t{d} * kBlockSize + slot.offset);
-    put_element(slot.type, value[d], slot.values, int64_t{slot.offset} * slot.head_dim + d);
+void attend(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
+  float* const p = scratch.floats;
+  float* const state = p + kSpanSize;
+  float* const memory = state + attention_state_floats(tile.keys.head_dim);
+  for (int32_t low = spans.first * kSpanSize; low < spans.last * kSpanSize; low += kSpanSize) {
+    const WideSpan span = widen(tile, lines_seen(tile, low), memory);
+    for (const AttentionRow& row : tile.rows) {
+      const int32_t begin = std::max(low, row.begin);
+      const int32_t end = std::min(low + kSpanSize, row.end);
+      if (begin >= end) continue;
+      reduce_span(tile, row, span, begin, end, p, state);
+      merge_attention(state, tile.keys.head_dim, row.state);
+    }
   }
 }
 
-void attend(const AttentionTile& tile, const AttentionScratch& scratch) {
-  for (int32_t row = 0; row < tile.row_count; ++row) attend_row(tile, row, scratch.scores, scratch.sums);
+void merge_attention(const float* from, int64_t head_dim, float* into) {
+  if (from[1] == 0) return;
+  if (into[1] == 0) {
+    std::copy_n(from, attention_state_floats(head_dim), into);
+    return;
+  }
+  const float peak = from[0] > into[0] ? from[0] : into[0];
+  const float old_factor = exp_f32(into[0] - peak);
+  const float new_factor = exp_f32(from[0] - peak);
+  into[0] = peak;
+  into[1] = std::fma(from[1], new_factor, into[1] * old_factor);
+  for (int64_t d = 16; d < 16 + head_dim; ++d) {
+    into[d] = std::fma(from[d], new_factor, into[d] * old_factor);
+  }
+}
+
+void finish_attention(const float* state, int64_t head_dim, float* out) {
+  const float inverse = 1.0F / state[1];
+  for (int64_t d = 0; d < head_dim; ++d) out[d] = state[16 + d] * inverse;
 }
 
 }  // namespace cairn::reference

@@ -115,22 +115,37 @@ HWY_INLINE void load_bf16_pairs(const uint16_t* from, V16& even, V16& odd) {
   }
 }
 
-// The lanes added in the one order that reduce_lanes() of reference.h fixes: halves, quarters, ...
-HWY_INLINE float sum_lanes(const V16& a) {
-  alignas(64) float lane[16];
-  store(a, lane);
-  for (int half = 8; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
+// Lane i joined with lane i + half, for halves, quarters, ...: the order that reference_vector.cc fixes.
+template <class D, class V, class Join>
+HWY_INLINE float join_lanes(D, const V& v, const Join& join) {
+  if constexpr (hn::MaxLanes(D()) == 1) {
+    return hn::GetLane(v);
+  } else {
+    const hn::Half<D> half;
+    return join_lanes(half, join(hn::LowerHalf(half, v), hn::UpperHalf(half, v)), join);
   }
-  return lane[0];
 }
-HWY_INLINE float max_lanes(const V16& a) {
-  alignas(64) float lane[16];
-  store(a, lane);
-  float m = lane[0];
-  for (int i = 1; i < 16; ++i) m = lane[i] > m ? lane[i] : m;
-  return m;
+template <class Join>
+HWY_INLINE float join_lanes(V16 a, const Join& join) {
+  for (int half = kParts / 2; half > 0; half /= 2) {
+    for (int p = 0; p < half; ++p) a.part[p] = join(a.part[p], a.part[p + half]);
+  }
+  return join_lanes(F32(), a.part[0], join);
 }
+struct AddLanes {
+  template <class V>
+  HWY_INLINE V operator()(V a, V b) const {
+    return hn::Add(a, b);
+  }
+};
+struct MaxLanes {
+  template <class V>
+  HWY_INLINE V operator()(V a, V b) const {
+    return hn::Max(a, b);
+  }
+};
+HWY_INLINE float sum_lanes(const V16& a) { return join_lanes(a, AddLanes()); }
+HWY_INLINE float max_lanes(const V16& a) { return join_lanes(a, MaxLanes()); }
 
 // e^x with the operations of reference exp_f32, lane by lane: within 1.5 ulp; 0 below kExpLowest.
 HWY_INLINE V16 exp(const V16& x) {
