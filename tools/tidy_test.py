@@ -48,6 +48,7 @@ class Tidy(unittest.TestCase):
         self.assert_caught("src/kv/z.cc", '#include "model/m.h"\n', "kv may not include")
         self.assert_caught("src/model/z.cc", '#include  <kv/b.h>\n', "model may not include")
         self.assert_caught("include/cairn/z.h", '// Z.\n#pragma once\n#include "base/a.h"\n', "include may not")
+        self.assert_caught("examples/z.cc", '#include "base/a.h"\n', "examples may not")
 
     def test_a_file_without_a_room(self):
         self.assert_caught("src/attic/z.cc", "int z;\n", "no room")

@@ -31,8 +31,8 @@ class MappedFile {
 
   // A hint to the system about the whole file; nothing is promised.
   void advise(AccessPattern pattern) const;
-  // The whole pages inside `range` (which lies in bytes()) need not stay in memory: they are read from the
-  // file again if touched.
+  // The pages of `range` (which lies in bytes()), and those that the system brought with them, need not stay
+  // in memory: they are read from the file again if touched.
   void release(std::span<const std::byte> range) const;
 
  private:

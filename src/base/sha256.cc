@@ -10,10 +10,12 @@ void Sha256::FreeContext::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
   CHECK(context_ != nullptr);  // libcrypto fails here only when memory is gone
-  start();
+  CHECK(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
 }
 
-void Sha256::start() { CHECK(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1); }
+// Without naming the function again: libcrypto would look it up anew, which takes longer than to hash a
+// block's tokens (OpenSSL 3.0: 1.2 us for both, 0.5 us without).
+void Sha256::start() { CHECK(EVP_DigestInit_ex(context_.get(), nullptr, nullptr) == 1); }
 
 void Sha256::update(std::span<const std::byte> bytes) {
   CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);

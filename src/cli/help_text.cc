@@ -9,6 +9,7 @@ std::string overview_text() {
   cairn chat                               talk, turn by turn
   cairn tokenize -p "Once upon a time"     text to token ids, and back
   cairn model                              what is in a model file
+  cairn plan --preset llama3-8b            what memory a model will take, before it is loaded
   cairn verify                             check that the cache changes no bit of any result
   cairn bench                              measure this machine, and the engine on it
 
@@ -50,6 +51,13 @@ const char* const kModelExamples = R"(Examples:
 const char* const kSynthExamples = R"(Example:
   cairn model synth --shape tinyllama-1.1b --type q8_0 --context 32768 tinyllama.gguf
 Its weights are random: it says nothing, but it computes as a trained model does.)";
+
+const char* const kPlanExamples = R"(Examples:
+  cairn plan -m tinyllama.gguf --context 2048 --sequences 8 --kv int8
+  cairn plan --config ~/models/Qwen3-8B/config.json --weights q8_0
+  cairn plan --preset llama2-7b --context 4096 --kv-heads 8       as if its queries shared fewer KV heads
+  cairn plan --preset llama3-8b --weights q4_k --sequences 32 --shared-prefix 2048 --json
+GB are 10^9 bytes, GiB 2^30 bytes.)";
 
 const char* const kVerifyExamples = R"(Examples:
   cairn verify

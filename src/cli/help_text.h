@@ -13,6 +13,7 @@ extern const char* const kChatExamples;
 extern const char* const kTokenizeExamples;
 extern const char* const kModelExamples;
 extern const char* const kSynthExamples;
+extern const char* const kPlanExamples;
 extern const char* const kVerifyExamples;
 extern const char* const kBenchExamples;
 

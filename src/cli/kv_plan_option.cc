@@ -13,12 +13,8 @@ Result<KvPlan> read_kv_plan(const std::string& text) {
   if (file.bytes().size() > kMost) {
     return invalid_argument(printable_path(path) + " is larger than any KV plan: at most 1 MiB");
   }
-  const std::string content(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  const size_t first = content.find_first_not_of(" \t\r\n");
-  if (first != std::string::npos && (content[first] == '[' || content[first] == '{' || content[first] == '"')) {
-    return KvPlan::parse_json(content);
-  }
-  return KvPlan::parse(content);
+  const auto* content = reinterpret_cast<const char*>(file.bytes().data());
+  return KvPlan::parse_text_or_json({content, file.bytes().size()});
 }
 
 }  // namespace cairn

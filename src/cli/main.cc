@@ -25,6 +25,7 @@ struct Runner {
   ExitCode operator()(const TokenizeOptions& options) const { return run_tokenize(options, console); }
   ExitCode operator()(const ModelInfoOptions& options) const { return run_model_info(options, console); }
   ExitCode operator()(const ModelSynthOptions& options) const { return run_model_synth(options, console); }
+  ExitCode operator()(const PlanOptions& options) const { return run_plan(options, console); }
   ExitCode operator()(const VerifyOptions& options) const { return run_verify(options, console); }
   ExitCode operator()(const BenchOptions& options) const { return run_bench(options, console); }
 };

@@ -65,16 +65,45 @@ void add_json_option(CLI::App& app, OutputForm& form) {
       "Print one JSON object on standard output, nothing else");
 }
 
-void add_common_options(CLI::App& app, CommonOptions& common) {
+void add_thread_option(CLI::App& app, std::optional<int>& thread_count) {
   constexpr int kThreadsMax = 1024;
+  app.add_option("-t,--threads", thread_count, "Threads (default: all physical cores that may be used)")
+      ->check(CLI::Range(1, kThreadsMax).description(""))
+      ->type_name("N");
+}
+
+void add_kv_plan_option(CLI::App& app, std::optional<KvPlan>& plan) {
+  add_parsed(
+      app, "--kv", [&plan](const std::string& text) { plan = value_or_throw("--kv", read_kv_plan(text)); },
+      "How they are stored: f32, f16, bf16, fp8, int8, int4, int3, int2, k=...,v=..., by layers, or @FILE "
+      "(default: f16)")
+      ->type_name("PLAN");
+}
+
+void add_prefill_chunk_option(CLI::App& app, int64_t& rows) {
+  take_count(
+      app.add_option("--prefill-chunk", rows, "Prompt positions that are run at once (default: 512)"), 1);
+}
+
+void add_tensor_type_option(CLI::App& app, const std::string& name, std::function<void(TensorType)> take,
+                            const std::string& help) {
+  const auto parse = [name, take = std::move(take)](const std::string& text) {
+    const auto type = tensor_type_from_name(text);
+    if (type.has_value()) return take(*type);
+    std::string names;
+    for (const TensorType known : kAllTensorTypes)
+      names += (names.empty() ? "" : ", ") + std::string(tensor_type_info(known).name);
+    throw CLI::ValidationError(name, "no tensor type is named '" + text + "'; there are " + names);
+  };
+  add_parsed(app, name, parse, help)->type_name("NAME");
+}
+
+void add_common_options(CLI::App& app, CommonOptions& common) {
   add_model_option(app, common.model_path);
   take_count(app.add_option("-c,--context", common.context,
                             "Positions that the context holds (default: the model's, at most 8192)"),
              1);
-  app.add_option("-t,--threads", common.thread_count,
-                 "Threads (default: all physical cores that may be used)")
-      ->check(CLI::Range(1, kThreadsMax).description(""))
-      ->type_name("N");
+  add_thread_option(app, common.thread_count);
   add_parsed(
       app, "--isa", [&common](const std::string& name) { common.isa = parse_isa(name); },
       "Instruction set: scalar, neon, avx2, avx512, amx (default: the best here)")
@@ -86,18 +115,11 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       },
       "How keys and values are held: none, growing, contiguous, paged (default: paged)")
       ->type_name("NAME");
-  add_parsed(
-      app, "--kv",
-      [&common](const std::string& text) { common.kv_plan = value_or_throw("--kv", read_kv_plan(text)); },
-      "How they are stored: f32, f16, bf16, fp8, int8, int4, int3, int2, k=...,v=..., by layers, or @FILE "
-      "(default: f16)")
-      ->type_name("PLAN");
+  add_kv_plan_option(app, common.kv_plan);
   app.add_flag_callback(
       "--no-sharing", [&common] { common.sharing = KvSharing::kNone; },
       "Do not look for what the cache has already of a prompt");
-  take_count(app.add_option("--prefill-chunk", common.prefill_chunk,
-                            "Prompt positions that are run at once (default: 512)"),
-             1);
+  add_prefill_chunk_option(app, common.prefill_chunk);
 }
 
 void add_text_options(CLI::App& app, PromptOptions& prompt) {

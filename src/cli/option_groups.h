@@ -9,6 +9,7 @@
 #include "cli/common_options.h"
 #include "cli/prompt.h"
 #include "cli/sampling_options.h"
+#include "kernels/tensor_type.h"
 
 namespace CLI {
 class App;
@@ -25,6 +26,13 @@ CLI::Option* add_seed_option(CLI::App& app, const std::string& help, std::functi
 
 void add_model_option(CLI::App& app, std::optional<std::string>& model_path);
 void add_json_option(CLI::App& app, OutputForm& form);
+// -t, --kv and --prefill-chunk by themselves.
+void add_thread_option(CLI::App& app, std::optional<int>& thread_count);
+void add_kv_plan_option(CLI::App& app, std::optional<KvPlan>& plan);
+void add_prefill_chunk_option(CLI::App& app, int64_t& rows);
+// An option whose value is the name of a weight type.
+void add_tensor_type_option(CLI::App& app, const std::string& name, std::function<void(TensorType)> take,
+                            const std::string& help);
 // -m, -t, --isa, --cache, --kv, -c, --prefill-chunk; not --json.
 void add_common_options(CLI::App& app, CommonOptions& common);
 // -p, -f.

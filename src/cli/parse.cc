@@ -9,7 +9,8 @@
 #include "cli/help_text.h"
 #include "cli/nearest.h"
 #include "cli/option_groups.h"
-#include "kernels/tensor_type.h"
+#include "cli/plan_options.h"
+#include "model/published_shapes.h"
 
 namespace cairn {
 namespace {
@@ -126,16 +127,9 @@ Result<Command> parse_model_synth(Arguments arguments) {
       "cairn model synth", "Writes a model file of a real shape with random weights.", footer.c_str(),
       arguments, [](CLI::App& app, ModelSynthOptions& options) {
         app.add_option("--shape", options.synth.shape, "One of the shapes below")->type_name("NAME");
-        app.add_option_function<std::string>(
-               "--type",
-               [&options](const std::string& name) {
-                 const auto type = tensor_type_from_name(name);
-                 if (!type.has_value())
-                   throw CLI::ValidationError("--type", "no tensor type is named '" + name + "'");
-                 options.synth.type = *type;
-               },
-               "Type of the matrices: f32, f16, bf16, q8_0, q4_k, ... (default: q8_0)")
-            ->type_name("NAME");
+        add_tensor_type_option(
+            app, "--type", [&options](TensorType type) { options.synth.type = type; },
+            "Type of the matrices: f32, f16, bf16, q8_0, q4_k, ... (default: q8_0)");
         take_count(app.add_option("-c,--context", options.synth.context_length,
                                   "Context instead of the shape's own"),
                    1);
@@ -209,13 +203,22 @@ Result<Command> parse_bench(Arguments arguments) {
       });
 }
 
+Result<Command> parse_plan(Arguments arguments) {
+  std::string presets;
+  for (const std::string_view name : published_shape_names()) presets += "\n  " + std::string(name);
+  const std::string footer = std::string(kPlanExamples) + "\nPresets:" + presets;
+  return parse_with<PlanOptions>("cairn plan", "Shows what memory a model will take, before it is loaded.",
+                                 footer.c_str(), arguments, add_plan_options);
+}
+
 }  // namespace
 
 Result<Command> parse_command(std::span<const std::string> arguments) {
   using Parse = Result<Command> (*)(Arguments);
-  static const std::vector<std::string> names{"generate", "chat", "tokenize", "model", "verify", "bench"};
-  static constexpr std::array<Parse, 6> kParsers{parse_generate, parse_chat,   parse_tokenize,
-                                                 parse_model,    parse_verify, parse_bench};
+  static const std::vector<std::string> names{"generate", "chat",   "tokenize", "model",
+                                              "plan",     "verify", "bench"};
+  static constexpr std::array<Parse, 7> kParsers{parse_generate, parse_chat,   parse_tokenize, parse_model,
+                                                 parse_plan,     parse_verify, parse_bench};
   if (arguments.empty()) return Command(ShowText{overview_text()});
   const std::string& word = arguments.front();
   if (word == "--help" || word == "-h" || word == "help") return Command(ShowText{overview_text()});

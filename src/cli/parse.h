@@ -14,6 +14,7 @@
 #include "cli/generate.h"
 #include "cli/model_info.h"
 #include "cli/model_synth.h"
+#include "cli/plan.h"
 #include "cli/tokenize.h"
 #include "cli/verify.h"
 
@@ -25,7 +26,7 @@ struct ShowText {
 };
 
 using Command = std::variant<ShowText, GenerateOptions, ChatOptions, TokenizeOptions, ModelInfoOptions,
-                             ModelSynthOptions, VerifyOptions, BenchOptions>;
+                             ModelSynthOptions, PlanOptions, VerifyOptions, BenchOptions>;
 
 // `arguments`: without the program's name. Errors: kInvalidArgument.
 Result<Command> parse_command(std::span<const std::string> arguments);

@@ -11,25 +11,6 @@
 namespace cairn {
 namespace {
 
-Status check_options(const EngineOptions& options) {
-  if (options.prefill_chunk < 1) {
-    return invalid_argument(
-        fmt::format("a prefill chunk of {} rows is not possible: it must be at least 1 (--prefill-chunk)",
-                    options.prefill_chunk));
-  }
-  if (options.score_chunk < 1) {
-    return invalid_argument(
-        fmt::format("a score chunk of {} rows is not possible: it must be at least 1", options.score_chunk));
-  }
-  return {};
-}
-
-// Rows of prompts in a step. Without a cache all positions of a sequence run at once.
-int64_t prefill_rows(const EngineOptions& options) {
-  if (options.holding == KvHolding::kNone) return options.context;
-  return std::min(options.prefill_chunk, options.context * options.max_sequences);
-}
-
 Status check_tokens(const char* what, std::span<const TokenId> tokens, int64_t vocab_size) {
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (tokens[i] >= 0 && tokens[i] < vocab_size) continue;
@@ -41,25 +22,9 @@ Status check_tokens(const char* what, std::span<const TokenId> tokens, int64_t v
 
 }  // namespace
 
-int64_t Engine::step_rows(const EngineOptions& options) {
-  // Beside a prompt, each other sequence may decode one row.
-  return prefill_rows(options) + options.max_sequences - 1;
-}
-
-int64_t Engine::step_logit_rows(const EngineOptions& options) {
-  return std::min(options.score_chunk, options.context) + options.max_sequences - 1;
-}
-
 Result<std::unique_ptr<KvCache>> Engine::make_cache(const KvShape& shape, const EngineOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_options(options));
-  return KvCache::create({.shape = shape,
-                          .holding = options.holding,
-                          .sharing = options.sharing,
-                          .context = options.context,
-                          .max_sequences = options.max_sequences,
-                          .step_rows = std::max<int64_t>(step_rows(options), 1),
-                          .pool_bytes = options.pool_bytes,
-                          .available_bytes = options.available_bytes});
+  return KvCache::create(cache_options(shape, options));
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(Parts parts, const EngineOptions& options) {

@@ -25,6 +25,7 @@
 #include "engine/sequence.h"
 #include "kv/kv_cache.h"
 #include "model/tokenizer.h"
+#include "model/transformer.h"
 
 namespace cairn {
 
@@ -59,12 +60,20 @@ class Engine {
     std::vector<int64_t> layer_windows;  // as LayerConfig::window, for each layer; for the statistics
     Tokenizer tokenizer;                 // for text and the model's end tokens
   };
+<<<<<<< HEAD
   // The parts that create() makes of a model; kInvalidArgument: the context. Its pass can do what these options ask.
   static Result<Parts> parts_of(std::shared_ptr<const Model> model, ThreadPool& threads,
                                 const EngineOptions& options);
+=======
+  // kInvalidArgument: an option that no engine can have (what the cache refuses, KvCache says).
+  static Status check_options(const EngineOptions& options);
+>>>>>>> main
   // The rows and logit rows in a step that a pass must be able to do for these options.
   [[nodiscard]] static int64_t step_rows(const EngineOptions& options);
   [[nodiscard]] static int64_t step_logit_rows(const EngineOptions& options);
+  [[nodiscard]] static ForwardLimits forward_limits(const EngineOptions& options);
+  // The options of the engine's cache.
+  [[nodiscard]] static KvCacheOptions cache_options(const KvShape& shape, const EngineOptions& options);
   static Result<std::unique_ptr<Engine>> create(Parts parts, const EngineOptions& options);
 
   ~Engine();
@@ -110,6 +119,8 @@ class Engine {
   class CacheRoom;  // how the scheduler's wishes reach the cache
 
   Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCache> cache, PageMemory logits);
+  // Rows of prompts in a step. Without a cache all positions of a sequence run at once.
+  [[nodiscard]] static int64_t prefill_rows(const EngineOptions& options);
   static Result<std::unique_ptr<KvCache>> make_cache(const KvShape& shape, const EngineOptions& options);
   static Result<std::unique_ptr<Engine>> assemble(Parts parts, const EngineOptions& options,
                                                   std::unique_ptr<KvCache> cache);

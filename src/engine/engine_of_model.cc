@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/engine.h"
+#include "engine/memory_plan.h"
 #include "engine/transformer_pass.h"
 #include "model/model.h"
 
@@ -15,13 +16,6 @@ Status check_context(const Config& config, const EngineOptions& options) {
                   config.context_length));
 }
 
-KvShape shape_of(const Config& config, const EngineOptions& options) {
-  return {.layer_count = config.layer_count,
-          .kv_head_count = config.kv_head_count,
-          .head_dim = config.head_dim,
-          .plan = options.kv_plan};
-}
-
 }  // namespace
 
 Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, ThreadPool& threads,
@@ -31,12 +25,8 @@ Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, Threa
   std::vector<int64_t> layer_windows;
   for (const LayerConfig& layer : config.layers) layer_windows.push_back(layer.window);
   Tokenizer tokenizer = model->tokenizer();
-  const KvShape shape = shape_of(config, options);
-  auto pass = std::make_unique<TransformerPass>(std::move(model), threads,
-                                                ForwardLimits{.rows = step_rows(options),
-                                                              .logit_rows = step_logit_rows(options),
-                                                              .sequences = options.max_sequences,
-                                                              .context = options.context});
+  const KvShape shape = kv_shape_of(config, options.kv_plan);
+  auto pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options));
   return Parts{.pass = std::move(pass),
                .kv_shape = shape,
                .layer_windows = std::move(layer_windows),
@@ -47,7 +37,7 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
                                                const EngineOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_context(model->config(), options));
   // First the cache: it checks the options, and says best what there is no memory for.
-  CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(shape_of(model->config(), options), options));
+  CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(kv_shape_of(model->config(), options.kv_plan), options));
   CAIRN_ASSIGN_OR_RETURN(Parts parts, parts_of(std::move(model), threads, options));
   return assemble(std::move(parts), options, std::move(cache));
 }

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <string>
 
-#include "engine/allocation_count_testing.h"
+#include "base/allocation_count_testing.h"
 #include "engine/fake_pass_testing.h"
 
 namespace cairn {

@@ -12,31 +12,18 @@
 #include <string_view>
 #include <vector>
 
+#include "cairn/finish_reason.h"
 #include "cairn/ids.h"
+#include "cairn/sampling.h"
 #include "cairn/status.h"
-#include "engine/sampler.h"
 
 namespace cairn {
-
-struct RequestId {
-  uint64_t value = 0;
-  friend auto operator<=>(const RequestId&, const RequestId&) = default;
-};
 
 // A conversation whose rows stay in the cache between requests (Engine::open_session).
 struct SessionId {
   uint64_t value = 0;
   friend auto operator<=>(const SessionId&, const SessionId&) = default;
 };
-
-enum class FinishReason : uint8_t {
-  kLength,      // max_tokens were generated, or the context is full
-  kEndToken,    // the model said that it is done
-  kStopString,  // one of Request::stop_strings appeared
-  kCancelled,
-  kError,  // RequestResult::status says what
-};
-[[nodiscard]] std::string_view finish_reason_name(FinishReason reason);
 
 struct RequestStats {
   int64_t prompt_tokens = 0;
@@ -70,8 +57,8 @@ enum class Picks : uint8_t {
 // Which rows' logits on_logits is told.
 enum class LogitsWanted : uint8_t {
   kSampled,        // those that a token is picked from
-  kEveryPosition,  // those of all positions, the prompt's too (scoring a text); EngineOptions::score_chunk at a
-                   // time. Only rows of the session are reused, and their logits are not told
+  kEveryPosition,  // those of all positions, the prompt's too (scoring a text); EngineOptions::score_chunk at
+                   // a time. Only rows of the session are reused, and their logits are not told
   kEveryNewPosition,  // likewise, but of a prefix that the cache holds none are told
 };
 
@@ -88,8 +75,8 @@ struct Request {
   // them all the same). A forced token ends nothing by being an end token.
   std::vector<TokenId> forced_tokens;
   LogitsWanted logits_wanted = LogitsWanted::kSampled;
-  // kByCaller: sampling, stop strings, end tokens and forced tokens mean nothing; on_text is told nothing; the
-  // request ends by Engine::cancel, or when max_tokens have been added.
+  // kByCaller: sampling, stop strings, end tokens and forced tokens mean nothing; on_text is told nothing;
+  // the request ends by Engine::cancel, or when max_tokens have been added.
   Picks picks = Picks::kSampled;
   // A tenant's secret: rows are shared only between requests with the same salt.
   std::string salt;

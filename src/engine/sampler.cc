@@ -120,6 +120,10 @@ Status validate(const SamplingParams& params, int64_t vocab_size) {
   return {};
 }
 
+uint64_t Sampler::bytes_for(int64_t vocab_size) {
+  return static_cast<uint64_t>(vocab_size) * (2 * sizeof(double) + sizeof(Kept) + sizeof(int32_t));
+}
+
 Sampler::Sampler(int64_t vocab_size)
     : logits_(static_cast<size_t>(vocab_size)),
       weights_(logits_.size()),

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "kernels/attention_amx.h"
 #include "kernels/attention_product-inl.h"
 #include "kernels/attention_softmax-inl.h"
 #include "kernels/decode_kv-inl.h"
@@ -161,6 +162,25 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace cairn {
+
+#if defined(__x86_64__)
+namespace avx512 {
+void attend(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
+  N_AVX3::attend(tile, spans, scratch);
+}
+void decode_kv(const KvTileShape& shape, const std::byte* tile, int32_t first_line, int32_t line_count,
+               float* out) {
+  N_AVX3::decode_kv(shape, tile, first_line, line_count, out);
+}
+SpanResult soft_max(const RowGroup& group, float soft_cap, float* scores) {
+  return N_AVX3::soft_max(group, soft_cap, scores);
+}
+void merge_span(const SpanResult& span, const float* sums, int64_t padded, float* const* states,
+                int32_t rows) {
+  N_AVX3::merge_span(span, sums, padded, states, rows);
+}
+}  // namespace avx512
+#endif
 
 void fill_attention(Isa isa, Kernels& table) {
 #if defined(__x86_64__)

@@ -45,13 +45,7 @@ HWY_INLINE void soft_max_row(const AttentionRow& row, const SpanLines& lines, fl
   *total_out = sum_lanes(total);
 }
 
-// What sixteen rows got from one span.
-struct SpanResult {
-  alignas(64) float peak[kGroupRows] = {};
-  alignas(64) float total[kGroupRows] = {};
-};
-
-HWY_INLINE SpanResult soft_max(const RowGroup& group, float soft_cap, float* scores) {
+inline SpanResult soft_max(const RowGroup& group, float soft_cap, float* scores) {
   SpanResult result;
   for (int32_t r = 0; r < group.count; ++r) {
     soft_max_row(*group.rows[r], group.lines, soft_cap, scores + r * kSpanSize, &result.peak[r],
@@ -61,8 +55,8 @@ HWY_INLINE SpanResult soft_max(const RowGroup& group, float soft_cap, float* sco
 }
 
 // Merges the span's `sums` [rows][padded] into the states of the rows.
-HWY_INLINE void merge_span(const SpanResult& span, const float* sums, int64_t padded, float* const* states,
-                           int32_t rows) {
+inline void merge_span(const SpanResult& span, const float* sums, int64_t padded, float* const* states,
+                       int32_t rows) {
   SpanResult old;
   for (int32_t r = 0; r < rows; ++r) {
     const bool any = states[r][1] != 0;

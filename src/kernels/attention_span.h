@@ -41,6 +41,12 @@ struct RowGroup {
 // The next rows of the tile, from `at` on, that see the span; moves `at` behind them. Empty after the last.
 [[nodiscard]] RowGroup next_group(const AttentionTile& tile, int32_t low, size_t& at);
 
+// What the rows of a group got from one span, beside their weighted sums.
+struct SpanResult {
+  alignas(64) float peak[kGroupRows] = {};
+  alignas(64) float total[kGroupRows] = {};
+};
+
 // A block's keys or values: in the block, or in the open tile that stands in for it.
 struct StoredTile {
   const std::byte* data = nullptr;

@@ -2,123 +2,135 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
 
-#include "kernels/kernel_testing.h"
+#include "kernels/amx_emulated_testing.h"
+#include "kernels/attention_testing.h"
 
 namespace cairn {
 namespace {
 
-// One KV head of a sequence of `length` positions, and queries for all of them.
-struct Sequence {
-  Sequence(KvType type_in, int32_t head_dim_in, int32_t length_in, uint64_t seed)
-      : type(type_in),
-        head_dim(head_dim_in),
-        length(length_in),
-        tile_bytes(kv_element_bytes(type_in) * head_dim_in * kBlockSize),
-        memory((length_in / kBlockSize + 1) * 2 * tile_bytes),
-        query(random_floats(int64_t{length_in} * head_dim_in, seed, 0.7F)),
-        key(random_floats(int64_t{length_in} * head_dim_in, seed + 1)),
-        value(random_floats(int64_t{length_in} * head_dim_in, seed + 2)) {
-    std::memset(memory.data(), 0xFF,
-                static_cast<size_t>((length / kBlockSize + 1) * 2 * tile_bytes));  // NaNs
-    for (int32_t b = 0; b <= length / kBlockSize; ++b) blocks.push_back(memory.data() + b * 2 * tile_bytes);
-    for (int32_t t = 0; t < length; ++t) {
-      std::byte* block = blocks[static_cast<size_t>(t / kBlockSize)];
-      const KvSlot slot{type, head_dim, t % kBlockSize, block, block + tile_bytes};
-      kernels_for(Isa::kScalar).store_kv(slot, key.data() + t * head_dim, value.data() + t * head_dim);
-    }
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// AMX reads all codecs but f32 as bf16; every other arithmetic is the reference's, by the bit.
+bool has_reference_bits(Isa isa, const TestHead::Shape& shape) {
+  return isa != Isa::kAmx || shape.keys.format == KvFormat::kF32 || shape.values.format == KvFormat::kF32;
+}
+
+std::vector<TestQuery> all_positions(int32_t length) {
+  std::vector<TestQuery> queries;
+  for (int32_t t = 0; t < length; ++t) queries.push_back({t, 0});
+  return queries;
+}
+
+// Queries of one block, as several heads of a group have them, with and without windows.
+std::vector<TestQuery> random_queries(std::mt19937_64& random, int32_t length) {
+  const int32_t block =
+      static_cast<int32_t>(random() % static_cast<uint64_t>((length + 31) / 32)) * kBlockSize;
+  const auto positions = static_cast<uint64_t>(std::min(kBlockSize, length - block));
+  const uint64_t most = random() % 4 == 0 ? 130 : 20;
+  std::vector<TestQuery> queries(1 + random() % most);
+  const uint64_t windows = random() % 3;  // none, one for all, one each
+  const auto window = static_cast<int32_t>(1 + random() % 400);
+  for (TestQuery& q : queries) {
+    q.position = block + static_cast<int32_t>(random() % positions);
+    q.window = windows == 0 ? 0 : windows == 1 ? window : static_cast<int32_t>(random() % 400);
   }
+  return queries;
+}
 
-  // Rows [first, first + count) as one tile.
-  void attend(const Kernels& kernels, int32_t first, int32_t count, int32_t window, float soft_cap,
-              float* out) const {
-    AttentionTile tile{.type = type, .head_dim = head_dim, .row_count = count, .soft_cap = soft_cap};
-    tile.blocks = blocks.data();
-    tile.values_offset = tile_bytes;
-    for (int32_t i = 0; i < count; ++i) {
-      const int32_t t = first + i;
-      tile.query[i] = query.data() + t * head_dim;
-      tile.output[i] = out + t * head_dim;
-      tile.begin[i] = window == 0 ? 0 : std::max(0, t - window + 1);
-      tile.end[i] = t + 1;
-    }
-    const TestArray<float> scratch(attention_scratch_floats(head_dim));
-    kernels.attend(tile, attention_scratch(scratch.data()));
-  }
+constexpr int32_t kHeadDims[] = {8, 20, 64, 80, 128, 256};
 
-  [[nodiscard]] std::vector<float> attend_all(const Kernels& kernels, int32_t rows, int32_t window,
-                                              float soft_cap) const {
-    std::vector<float> out(static_cast<size_t>(length * head_dim));
-    for (int32_t t = 0; t < length; t += rows)
-      attend(kernels, t, std::min(rows, length - t), window, soft_cap, out.data());
-    return out;
-  }
+class Attention : public testing::TestWithParam<TestKernels> {};
 
-  KvType type;
-  int32_t head_dim;
-  int32_t length;
-  int64_t tile_bytes;
-  TestArray<std::byte> memory;
-  std::vector<float> query, key, value;
-  std::vector<std::byte*> blocks;
-};
-
-class Attention : public testing::TestWithParam<std::tuple<Isa, KvType>> {};
-
-TEST_P(Attention, HasTheReferencesBitsHoweverRowsAreCut) {
-  const auto [isa, type] = GetParam();
-  struct Mask {
-    int32_t window;
-    float soft_cap;
-  };
-  for (const int32_t head_dim : {12, 24, 64}) {
-    const Sequence sequence(type, head_dim, 2 * kSpanSize + 18, 11);
-    for (const auto& [window, soft_cap] : {Mask{0, 0}, Mask{8, 0}, Mask{300, 3}}) {
-      const std::vector<float> truth = sequence.attend_all(kernels_for(Isa::kScalar), 1, window, soft_cap);
-      for (const int32_t rows : {1, 2, 7, 16}) {
-        const std::vector<float> out = sequence.attend_all(kernels_for(isa), rows, window, soft_cap);
-        ASSERT_EQ(std::memcmp(out.data(), truth.data(), out.size() * sizeof(float)), 0)
-            << "head_dim " << head_dim << ", window " << window << ", " << rows << " rows";
-      }
+TEST_P(Attention, HasTheReferencesBitsInEveryPairOfCodecs) {
+  const Kernels& kernels = *GetParam().kernels;
+  std::mt19937_64 random(1);
+  uint64_t turn = 0;
+  for (const KvCodec& keys : all_kv_codecs()) {
+    for (const KvCodec& values : all_kv_codecs()) {
+      const TestHead::Shape shape{keys, values, kHeadDims[turn++ % std::size(kHeadDims)],
+                                  static_cast<int32_t>(1 + random() % 600), turn};
+      const std::vector<TestQuery> queries = random_queries(random, shape.length);
+      const float soft_cap = turn % 5 == 0 ? 3.0F : 0.0F;
+      if (!has_reference_bits(kernels.isa, shape)) continue;
+      const TestHead head(shape);
+      const std::vector<float> out = head.attend(kernels, queries, soft_cap);
+      ASSERT_TRUE(same_bits(out, head.attend(kernels_for(Isa::kScalar), queries, soft_cap)))
+          << "shape " << turn << ", head_dim " << shape.head_dim << ", " << queries.size() << " queries";
     }
   }
 }
 
-TEST_P(Attention, IsNearSoftmaxInDouble) {
-  const auto [isa, type] = GetParam();
-  const Sequence sequence(KvType::kF32, 20, 300, 21);
-  const std::vector<float> out = sequence.attend_all(kernels_for(isa), 16, 0, 0);
-  for (int32_t t = 0; t < sequence.length; t += 37) {
-    std::vector<double> p;
-    double total = 0;
-    for (int32_t j = 0; j <= t; ++j) {
-      double score = 0;
-      for (int32_t d = 0; d < 20; ++d) score += double{sequence.query[t * 20 + d]} * sequence.key[j * 20 + d];
-      p.push_back(std::exp(score));
-      total += p.back();
+INSTANTIATE_TEST_SUITE_P(All, Attention, testing::ValuesIn(all_test_kernels()),
+                         [](const auto& test) { return test.param.name; });
+
+// The cuts of one computation, for every format of both sides.
+class AttentionCuts : public testing::TestWithParam<std::tuple<TestKernels, KvCodec>> {};
+
+TEST_P(AttentionCuts, ChangeNoBit) {
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const KvCodec codec = std::get<1>(GetParam());
+  const TestHead head({codec, codec, 24, 2 * kSpanSize + 18, 11});
+  std::vector<TestQuery> queries = all_positions(2 * kSpanSize + 18);
+  for (TestQuery& q : queries) q.window = q.position % 3 == 0 ? 0 : q.position % 3 == 1 ? 8 : 300;
+  for (const float soft_cap : {0.0F, 3.0F}) {
+    const std::vector<float> truth = head.attend(kernels, queries, soft_cap, {.tile_rows = 1});
+    for (const int32_t rows : {2, 7, 16, 33, 130}) {
+      ASSERT_TRUE(same_bits(head.attend(kernels, queries, soft_cap, {.tile_rows = rows}), truth)) << rows;
     }
-    for (int32_t d = 0; d < 20; ++d) {
-      double exact = 0;
-      for (int32_t j = 0; j <= t; ++j)
-        exact += p[static_cast<size_t>(j)] / total * sequence.value[j * 20 + d];
-      EXPECT_NEAR(out[t * 20 + d], exact, 3e-6);
+    for (const int32_t spans : {1, 2}) {
+      ASSERT_TRUE(same_bits(head.attend(kernels, queries, soft_cap, {.span_count = spans}), truth)) << spans;
+    }
+    ASSERT_TRUE(
+        same_bits(head.attend(kernels, queries, soft_cap, {.spans = AttentionCut::Spans::kMerged}), truth));
+  }
+}
+
+TEST_P(AttentionCuts, ARowDoesNotDependOnWhatComesBehindIt) {
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const KvCodec codec = std::get<1>(GetParam());
+  for (const int32_t length : {1, 31, 32, 33, kSpanSize - 1, kSpanSize, kSpanSize + 1, kSpanSize + 40}) {
+    if (kv_seals_whole_block(codec) && length % kBlockSize != 0)
+      continue;  // is read open in one, sealed in the other
+    const std::vector<TestQuery> queries{{length - 1, 0}, {length - 1, 5}, {length / 2, 0}};
+    const TestHead::Shape shape{codec, codec, 20, length, 12};
+    const TestHead head(shape);
+    const std::vector<float> out = head.attend(kernels, queries, 0);
+    for (const float x : out) ASSERT_TRUE(std::isfinite(x)) << length;
+    if (has_reference_bits(kernels.isa, shape)) {
+      ASSERT_TRUE(same_bits(out, head.attend(kernels_for(Isa::kScalar), queries, 0)));
     }
   }
 }
 
-std::string type_name(KvType type) {
-  return type == KvType::kF32 ? "f32" : type == KvType::kF16 ? "f16" : "bf16";
+TEST_P(AttentionCuts, AreNearSoftmaxInDouble) {
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const KvCodec codec = std::get<1>(GetParam());
+  const TestHead::Shape shape{codec, codec, 20, 300, 21};
+  const TestHead head(shape);
+  const std::vector<TestQuery> queries{{0, 0}, {31, 0}, {32, 7}, {200, 0}, {255, 0}, {256, 100}, {299, 0}};
+  const double tolerance = has_reference_bits(kernels.isa, shape) ? 4e-6 : 0.03;
+  for (const float soft_cap : {0.0F, 3.0F}) {
+    const std::vector<float> out = head.attend(kernels, queries, soft_cap);
+    const std::vector<double> exact = head.attend_in_double(queries, soft_cap);
+    for (size_t i = 0; i < out.size(); ++i) EXPECT_NEAR(out[i], exact[i], tolerance) << i;
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Attention,
-                         testing::Combine(testing::ValuesIn(available_isas()),
-                                          testing::Values(KvType::kF32, KvType::kF16, KvType::kBF16)),
+INSTANTIATE_TEST_SUITE_P(All, AttentionCuts,
+                         testing::Combine(testing::ValuesIn(all_test_kernels()),
+                                          testing::ValuesIn(all_kv_codecs())),
                          [](const auto& test) {
-                           return std::string(isa_name(std::get<0>(test.param))) + "_" +
-                                  type_name(std::get<1>(test.param));
+                           const KvCodec& codec = std::get<1>(test.param);
+                           return std::get<0>(test.param).name + "_format" +
+                                  std::to_string(static_cast<int>(codec.format)) +
+                                  (codec.axis == KvAxis::kToken ? "" : "_channel");
                          });
 
 }  // namespace

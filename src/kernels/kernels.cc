@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "kernels/attention_amx.h"
 #include "kernels/code_matmul.h"
 #include "kernels/reference.h"
 #include "kernels/simd.h"
@@ -71,6 +72,7 @@ Kernels amx_kernels() {
   table.operand_kind = amx_operand_kind;
   table.prepare_group = amx_prepare_group;
   table.matmul = amx_matmul;
+  table.attend = attend_amx;
   return table;
 }
 #endif

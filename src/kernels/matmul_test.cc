@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/amx_emulated_testing.h"
 #include "kernels/kernel_testing.h"
 
 namespace cairn {
@@ -23,18 +24,20 @@ std::vector<Shape> shapes_for(TensorType type) {
   return {{1, step}, {16, step}, {37, 3 * step}, {160, 2 * step}};
 }
 
-class Matmul : public testing::TestWithParam<std::tuple<Isa, TensorType>> {};
+class Matmul : public testing::TestWithParam<std::tuple<TestKernels, TensorType>> {};
 
 TEST_P(Matmul, EveryRowCountGivesTheReferencesBits) {
-  const auto [isa, type] = GetParam();
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const TensorType type = std::get<1>(GetParam());
   for (const auto& [outputs, columns] : shapes_for(type)) {
     const TestMatrix w(type, outputs, columns, 1);
     constexpr int64_t kRows = 37;
     const std::vector<float> x = random_floats(kRows * columns, 2);
-    const std::vector<float> truth = multiply(kernels_for(has_reference_bits(isa, type) ? Isa::kScalar : isa),
-                                              w.packed(), x.data(), kRows, columns);
+    const std::vector<float> truth =
+        multiply(has_reference_bits(kernels.isa, type) ? kernels_for(Isa::kScalar) : kernels, w.packed(),
+                 x.data(), kRows, columns);
     for (int64_t rows = 1; rows <= kRows; rows += rows < 20 ? 1 : 5) {
-      const std::vector<float> out = multiply(kernels_for(isa), w.packed(), x.data(), rows, columns);
+      const std::vector<float> out = multiply(kernels, w.packed(), x.data(), rows, columns);
       ASSERT_TRUE(same_bits(out.data(), truth.data(), out.size()))
           << outputs << " x " << columns << ", " << rows << " rows";
     }
@@ -42,30 +45,32 @@ TEST_P(Matmul, EveryRowCountGivesTheReferencesBits) {
 }
 
 TEST_P(Matmul, ARowDoesNotDependOnItsPlaceNorItsNeighbours) {
-  const auto [isa, type] = GetParam();
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const TensorType type = std::get<1>(GetParam());
   const int64_t columns = 2 * std::max<int64_t>(tensor_type_info(type).elements, 48);
   const TestMatrix w(type, 100, columns, 3);
   const std::vector<float> row = random_floats(columns, 4);
-  const std::vector<float> alone = multiply(kernels_for(isa), w.packed(), row.data(), 1, columns);
+  const std::vector<float> alone = multiply(kernels, w.packed(), row.data(), 1, columns);
   for (int64_t rows : {2, 3, 5, 8, 16, 17, 31, 33, 64}) {
     std::vector<float> x = random_floats(rows * columns, 5 + static_cast<uint64_t>(rows), 100.0F);
     for (int64_t place : {int64_t{0}, rows / 2, rows - 1}) {
       std::vector<float> with_row = x;
       std::copy(row.begin(), row.end(), with_row.begin() + place * columns);
-      const std::vector<float> out = multiply(kernels_for(isa), w.packed(), with_row.data(), rows, columns);
+      const std::vector<float> out = multiply(kernels, w.packed(), with_row.data(), rows, columns);
       ASSERT_TRUE(same_bits(out.data() + place * 100, alone.data(), 100)) << rows << " rows, at " << place;
     }
   }
 }
 
 TEST_P(Matmul, IsNearTheProductInDouble) {
-  const auto [isa, type] = GetParam();
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const TensorType type = std::get<1>(GetParam());
   const int64_t columns = 2 * std::max<int64_t>(tensor_type_info(type).elements, 64);
   const TestMatrix w(type, 48, columns, 6);
   const std::vector<float> x = random_floats(5 * columns, 7);
-  const std::vector<float> out = multiply(kernels_for(isa), w.packed(), x.data(), 5, columns);
+  const std::vector<float> out = multiply(kernels, w.packed(), x.data(), 5, columns);
   // Rounding an activation costs 2^-9 of it (bf16) or 1/254 of its group's largest (int8).
-  const bool rounded = kernels_for(isa).operand_kind(type) != OperandKind::kFloat;
+  const bool rounded = kernels.operand_kind(type) != OperandKind::kFloat;
   for (int64_t r = 0; r < 5; ++r) {
     for (int64_t n = 0; n < 48; ++n) {
       double exact = 0, size = 0;
@@ -79,13 +84,11 @@ TEST_P(Matmul, IsNearTheProductInDouble) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Matmul,
-                         testing::Combine(testing::ValuesIn(available_isas()),
-                                          testing::ValuesIn(kAllTensorTypes)),
-                         [](const auto& test) {
-                           return std::string(isa_name(std::get<0>(test.param))) + "_" +
-                                  std::string(tensor_type_info(std::get<1>(test.param)).name);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, Matmul, testing::Combine(testing::ValuesIn(all_test_kernels()), testing::ValuesIn(kAllTensorTypes)),
+    [](const auto& test) {
+      return std::get<0>(test.param).name + "_" + std::string(tensor_type_info(std::get<1>(test.param)).name);
+    });
 
 }  // namespace
 }  // namespace cairn

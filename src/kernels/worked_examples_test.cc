@@ -16,32 +16,34 @@ using Row = std::array<float, kDim>;
 // One head of f32 keys and values in one block, as the engine holds them.
 class OneHead {
  public:
-  explicit OneHead(const Kernels& kernels) : kernels_(kernels), block_(2 * kDim * kBlockSize * 4) {}
+  explicit OneHead(const Kernels& kernels)
+      : kernels_(kernels), block_(keys_.bytes + values_.bytes), state_(attention_state_floats(kDim)) {}
 
   void append(const Row& key, const Row& value) {
-    const KvSlot slot{KvType::kF32, kDim, count_++, block_.data(), block_.data() + values_offset()};
-    kernels_.store_kv(slot, key.data(), value.data());
+    kv_encode_row(keys_, key.data(), count_, block_.data());
+    kv_encode_row(values_, value.data(), count_++, block_.data() + keys_.bytes);
   }
   // Attention of a query over the first `end` positions, scores divided by sqrt(kDim).
   [[nodiscard]] Row attend(const Row& query, int32_t end) const {
     Row scaled{}, out{};
     std::ranges::transform(query, scaled.begin(), [](float q) { return q / 2.0F; });
     std::byte* const blocks[] = {block_.data()};
-    AttentionTile tile{.type = KvType::kF32, .head_dim = kDim, .row_count = 1};
-    tile.query[0] = scaled.data();
-    tile.output[0] = out.data();
-    tile.end[0] = end;
-    tile.blocks = blocks;
-    tile.values_offset = values_offset();
+    const AttentionRow rows[] = {{.query = scaled.data(), .state = state_.data(), .end = end}};
+    const AttentionTile tile{
+        .keys = keys_, .values = values_, .values_offset = keys_.bytes, .blocks = blocks, .rows = rows};
     const TestArray<float> scratch(attention_scratch_floats(kDim));
-    kernels_.attend(tile, attention_scratch(scratch.data()));
+    clear_attention_state(state_.data());
+    kernels_.attend(tile, {0, 1}, {scratch.data()});
+    kernels_.finish_attention(state_.data(), kDim, out.data());
     return out;
   }
 
  private:
-  static constexpr int64_t values_offset() { return int64_t{kDim} * kBlockSize * 4; }
   const Kernels& kernels_;
+  const KvTileShape keys_ = kv_tile_shape({KvFormat::kF32}, KvSide::kKeys, kDim);
+  const KvTileShape values_ = kv_tile_shape({KvFormat::kF32}, KvSide::kValues, kDim);
   TestArray<std::byte> block_;
+  TestArray<float> state_;
   int32_t count_ = 0;
 };
 

@@ -56,6 +56,13 @@ Result<KvMemory> memory_of_plan(const KvHolderPlan& plan, const KvCacheOptions& 
   CAIRN_ASSIGN_OR_RETURN(memory.pool_bytes, plan.geometry.bytes_of_blocks(block_count));
   const auto slots =
       static_cast<uint64_t>(KvGeometry::step_slots_for(options.step_rows, options.max_sequences));
+  // A block's open rows are at most 11 times as large as the block (int2), so only this product can be too
+  // large.
+  if (const uint64_t bytes = plan.geometry.step_slot_bytes(); bytes > (uint64_t{1} << 62) / slots) {
+    return invalid_argument(
+        fmt::format("open rows of {} bytes for a step of {} rows are more than can be counted", bytes,
+                    options.step_rows));
+  }
   memory.open_bytes = static_cast<uint64_t>(options.max_sequences) * plan.geometry.open_bytes() +
                       slots * plan.geometry.step_slot_bytes();
   return memory;
@@ -65,9 +72,19 @@ Result<KvMemory> memory_of_plan(const KvHolderPlan& plan, const KvCacheOptions& 
 Status check_memory(const KvMemory& memory, const KvCacheOptions& options) {
   if (!options.available_bytes.has_value() || memory.total_bytes() <= *options.available_bytes) return {};
   return resource_exhausted(fmt::format(
-      "the KV cache for {} sequences of {} positions needs {:.2f} GiB, but {:.2f} GiB of memory are available: "
+      "the KV cache for {} sequences of {} positions needs {:.2f} GiB, but {:.2f} GiB of memory are "
+      "available: "
       "ask for a shorter --context, a smaller codec (--kv int8 or int4) or fewer sequences",
       options.max_sequences, options.context, gib(memory.total_bytes()), gib(*options.available_bytes)));
+}
+
+// The system refused.
+Status no_memory(const Status& status) {
+  return {
+      status.code(),
+      fmt::format("no memory for the KV cache ({}): ask for a shorter --context, a smaller codec (--kv int8 "
+                  "or int4) or fewer sequences",
+                  status.message())};
 }
 
 Result<std::unique_ptr<KvHolder>> make_holder(KvHolding holding, const KvHolderPlan& plan) {
@@ -100,17 +117,14 @@ Result<std::unique_ptr<KvCache>> KvCache::create(const KvCacheOptions& options) 
   CAIRN_ASSIGN_OR_RETURN(const KvMemory memory, memory_of_plan(plan, options));
   CAIRN_RETURN_IF_ERROR(check_memory(memory, options));
   auto holder = make_holder(options.holding, plan);
-  if (!holder.ok()) {
-    return Status(holder.status().code(),
-                  fmt::format("no memory for the KV cache ({}): ask for a shorter --context, a smaller codec "
-                              "(--kv int8 or int4) or fewer sequences",
-                              holder.status().message()));
-  }
+  if (!holder.ok()) return no_memory(holder.status());
   const uint64_t open_bytes = static_cast<uint64_t>(options.max_sequences) * geometry.open_bytes();
-  CAIRN_ASSIGN_OR_RETURN(auto open_rows, PageMemory::allocate(open_bytes));
-  CAIRN_ASSIGN_OR_RETURN(auto step_slots, PageMemory::allocate(memory.open_bytes - open_bytes));
+  auto open_rows = PageMemory::allocate(open_bytes);
+  if (!open_rows.ok()) return no_memory(open_rows.status());
+  auto step_slots = PageMemory::allocate(memory.open_bytes - open_bytes);
+  if (!step_slots.ok()) return no_memory(step_slots.status());
   return std::unique_ptr<KvCache>(new KvCache(std::move(geometry), options, std::move(*holder),
-                                              std::move(open_rows), std::move(step_slots)));
+                                              std::move(*open_rows), std::move(*step_slots)));
 }
 
 KvCache::KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique_ptr<KvHolder> holder,
@@ -196,6 +210,7 @@ void KvCache::commit(const KvLease& lease, std::span<const TokenId> tokens) {
   const size_t i = index(lease);
   int64_t& length = sequences_[i].length;
   CHECK(length + static_cast<int64_t>(tokens.size()) <= room(lease));
+  CHECK(length + static_cast<int64_t>(tokens.size()) <= context_);  // the last block may reach beyond it
   holder_->commit(lease.sequence_, tables_[i], length, tokens);
   length += static_cast<int64_t>(tokens.size());
   if (!holder_->keeps_rows()) truncate(lease, 0);
@@ -205,8 +220,7 @@ int64_t KvCache::truncate(const KvLease& lease, int64_t positions) {
   const size_t i = index(lease);
   int64_t& length = sequences_[i].length;
   CHECK(positions >= 0 && positions <= length);
-  const bool cuts_sealed_block =
-      positions % kBlockSize != 0 && positions / kBlockSize < length / kBlockSize;
+  const bool cuts_sealed_block = positions % kBlockSize != 0 && positions / kBlockSize < length / kBlockSize;
   if (cuts_sealed_block && geometry_.opens_rows()) positions -= positions % kBlockSize;
   length = holder_->truncate(lease.sequence_, tables_[i], positions);
   return length;

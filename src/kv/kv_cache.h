@@ -4,7 +4,7 @@
 // A sequence has a length (positions whose rows are there) and room (positions that have memory). A KvLease
 // pins it: while the lease lives, its blocks stay.
 //
-// Always true: length <= room <= context; every block of memory is in exactly one state, and the counts add
+// Always true: length <= room, length <= context; every block of memory is in exactly one state, and the counts add
 // up: check() says so. An operation that answers kNoRoom changed nothing. Sealed blocks are immutable, and found
 // again by their content (paged, unless KvSharing::kNone).
 // One thread at a time; the engine calls it, and kernels see only the views. It must outlive its leases.

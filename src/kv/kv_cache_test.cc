@@ -1,318 +1,389 @@
-// One list of tests for all ways to hold keys and values, and lists of random operations against a naive
-// model.
+// One list of tests for all ways to hold keys and values, with a plan that writes rows at once and with plans
+// that seal whole blocks; and lists of random operations. What only sharing does: paged_holder_test.cc.
 #include "kv/kv_cache.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
-#include <map>
 #include <random>
-#include <string>
+
+#include "kv/kv_cache_testing.h"
 
 namespace cairn {
 namespace {
 
-constexpr KvShape kShape{.layer_count = 2, .kv_head_count = 2, .head_dim = 3, .type = KvType::kF16};
+struct Way {
+  KvHolding holding = KvHolding::kPaged;
+  KvSharing sharing = KvSharing::kPrefixes;
+  const char* plan = "f16";
+};
 
-// Writes or reads every element of a position's rows: 16-bit elements, as kShape has.
-template <typename Element>
-void each_element(const KvView& view, int64_t sequence, int64_t position, const Element& element) {
-  const int64_t block = position / kBlockSize;
-  const int64_t slot = position % kBlockSize;
-  for (int64_t layer = 0; layer < kShape.layer_count; ++layer) {
-    std::byte* base = view.layer_of_block(sequence, block, layer);
-    for (int64_t head = 0; head < kShape.kv_head_count; ++head) {
-      auto* keys = reinterpret_cast<uint16_t*>(base + view.layout.keys_offset(head));
-      auto* values = reinterpret_cast<uint16_t*>(base + view.layout.values_offset(head));
-      for (int64_t d = 0; d < kShape.head_dim; ++d) {
-        element(keys[d * kBlockSize + slot], layer * 100 + head * 10 + d);
-        element(values[slot * kShape.head_dim + d], layer * 100 + head * 10 + d + 5);
-      }
+// Rows at once; keys sealed as whole blocks; both, in one layer of two.
+constexpr std::array kPlans{"f16", "k=int4,v=int8", "f32; layer 1: int2:channel"};
+
+std::vector<Way> every_way() {
+  std::vector<Way> ways;
+  for (const char* plan : kPlans) {
+    for (const KvHolding holding : {KvHolding::kNone, KvHolding::kGrowing, KvHolding::kContiguous}) {
+      ways.push_back({holding, KvSharing::kPrefixes, plan});
+    }
+    ways.push_back({KvHolding::kPaged, KvSharing::kPrefixes, plan});
+    ways.push_back({KvHolding::kPaged, KvSharing::kNone, plan});
+  }
+  return ways;
+}
+
+std::string way_name(const ::testing::TestParamInfo<Way>& param) {
+  const Way& way = param.param;
+  const auto plan = std::find(kPlans.begin(), kPlans.end(), way.plan) - kPlans.begin();
+  return std::string(kv_holding_name(way.holding)) + (way.sharing == KvSharing::kNone ? "_unshared_" : "_") +
+         std::array{"rows", "keys_sealed", "a_layer_sealed"}[static_cast<size_t>(plan)];
+}
+
+class EveryWay : public ::testing::TestWithParam<Way> {
+ protected:
+  static KvCacheOptions options(int64_t context, int64_t max_sequences) {
+    return {.shape = small_shape(GetParam().plan),
+            .holding = GetParam().holding,
+            .sharing = GetParam().sharing,
+            .context = context,
+            .max_sequences = max_sequences,
+            .step_rows = context};
+  }
+  static std::unique_ptr<KvCache> make(int64_t context, int64_t max_sequences, uint64_t pool_blocks = 0) {
+    return make_cache(options(context, max_sequences), pool_blocks);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Ways, EveryWay, ::testing::ValuesIn(every_way()), way_name);
+
+TEST_P(EveryWay, ReadsBackWhatAStepWrote) {
+  auto cache = make(100, 2);
+  TestSequence a{.lease = cache->open()};
+  TestSequence b{.lease = cache->open(), .salt = "b"};
+  ASSERT_EQ(cache->reserve(a.lease, 40), Room::kOk);
+  ASSERT_EQ(cache->reserve(b.lease, 33), Room::kOk);
+  for (const TokenId token : some_tokens(40)) a.push(token);
+  for (const TokenId token : some_tokens(33)) b.push(token);
+  const KvView view = cache->view(std::array{b.lease.sequence(), a.lease.sequence()});
+  const TestRows rows(cache->geometry());
+  rows.write(view, 0, 0, b.marks);
+  rows.write(view, 1, 0, a.marks);
+  EXPECT_FALSE(rows.first_wrong(view, 0, b.marks).has_value());
+  EXPECT_FALSE(rows.first_wrong(view, 1, a.marks).has_value());
+  EXPECT_TRUE(cache->check().ok());
+}
+
+TEST_P(EveryWay, KeepsRowsWhileItGrowsOrForgetsAllOfThem) {
+  auto cache = make(200, 1);
+  TestSequence a{.lease = cache->open()};
+  for (TokenId token = 0; token < 200; ++token) {
+    ASSERT_EQ(extend(*cache, a, std::array{token}), Room::kOk);
+    ASSERT_EQ(cache->length(a.lease), cache->keeps_rows() ? token + 1 : 0);
+    expect_intact(*cache, a);
+  }
+  EXPECT_EQ(cache->keeps_rows(), GetParam().holding != KvHolding::kNone);
+  EXPECT_EQ(cache->used_bytes(a.lease), cache->keeps_rows() ? 7 * cache->geometry().block_bytes() : 0);
+  EXPECT_EQ(cache->used_bytes(), cache->used_bytes(a.lease));
+}
+
+// Rows of a cut open block stay. Those of a cut sealed block stay where a row has one form only.
+TEST_P(EveryWay, TruncatesAndGoesOn) {
+  for (const int64_t length : {100, 96, 70, 64, 33, 32, 31}) {
+    for (int64_t position = 0; position <= length; ++position) {
+      auto cache = make(128, 1);
+      if (!cache->keeps_rows()) return;  // nothing is kept, so nothing can be cut
+      TestSequence a = prefilled(*cache, some_tokens(length));
+      const bool cuts_sealed = position % kBlockSize != 0 && position / kBlockSize < length / kBlockSize;
+      const bool recomputes = cuts_sealed && cache->geometry().opens_rows();
+      const int64_t expected = recomputes ? position / kBlockSize * kBlockSize : position;
+      ASSERT_EQ(cut(*cache, a, position), expected) << "of " << length << " to " << position;
+      ASSERT_EQ(cache->room(a.lease), KvGeometry::blocks_for(expected) * kBlockSize);
+      expect_intact(*cache, a);
+      ASSERT_EQ(extend(*cache, a, some_tokens(128 - expected, 1000)), Room::kOk);
+      expect_intact(*cache, a);
+      if (HasFailure()) return;
     }
   }
 }
 
-void write_row(const KvView& view, int64_t sequence, int64_t position, uint16_t mark) {
-  each_element(view, sequence, position,
-               [&](uint16_t& at, int64_t place) { at = static_cast<uint16_t>(mark + place); });
-}
-
-bool row_is(const KvView& view, int64_t sequence, int64_t position, uint16_t mark) {
-  bool same = true;
-  each_element(view, sequence, position, [&](uint16_t& at, int64_t place) {
-    same = same && at == static_cast<uint16_t>(mark + place);
-  });
-  return same;
-}
-
-std::unique_ptr<KvCache> make_cache(KvHolding holding, int64_t context, int64_t max_sequences,
-                                    std::optional<uint64_t> pool_blocks = std::nullopt) {
-  KvCacheOptions options{
-      .shape = kShape, .holding = holding, .context = context, .max_sequences = max_sequences};
-  if (pool_blocks.has_value()) options.pool_bytes = *pool_blocks * KvGeometry::make(kShape)->block_bytes();
-  auto cache = KvCache::create(options);
-  EXPECT_TRUE(cache.ok()) << cache.status().message();
-  return std::move(*cache);
-}
-
-class EveryHolding : public ::testing::TestWithParam<KvHolding> {
- protected:
-  std::unique_ptr<KvCache> make(int64_t context, int64_t max_sequences) {
-    return make_cache(GetParam(), context, max_sequences);
-  }
-};
-
-INSTANTIATE_TEST_SUITE_P(Holdings, EveryHolding,
-                         ::testing::Values(KvHolding::kNone, KvHolding::kGrowing, KvHolding::kContiguous,
-                                           KvHolding::kPaged),
-                         [](const auto& param) { return std::string(kv_holding_name(param.param)); });
-
-TEST_P(EveryHolding, ReadsBackWhatAStepWrote) {
-  auto cache = make(100, 2);
-  const SequenceId a = *cache->open();
-  const SequenceId b = *cache->open();
-  ASSERT_EQ(cache->reserve(a, 40), Room::kOk);
-  ASSERT_EQ(cache->reserve(b, 33), Room::kOk);
-  const KvView view = cache->view(std::array{b, a});
-  for (int64_t p = 0; p < 33; ++p) write_row(view, 0, p, static_cast<uint16_t>(1000 + p));
-  for (int64_t p = 0; p < 40; ++p) write_row(view, 1, p, static_cast<uint16_t>(2000 + p));
-  for (int64_t p = 0; p < 33; ++p) EXPECT_TRUE(row_is(view, 0, p, static_cast<uint16_t>(1000 + p)));
-  for (int64_t p = 0; p < 40; ++p) EXPECT_TRUE(row_is(view, 1, p, static_cast<uint16_t>(2000 + p)));
-  EXPECT_TRUE(cache->check().ok());
-}
-
-TEST_P(EveryHolding, KeepsRowsWhileItGrowsOrForgetsAllOfThem) {
-  auto cache = make(200, 1);
-  const SequenceId a = *cache->open();
-  for (int64_t length = 0; length < 200; ++length) {
-    ASSERT_EQ(cache->reserve(a, length + 1), Room::kOk);
-    const KvView view = cache->view(std::array{a});
-    EXPECT_EQ(cache->length(a), cache->keeps_rows() ? length : 0);
-    for (int64_t p = 0; p < cache->length(a); ++p)
-      ASSERT_TRUE(row_is(view, 0, p, static_cast<uint16_t>(p * 7)));
-    for (int64_t p = cache->length(a); p <= length; ++p) write_row(view, 0, p, static_cast<uint16_t>(p * 7));
-    cache->commit(a, length + 1);
-    ASSERT_TRUE(cache->check().ok()) << cache->check().message();
-  }
-  EXPECT_EQ(cache->keeps_rows(), GetParam() != KvHolding::kNone);
-  EXPECT_EQ(cache->used_bytes(a), cache->keeps_rows() ? 7 * cache->geometry().block_bytes() : 0);
-}
-
-TEST_P(EveryHolding, TruncatesAndGoesOn) {
+TEST_P(EveryWay, LetsRoomWithoutRowsGo) {
   auto cache = make(128, 1);
-  if (!cache->keeps_rows()) return;  // nothing is kept, so nothing can be cut
-  const SequenceId a = *cache->open();
-  ASSERT_EQ(cache->reserve(a, 100), Room::kOk);
-  for (int64_t p = 0; p < 100; ++p) write_row(cache->view(std::array{a}), 0, p, static_cast<uint16_t>(p));
-  cache->commit(a, 100);
-  cache->truncate(a, 45);
-  EXPECT_EQ(cache->length(a), 45);
-  EXPECT_EQ(cache->room(a), 64);
-  ASSERT_TRUE(cache->check().ok()) << cache->check().message();
-  ASSERT_EQ(cache->reserve(a, 128), Room::kOk);
-  for (int64_t p = 45; p < 128; ++p)
-    write_row(cache->view(std::array{a}), 0, p, static_cast<uint16_t>(500 + p));
-  cache->commit(a, 128);
-  const KvView view = cache->view(std::array{a});
-  for (int64_t p = 0; p < 45; ++p) EXPECT_TRUE(row_is(view, 0, p, static_cast<uint16_t>(p)));
-  for (int64_t p = 45; p < 128; ++p) EXPECT_TRUE(row_is(view, 0, p, static_cast<uint16_t>(500 + p)));
+  TestSequence a = prefilled(*cache, some_tokens(40));
+  ASSERT_EQ(cache->reserve(a.lease, 128), Room::kOk);
+  EXPECT_EQ(cache->room(a.lease), 128);
+  EXPECT_EQ(cut(*cache, a, a.length()), a.length());
+  EXPECT_EQ(cache->room(a.lease), cache->keeps_rows() ? 64 : 0);
+  expect_intact(*cache, a);
 }
 
-TEST_P(EveryHolding, OpensAtMostMaxSequencesAndReusesThem) {
+TEST_P(EveryWay, ForksGoOnApart) {
+  for (const int64_t length : {0, 1, 31, 32, 33, 64, 77}) {
+    auto cache = make(128, 3);
+    TestSequence a = prefilled(*cache, some_tokens(length));
+    TestSequence b = forked(*cache, a);
+    ASSERT_TRUE(static_cast<bool>(b.lease));
+    EXPECT_NE(a.lease.sequence(), b.lease.sequence());
+    expect_intact(*cache, b);
+    ASSERT_EQ(extend(*cache, a, some_tokens(40, 500)), Room::kOk);
+    expect_intact(*cache, b);
+    ASSERT_EQ(extend(*cache, b, some_tokens(40, 600)), Room::kOk);
+    expect_intact(*cache, a);
+    expect_intact(*cache, b);
+    TestSequence c = forked(*cache, b);
+    b.lease = {};
+    expect_intact(*cache, c);
+    cut(*cache, a, a.length() / 2);  // cuts what was shared
+    ASSERT_EQ(extend(*cache, a, some_tokens(30, 700)), Room::kOk);
+    expect_intact(*cache, a);
+    expect_intact(*cache, c);
+    if (HasFailure()) return;
+  }
+}
+
+TEST_P(EveryWay, OpensAtMostMaxSequencesAndReusesThem) {
   auto cache = make(64, 2);
-  const SequenceId a = *cache->open();
-  const SequenceId b = *cache->open();
-  EXPECT_NE(a, b);
-  EXPECT_FALSE(cache->open().has_value());
-  ASSERT_EQ(cache->reserve(a, 64), Room::kOk);
-  cache->close(a);
-  EXPECT_EQ(cache->used_bytes(), 0u);
-  EXPECT_EQ(cache->open(), a);
-  EXPECT_EQ(cache->length(a), 0);
-  EXPECT_EQ(cache->room(a), 0);
+  TestSequence a = prefilled(*cache, some_tokens(5));
+  KvLease b = cache->open();
+  EXPECT_NE(a.lease.sequence(), b.sequence());
+  EXPECT_FALSE(static_cast<bool>(cache->open()));
+  EXPECT_FALSE(static_cast<bool>(cache->fork(a.lease)));
+  ASSERT_EQ(cache->reserve(a.lease, 64), Room::kOk);
+  const SequenceId id = a.lease.sequence();
+  a.lease = {};
+  EXPECT_EQ(cache->used_bytes(), 0U);
+  a.lease = cache->open();
+  EXPECT_EQ(a.lease.sequence(), id);
+  EXPECT_EQ(cache->length(a.lease), 0);
+  EXPECT_EQ(cache->room(a.lease), 0);
 }
 
-TEST_P(EveryHolding, HoldsEverySequenceToTheLastPositionOfTheContext) {
+TEST_P(EveryWay, HoldsEverySequenceToTheLastPositionOfTheContext) {
   constexpr int64_t kContext = 70;  // ends inside a block
   auto cache = make(kContext, 3);
   EXPECT_EQ(cache->max_length(), kContext);
-  for (int i = 0; i < 3; ++i) {
-    const SequenceId s = *cache->open();
-    ASSERT_EQ(cache->reserve(s, kContext), Room::kOk) << i;
-    const KvView view = cache->view(std::array{s});
-    for (int64_t p = 0; p < kContext; ++p) write_row(view, 0, p, static_cast<uint16_t>(p));
-    cache->commit(s, kContext);
-    ASSERT_TRUE(cache->check().ok()) << cache->check().message();
+  EXPECT_EQ(cache->context(), kContext);
+  EXPECT_EQ(cache->max_sequences(), 3);
+  std::vector<TestSequence> sequences;
+  for (TokenId i = 0; i < 3; ++i) {
+    sequences.push_back(prefilled(*cache, some_tokens(kContext, 100 * i)));
+    for (const TestSequence& sequence : sequences) expect_intact(*cache, sequence);
   }
 }
 
-TEST_P(EveryHolding, ReadsAVectorPastTheLastBlock) {
+TEST_P(EveryWay, ReadsAVectorPastTheLastBlock) {
   auto cache = make(32, 1);
-  const SequenceId a = *cache->open();
+  const KvLease a = cache->open();
   ASSERT_EQ(cache->reserve(a, 32), Room::kOk);
-  const std::byte* end = cache->view(std::array{a}).layer_of_block(0, 0, 0) + cache->geometry().block_bytes();
+  const KvView view = cache->view(std::array{a.sequence()});
+  const std::byte* end = view.sequences[0].blocks[0] + cache->geometry().block_bytes();
   std::array<std::byte, 64> vector{};
   std::memcpy(vector.data(), end, vector.size());  // a sanitizer or the system would object
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(end) % 64, 0u);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(end) % 64, 0U);
 }
 
-TEST_P(EveryHolding, SaysWhatDoesNotFitInMemory) {
-  KvCacheOptions options{.shape = kShape, .holding = GetParam(), .context = 4096, .max_sequences = 4};
-  options.available_bytes = 10'000;
-  const Status status = KvCache::create(options).status();
-  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
-  EXPECT_NE(status.message().find("--context"), std::string::npos) << status.message();
-}
-
-TEST_P(EveryHolding, RefusesMeaninglessSizes) {
-  for (const int64_t context : {int64_t{0}, int64_t{-1}, INT64_MAX}) {
-    const auto cache = KvCache::create({.shape = kShape, .holding = GetParam(), .context = context});
-    EXPECT_EQ(cache.status().code(), StatusCode::kInvalidArgument);
-  }
-  const auto cache =
-      KvCache::create({.shape = kShape, .holding = GetParam(), .context = 64, .max_sequences = 0});
-  EXPECT_EQ(cache.status().code(), StatusCode::kInvalidArgument);
-}
-
-TEST(KvCache, PoolHoldsWhatGeometrySays) {
-  const uint64_t block = KvGeometry::make(kShape)->block_bytes();
-  EXPECT_EQ(make_cache(KvHolding::kContiguous, 100, 3)->pool_bytes(), 12 * block);
-  EXPECT_EQ(make_cache(KvHolding::kPaged, 100, 3)->pool_bytes(), 12 * block);
-  EXPECT_EQ(make_cache(KvHolding::kPaged, 100, 3, 5)->pool_bytes(), 5 * block);
-  EXPECT_EQ(make_cache(KvHolding::kNone, 100, 3)->pool_bytes(), 7 * block);
-  EXPECT_EQ(make_cache(KvHolding::kGrowing, 100, 3)->pool_bytes(), 0u);
-  EXPECT_EQ(make_cache(KvHolding::kPaged, 100, 3, 2)->max_length(), 64);
-  EXPECT_FALSE(KvCache::create({.shape = kShape, .context = 64, .pool_bytes = 100}).ok());
-}
-
-TEST(KvCache, NoRoomChangesNothing) {
-  for (const KvHolding holding : {KvHolding::kPaged, KvHolding::kGrowing}) {
-    auto cache = make_cache(holding, 320, 2, 6);
-    const SequenceId a = *cache->open();
-    const SequenceId b = *cache->open();
-    ASSERT_EQ(cache->reserve(a, 4 * kBlockSize), Room::kOk);
-    ASSERT_EQ(cache->reserve(b, kBlockSize), Room::kOk);
-    for (int64_t p = 0; p < kBlockSize; ++p) write_row(cache->view(std::array{b}), 0, p, 77);
-    cache->commit(b, kBlockSize);
-    const uint64_t used = cache->used_bytes();
-    const uint64_t pool = cache->pool_bytes();
-
-    EXPECT_EQ(cache->reserve(b, 3 * kBlockSize), Room::kNoRoom);
-    EXPECT_EQ(cache->used_bytes(), used);
-    EXPECT_EQ(cache->pool_bytes(), pool);
-    EXPECT_EQ(cache->room(b), kBlockSize);
-    EXPECT_EQ(cache->length(b), kBlockSize);
-    for (int64_t p = 0; p < kBlockSize; ++p) EXPECT_TRUE(row_is(cache->view(std::array{b}), 0, p, 77));
-    ASSERT_TRUE(cache->check().ok()) << cache->check().message();
-
-    EXPECT_EQ(cache->reserve(b, 2 * kBlockSize), Room::kOk);
-    cache->close(a);
-    EXPECT_EQ(cache->reserve(b, 6 * kBlockSize), Room::kOk);
-    EXPECT_EQ(cache->reserve(b, 6 * kBlockSize + 1), Room::kNoRoom);
+// Law 3: the plan is what is taken, to the byte.
+TEST_P(EveryWay, TakesTheMemoryThatItSaidItWould) {
+  for (const int64_t step_rows : {1, 31, 32, 512}) {
+    for (const uint64_t pool_blocks : {0, 1, 5, 1000}) {
+      KvCacheOptions wanted = options(100, 3);
+      wanted.step_rows = step_rows;
+      const KvGeometry geometry = *KvGeometry::make(wanted.shape);
+      if (pool_blocks > 0) wanted.pool_bytes = pool_blocks * geometry.block_bytes();
+      const KvMemory memory = *KvCache::memory_of(wanted);
+      auto cache = *KvCache::create(wanted);
+      EXPECT_EQ(cache->open_bytes(), memory.open_bytes);
+      EXPECT_EQ(memory.total_bytes(), memory.pool_bytes + memory.open_bytes);
+      const auto slots = static_cast<uint64_t>(KvGeometry::step_slots_for(step_rows, 3));
+      EXPECT_EQ(memory.open_bytes, 3 * geometry.open_bytes() + slots * geometry.step_slot_bytes());
+      std::vector<KvLease> leases;
+      if (GetParam().holding == KvHolding::kGrowing) {  // at most: when it is as full as it can be
+        EXPECT_EQ(cache->pool_bytes(), 0U);
+        for (uint64_t i = 0; i < 3; ++i) {
+          leases.push_back(cache->open());
+          const uint64_t blocks =
+              pool_blocks == 0 ? 4 : std::clamp<uint64_t>(pool_blocks, 4 * i, 4 * i + 4) - 4 * i;
+          EXPECT_EQ(cache->reserve(leases.back(), std::min<int64_t>(100, static_cast<int64_t>(blocks) * 32)),
+                    Room::kOk);
+        }
+      }
+      EXPECT_EQ(cache->pool_bytes(), memory.pool_bytes);
+    }
   }
 }
 
-TEST(KvCache, NamesAreReadBack) {
-  for (const auto* name : {"none", "growing", "contiguous", "paged"}) {
-    EXPECT_EQ(kv_holding_name(*parse_kv_holding(name)), name);
+TEST_P(EveryWay, GivesOpenRowsAndStepSlotsThatDoNotOverlap) {
+  auto cache = make(100, 3);
+  const KvGeometry& geometry = cache->geometry();
+  std::vector<KvLease> leases;
+  std::vector<SequenceId> ids;
+  for (int i = 0; i < 3; ++i) ids.push_back(leases.emplace_back(cache->open()).sequence());
+  const KvView view = cache->view(ids);
+  ASSERT_EQ(view.sequences.size(), 3U);
+  if (!geometry.opens_rows()) {
+    for (const KvSequenceView& sequence : view.sequences) EXPECT_EQ(sequence.open, nullptr);
+    EXPECT_EQ(view.step_slot_count, 0);
+    EXPECT_EQ(cache->open_bytes(), 0U);
+    return;
   }
-  for (const auto* name : {"f32", "f16", "bf16"}) EXPECT_EQ(kv_type_name(*parse_kv_type(name)), name);
-  EXPECT_NE(parse_kv_holding("huge").status().message().find("contiguous"), std::string::npos);
-  EXPECT_NE(parse_kv_type("int3").status().message().find("bf16"), std::string::npos);
+  EXPECT_EQ(view.step_slot_count, KvGeometry::step_slots_for(100, 3));
+  EXPECT_EQ(view.layout.step_slot_bytes, static_cast<int64_t>(geometry.step_slot_bytes()));
+  const auto fill = [](std::byte* at, uint64_t bytes, int value) { std::memset(at, value, bytes); };
+  const auto holds = [](const std::byte* at, uint64_t bytes, int value) {
+    return std::all_of(at, at + bytes, [&](std::byte byte) { return byte == static_cast<std::byte>(value); });
+  };
+  const uint64_t slots_bytes = static_cast<uint64_t>(view.step_slot_count) * geometry.step_slot_bytes();
+  for (int i = 0; i < 3; ++i) fill(view.sequences[static_cast<size_t>(i)].open, geometry.open_bytes(), i + 1);
+  fill(view.step_slots, slots_bytes, 9);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(view.sequences[static_cast<size_t>(i)].open) % 64, 0U);
+    EXPECT_TRUE(holds(view.sequences[static_cast<size_t>(i)].open, geometry.open_bytes(), i + 1));
+  }
+  EXPECT_TRUE(holds(view.step_slots, slots_bytes, 9));
 }
 
-// The naive model: for each open sequence, the marks of its rows.
-class RandomOperations {
+// Rows are remembered by marks; whether there is room is the holding's own business.
+class Operations {
  public:
-  RandomOperations(KvHolding holding, uint32_t seed, int64_t pool_blocks)
-      : cache_(make_cache(holding, kContext, kSequences, pool_blocks)), random_(seed) {}
+  Operations(const KvCacheOptions& options, uint64_t pool_blocks, uint64_t seed)
+      : cache_(make_cache(options, pool_blocks)), random_(seed) {}
 
   void run(int count) {
     for (int i = 0; i < count && !::testing::Test::HasFailure(); ++i) {
       one();
-      const Status status = cache_->check();
-      ASSERT_TRUE(status.ok()) << status.message();
       compare();
     }
+    sequences_.clear();
+    EXPECT_EQ(cache_->used_bytes(), 0U);
+    EXPECT_TRUE(cache_->check().ok());
   }
 
  private:
-  static constexpr int64_t kContext = 150;
-  static constexpr int64_t kSequences = 4;
-
   int64_t below(int64_t end) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(end)); }
 
   void one() {
-    if (model_.empty() || below(10) == 0) return open();
-    auto& [id, marks] = *std::next(model_.begin(), below(static_cast<int64_t>(model_.size())));
-    switch (below(6)) {
-      case 0: return close(id);
-      case 1: return cut(id, marks);
-      default: return append(id, marks);
+    const auto count = static_cast<int64_t>(sequences_.size());
+    if (count == 0 || below(10) == 0) return add(begin(*cache_, {}, std::to_string(below(3))));
+    TestSequence& sequence = sequences_[static_cast<size_t>(below(count))];
+    switch (below(7)) {
+      case 0: std::swap(sequence, sequences_.back()); return sequences_.pop_back();
+      case 1: cut(*cache_, sequence, below(sequence.length() + 1)); return;
+      case 2: return fork(sequence);
+      default: return append(sequence);
     }
   }
 
-  void open() {
-    const std::optional<SequenceId> id = cache_->open();
-    ASSERT_EQ(id.has_value(), model_.size() < kSequences);
-    if (id.has_value()) ASSERT_TRUE(model_.try_emplace(*id).second);
+  void add(TestSequence sequence) {
+    ASSERT_EQ(static_cast<bool>(sequence.lease),
+              static_cast<int64_t>(sequences_.size()) < cache_->max_sequences());
+    if (sequence.lease) sequences_.push_back(std::move(sequence));
   }
 
-  void close(SequenceId id) {
-    cache_->close(id);
-    model_.erase(id);
-  }
-
-  void cut(SequenceId id, std::vector<uint16_t>& marks) {
-    marks.resize(static_cast<size_t>(below(static_cast<int64_t>(marks.size()) + 1)));
-    cache_->truncate(id, static_cast<int64_t>(marks.size()));
-  }
-
-  void append(SequenceId id, std::vector<uint16_t>& marks) {
-    const auto length = static_cast<int64_t>(marks.size());
-    const int64_t target = length + below(kContext - length + 1);
-    const int64_t room = cache_->room(id);
+  void fork(const TestSequence& sequence) {
     const uint64_t used = cache_->used_bytes();
-    if (cache_->reserve(id, target) == Room::kNoRoom) {
-      ASSERT_EQ(cache_->room(id), room);
-      ASSERT_EQ(cache_->used_bytes(), used);
+    TestSequence copy = forked(*cache_, sequence);
+    if (copy.lease) return sequences_.push_back(std::move(copy));
+    ASSERT_EQ(cache_->used_bytes(), used);
+  }
+
+  void append(TestSequence& sequence) {
+    const int64_t target = sequence.length() + below(cache_->context() - sequence.length() + 1);
+    const std::array before{cache_->room(sequence.lease), static_cast<int64_t>(cache_->used_bytes())};
+    if (cache_->reserve(sequence.lease, target) == Room::kNoRoom) {
+      const std::array after{cache_->room(sequence.lease), static_cast<int64_t>(cache_->used_bytes())};
+      ASSERT_EQ(before, after);
       return;
     }
-    ASSERT_GE(cache_->room(id), target);
+    ASSERT_GE(cache_->room(sequence.lease), target);
     if (below(4) == 0) return;  // reserved and not used: the step was given up
-    const KvView view = cache_->view(std::array{id});
-    for (int64_t p = length; p < target; ++p) {
-      marks.push_back(static_cast<uint16_t>(random_()));
-      write_row(view, 0, p, marks.back());
-    }
-    cache_->commit(id, target);
-    if (!cache_->keeps_rows()) marks.clear();
+    ASSERT_EQ(
+        extend(*cache_, sequence, some_tokens(target - sequence.length(), static_cast<TokenId>(below(50)))),
+        Room::kOk);
   }
 
   void compare() {
-    uint64_t room = 0;
-    for (const auto& [id, marks] : model_) {
-      ASSERT_EQ(cache_->length(id), static_cast<int64_t>(marks.size()));
-      const KvView view = cache_->view(std::array{id});
-      for (size_t p = 0; p < marks.size(); ++p)
-        ASSERT_TRUE(row_is(view, 0, static_cast<int64_t>(p), marks[p]));
-      room += static_cast<uint64_t>(cache_->room(id));
+    const Status status = cache_->check();
+    ASSERT_TRUE(status.ok()) << status.message();
+    const TestRows rows(cache_->geometry());
+    uint64_t bytes = 0;
+    for (const TestSequence& sequence : sequences_) {
+      ASSERT_EQ(cache_->length(sequence.lease), sequence.length());
+      ASSERT_FALSE(rows.first_wrong(view_of(*cache_, sequence), 0, sequence.marks).has_value());
+      ASSERT_EQ(cache_->used_bytes(sequence.lease),
+                static_cast<uint64_t>(cache_->room(sequence.lease) / kBlockSize) *
+                    cache_->geometry().block_bytes());
+      bytes += cache_->used_bytes(sequence.lease);
     }
-    ASSERT_EQ(cache_->used_bytes(), room / kBlockSize * cache_->geometry().block_bytes());
+    ASSERT_LE(cache_->used_bytes(), bytes);  // shared blocks count once
     ASSERT_LE(cache_->used_bytes(), cache_->pool_bytes());
   }
 
   std::unique_ptr<KvCache> cache_;
   std::mt19937_64 random_;
-  std::map<SequenceId, std::vector<uint16_t>> model_;
+  std::vector<TestSequence> sequences_;
 };
 
-TEST_P(EveryHolding, AgreesWithANaiveModel) {
-  for (uint32_t seed = 1; seed <= 40 && !HasFailure(); ++seed) {
+TEST_P(EveryWay, KeepsEveryRowThroughRandomOperations) {
+  for (uint64_t seed = 1; seed <= 20 && !HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
     // From a pool that is nearly always full to one that never is.
-    RandomOperations(GetParam(), seed, 2 + seed % 20).run(300);
+    Operations(options(150, 4), 1 + seed, seed).run(500);
+  }
+}
+
+TEST(KvCache, PoolHoldsWhatGeometrySays) {
+  const uint64_t block = KvGeometry::make(small_shape("f16"))->block_bytes();
+  const auto pool_blocks = [&](KvHolding holding, uint64_t asked = 0) {
+    return make_cache({.holding = holding, .context = 100, .max_sequences = 3}, asked)->pool_bytes() / block;
+  };
+  EXPECT_EQ(pool_blocks(KvHolding::kContiguous), 12U);
+  EXPECT_EQ(pool_blocks(KvHolding::kPaged), 12U);
+  EXPECT_EQ(pool_blocks(KvHolding::kPaged, 5), 5U);
+  EXPECT_EQ(pool_blocks(KvHolding::kPaged, 50), 12U);
+  EXPECT_EQ(pool_blocks(KvHolding::kNone), 7U);
+  EXPECT_EQ(pool_blocks(KvHolding::kGrowing), 0U);
+  EXPECT_EQ(make_cache({.context = 100, .max_sequences = 3}, 2)->max_length(), 64);
+}
+
+TEST(KvCache, NoRoomChangesNothing) {
+  for (const KvHolding holding : {KvHolding::kPaged, KvHolding::kGrowing}) {
+    auto cache = make_cache({.holding = holding, .context = 320, .max_sequences = 2}, 6);
+    KvLease a = cache->open();
+    TestSequence b{.lease = cache->open()};
+    ASSERT_EQ(cache->reserve(a, 4 * kBlockSize), Room::kOk);
+    ASSERT_EQ(extend(*cache, b, some_tokens(kBlockSize)), Room::kOk);
+    const uint64_t used = cache->used_bytes();
+    const uint64_t pool = cache->pool_bytes();
+
+    EXPECT_EQ(cache->reserve(b.lease, 3 * kBlockSize), Room::kNoRoom);
+    EXPECT_EQ(cache->used_bytes(), used);
+    EXPECT_EQ(cache->pool_bytes(), pool);
+    EXPECT_EQ(cache->room(b.lease), kBlockSize);
+    expect_intact(*cache, b);
+
+    EXPECT_EQ(cache->reserve(b.lease, 2 * kBlockSize), Room::kOk);
+    a = {};
+    EXPECT_EQ(cache->reserve(b.lease, 6 * kBlockSize), Room::kOk);
+    EXPECT_EQ(cache->reserve(b.lease, 6 * kBlockSize + 1), Room::kNoRoom);
+    expect_intact(*cache, b);
+  }
+}
+
+// However a step is cut into sequences, and wherever each stands in its block.
+TEST(KvCache, HasAStepSlotForEveryFurtherBlockOfAStep) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 20'000; ++i) {
+    const auto max_sequences = static_cast<int64_t>(1 + random() % 6);
+    const auto step_rows = static_cast<int64_t>(1 + random() % 200);
+    int64_t rows_left = step_rows;
+    int64_t further_blocks = 0;
+    for (int64_t s = 0; s < max_sequences && rows_left > 0; ++s) {
+      const int64_t rows = 1 + static_cast<int64_t>(random() % static_cast<uint64_t>(rows_left));
+      const auto offset = static_cast<int64_t>(random() % 4 == 0 ? 31 : random() % kBlockSize);
+      further_blocks += (offset + rows - 1) / kBlockSize;
+      rows_left -= rows;
+    }
+    ASSERT_LE(further_blocks, KvGeometry::step_slots_for(step_rows, max_sequences));
   }
 }
 

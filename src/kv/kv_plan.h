@@ -46,6 +46,8 @@ class KvPlan {
   // parse_json, for text that is not JSON, with the line.
   static Result<KvPlan> parse(std::string_view text);
   static Result<KvPlan> parse_json(std::string_view json);
+  // Either: as JSON what begins as JSON does.
+  static Result<KvPlan> parse_text_or_json(std::string_view text);
 
   // The codecs of each layer. Errors: kInvalidArgument for a rule about layers that do not exist, for layers
   // that no rule names, and for a rotation where head_dim is not a power of two.

@@ -132,4 +132,10 @@ Result<KvPlan> KvPlan::parse_json(std::string_view text) {
   return plan;
 }
 
+Result<KvPlan> KvPlan::parse_text_or_json(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  const bool is_json = first != std::string_view::npos && (text[first] == '[' || text[first] == '{' || text[first] == '"');
+  return is_json ? parse_json(text) : parse(text);
+}
+
 }  // namespace cairn

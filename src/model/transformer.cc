@@ -8,9 +8,9 @@
 #include "base/float_mode.h"
 #include "base/thread_pool.h"
 #include "kernels/matmul.h"
-#include "model/attention_tiles.h"
+#include "model/for_rows.h"
+#include "model/layer_attention.h"
 #include "model/rope.h"
-#include "model/step_blocks.h"
 #include "model/step_buffers.h"
 #include "model/weights.h"
 
@@ -25,8 +25,7 @@ struct Transformer::Impl {
         threads(t),
         limits(step_limits),
         buffers(config, limits.rows, limits.logit_rows),
-        blocks(limits.rows),
-        tiles(config, limits.rows, limits.sequences, limits.context, threads.thread_count()) {
+        attention(config, kernels, threads, limits) {
     for (const RopeConfig& rope : config.ropes) ropes.emplace_back(rope, config.rope_dim);
     places.resize(static_cast<size_t>(limits.rows));
   }
@@ -38,8 +37,7 @@ struct Transformer::Impl {
   ThreadPool& threads;
   ForwardLimits limits;
   StepBuffers buffers;
-  StepBlocks blocks;
-  AttentionTiles tiles;
+  LayerAttention attention;
   std::vector<Rope> ropes;
 
   // Of the current step, by row.
@@ -55,8 +53,7 @@ struct Transformer::Impl {
   void embed(const Batch& batch);
   void turn_angles(int64_t row);
   void attention_block(const LayerWeights& layer, int64_t index, const KvView& kv);
-  void finish_row(const LayerWeights& layer, int64_t index, const KvLayerLayout& layout, int64_t row);
-  void rotate_heads(const KvCodec& codec, int64_t head_count, float* heads) const;
+  void finish_row(const LayerWeights& layer, int64_t index, int64_t row);
   void ffn_block(const LayerWeights& layer);
   void add_projected(const std::vector<float>& bias, const std::vector<float>& post_norm);
   void project_logits(const Batch& batch, std::span<float> logits);
@@ -66,16 +63,6 @@ struct Transformer::Impl {
   void add_bias(const Linear& linear, float* row) const;
   void turn_heads(int64_t rope, int64_t row, int64_t head_count, float* heads) const;
 
-  // body(row) for each row of the step. A few rows are not worth waking anybody.
-  template <typename Body>
-  void for_rows(const Body& body) {
-    constexpr int64_t kFewRows = 4;
-    if (rows < kFewRows) {
-      for (int64_t row = 0; row < rows; ++row) body(row);
-    } else {
-      threads.for_each(rows, [&](int64_t row, int) { body(row); });
-    }
-  }
   [[nodiscard]] int64_t heads_width() const { return config.head_count * config.head_dim; }
   [[nodiscard]] int64_t kv_width() const { return config.kv_head_count * config.head_dim; }
 };
@@ -102,13 +89,12 @@ void Transformer::Impl::begin_step(const Batch& batch, const KvView& kv) {
                                                              sequence.first_position + i};
     }
   }
-  blocks.set(batch);
-  tiles.set(blocks, kv);
+  attention.begin_step(batch, kv);
 }
 
 void Transformer::Impl::embed(const Batch& batch) {
   const int64_t dim = config.model_dim;
-  for_rows([&](int64_t row) {
+  for_rows(threads, rows, [&](int64_t row) {
     float* x = buffers.residual + row * dim;
     read_row(weights.token_embedding, batch.tokens[static_cast<size_t>(row)], {x, static_cast<size_t>(dim)});
     if (config.embedding_scale != 1) kernels.scale(config.embedding_scale, dim, x);
@@ -138,15 +124,9 @@ void Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index
                            {&layer.key.matrix, buffers.key, kv_width()},
                            {&layer.value.matrix, buffers.value, kv_width()}};
   const int64_t dim = config.model_dim;
-  const KvLayerLayout& layout = kv.layout.layers[static_cast<size_t>(index)];
   matmul(kernels, threads, {buffers.normed, rows, dim, dim}, qkv, buffers.operand);
-  for_rows([&](int64_t row) { finish_row(layer, index, layout, row); });
-  blocks.store(threads, kv, index, {buffers.key, buffers.value});
-  tiles.attend(kernels, threads, kv, index, buffers);
-  blocks.keep_open_rows(kv, index);
-  for_rows([&](int64_t row) {
-    rotate_heads(layout.values.codec, config.head_count, buffers.attended + row * heads_width());
-  });
+  for_rows(threads, rows, [&](int64_t row) { finish_row(layer, index, row); });
+  attention.run(kv, index, buffers);
   const MatmulJob output{&layer.output.matrix, buffers.projected, dim};
   matmul(kernels, threads, {buffers.attended, rows, heads_width(), heads_width()}, {&output, 1},
          buffers.operand);
@@ -154,8 +134,7 @@ void Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index
 }
 
 // Bias, norm and turn of a row's query, key and value heads: what attention and the cache take.
-void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, const KvLayerLayout& layout,
-                                   int64_t row) {
+void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, int64_t row) {
   float* query = buffers.query + row * heads_width();
   float* key = buffers.key + row * kv_width();
   float* value = buffers.value + row * kv_width();
@@ -171,15 +150,6 @@ void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, con
   const int64_t rope = config.layers[static_cast<size_t>(index)].rope;
   turn_heads(rope, row, config.head_count, query);
   turn_heads(rope, row, config.kv_head_count, key);
-  rotate_heads(layout.keys.codec, config.head_count, query);
-  rotate_heads(layout.keys.codec, config.kv_head_count, key);
-  rotate_heads(layout.values.codec, config.kv_head_count, value);
-  kernels.scale(config.attention_scale, heads_width(), query);
-}
-
-void Transformer::Impl::rotate_heads(const KvCodec& codec, int64_t head_count, float* heads) const {
-  if (codec.rotation == KvRotation::kNone) return;
-  for (int64_t h = 0; h < head_count; ++h) kv_hadamard(heads + h * config.head_dim, config.head_dim);
 }
 
 void Transformer::Impl::ffn_block(const LayerWeights& layer) {
@@ -189,7 +159,7 @@ void Transformer::Impl::ffn_block(const LayerWeights& layer) {
   const MatmulJob jobs[] = {{&layer.up.matrix, buffers.up, ffn}, {&layer.gate.matrix, buffers.gate, ffn}};
   matmul(kernels, threads, {buffers.normed, rows, dim, dim}, std::span(jobs, config.gated_ffn ? 2 : 1),
          buffers.operand);
-  for_rows([&](int64_t row) {
+  for_rows(threads, rows, [&](int64_t row) {
     float* up = buffers.up + row * ffn;
     float* gate = buffers.gate + row * ffn;
     add_bias(layer.up, up);
@@ -205,7 +175,7 @@ void Transformer::Impl::ffn_block(const LayerWeights& layer) {
 // residual += post_norm(projected + bias)
 void Transformer::Impl::add_projected(const std::vector<float>& bias, const std::vector<float>& post_norm) {
   const int64_t dim = config.model_dim;
-  for_rows([&](int64_t row) {
+  for_rows(threads, rows, [&](int64_t row) {
     float* x = buffers.projected + row * dim;
     float* residual = buffers.residual + row * dim;
     if (!bias.empty()) kernels.add(x, bias.data(), dim, x);
@@ -239,7 +209,8 @@ void Transformer::Impl::norm(const float* x, const std::vector<float>& w, const 
 
 void Transformer::Impl::norm_rows(const std::vector<float>& w, const std::vector<float>& b) {
   const int64_t dim = config.model_dim;
-  for_rows([&](int64_t row) { norm(buffers.residual + row * dim, w, b, buffers.normed + row * dim); });
+  for_rows(threads, rows,
+           [&](int64_t row) { norm(buffers.residual + row * dim, w, b, buffers.normed + row * dim); });
 }
 
 void Transformer::Impl::add_bias(const Linear& linear, float* row) const {
@@ -263,10 +234,10 @@ void Transformer::forward(const Batch& batch, const KvView& kv, std::span<float>
   impl_->forward(batch, kv, logits);
 }
 const ForwardLimits& Transformer::limits() const { return impl_->limits; }
-uint64_t Transformer::work_bytes() const { return impl_->buffers.bytes() + impl_->tiles.bytes(); }
+uint64_t Transformer::work_bytes() const { return impl_->buffers.bytes() + impl_->attention.bytes(); }
 uint64_t Transformer::work_bytes_for(const Config& config, const ForwardLimits& limits, int thread_count) {
   return StepBuffers::bytes_for(config, limits.rows, limits.logit_rows) +
-         AttentionTiles::bytes_for(config, limits.sequences, limits.context, thread_count);
+         LayerAttention::bytes_for(config, limits, thread_count);
 }
 
 }  // namespace cairn

@@ -6,19 +6,12 @@
 #include <span>
 
 #include "kernels/batch.h"
+#include "model/forward_limits.h"
 #include "model/model.h"
 
 namespace cairn {
 
 class ThreadPool;
-
-// How large a step may be.
-struct ForwardLimits {
-  int64_t rows = 1;        // of all sequences together
-  int64_t logit_rows = 1;  // rows whose logits are wanted
-  int64_t sequences = 1;
-  int64_t context = 1;  // positions of a sequence
-};
 
 class Transformer {
  public:

@@ -1,15 +1,18 @@
-#include "engine/allocation_count_testing.h"
+// Counts what a test binary takes from the heap: operator new is replaced. So this header is included by
+// exactly one file of a test binary (it defines what a program may have only once).
+#pragma once
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 
-namespace {
+namespace cairn::allocation_count_testing {
 
-std::atomic<uint64_t> g_allocation_count{0};
+inline std::atomic<uint64_t> g_allocation_count{0};
 
-void* counted(std::size_t bytes, std::size_t alignment) {
+inline void* counted(std::size_t bytes, std::size_t alignment) {
   g_allocation_count.fetch_add(1, std::memory_order_relaxed);
   void* memory = nullptr;
   if (alignment <= alignof(std::max_align_t)) {
@@ -21,15 +24,15 @@ void* counted(std::size_t bytes, std::size_t alignment) {
   return memory;
 }
 
-}  // namespace
+}  // namespace cairn::allocation_count_testing
 
-void* operator new(std::size_t bytes) { return counted(bytes, 1); }
-void* operator new[](std::size_t bytes) { return counted(bytes, 1); }
+void* operator new(std::size_t bytes) { return cairn::allocation_count_testing::counted(bytes, 1); }
+void* operator new[](std::size_t bytes) { return cairn::allocation_count_testing::counted(bytes, 1); }
 void* operator new(std::size_t bytes, std::align_val_t a) {
-  return counted(bytes, static_cast<std::size_t>(a));
+  return cairn::allocation_count_testing::counted(bytes, static_cast<std::size_t>(a));
 }
 void* operator new[](std::size_t bytes, std::align_val_t a) {
-  return counted(bytes, static_cast<std::size_t>(a));
+  return cairn::allocation_count_testing::counted(bytes, static_cast<std::size_t>(a));
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
@@ -42,6 +45,9 @@ void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { s
 
 namespace cairn {
 
-uint64_t allocation_count() { return g_allocation_count.load(std::memory_order_relaxed); }
+// Since the program's start, on all threads.
+inline uint64_t allocation_count() {
+  return allocation_count_testing::g_allocation_count.load(std::memory_order_relaxed);
+}
 
 }  // namespace cairn

@@ -1,0 +1,19 @@
+// FinishReason: how a request ended.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace cairn {
+
+enum class FinishReason : uint8_t {
+  kLength,      // as many tokens as were asked for have been generated, or the context is full
+  kEndToken,    // the model said that it is done
+  kStopString,  // a stop string appeared
+  kCancelled,
+  kError,  // the result's status says what
+};
+// "length", "end token", "stop string", "cancelled", "error".
+[[nodiscard]] std::string_view finish_reason_name(FinishReason reason);
+
+}  // namespace cairn

@@ -1,0 +1,127 @@
+// Llm: a language model, ready to answer requests; the short way into the library (docs/embedding.md).
+//
+//   auto llm = cairn::Llm::open("model.gguf");
+//   llm->submit({.prompt = "Once upon a time", .max_tokens = 50, .on_text = print});
+//   llm->run();
+//
+// Always true: every request that submit or fork took ends exactly once (on_finish). Requests are served in
+// the order of arrival; which others run beside a request, what of its beginning was found in the cache, and
+// how the work was cut into steps change no bit of its logits.
+//
+// Threads: one thread at a time calls an Llm; it computes on that thread and on its own. Callbacks are called
+// from inside step() and run(), on the calling thread, and from cancel(); they may call submit, fork and
+// cancel, must not call step or run, and must not throw. Different Llms may be used by different threads at
+// once. The library prints nothing and does not exit: what the outside world can cause is a Status.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "cairn/cache_statistics.h"
+#include "cairn/finish_reason.h"
+#include "cairn/ids.h"
+#include "cairn/prefix_sharing.h"
+#include "cairn/sampling.h"
+#include "cairn/status.h"
+
+namespace cairn {
+
+struct LlmOptions {
+  std::optional<int64_t> context = {};   // positions of a sequence at most; absent: the model's, up to 8192
+  int64_t max_sequences = 4;             // how many run at once; more may be submitted, they wait
+  int64_t prefill_chunk = 512;           // prompt tokens in a step at most
+  std::optional<int> thread_count = {};  // the caller's thread included; absent: all usable physical cores
+  std::optional<std::string> isa = {};   // "scalar", "neon", "avx2", "avx512", "amx"; absent: the best here
+  // How keys and values are stored, layer by layer: "f16", "int8", "k=int4:channel,v=int4:token",
+  // "layers 0-3: f16; rest: int8" ...; or the same as JSON (docs/kv.md has the grammar).
+  std::string kv_plan = "f16";
+  std::optional<uint64_t> kv_memory_bytes = {};  // for blocks; absent: for max_sequences whole contexts
+  PrefixSharing prefix_sharing = PrefixSharing::kOn;
+  uint64_t seed = 0;  // requests without a seed get one from this and their number
+  // Called with bytes done and bytes in all while weights are loaded.
+  std::function<void(uint64_t done_bytes, uint64_t total_bytes)> on_load_progress = {};
+};
+
+// What "<|im_end|>" in a text is: plain characters (a user's words must not end a turn), or the token.
+enum class SpecialTokens : uint8_t { kAsText, kParsed };
+
+struct TextResult {
+  FinishReason reason = FinishReason::kError;
+  Status status = {};         // not ok exactly where reason is kError
+  int64_t prompt_tokens = 0;  // of a fork: with all that came from its parent
+  int64_t reused_tokens = 0;  // of the prompt: found in the cache, not computed
+  int64_t generated_tokens = 0;
+};
+
+struct TextRequest {
+  std::variant<std::string, std::vector<TokenId>> prompt = {};  // UTF-8, or tokens as they are
+  SpecialTokens special_tokens = SpecialTokens::kAsText;        // of a prompt that is text
+  SamplingParams sampling = {};
+  std::optional<int64_t> max_tokens = {};      // absent: until the context is full; 0: only the prompt is run
+  std::vector<std::string> stop_strings = {};  // none may be empty; the text before the first is still told
+  bool ignore_end_tokens = false;              // they become tokens like any other
+  std::string salt = {};                       // a tenant's secret: rows are shared only under the same salt
+
+  // Several answers to one prompt, which is computed once: they share every full block of it, and each copies
+  // only the rows of the last, unfinished one. Sample i draws with sampling.sample_index + i.
+  int64_t sample_count = 1;
+
+  // Each may be empty. `sample` counts from 0.
+  // Text as it becomes certain: whole UTF-8 characters, never a part of a stop string that came true.
+  std::function<void(int64_t sample, std::string_view text)> on_text = {};
+  std::function<void(int64_t sample, TokenId token)> on_token = {};  // not the end token that ends the sample
+  std::function<void(int64_t sample, const TextResult& result)> on_finish = {};  // once for each sample, last
+};
+
+class Llm {
+ public:
+  // `path`: a GGUF file, the first file of a split one, or a Hugging Face folder. Errors: kNotFound (no such
+  // file), kInvalidData (it is damaged), kUnsupported (a family, a weight type or an instruction set that is
+  // not there), kInvalidArgument (an option), kResourceExhausted (no memory for it; says what would fit).
+  static Result<Llm> open(const std::string& path, const LlmOptions& options = {});
+  // Requests that are live end without being told.
+  ~Llm();
+  // One that was moved from may only be destroyed or assigned to.
+  Llm(Llm&&) noexcept;
+  Llm& operator=(Llm&&) noexcept;
+
+  // With the tokens around the text (begin, end) that the model asks for. kInvalidArgument: not UTF-8.
+  [[nodiscard]] Result<std::vector<TokenId>> tokenize(
+      std::string_view text, SpecialTokens special_tokens = SpecialTokens::kAsText) const;
+  // Valid UTF-8; special tokens and ids outside the vocabulary add nothing.
+  [[nodiscard]] std::string detokenize(std::span<const TokenId> tokens) const;
+
+  // Takes the request, or says what is wrong with it (kInvalidArgument). Nothing is computed before step().
+  Result<RequestId> submit(TextRequest request);
+  // A request that goes on from all that the live request `parent` has so far, its prompt and what it
+  // generated, and shares its rows but those of the unfinished block. `request.prompt` comes behind them,
+  // without begin or end tokens, and may be empty; the salt is the parent's. Errors: as submit; kNotFound: no
+  // such live request; kInvalidArgument: either has several samples.
+  Result<RequestId> fork(RequestId parent, TextRequest request);
+  // All samples of the request end (from a callback: in this step). False where it has ended already.
+  bool cancel(RequestId id);
+
+  // Computes one batch over all live requests, and tells what came of it. Does nothing where idle().
+  void step();
+  // Steps until idle().
+  void run();
+  [[nodiscard]] bool idle() const;
+
+  [[nodiscard]] int64_t context() const;  // positions of a sequence at most
+  [[nodiscard]] int64_t vocab_size() const;
+  [[nodiscard]] CacheStatistics cache_statistics() const;
+
+ private:
+  struct Impl;
+  explicit Llm(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cairn

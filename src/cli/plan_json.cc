@@ -1,0 +1,95 @@
+// PlanReport as `cairn plan --json` prints it.
+#include <boost/json/array.hpp>
+
+#include "cli/json_text.h"
+#include "cli/plan_report.h"
+
+namespace cairn {
+namespace {
+
+const char* source_name(PlannedModel::Source source) {
+  switch (source) {
+    case PlannedModel::Source::kFile: return "file";
+    case PlannedModel::Source::kConfig: return "config";
+    case PlannedModel::Source::kPreset: return "preset";
+  }
+  return "?";
+}
+
+boost::json::array codec_rows(const PlanReport& report) {
+  boost::json::array rows;
+  for (const CodecRow& row : report.codecs) {
+    rows.push_back(boost::json::object{{"kv", row.plan},
+                                       {"bits_per_element", row.bits},
+                                       {"kv_bytes_per_token", row.position_bytes},
+                                       {"kv_bytes", row.kv_bytes},
+                                       {"kv_bytes_without_scales", row.bare_bytes},
+                                       {"total_bytes", row.total_bytes},
+                                       {"fits", row.fits},
+                                       {"longest_context", row.limits.longest_context},
+                                       {"most_sequences", row.limits.most_sequences}});
+  }
+  return rows;
+}
+
+void add_model(const PlanReport& report, boost::json::object& object) {
+  const Config& config = report.config();
+  object["model"] = json_text(report.model.name);
+  object["source"] = source_name(report.model.source);
+  object["family"] = config.family;
+  object["parameter_count"] = report.model.sizes.weights.parameter_count;
+  object["layer_count"] = config.layer_count;
+  object["head_count"] = config.head_count;
+  object["kv_head_count"] = config.kv_head_count;
+  object["head_dim"] = config.head_dim;
+  object["context_length"] = config.context_length;
+  object["weights_type"] = report.model.weights_type;
+}
+
+void add_wish(const PlanReport& report, boost::json::object& object) {
+  const EngineOptions& engine = report.wish.engine;
+  object["context"] = engine.context;
+  object["context_is_beyond_model"] = report.context_is_beyond_model();
+  object["sequences"] = engine.max_sequences;
+  object["kv"] = engine.kv_plan.text();
+  object["prefill_chunk"] = engine.prefill_chunk;
+  object["threads"] = report.wish.thread_count;
+}
+
+}  // namespace
+
+std::string plan_json(const PlanReport& report) {
+  const MemoryPlan& plan = report.plan;
+  boost::json::object object;
+  add_model(report, object);
+  add_wish(report, object);
+  object["weights_bytes"] = plan.weights_bytes;
+  object["kv_bytes"] = plan.kv_bytes;
+  object["kv_bytes_per_token"] = report.position_bytes;
+  object["kv_bytes_per_sequence"] = report.sequence_bytes;
+  object["work_bytes"] = plan.work_bytes();
+  object["open_bytes"] = plan.open_bytes;
+  object["step_bytes"] = plan.step_bytes;
+  object["sampling_bytes"] = plan.sampling_bytes;
+  object["embedding_bytes"] = plan.embedding_bytes;
+  object["tokenizer_bytes"] = plan.tokenizer_bytes;
+  object["program_bytes"] = plan.program_bytes;
+  object["loading_bytes"] = plan.loading_bytes;
+  object["total_bytes"] = plan.total_bytes();
+  boost::json::array estimates{"embedding_bytes", "tokenizer_bytes", "program_bytes"};
+  if (!report.model.weights_are_exact) estimates.emplace_back("weights_bytes");
+  object["estimates"] = std::move(estimates);
+  if (report.wish.shared_prefix > 0) {
+    object["shared_prefix"] = boost::json::object{{"positions", report.wish.shared_prefix},
+                                                  {"saves_bytes", report.prefix_saves_bytes}};
+  }
+  object["machine_bytes"] = report.machine.total_bytes;
+  object["available_bytes"] = report.machine.available_bytes;
+  object["fits"] = report.fits;
+  object["longest_context"] = report.limits.longest_context;
+  object["most_sequences"] = report.limits.most_sequences;
+  object["codecs"] = codec_rows(report);
+  return json_line(object);
+}
+
+}  // namespace cairn

@@ -1,0 +1,112 @@
+#include "cli/plan_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/machine.h"
+
+namespace cairn {
+namespace {
+
+constexpr std::array<const char*, 8> kTableCodecs{"f32",  "f16",  "bf16", "fp8",
+                                                  "int8", "int4", "int3", "int2"};
+
+// A preset is a shape to reckon with; what could be loaded is held to what it was made for.
+Result<int64_t> planned_context(const PlannedModel& model, const PlanOptions& options) {
+  const int64_t made_for = model.sizes.config.context_length;
+  const int64_t context = options.context.value_or(std::min(made_for, kDefaultContext));
+  if (context > made_for && model.source != PlannedModel::Source::kPreset) {
+    return invalid_argument(
+        fmt::format("--context {} is more than this model was made for: at most {}", context, made_for));
+  }
+  if (options.shared_prefix > context) {
+    return invalid_argument(fmt::format("--shared-prefix {} is longer than a sequence: --context is {}",
+                                        options.shared_prefix, context));
+  }
+  return context;
+}
+
+// Bytes of the codes alone, without scales and minima.
+uint64_t bare_bytes(const Config& config, const KvPlan& plan, int64_t positions) {
+  const auto codecs = plan.resolve(config.layer_count, config.head_dim);
+  uint64_t bits = 0;
+  if (!codecs.ok()) return bits;
+  for (const KvLayerCodecs& layer : *codecs) {
+    bits += static_cast<uint64_t>(kv_format_bits(layer.keys.format) + kv_format_bits(layer.values.format));
+  }
+  return bits * static_cast<uint64_t>(config.kv_head_count * config.head_dim * positions) / 8;
+}
+
+class Reporter {
+ public:
+  explicit Reporter(PlanReport& report) : report_(report) {}
+
+  Status fill() {
+    const MemoryWish& wish = report_.wish;
+    CAIRN_ASSIGN_OR_RETURN(report_.plan, plan_memory(report_.model.sizes, wish));
+    CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, geometry_of(wish.engine.kv_plan));
+    const int64_t blocks = KvGeometry::blocks_for(wish.engine.context);
+    report_.position_bytes = geometry.position_bytes();
+    CAIRN_ASSIGN_OR_RETURN(report_.sequence_bytes, geometry.bytes_of_blocks(blocks));
+    CAIRN_ASSIGN_OR_RETURN(report_.limits, limits_of(wish));
+    report_.fits = fits(report_.plan);
+    const int64_t shared = shared_blocks(wish.shared_prefix, wish.engine.context);
+    CAIRN_ASSIGN_OR_RETURN(report_.prefix_saves_bytes,
+                           geometry.bytes_of_blocks((wish.engine.max_sequences - 1) * shared));
+    for (const char* codec : kTableCodecs) CAIRN_RETURN_IF_ERROR(add_codec(codec));
+    return {};
+  }
+
+ private:
+  [[nodiscard]] Result<KvGeometry> geometry_of(const KvPlan& plan) const {
+    return KvGeometry::make(kv_shape_of(report_.config(), plan));
+  }
+  [[nodiscard]] bool fits(const MemoryPlan& plan) const {
+    return plan.total_bytes() <= report_.machine.available_bytes;
+  }
+  [[nodiscard]] Result<MemoryLimits> limits_of(const MemoryWish& wish) const {
+    const int64_t context_max = std::max(report_.config().context_length, wish.engine.context);
+    return memory_limits(report_.model.sizes, wish, report_.machine.available_bytes, context_max);
+  }
+
+  Status add_codec(const char* text) {
+    const Config& config = report_.config();
+    MemoryWish wish = report_.wish;
+    CAIRN_ASSIGN_OR_RETURN(wish.engine.kv_plan, KvPlan::parse(text));
+    CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, geometry_of(wish.engine.kv_plan));
+    CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(report_.model.sizes, wish));
+    const int64_t elements = 2 * config.layer_count * config.kv_head_count * config.head_dim;
+    const uint64_t positions = plan.kv_bytes / geometry.position_bytes();
+    CodecRow row{.plan = text,
+                 .bits = 8 * static_cast<double>(geometry.position_bytes()) / static_cast<double>(elements),
+                 .position_bytes = geometry.position_bytes(),
+                 .kv_bytes = plan.kv_bytes,
+                 .bare_bytes = bare_bytes(config, wish.engine.kv_plan, static_cast<int64_t>(positions)),
+                 .total_bytes = plan.total_bytes(),
+                 .fits = fits(plan)};
+    CAIRN_ASSIGN_OR_RETURN(row.limits, limits_of(wish));
+    report_.codecs.push_back(row);
+    return {};
+  }
+
+  PlanReport& report_;
+};
+
+}  // namespace
+
+Result<PlanReport> make_plan_report(PlannedModel model, const PlanOptions& options,
+                                    const MemoryFacts& machine) {
+  PlanReport report{.model = std::move(model), .machine = machine};
+  CAIRN_ASSIGN_OR_RETURN(report.wish.engine.context, planned_context(report.model, options));
+  report.wish.engine.max_sequences = options.sequences;
+  report.wish.engine.prefill_chunk = options.prefill_chunk;
+  report.wish.engine.kv_plan = options.kv_plan.value_or(KvPlan());
+  report.wish.thread_count = options.thread_count.value_or(usable_core_count());
+  report.wish.shared_prefix = options.shared_prefix;
+  CAIRN_RETURN_IF_ERROR(Reporter(report).fill());
+  return report;
+}
+
+}  // namespace cairn

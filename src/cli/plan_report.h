@@ -1,0 +1,66 @@
+// PlanReport: what `cairn plan` found out, as numbers; and those as text or JSON. Pure, but for the model's
+// file.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/machine.h"
+#include "cairn/status.h"
+#include "cli/plan.h"
+#include "engine/memory_plan.h"
+
+namespace cairn {
+
+// The model that memory is planned for.
+struct PlannedModel {
+  enum class Source : uint8_t { kFile, kConfig, kPreset };
+  Source source = Source::kFile;
+  std::string name;                // path or preset
+  std::string weights_type;        // "f16", or "as the file has them"
+  bool weights_are_exact = false;  // else all matrices are taken to be of one type
+  ModelSizes sizes;
+};
+
+// Reads the head of the file, or the config.json. Errors: those of opening and of plan_model;
+// kInvalidArgument for
+// --kv-heads that do not suit.
+Result<PlannedModel> planned_model(const PlanOptions& options);
+
+struct CodecRow {
+  std::string plan;
+  double bits = 0;              // of an element, scales included
+  uint64_t position_bytes = 0;  // of one position
+  uint64_t kv_bytes = 0;        // of all sequences
+  uint64_t bare_bytes = 0;      // the same without scales: of the codes alone
+  uint64_t total_bytes = 0;
+  bool fits = false;
+  MemoryLimits limits;
+};
+
+struct PlanReport {
+  PlannedModel model;
+  MemoryWish wish;
+  MemoryPlan plan;
+  uint64_t position_bytes = 0;  // of keys and values
+  uint64_t sequence_bytes = 0;  // of one sequence of `context` positions, in whole blocks
+  MemoryFacts machine;
+  bool fits = false;
+  MemoryLimits limits;
+  uint64_t prefix_saves_bytes = 0;  // with --shared-prefix
+  std::vector<CodecRow> codecs;
+
+  [[nodiscard]] const Config& config() const { return model.sizes.config; }
+  [[nodiscard]] bool context_is_beyond_model() const { return wish.engine.context > config().context_length; }
+};
+
+// Errors: kInvalidArgument: an option that does not suit the model.
+Result<PlanReport> make_plan_report(PlannedModel model, const PlanOptions& options,
+                                    const MemoryFacts& machine);
+
+[[nodiscard]] std::string plan_text(const PlanReport& report);
+[[nodiscard]] std::string plan_json(const PlanReport& report);
+
+}  // namespace cairn

@@ -1,0 +1,113 @@
+#include "engine/attention_cache_options.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "base/machine.h"
+#include "engine/thread_count.h"
+#include "model/layer_attention.h"
+
+namespace cairn {
+namespace {
+
+constexpr int64_t kMostHeads = 1 << 16;      // as KvGeometry's dimensions: products fit in 64 bits
+constexpr int64_t kMostStepRows = 1 << 20;   // likewise; far above what one step runs well
+constexpr int64_t kMostSequences = 1 << 16;  // as KvCache's
+
+Status check_count(const char* name, int64_t value, int64_t most) {
+  if (value >= 1 && value <= most) return {};
+  return invalid_argument(fmt::format("{} is {}: 1 to {} is possible", name, value, most));
+}
+
+Status check_shape(const AttentionCacheOptions& options) {
+  CAIRN_RETURN_IF_ERROR(check_count("layer_count", options.layer_count, kMostHeads));
+  CAIRN_RETURN_IF_ERROR(check_count("query_head_count", options.query_head_count, kMostHeads));
+  CAIRN_RETURN_IF_ERROR(check_count("kv_head_count", options.kv_head_count, options.query_head_count));
+  CAIRN_RETURN_IF_ERROR(check_count("head_dim", options.head_dim, kMostHeads));
+  CAIRN_RETURN_IF_ERROR(check_count("context", options.context, KvGeometry::kMaxPositions));
+  CAIRN_RETURN_IF_ERROR(check_count("max_sequences", options.max_sequences, kMostSequences));
+  CAIRN_RETURN_IF_ERROR(check_count("step_rows", options.step_rows, kMostStepRows));
+  if (options.query_head_count % options.kv_head_count != 0) {
+    return invalid_argument(
+        fmt::format("query_head_count is {}: it must be a multiple of kv_head_count, which is {}",
+                    options.query_head_count, options.kv_head_count));
+  }
+  return {};
+}
+
+Status check_attention(const AttentionCacheOptions& options) {
+  const auto window_count = static_cast<int64_t>(options.windows.size());
+  if (window_count != 0 && window_count != options.layer_count) {
+    return invalid_argument(fmt::format("there are {} windows for {} layers: give one for each, or none",
+                                        window_count, options.layer_count));
+  }
+  for (const int64_t window : options.windows) {
+    if (window < 0) return invalid_argument(fmt::format("a window is {}: it must be at least 0", window));
+  }
+  if (!std::isfinite(options.attention_scale.value_or(1))) {
+    return invalid_argument("attention_scale is not a finite number");
+  }
+  if (!std::isfinite(options.soft_cap) || options.soft_cap < 0) {
+    return invalid_argument("soft_cap must be a finite number of at least 0");
+  }
+  return {};
+}
+
+Config config_of(const AttentionCacheOptions& options) {
+  Config config{.layer_count = options.layer_count,
+                .head_count = options.query_head_count,
+                .kv_head_count = options.kv_head_count,
+                .head_dim = options.head_dim,
+                .attention_soft_cap = options.soft_cap};
+  const double scale = 1 / std::sqrt(static_cast<double>(options.head_dim));
+  config.attention_scale = options.attention_scale.value_or(static_cast<float>(scale));
+  config.layers.resize(static_cast<size_t>(options.layer_count));
+  for (size_t i = 0; i < options.windows.size(); ++i) config.layers[i].window = options.windows[i];
+  return config;
+}
+
+// Work memory is bounded here, where it can be said in words; what is left is the cache's.
+Status take_work_memory(AttentionCachePlan& plan) {
+  const uint64_t work_bytes = StepBuffers::bytes_for(plan.config, plan.limits.rows, 0) +
+                              LayerAttention::bytes_for(plan.config, plan.limits, plan.thread_count);
+  constexpr uint64_t kAbsurdBytes = uint64_t{1} << 46;
+  const uint64_t told_bytes = memory_facts().available_bytes;
+  const uint64_t available_bytes = told_bytes > 0 ? told_bytes : kAbsurdBytes;
+  if (work_bytes > available_bytes) {
+    return resource_exhausted(fmt::format(
+        "a step of {} rows in {} sequences of {} positions needs {} bytes of work memory, but {} are "
+        "available: ask for fewer rows, fewer sequences or a shorter context",
+        plan.limits.rows, plan.limits.sequences, plan.limits.context, work_bytes, available_bytes));
+  }
+  plan.kv.available_bytes = available_bytes - work_bytes;
+  return {};
+}
+
+}  // namespace
+
+Result<AttentionCachePlan> plan_attention_cache(const AttentionCacheOptions& options) {
+  CAIRN_RETURN_IF_ERROR(check_shape(options));
+  CAIRN_RETURN_IF_ERROR(check_attention(options));
+  AttentionCachePlan plan{.config = config_of(options),
+                          .limits = {.rows = options.step_rows,
+                                     .logit_rows = 0,
+                                     .sequences = options.max_sequences,
+                                     .context = options.context}};
+  plan.kv = {
+      .shape = {.layer_count = options.layer_count,
+                .kv_head_count = options.kv_head_count,
+                .head_dim = options.head_dim},
+      .sharing = options.prefix_sharing == PrefixSharing::kOn ? KvSharing::kPrefixes : KvSharing::kNone,
+      .context = options.context,
+      .max_sequences = options.max_sequences,
+      .step_rows = options.step_rows,
+      .pool_bytes = options.kv_memory_bytes};
+  CAIRN_ASSIGN_OR_RETURN(plan.kv.shape.plan, KvPlan::parse_text_or_json(options.kv_plan));
+  CAIRN_ASSIGN_OR_RETURN(plan.thread_count, checked_thread_count(options.thread_count));
+  CAIRN_ASSIGN_OR_RETURN(plan.kernels, select_kernels(options.isa));
+  CAIRN_RETURN_IF_ERROR(take_work_memory(plan));
+  return plan;
+}
+
+}  // namespace cairn

@@ -1,0 +1,24 @@
+// What an AttentionCacheOptions asks for, checked and in the words of the rooms below. For
+// attention_cache.cc.
+#pragma once
+
+#include "cairn/attention_cache.h"
+#include "kernels/kernels.h"
+#include "kv/kv_cache.h"
+#include "model/config.h"
+#include "model/forward_limits.h"
+
+namespace cairn {
+
+struct AttentionCachePlan {
+  Config config;  // only what LayerAttention reads, and layer_count
+  ForwardLimits limits;
+  KvCacheOptions kv;
+  const Kernels* kernels = nullptr;
+  int thread_count = 1;
+};
+
+// Errors: as AttentionCache::create, but for what KvCache::create finds.
+Result<AttentionCachePlan> plan_attention_cache(const AttentionCacheOptions& options);
+
+}  // namespace cairn

@@ -1,0 +1,122 @@
+// The steps of an AttentionCache: check, lay the batch, attend layer by layer, commit or abandon.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/float_mode.h"
+#include "engine/attention_cache_impl.h"
+
+namespace cairn {
+
+Status AttentionCache::Impl::check_step(std::span<const SequenceRows> sequences) {
+  int64_t sum = 0;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const auto& [id, row_count] = sequences[i];
+    const KvLease* lease = find(id);
+    if (lease == nullptr) return sequence_not_open();
+    if (row_count < 1 || row_count > plan.limits.rows - sum) {
+      return invalid_argument(fmt::format("{} rows of a sequence are not possible: a step has 1 to {} in all",
+                                          row_count, plan.limits.rows));
+    }
+    const int64_t end = cache->length(*lease) + row_count;
+    if (end > std::min(cache->room(*lease), cache->context())) {
+      return invalid_argument(fmt::format("there is no room for position {}: reserve it first", end - 1));
+    }
+    const auto same = [id = id](const SequenceRows& other) { return other.sequence == id; };
+    if (std::ranges::any_of(sequences.first(i), same)) {
+      return invalid_argument("a sequence is named twice in a step: give its rows together");
+    }
+    sum += row_count;
+  }
+  if (sum == 0) return invalid_argument("a step needs at least one row");
+  return {};
+}
+
+void AttentionCache::Impl::lay_batch() {
+  kv_sequences.clear();
+  batch_sequences.clear();
+  rows = 0;
+  for (const auto& [id, row_count] : step) {
+    const KvLease& lease = *find(id);
+    kv_sequences.push_back(lease.sequence());
+    batch_sequences.push_back({.first_row = static_cast<int32_t>(rows),
+                               .row_count = static_cast<int32_t>(row_count),
+                               .first_position = static_cast<int32_t>(cache->length(lease))});
+    rows += row_count;
+  }
+  view = cache->view(kv_sequences);
+}
+
+Status AttentionCache::begin_step(std::span<const SequenceRows> sequences) {
+  if (impl_->is_running()) return step_is_running();
+  CAIRN_RETURN_IF_ERROR(impl_->check_step(sequences));
+  impl_->step.assign(sequences.begin(), sequences.end());
+  impl_->next_layer = 0;
+  impl_->lay_batch();
+  impl_->attention.begin_step({.sequences = impl_->batch_sequences}, impl_->view);
+  return {};
+}
+
+Status AttentionCache::Impl::check_rows(const LayerRows& layer) const {
+  const auto check = [&](const char* name, size_t size, int64_t row_width) -> Status {
+    if (static_cast<int64_t>(size) == rows * row_width) return {};
+    return invalid_argument(
+        fmt::format("{} floats of {} are not {} rows of {}", size, name, rows, row_width));
+  };
+  CAIRN_RETURN_IF_ERROR(check("queries", layer.queries.size(), width()));
+  CAIRN_RETURN_IF_ERROR(check("keys", layer.keys.size(), kv_width()));
+  CAIRN_RETURN_IF_ERROR(check("values", layer.values.size(), kv_width()));
+  return check("attended", layer.attended.size(), width());
+}
+
+Status AttentionCache::attend(int64_t layer, const LayerRows& rows) {
+  if (!impl_->is_running()) return invalid_argument("no step is running: begin one first");
+  if (layer != impl_->next_layer || layer >= impl_->plan.config.layer_count) {
+    return invalid_argument(
+        fmt::format("layer {} is not the next one: layers come in order, 0 to {}, once a step", layer,
+                    impl_->plan.config.layer_count - 1));
+  }
+  CAIRN_RETURN_IF_ERROR(impl_->check_rows(rows));
+  const FloatMode mode;
+  const StepBuffers& buffers = impl_->buffers;
+  std::ranges::copy(rows.queries, buffers.query);
+  std::ranges::copy(rows.keys, buffers.key);
+  std::ranges::copy(rows.values, buffers.value);
+  impl_->attention.run(impl_->view, layer, buffers);
+  std::copy_n(buffers.attended, rows.attended.size(), rows.attended.begin());
+  ++impl_->next_layer;
+  return {};
+}
+
+Status AttentionCache::commit(std::span<const TokenId> tokens) {
+  if (!impl_->is_running()) return invalid_argument("no step is running: begin one first");
+  if (impl_->next_layer != impl_->plan.config.layer_count) {
+    return invalid_argument(fmt::format("{} of {} layers have been attended: the step is not complete",
+                                        impl_->next_layer, impl_->plan.config.layer_count));
+  }
+  if (std::ssize(tokens) != impl_->rows) {
+    return invalid_argument(
+        fmt::format("{} tokens for {} rows: give one for each", tokens.size(), impl_->rows));
+  }
+  for (const auto& [id, row_count] : impl_->step) {
+    impl_->cache->commit(*impl_->find(id), tokens.first(static_cast<size_t>(row_count)));
+    tokens = tokens.subspan(static_cast<size_t>(row_count));
+  }
+  impl_->step.clear();
+  return {};
+}
+
+Status AttentionCache::abandon_step() {
+  if (!impl_->is_running()) return invalid_argument("no step is running");
+  for (const auto& [id, row_count] : impl_->step) {
+    const KvLease& lease = *impl_->find(id);
+    const int64_t length = impl_->cache->length(lease);
+    // Past the block's end its open rows may be overwritten by those of a later block.
+    const bool lost = impl_->cache->geometry().opens_rows() && length % kBlockSize + row_count > kBlockSize;
+    if (lost) impl_->cache->truncate(lease, length - length % kBlockSize);
+  }
+  impl_->step.clear();
+  return {};
+}
+
+}  // namespace cairn

@@ -1,0 +1,26 @@
+// The counts of a KvCache as the library's face shows them. For llm.cc and attention_cache.cc.
+#pragma once
+
+#include "cairn/cache_statistics.h"
+#include "kv/kv_cache.h"
+
+namespace cairn {
+
+[[nodiscard]] inline CacheStatistics cache_statistics_of(const KvCache& cache) {
+  const KvCounts counts = cache.counts();
+  return {.block_positions = kBlockSize,
+          .block_bytes = cache.geometry().block_bytes(),
+          .block_count = counts.block_count,
+          .free_blocks = counts.free_blocks,
+          .open_blocks = counts.open_blocks,
+          .held_blocks = counts.held_blocks,
+          .idle_blocks = counts.idle_blocks,
+          .pool_bytes = cache.pool_bytes(),
+          .used_bytes = cache.used_bytes(),
+          .open_rows_bytes = cache.open_bytes(),
+          .matched_positions = counts.matched_positions,
+          .evicted_blocks = counts.evicted_blocks,
+          .unified_blocks = counts.unified_blocks};
+}
+
+}  // namespace cairn

@@ -1,0 +1,100 @@
+#include "engine/memory_plan.h"
+
+#include <algorithm>
+
+#include "model/transformer.h"
+
+namespace cairn {
+namespace {
+
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+
+// Measured: VmHWM of a run with a model of a few kilobytes.
+constexpr uint64_t kProgramBytes = 8 * kMiB;
+// Measured: what opening a file with 32,000 to 152,000 tokens adds, by the token: its text twice (in the
+// file's metadata and in the tokenizer), tables of texts and merges that are at most half full, pages of the
+// file's head.
+constexpr uint64_t kTokenBytes = 220;
+// The embedding's pages are given back after so many rows (Transformer), and a touched one brings its
+// neighbours.
+constexpr uint64_t kEmbeddingBytesMax = 4 * kMiB;
+
+uint64_t unsigned_of(int64_t count) { return static_cast<uint64_t>(count); }
+
+// The largest n in [0, limit] for which fits(n) holds; it must hold for all smaller ones (but 0, which is
+// free).
+template <typename Fits>
+Result<int64_t> largest_that_fits(int64_t limit, const Fits& fits) {
+  int64_t low = 0;
+  int64_t high = limit;
+  while (low < high) {
+    const int64_t middle = low + (high - low + 1) / 2;
+    CAIRN_ASSIGN_OR_RETURN(const bool does_fit, fits(middle));
+    (does_fit ? low : high) = does_fit ? middle : middle - 1;
+  }
+  return low;
+}
+
+}  // namespace
+
+uint64_t MemoryPlan::total_bytes() const {
+  return base_bytes() + std::max(loading_bytes, kv_bytes + work_bytes());
+}
+
+KvShape kv_shape_of(const Config& config, const KvPlan& plan) {
+  return {.layer_count = config.layer_count,
+          .kv_head_count = config.kv_head_count,
+          .head_dim = config.head_dim,
+          .plan = plan};
+}
+
+int64_t shared_blocks(int64_t shared_prefix, int64_t context) {
+  return std::min(shared_prefix, context - 1) / kBlockSize;
+}
+
+Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) {
+  const EngineOptions& options = wish.engine;
+  CAIRN_RETURN_IF_ERROR(Engine::check_options(options));
+  const Config& config = model.config;
+  KvCacheOptions cache = Engine::cache_options(kv_shape_of(config, options.kv_plan), options);
+  CAIRN_ASSIGN_OR_RETURN(KvMemory kv, KvCache::memory_of(cache));
+  if (wish.shared_prefix > 0 && !options.pool_bytes.has_value()) {
+    const int64_t blocks = options.max_sequences * KvGeometry::blocks_for(options.context);
+    const int64_t saved = (options.max_sequences - 1) * shared_blocks(wish.shared_prefix, options.context);
+    cache.pool_bytes = kv.pool_bytes / unsigned_of(blocks) * unsigned_of(blocks - saved);
+    CAIRN_ASSIGN_OR_RETURN(kv, KvCache::memory_of(cache));
+  }
+  const uint64_t logits_bytes = unsigned_of(options.max_sequences * config.vocab_size) * sizeof(float);
+  const ForwardLimits limits = Engine::forward_limits(options);
+  return MemoryPlan{.weights_bytes = model.weights.loaded_bytes(),
+                    .kv_bytes = kv.pool_bytes,
+                    .open_bytes = kv.open_bytes,
+                    .step_bytes = Transformer::work_bytes_for(config, limits, wish.thread_count),
+                    .sampling_bytes = logits_bytes + Sampler::bytes_for(config.vocab_size),
+                    .embedding_bytes = std::min(model.weights.embedding_bytes, kEmbeddingBytesMax),
+                    .tokenizer_bytes = unsigned_of(config.vocab_size) * kTokenBytes,
+                    .program_bytes = kProgramBytes,
+                    .loading_bytes = std::min(model.weights.stored_bytes, kPackingPieceBytes)};
+}
+
+Result<MemoryLimits> memory_limits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes,
+                                   int64_t context_max) {
+  const auto fits = [&](const MemoryWish& tried) -> Result<bool> {
+    CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(model, tried));
+    return plan.total_bytes() <= available_bytes;
+  };
+  MemoryLimits limits;
+  MemoryWish tried = wish;
+  CAIRN_ASSIGN_OR_RETURN(limits.longest_context, largest_that_fits(context_max, [&](int64_t context) {
+                           tried.engine.context = context;
+                           return fits(tried);
+                         }));
+  tried = wish;
+  CAIRN_ASSIGN_OR_RETURN(limits.most_sequences, largest_that_fits(kMostSequences, [&](int64_t sequences) {
+                           tried.engine.max_sequences = sequences;
+                           return fits(tried);
+                         }));
+  return limits;
+}
+
+}  // namespace cairn

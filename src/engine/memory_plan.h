@@ -1,0 +1,76 @@
+// MemoryPlan: the bytes that an engine and its model will take, known before anything is loaded.
+//
+// Always true: what is called exact is what the running engine holds, to the byte, because both come from the
+// same functions (WeightSizes, KvCache::memory_of, Transformer::work_bytes_for). The rest are estimates from
+// measurements, so that the total is the process's peak (VmHWM) within 2 % or 16 MiB, once the context has
+// been filled and a prompt was as long as a prefill chunk. Pure: it reads nothing of the machine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "cairn/status.h"
+#include "engine/engine.h"
+#include "model/config.h"
+#include "model/weight_sizes.h"
+
+namespace cairn {
+
+struct MemoryPlan {
+  uint64_t weights_bytes = 0;    // packed matrices, norms, biases. Exact
+  uint64_t kv_bytes = 0;         // the cache's blocks. Exact
+  uint64_t open_bytes = 0;       // rows of blocks that are not sealed yet. Exact
+  uint64_t step_bytes = 0;       // buffers of a forward pass. Exact
+  uint64_t sampling_bytes = 0;   // logits of a row for each sequence, and the sampler's tables. Exact
+  uint64_t embedding_bytes = 0;  // rows of the embedding tables that are in memory at once. An estimate
+  uint64_t tokenizer_bytes = 0;  // vocabulary, merges, and what the file says of them. An estimate
+  uint64_t program_bytes = 0;    // code, libraries, stacks. An estimate
+  uint64_t loading_bytes = 0;    // of the file while weights are packed, before any of kv, step and sampling
+
+  // What is there to compute with, beside weights and keys and values.
+  [[nodiscard]] uint64_t work_bytes() const {
+    return open_bytes + step_bytes + sampling_bytes + embedding_bytes;
+  }
+  // What is there whatever the context and the number of sequences.
+  [[nodiscard]] uint64_t base_bytes() const { return weights_bytes + tokenizer_bytes + program_bytes; }
+  // The peak.
+  [[nodiscard]] uint64_t total_bytes() const;
+};
+
+// What of a model decides about memory. Plain numbers.
+struct ModelSizes {
+  Config config;
+  WeightSizes weights;
+};
+
+// What is asked for.
+struct MemoryWish {
+  EngineOptions engine;
+  int thread_count = 1;
+  // Positions that all sequences have in common: the blocks that they fill are there once. (What the engine
+  // makes of it by itself; its pool is as large as pool_bytes says.)
+  int64_t shared_prefix = 0;
+};
+
+[[nodiscard]] KvShape kv_shape_of(const Config& config, const KvPlan& plan);
+
+// Errors: kInvalidArgument (an option is out of range, or the KV plan does not suit the model).
+Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish);
+
+// Blocks that sequences of `context` positions share: full ones of the prefix, and never a sequence's last.
+[[nodiscard]] int64_t shared_blocks(int64_t shared_prefix, int64_t context);
+
+// The largest numbers that fit into `available_bytes`, all else as wished; 0: none does.
+struct MemoryLimits {
+  int64_t longest_context = 0;  // at most `context_max`
+  int64_t most_sequences = 0;   // at most kMostSequences
+};
+inline constexpr int64_t kMostSequences = 4096;  // more than any CPU serves at once
+Result<MemoryLimits> memory_limits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes,
+                                   int64_t context_max);
+
+// kResourceExhausted where the plan is more than `available_bytes`: says what takes how much, and which
+// shorter context, smaller codec or fewer sequences would fit.
+Status refuse_unless_fits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes);
+
+}  // namespace cairn

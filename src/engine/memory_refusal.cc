@@ -1,0 +1,61 @@
+// refuse_unless_fits: what is said where a model will not fit, with three ways out.
+#include <fmt/format.h>
+
+#include <string>
+
+#include "engine/memory_plan.h"
+
+namespace cairn {
+namespace {
+
+std::string gib(uint64_t bytes) {
+  return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / static_cast<double>(uint64_t{1} << 30));
+}
+
+std::string context_way(const MemoryLimits& limits) {
+  if (limits.longest_context == 0) return "a shorter context alone does not help";
+  return fmt::format("a shorter context (--context {} fits)", limits.longest_context);
+}
+
+// The largest of the smaller codecs that fits.
+std::string codec_way(const ModelSizes& model, const MemoryWish& wish, const MemoryPlan& asked,
+                      uint64_t available_bytes) {
+  for (const char* text : {"f16", "int8", "int4", "int3"}) {
+    MemoryWish tried = wish;
+    const auto codec = KvPlan::parse(text);
+    if (!codec.ok()) continue;
+    tried.engine.kv_plan = *codec;
+    const auto plan = plan_memory(model, tried);
+    if (!plan.ok() || plan->kv_bytes >= asked.kv_bytes || plan->total_bytes() > available_bytes) continue;
+    return fmt::format("a smaller codec (--kv {} takes {})", text, gib(plan->total_bytes()));
+  }
+  return "a smaller codec (--kv) alone does not help";
+}
+
+std::string sequences_way(const MemoryWish& wish, const MemoryLimits& limits) {
+  if (wish.engine.max_sequences == 1) return "fewer sequences are not possible: there is one";
+  if (limits.most_sequences == 0) return "fewer sequences alone do not help";
+  return fmt::format("fewer sequences (at most {})", limits.most_sequences);
+}
+
+}  // namespace
+
+Status refuse_unless_fits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes) {
+  CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(model, wish));
+  if (plan.total_bytes() <= available_bytes) return {};
+  const std::string need = fmt::format(
+      "this takes {} of memory (weights {}, keys and values {}, work {}, the rest {}), and {} are free",
+      gib(plan.total_bytes()), gib(plan.weights_bytes), gib(plan.kv_bytes), gib(plan.work_bytes()),
+      gib(plan.tokenizer_bytes + plan.program_bytes), gib(available_bytes));
+  if (plan.base_bytes() + plan.loading_bytes > available_bytes) {
+    return resource_exhausted(need +
+                              ": the weights alone do not fit; take a smaller model or smaller weights");
+  }
+  CAIRN_ASSIGN_OR_RETURN(const MemoryLimits limits,
+                         memory_limits(model, wish, available_bytes, wish.engine.context));
+  return resource_exhausted(fmt::format("{}. Ways out: {}; {}; {}", need, context_way(limits),
+                                        codec_way(model, wish, plan, available_bytes),
+                                        sequences_way(wish, limits)));
+}
+
+}  // namespace cairn

@@ -1,0 +1,182 @@
+#include "kernels/amx_emulated_testing.h"
+
+#include "kernels/isa.h"
+
+#if defined(__x86_64__)
+
+// All that the sources below include, so that nothing but their own code comes into the namespaces.
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "kernels/amx.h"
+#include "kernels/attention_amx.h"
+#include "kernels/code_matmul.h"
+
+namespace cairn::emulated {
+namespace {
+
+struct Tile {
+  alignas(64) uint8_t row[16][64] = {};
+  int32_t rows = 0;
+  int32_t bytes = 0;  // of a row
+};
+thread_local Tile tiles[8];
+thread_local bool configured = false;
+
+void configure(const TileConfig& config) {
+  CHECK(config.palette == 1 && config.start_row == 0);
+  for (int i = 0; i < 8; ++i) {
+    CHECK(config.rows[i] <= 16 && config.row_bytes[i] <= 64);
+    tiles[i] = {{}, config.rows[i], config.row_bytes[i]};
+  }
+  configured = true;
+}
+void release() { configured = false; }
+
+Tile& tile(int i) {
+  CHECK(configured);
+  CHECK(tiles[i].rows > 0 && tiles[i].bytes > 0);
+  return tiles[i];
+}
+void zero(int to) { std::memset(tile(to).row, 0, sizeof tile(to).row); }
+void load(int to, const void* from, size_t stride) {
+  zero(to);
+  for (int r = 0; r < tile(to).rows; ++r) {
+    std::memcpy(tile(to).row[r], static_cast<const uint8_t*>(from) + static_cast<size_t>(r) * stride,
+                static_cast<size_t>(tile(to).bytes));
+  }
+}
+void store(int from, void* to, size_t stride) {
+  for (int r = 0; r < tile(from).rows; ++r) {
+    std::memcpy(static_cast<uint8_t*>(to) + static_cast<size_t>(r) * stride, tile(from).row[r],
+                static_cast<size_t>(tile(from).bytes));
+  }
+}
+
+void check_shapes(const Tile& c, const Tile& a, const Tile& b) {
+  CHECK(c.rows == a.rows && c.bytes == b.bytes && a.bytes == 4 * b.rows);
+  CHECK(a.bytes % 4 == 0 && b.bytes % 4 == 0);
+}
+
+// "FP32 FMA with DAZ=FTZ=1, RNE rounding": the processor's own, in that mode.
+__attribute__((target("avx512f"), noinline)) void add_bf16_products(Tile& c, const Tile& a, const Tile& b) {
+  const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xFFFF0000U));
+  for (int m = 0; m < c.rows; ++m) {
+    __m512 even = _mm512_setzero_ps();
+    __m512 odd = _mm512_setzero_ps();
+    for (int k = 0; k < a.bytes / 4; ++k) {
+      int32_t pair;
+      std::memcpy(&pair, a.row[m] + 4 * k, 4);
+      const __m512i x = _mm512_set1_epi32(pair);
+      const __m512i y = _mm512_load_si512(b.row[k]);
+      even = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(x, 16)),
+                             _mm512_castsi512_ps(_mm512_slli_epi32(y, 16)), even);
+      odd = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_and_si512(x, upper)),
+                            _mm512_castsi512_ps(_mm512_and_si512(y, upper)), odd);
+    }
+    const __m512 sum = _mm512_add_ps(_mm512_load_ps(c.row[m]), _mm512_add_ps(even, odd));
+    _mm512_mask_storeu_ps(c.row[m], static_cast<__mmask16>((1U << (c.bytes / 4)) - 1U), sum);
+  }
+}
+void dpbf16ps(int to, int a, int b) {
+  check_shapes(tile(to), tile(a), tile(b));
+  constexpr unsigned kFlushesAll = 0x9FC0;  // MXCSR: flush to zero, denormals are zero, nearest, all masked
+  const unsigned saved = _mm_getcsr();
+  _mm_setcsr(kFlushesAll);
+  add_bf16_products(tiles[to], tiles[a], tiles[b]);
+  _mm_setcsr(saved);
+}
+
+void dpbsud(int to, int a, int b) {
+  check_shapes(tile(to), tile(a), tile(b));
+  for (int m = 0; m < tiles[to].rows; ++m) {
+    for (int n = 0; n < tiles[to].bytes / 4; ++n) {
+      int32_t sum;
+      std::memcpy(&sum, tiles[to].row[m] + 4 * n, 4);
+      for (int k = 0; k < tiles[a].bytes; ++k) {
+        sum += static_cast<int8_t>(tiles[a].row[m][k]) * int32_t{tiles[b].row[k / 4][4 * n + k % 4]};
+      }
+      std::memcpy(tiles[to].row[m] + 4 * n, &sum, 4);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cairn::emulated
+
+#undef _tile_zero
+#undef _tile_loadd
+#undef _tile_stored
+#undef _tile_dpbf16ps
+#undef _tile_dpbsud
+#undef _tile_release
+#define _tile_zero(to) ::cairn::emulated::zero(to)
+#define _tile_loadd(to, from, stride) ::cairn::emulated::load(to, from, stride)
+#define _tile_stored(from, to, stride) ::cairn::emulated::store(from, to, stride)
+#define _tile_dpbf16ps(to, a, b) ::cairn::emulated::dpbf16ps(to, a, b)
+#define _tile_dpbsud(to, a, b) ::cairn::emulated::dpbsud(to, a, b)
+#define _tile_release() ::cairn::emulated::release()
+#define load_config(config) ::cairn::emulated::configure(config)
+
+// Their own `namespace cairn` comes to lie inside these.
+namespace cairn::emulated::attention {
+#include "kernels/attention_amx.cc"
+}  // namespace cairn::emulated::attention
+namespace cairn::emulated::products {
+#include "kernels/matmul_amx.cc"
+}  // namespace cairn::emulated::products
+
+namespace cairn {
+namespace {
+
+namespace products = emulated::products::cairn;
+
+OperandKind operand_kind(TensorType type) {
+  return type == TensorType::kBF16 ? OperandKind::kBf16 : kernels_for(Isa::kAvx512).operand_kind(type);
+}
+void prepare_group(const Operand& to, int64_t group) {
+  if (to.kind == OperandKind::kBf16) return products::prepare_bf16_group(to, group);
+  kernels_for(Isa::kAvx512).prepare_group(to, group);
+}
+void matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {
+  if (w.type == TensorType::kBF16) return products::bf16_matmul_amx(w, x, tile, out, stride);
+  if (is_quantised(w.type)) return products::code_matmul_amx(w, x, tile, out, stride);
+  kernels_for(Isa::kAvx512).matmul(w, x, tile, out, stride);
+}
+
+Kernels make_kernels() {
+  Kernels table = kernels_for(Isa::kAvx512);
+  table.isa = Isa::kAmx;
+  table.operand_kind = operand_kind;
+  table.prepare_group = prepare_group;
+  table.matmul = matmul;
+  table.attend = emulated::attention::cairn::attend_amx;
+  return table;
+}
+
+}  // namespace
+
+const Kernels* emulated_amx_kernels() {
+  if (available_isas().back() < Isa::kAvx512 || !__builtin_cpu_supports("avx512bf16")) return nullptr;
+  static const Kernels table = make_kernels();
+  return &table;
+}
+
+}  // namespace cairn
+
+#else
+
+const cairn::Kernels* cairn::emulated_amx_kernels() { return nullptr; }
+
+#endif  // __x86_64__
+
+std::vector<cairn::TestKernels> cairn::all_test_kernels() {
+  std::vector<TestKernels> all;
+  for (const Isa isa : available_isas()) all.push_back({std::string(isa_name(isa)), &kernels_for(isa)});
+  if (emulated_amx_kernels() != nullptr) all.push_back({"amx_emulated", emulated_amx_kernels()});
+  return all;
+}

@@ -1,0 +1,205 @@
+// What the tests of KvCache share: sequences whose rows hold bytes that are a pure function of the salt and
+// of all tokens up to their position, as the rows of a model are. So a block that was shared, copied or found
+// again must hold what its new reader would have computed.
+//
+// The cache knows bytes only, so a row here is a stripe, a 32nd of its block, whatever its codec; of plans
+// with open rows, the second half of the stripe is written when the block is sealed, and the row's open form
+// lies in the sequence's open slot. For tests only.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kv/kv_cache.h"
+
+namespace cairn {
+
+inline KvShape small_shape(std::string_view plan) {
+  const auto parsed = KvPlan::parse(plan);
+  EXPECT_TRUE(parsed.ok()) << parsed.status().message();
+  return {.layer_count = 2, .kv_head_count = 1, .head_dim = 2, .plan = *parsed};
+}
+
+// `pool_blocks` 0: as many as the sequences can need.
+inline std::unique_ptr<KvCache> make_cache(KvCacheOptions options, uint64_t pool_blocks = 0) {
+  if (options.shape.layer_count == 0) options.shape = small_shape("f16");
+  if (pool_blocks > 0) options.pool_bytes = pool_blocks * KvGeometry::make(options.shape)->block_bytes();
+  auto cache = KvCache::create(options);
+  EXPECT_TRUE(cache.ok()) << cache.status().message();
+  return std::move(*cache);
+}
+
+inline uint64_t mixed(uint64_t x) {  // splitmix64's finisher
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+  return x ^ (x >> 31);
+}
+
+// What a row's bytes follow from. The first argument is the mark of the row before, or of the salt.
+inline uint64_t next_mark(uint64_t mark, TokenId token) {
+  return mixed(mark + 0x9E3779B97F4A7C15U * (static_cast<uint64_t>(token) + 1));
+}
+inline uint64_t salt_mark(std::string_view salt) {
+  uint64_t mark = 1;
+  for (const char c : salt) mark = next_mark(mark, c);
+  return mark;
+}
+
+// A sequence, and what the rows that it should have are.
+struct TestSequence {
+  KvLease lease;
+  std::string salt;
+  std::vector<TokenId> tokens;
+  std::vector<uint64_t> marks;  // one for each token
+
+  [[nodiscard]] int64_t length() const { return static_cast<int64_t>(tokens.size()); }
+  void push(TokenId token) {
+    marks.push_back(next_mark(marks.empty() ? salt_mark(salt) : marks.back(), token));
+    tokens.push_back(token);
+  }
+  void resize(int64_t length) {
+    tokens.resize(static_cast<size_t>(length));
+    marks.resize(static_cast<size_t>(length));
+  }
+};
+
+// Writes and compares rows in the memory that a view shows.
+class TestRows {
+ public:
+  explicit TestRows(const KvGeometry& geometry)
+      : stripe_bytes_(geometry.block_bytes() / kBlockSize),
+        open_bytes_(geometry.open_bytes() / kBlockSize),
+        at_once_bytes_(geometry.opens_rows() ? stripe_bytes_ / 2 : stripe_bytes_) {}
+
+  // As a step would whose rows end with the sequence; sequence `i` of the view.
+  void write(const KvView& view, size_t i, int64_t first_position, const std::vector<uint64_t>& marks) const {
+    const KvSequenceView& to = view.sequences[i];
+    // Whatever lies there belongs to nobody after the step.
+    if (view.step_slot_count > 0 && view.layout.step_slot_bytes > 0) {
+      std::memset(view.step_slots, 0xA5, view.step_slot_count * view.layout.step_slot_bytes);
+    }
+    const auto length = static_cast<int64_t>(marks.size());
+    for (int64_t p = first_position; p < length; ++p) {
+      fill(stripe(to, p), at_once_bytes_, marks[static_cast<size_t>(p)]);
+    }
+    if (open_bytes_ == 0) return;
+    for (int64_t p = first_position / kBlockSize * kBlockSize; p < length; ++p) {
+      const uint64_t mark = marks[static_cast<size_t>(p)];
+      const bool is_sealed = p < length / kBlockSize * kBlockSize;
+      if (is_sealed) fill(stripe(to, p) + at_once_bytes_, stripe_bytes_ - at_once_bytes_, ~mark);
+      if (!is_sealed && p >= first_position) fill(open_row(to, p), open_bytes_, mark + 1);
+    }
+  }
+
+  // The first position whose row is not what the marks say; nothing where all are.
+  [[nodiscard]] std::optional<int64_t> first_wrong(const KvView& view, size_t i,
+                                                   const std::vector<uint64_t>& marks) const {
+    const KvSequenceView& in = view.sequences[i];
+    const auto length = static_cast<int64_t>(marks.size());
+    for (int64_t p = 0; p < length; ++p) {
+      const uint64_t mark = marks[static_cast<size_t>(p)];
+      if (!holds(stripe(in, p), at_once_bytes_, mark)) return p;
+      if (open_bytes_ == 0) continue;
+      const bool is_sealed = p < length / kBlockSize * kBlockSize;
+      if (is_sealed && !holds(stripe(in, p) + at_once_bytes_, stripe_bytes_ - at_once_bytes_, ~mark))
+        return p;
+      if (!is_sealed && !holds(open_row(in, p), open_bytes_, mark + 1)) return p;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  [[nodiscard]] std::byte* stripe(const KvSequenceView& view, int64_t position) const {
+    return view.blocks[position / kBlockSize] + static_cast<uint64_t>(position % kBlockSize) * stripe_bytes_;
+  }
+  [[nodiscard]] std::byte* open_row(const KvSequenceView& view, int64_t position) const {
+    return view.open + static_cast<uint64_t>(position % kBlockSize) * open_bytes_;
+  }
+  static void fill(std::byte* at, uint64_t bytes, uint64_t mark) {
+    for (uint64_t i = 0; i < bytes; i += 8, mark += 0x0101010101010101U) {
+      std::memcpy(at + i, &mark, std::min<uint64_t>(8, bytes - i));
+    }
+  }
+  static bool holds(const std::byte* at, uint64_t bytes, uint64_t mark) {
+    for (uint64_t i = 0; i < bytes; i += 8, mark += 0x0101010101010101U) {
+      if (std::memcmp(at + i, &mark, std::min<uint64_t>(8, bytes - i)) != 0) return false;
+    }
+    return true;
+  }
+
+  uint64_t stripe_bytes_;
+  uint64_t open_bytes_;     // of an open row
+  uint64_t at_once_bytes_;  // of a stripe
+};
+
+inline KvView view_of(KvCache& cache, const TestSequence& sequence) {
+  return cache.view(std::array{sequence.lease.sequence()});
+}
+
+// The cache says that everything adds up, and the sequence has its rows.
+inline void expect_intact(KvCache& cache, const TestSequence& sequence) {
+  const Status status = cache.check();
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(cache.length(sequence.lease), sequence.length());
+  const auto wrong = TestRows(cache.geometry()).first_wrong(view_of(cache, sequence), 0, sequence.marks);
+  EXPECT_FALSE(wrong.has_value()) << "the row at " << wrong.value_or(-1);
+}
+
+// A new sequence that begins with these tokens: it has those that were found.
+inline TestSequence begin(KvCache& cache, std::span<const TokenId> tokens, std::string_view salt = {}) {
+  TestSequence sequence{.lease = cache.match(tokens, salt), .salt = std::string(salt)};
+  if (!sequence.lease) return sequence;
+  for (int64_t p = 0; p < cache.length(sequence.lease); ++p) sequence.push(tokens[static_cast<size_t>(p)]);
+  return sequence;
+}
+
+// Makes room for these tokens, writes their rows and commits them; or changes nothing.
+inline Room extend(KvCache& cache, TestSequence& sequence, std::span<const TokenId> tokens) {
+  const int64_t first = sequence.length();
+  if (cache.reserve(sequence.lease, first + static_cast<int64_t>(tokens.size())) == Room::kNoRoom) {
+    return Room::kNoRoom;
+  }
+  for (const TokenId token : tokens) sequence.push(token);
+  TestRows(cache.geometry()).write(view_of(cache, sequence), 0, first, sequence.marks);
+  cache.commit(sequence.lease, tokens);
+  if (!cache.keeps_rows()) sequence.resize(0);
+  return Room::kOk;
+}
+
+// The sequence begins with these tokens, and has all their rows.
+inline TestSequence prefilled(KvCache& cache, std::span<const TokenId> tokens, std::string_view salt = {}) {
+  TestSequence sequence = begin(cache, tokens, salt);
+  EXPECT_TRUE(static_cast<bool>(sequence.lease));
+  EXPECT_EQ(extend(cache, sequence, tokens.subspan(static_cast<size_t>(sequence.length()))), Room::kOk);
+  return sequence;
+}
+
+inline TestSequence forked(KvCache& cache, const TestSequence& sequence) {
+  return {.lease = cache.fork(sequence.lease),
+          .salt = sequence.salt,
+          .tokens = sequence.tokens,
+          .marks = sequence.marks};
+}
+
+inline int64_t cut(KvCache& cache, TestSequence& sequence, int64_t positions) {
+  const int64_t kept = cache.truncate(sequence.lease, positions);
+  sequence.resize(kept);
+  return kept;
+}
+
+// first, first + 1, ...
+inline std::vector<TokenId> some_tokens(int64_t count, TokenId first = 0) {
+  std::vector<TokenId> tokens(static_cast<size_t>(count));
+  for (TokenId& token : tokens) token = first++;
+  return tokens;
+}
+
+}  // namespace cairn

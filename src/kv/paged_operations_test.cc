@@ -1,0 +1,342 @@
+// Seeded lists of operations on a paged cache against a twin that says beforehand what each of them must do:
+// what is found, what is evicted, what there is room for, and all counts. Its blocks are entries of a map,
+// its names the tokens themselves.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <random>
+
+#include "kv/kv_cache_testing.h"
+
+namespace cairn {
+namespace {
+
+// A sealed block: the salt and all tokens up to its end; where nothing is shared, a number of its own.
+using Key = std::pair<std::string, std::vector<TokenId>>;
+
+struct TwinSequence {
+  std::vector<Key> sealed;
+  int64_t open_blocks = 0;
+};
+
+// The pool and the tree.
+class Twin {
+ public:
+  Twin(int64_t block_count, KvSharing sharing) : block_count_(block_count), sharing_(sharing) {}
+
+  [[nodiscard]] bool can_take(int64_t count) const { return count <= free_blocks() + idle_blocks(); }
+  [[nodiscard]] bool exists(const Key& key) const { return holders_.contains(key); }
+
+  bool take(int64_t count) {
+    if (!can_take(count)) return false;
+    for (; count > 0; --count, ++open_) {
+      if (free_blocks() > 0) continue;
+      holders_.erase(idle_.front());
+      idle_.pop_front();
+      ++evicted_;
+    }
+    return true;
+  }
+  void drop(int64_t count) { open_ -= count; }
+  // An open block becomes this one, or goes because this one is there already.
+  Key seal(const std::string& salt, std::span<const TokenId> tokens) {
+    --open_;
+    Key key{salt, {tokens.begin(), tokens.end()}};
+    if (sharing_ == KvSharing::kNone) key = {std::to_string(++serial_), {}};
+    unified_ += exists(key) ? 1 : 0;
+    hold(key);
+    return key;
+  }
+  void hold(const Key& key) {
+    if (holders_[key]++ == 0) std::erase(idle_, key);
+  }
+  void let_go(const Key& key) {
+    if (--holders_[key] > 0) return;
+    if (sharing_ == KvSharing::kPrefixes) return idle_.push_back(key);
+    holders_.erase(key);
+  }
+  // The sealed block goes on as an open one, or as a copy. False where there is no memory for the copy.
+  bool reopen(const Key& key) {
+    if (sharing_ == KvSharing::kNone && holders_[key] == 1) {
+      holders_.erase(key);
+      ++open_;
+      return true;
+    }
+    if (!take(1)) return false;
+    let_go(key);
+    return true;
+  }
+
+  [[nodiscard]] int64_t idle_blocks() const { return static_cast<int64_t>(idle_.size()); }
+  [[nodiscard]] int64_t held_blocks() const { return static_cast<int64_t>(holders_.size()) - idle_blocks(); }
+  [[nodiscard]] int64_t free_blocks() const { return block_count_ - open_ - held_blocks() - idle_blocks(); }
+  [[nodiscard]] int64_t used_blocks() const { return open_ + held_blocks(); }
+  [[nodiscard]] std::vector<int64_t> counts() const {
+    return {block_count_, free_blocks(), open_, held_blocks(), idle_blocks(), evicted_, unified_};
+  }
+  // An idle block's parent is there, and is not let go before it.
+  [[nodiscard]] bool ends_go_first() const {
+    for (size_t i = 0; i < idle_.size(); ++i) {
+      Key parent = idle_[i];
+      parent.second.resize(parent.second.size() - kBlockSize);
+      if (parent.second.empty()) continue;
+      if (!exists(parent) || std::find(idle_.begin(), idle_.begin() + static_cast<int64_t>(i), parent) !=
+                                 idle_.begin() + static_cast<int64_t>(i)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+ private:
+  int64_t block_count_;
+  KvSharing sharing_;
+  std::map<Key, int> holders_;  // of sealed blocks, idle ones too
+  std::deque<Key> idle_;        // the one let go first is in front
+  int64_t open_ = 0;
+  int64_t evicted_ = 0;
+  int64_t unified_ = 0;
+  int64_t serial_ = 0;
+};
+
+struct Run {
+  const char* plan = "f16";
+  KvSharing sharing = KvSharing::kPrefixes;
+  int64_t pool_blocks = 0;
+  uint64_t seed = 0;
+};
+
+class Operations {
+ public:
+  explicit Operations(const Run& run)
+      : sharing_(run.sharing),
+        cache_(make_cache({.shape = small_shape(run.plan),
+                           .sharing = run.sharing,
+                           .context = kContext,
+                           .max_sequences = kSequences,
+                           .step_rows = kContext},
+                          static_cast<uint64_t>(run.pool_blocks))),
+        rows_(cache_->geometry()),
+        twin_(run.pool_blocks, run.sharing),
+        random_(run.seed) {}
+
+  void run(int count) {
+    for (int i = 0; i < count && !::testing::Test::HasFailure(); ++i) {
+      one();
+      compare();
+    }
+    while (!sequences_.empty() && !::testing::Test::HasFailure()) {
+      drop(sequences_.size() - 1);
+      compare();
+    }
+  }
+  [[nodiscard]] KvCounts counts() const { return cache_->counts(); }
+  [[nodiscard]] int64_t copies() const { return copies_; }
+  [[nodiscard]] int64_t refusals() const { return refusals_; }
+
+ private:
+  static constexpr int64_t kContext = 200;  // ends inside a block
+  static constexpr int64_t kSequences = 5;
+
+  struct Sequence {
+    TestSequence real;
+    TwinSequence twin;
+    std::vector<TokenId> script;  // what it will say: its tokens are a beginning of it
+  };
+
+  int64_t below(int64_t end) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(end)); }
+  bool one_in(int64_t n) { return below(n) == 0; }
+
+  // From `position` on, blocks of few kinds, now and then with one token that is another.
+  void rewrite(std::vector<TokenId>& script, int64_t position) {
+    for (int64_t p = position, kind = 0, odd = -1; p < kContext; ++p) {
+      if (p == position || p % kBlockSize == 0) {
+        kind = one_in(4) ? 1 : 0;
+        odd = one_in(16) ? below(kBlockSize) : -1;
+      }
+      script[static_cast<size_t>(p)] = static_cast<TokenId>(kind * 10 + (p % kBlockSize == odd ? 5 : p % 3));
+    }
+  }
+
+  std::span<const TokenId> part(const Sequence& s, int64_t first, int64_t end) {
+    return std::span(s.script).subspan(static_cast<size_t>(first), static_cast<size_t>(end - first));
+  }
+
+  void one() {
+    if (sequences_.empty() || one_in(6)) return match();
+    const auto i = static_cast<size_t>(below(static_cast<int64_t>(sequences_.size())));
+    switch (below(8)) {
+      case 0: return drop(i);
+      case 1:
+      case 2: return truncate(sequences_[i]);
+      case 3: return fork(sequences_[i]);
+      default: return append(sequences_[i]);
+    }
+  }
+
+  void match() {
+    Sequence s;
+    s.script.resize(kContext);
+    rewrite(s.script, 0);
+    const int64_t prompt = one_in(2) ? below(kContext + 1) : below(7) * kBlockSize + below(3);
+    const std::string salt(static_cast<size_t>(below(3)), 's');
+    s.real = begin(*cache_, part(s, 0, prompt), salt);
+    ASSERT_EQ(static_cast<bool>(s.real.lease), sequences_.size() < kSequences);
+    if (!s.real.lease) return;
+    while (sharing_ == KvSharing::kPrefixes) {
+      const auto end = static_cast<int64_t>(s.twin.sealed.size() + 1) * kBlockSize;
+      if (end >= prompt) break;
+      const auto tokens = part(s, 0, end);
+      const Key key{salt, {tokens.begin(), tokens.end()}};
+      if (!twin_.exists(key)) break;
+      twin_.hold(key);
+      s.twin.sealed.push_back(key);
+    }
+    matched_ += static_cast<int64_t>(s.twin.sealed.size()) * kBlockSize;
+    ASSERT_EQ(s.real.length(), static_cast<int64_t>(s.twin.sealed.size()) * kBlockSize) << "of " << prompt;
+    sequences_.push_back(std::move(s));
+  }
+
+  void append(Sequence& s) {
+    const int64_t length = s.real.length();
+    const int64_t most = one_in(2) ? kContext - length : std::min<int64_t>(kContext - length, 40);
+    const int64_t end = length + below(most + 1);
+    const int64_t missing =
+        KvGeometry::blocks_for(end) - static_cast<int64_t>(s.twin.sealed.size()) - s.twin.open_blocks;
+    const bool fits = missing <= 0 || twin_.take(missing);
+    ASSERT_EQ(cache_->reserve(s.real.lease, end) == Room::kOk, fits);
+    if (!fits) ++refusals_;
+    if (!fits) return;
+    s.twin.open_blocks += std::max<int64_t>(missing, 0);
+    if (one_in(5)) return;  // a step that was given up
+    ASSERT_EQ(extend(*cache_, s.real, part(s, length, end)), Room::kOk);
+    for (auto b = static_cast<int64_t>(s.twin.sealed.size()); b < end / kBlockSize; ++b) {
+      s.twin.sealed.push_back(twin_.seal(s.real.salt, part(s, 0, (b + 1) * kBlockSize)));
+      --s.twin.open_blocks;
+    }
+  }
+
+  // What the twin's sequence keeps of `positions`.
+  int64_t cut_twin(Sequence& s, int64_t positions) {
+    const bool cuts_sealed =
+        positions % kBlockSize != 0 && positions < s.real.length() / kBlockSize * kBlockSize;
+    if (cuts_sealed && cache_->geometry().opens_rows()) positions -= positions % kBlockSize;
+    const int64_t block_count = KvGeometry::blocks_for(positions);
+    const int64_t open_blocks =
+        std::clamp<int64_t>(block_count - static_cast<int64_t>(s.twin.sealed.size()), 0, 1);
+    twin_.drop(s.twin.open_blocks - open_blocks);
+    s.twin.open_blocks = open_blocks;
+    const auto let_last_go = [&] {
+      twin_.let_go(s.twin.sealed.back());
+      s.twin.sealed.pop_back();
+    };
+    while (static_cast<int64_t>(s.twin.sealed.size()) > block_count) let_last_go();
+    if (positions % kBlockSize == 0 || open_blocks > 0) return positions;
+    ++copies_;
+    if (!twin_.reopen(s.twin.sealed.back())) {
+      let_last_go();
+      return positions - positions % kBlockSize;
+    }
+    s.twin.sealed.pop_back();
+    s.twin.open_blocks = 1;
+    return positions;
+  }
+
+  void truncate(Sequence& s) {
+    const int64_t length = s.real.length();
+    const int64_t position = one_in(3) ? std::max<int64_t>(0, length - below(5)) : below(length + 1);
+    const int64_t kept = cut_twin(s, position);
+    ASSERT_EQ(cut(*cache_, s.real, position), kept) << "of " << length << " at " << position;
+    if (one_in(2)) rewrite(s.script, kept);  // else the same again: blocks may end as one
+  }
+
+  void fork(Sequence& s) {
+    Sequence copy{.real = forked(*cache_, s.real), .twin = s.twin, .script = s.script};
+    const bool has_open_rows = s.real.length() % kBlockSize != 0;
+    const bool fits = sequences_.size() < kSequences && (!has_open_rows || twin_.can_take(1));
+    ASSERT_EQ(static_cast<bool>(copy.real.lease), fits);
+    if (!fits) return;
+    for (const Key& key : copy.twin.sealed) twin_.hold(key);
+    copy.twin.open_blocks = has_open_rows ? 1 : 0;
+    ASSERT_TRUE(twin_.take(copy.twin.open_blocks));
+    if (one_in(2)) rewrite(copy.script, copy.real.length());
+    sequences_.push_back(std::move(copy));
+  }
+
+  void drop(size_t i) {
+    cut_twin(sequences_[i], 0);
+    sequences_.erase(sequences_.begin() + static_cast<int64_t>(i));
+  }
+
+  void compare() {
+    const Status status = cache_->check();
+    ASSERT_TRUE(status.ok()) << status.message();
+    const KvCounts c = cache_->counts();
+    ASSERT_EQ((std::vector{c.block_count, c.free_blocks, c.open_blocks, c.held_blocks, c.idle_blocks,
+                           c.evicted_blocks, c.unified_blocks}),
+              twin_.counts());
+    ASSERT_EQ(c.matched_positions, matched_);
+    const uint64_t block_bytes = cache_->geometry().block_bytes();
+    ASSERT_EQ(cache_->used_bytes(), static_cast<uint64_t>(twin_.used_blocks()) * block_bytes);
+    if (sharing_ == KvSharing::kPrefixes) ASSERT_TRUE(twin_.ends_go_first());
+    for (const Sequence& s : sequences_) {
+      const auto block_count = static_cast<int64_t>(s.twin.sealed.size()) + s.twin.open_blocks;
+      ASSERT_EQ(cache_->length(s.real.lease), s.real.length());
+      ASSERT_EQ(cache_->room(s.real.lease), block_count * kBlockSize);
+      ASSERT_EQ(cache_->used_bytes(s.real.lease), static_cast<uint64_t>(block_count) * block_bytes);
+      const auto wrong = rows_.first_wrong(view_of(*cache_, s.real), 0, s.real.marks);
+      ASSERT_FALSE(wrong.has_value()) << "the row at " << *wrong << " of " << s.real.length();
+    }
+  }
+
+  KvSharing sharing_;
+  std::unique_ptr<KvCache> cache_;
+  TestRows rows_;
+  Twin twin_;
+  std::mt19937_64 random_;
+  std::vector<Sequence> sequences_;
+  int64_t matched_ = 0;
+  int64_t copies_ = 0;
+  int64_t refusals_ = 0;
+};
+
+// From a pool that is nearly always full to one that has a block for everything.
+void run_lists(const char* plan, KvSharing sharing) {
+  KvCounts sum;
+  int64_t copies = 0;
+  int64_t refusals = 0;
+  for (const int64_t pool_blocks : {1, 2, 4, 7, 11, 16, 24, 35}) {
+    for (uint64_t seed = 1; seed <= 8; ++seed) {
+      SCOPED_TRACE(::testing::Message() << plan << ", " << pool_blocks << " blocks, seed " << seed);
+      Operations operations({plan, sharing, pool_blocks, seed});
+      operations.run(400);
+      if (::testing::Test::HasFailure()) return;
+      sum.matched_positions += operations.counts().matched_positions;
+      sum.evicted_blocks += operations.counts().evicted_blocks;
+      sum.unified_blocks += operations.counts().unified_blocks;
+      copies += operations.copies();
+      refusals += operations.refusals();
+    }
+  }
+  // The lists get to all of it, often.
+  EXPECT_GT(refusals, 500);
+  if (!KvGeometry::make(small_shape(plan))->opens_rows()) EXPECT_GT(copies, 500);
+  if (sharing == KvSharing::kNone) return;
+  EXPECT_GT(sum.matched_positions, 500 * kBlockSize);
+  EXPECT_GT(sum.evicted_blocks, 500);
+  EXPECT_GT(sum.unified_blocks, 500);
+}
+
+TEST(PagedOperations, AgreeWithATwinThatShares) { run_lists("f16", KvSharing::kPrefixes); }
+TEST(PagedOperations, AgreeWithATwinThatSharesBlocksSealedWhole) {
+  run_lists("k=int4,v=int8", KvSharing::kPrefixes);
+}
+TEST(PagedOperations, AgreeWithATwinThatDoesNotShare) { run_lists("f16", KvSharing::kNone); }
+TEST(PagedOperations, AgreeWithATwinThatDoesNotShareBlocksSealedWhole) {
+  run_lists("int4; layer 1: f32", KvSharing::kNone);
+}
+
+}  // namespace
+}  // namespace cairn
