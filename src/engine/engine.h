@@ -60,14 +60,11 @@ class Engine {
     std::vector<int64_t> layer_windows;  // as LayerConfig::window, for each layer; for the statistics
     Tokenizer tokenizer;                 // for text and the model's end tokens
   };
-<<<<<<< HEAD
   // The parts that create() makes of a model; kInvalidArgument: the context. Its pass can do what these options ask.
   static Result<Parts> parts_of(std::shared_ptr<const Model> model, ThreadPool& threads,
                                 const EngineOptions& options);
-=======
   // kInvalidArgument: an option that no engine can have (what the cache refuses, KvCache says).
   static Status check_options(const EngineOptions& options);
->>>>>>> main
   // The rows and logit rows in a step that a pass must be able to do for these options.
   [[nodiscard]] static int64_t step_rows(const EngineOptions& options);
   [[nodiscard]] static int64_t step_logit_rows(const EngineOptions& options);
