@@ -83,7 +83,16 @@ bool Engine::waits_for_prefix(size_t index) const {
   return false;
 }
 
-// A place in the cache, with what it holds already of the sequence's beginning. A later sequence gives its place up.
+// Whose place this sequence may have: the last one's that came later, else one's that only waits for its caller.
+Sequence* Engine::place_to_take(size_t index) const {
+  for (size_t i = live_.size(); i-- > 0;) {
+    const bool may_lose_it = i > index || live_[i]->waits;
+    if (i != index && live_[i]->kv && may_lose_it) return live_[i].get();
+  }
+  return nullptr;
+}
+
+// A place in the cache, with what it holds already of the sequence's beginning.
 bool Engine::begin_rows(size_t index) {
   Sequence& sequence = *live_[index];
   std::span<const TokenId> findable = sequence.tokens;
@@ -95,10 +104,9 @@ bool Engine::begin_rows(size_t index) {
     sequence.kv = cache_->match(findable, sequence.request.salt);
     if (sequence.kv) break;
     if (drop_an_idle_session()) continue;
-    size_t later = live_.size() - 1;
-    while (later > index && !live_[later]->kv) --later;
-    if (later == index) return false;
-    take_back(*live_[later]);
+    Sequence* loser = place_to_take(index);
+    if (loser == nullptr) return false;
+    take_back(*loser);
   }
   const int64_t held = cache_->length(sequence.kv);
   if (sequence.stats.preemptions == 0) sequence.stats.reused_tokens = held;

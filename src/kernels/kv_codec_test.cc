@@ -159,7 +159,7 @@ std::vector<std::vector<float>> hostile_rows(int32_t head_dim) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float huge = std::numeric_limits<float>::max();
   const float tiny = std::numeric_limits<float>::denorm_min();
-  const auto count = static_cast<size_t>(kBlockSize * head_dim);
+  const size_t count = size_t{kBlockSize} * static_cast<size_t>(head_dim);
   std::vector<std::vector<float>> all;
   const float numbers[] = {inf,      -inf,      nan,      -nan,   huge,  -huge, tiny,
                            -tiny,    0x1p-126F, 0x1p-24F, 1e-6F,  0.0F,  -0.0F, 1000.1F,

@@ -63,6 +63,7 @@ class AttentionTiles {
   };
 
   void find_groups(const KvView& kv);
+  [[nodiscard]] bool decodes(size_t index) const;
   [[nodiscard]] int32_t shared_spans(const Rows& a, const Rows& b, const KvView& kv) const;
   [[nodiscard]] int64_t head_parts() const { return (group_heads_ + tile_heads_ - 1) / tile_heads_; }
   [[nodiscard]] AttentionTile tile_of(const Layer& layer, const StepBlock& block, int64_t kv_head) const;
