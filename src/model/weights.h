@@ -55,7 +55,7 @@ Result<Weights> load_weights(const ModelPlan& plan, ThreadPool& threads, const W
 // The pages of the embedding tables need not stay in memory. Called after each kEmbeddingRows rows that were read,
 // so that no more of the tables is in memory at once than those rows bring with them.
 void release_embeddings(const Weights& weights);
-inline constexpr int64_t kEmbeddingRows = 64;
+inline constexpr int64_t kEmbeddingRows = 32;
 
 // One row of an embedding table (or of any part), as floats.
 void read_row(const TensorPart& part, int64_t row, std::span<float> values);
