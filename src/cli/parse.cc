@@ -26,7 +26,7 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
-std::string with_nearest(std::string message, std::string_view word, std::span<const std::string> names) {
+std::string with_nearest(const std::string& message, std::string_view word, std::span<const std::string> names) {
   const auto nearest = nearest_name(word, names);
   return nearest.has_value() ? message + "; did you mean " + *nearest + "?" : message;
 }
