@@ -246,7 +246,7 @@ std::vector<KvPlan> chosen_plans(const CommonOptions& common) {
 
 Status bench_depth(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, engine_options(options.common, *opened.model));
+  CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, engine_options(options.common, opened.model->config()));
   if (!options.common.context.has_value()) {
     constexpr int64_t kDeepest = 16384 + kPrefillTokens + kSlack;
     settings.context = std::min(opened.model->config().context_length, kDeepest);

@@ -88,11 +88,12 @@ Result<ExitCode> generate(const GenerateOptions& options, Console& console) {
     return invalid_argument("--samples and --beams are two ways to get several texts: choose one");
   }
   CAIRN_ASSIGN_OR_RETURN(std::string text, read_prompt_text(options.prompt, LastLineEnd::kDrop));
-  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
+  const int64_t max_sequences = std::max<int64_t>(options.sample_count, options.beam_count);
+  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console, max_sequences));
   CAIRN_ASSIGN_OR_RETURN(const Prompt prompt,
                          make_prompt(options.prompt, std::move(text), opened.model->tokenizer()));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions engine_choices, engine_options(options.common, *opened.model));
-  engine_choices.max_sequences = std::max(options.sample_count, options.beam_count);
+  CAIRN_ASSIGN_OR_RETURN(EngineOptions engine_choices, engine_options(options.common, opened.model->config()));
+  engine_choices.max_sequences = max_sequences;
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_choices));
 
   const uint64_t seed = options.sampling.seed.value_or(fresh_seed());

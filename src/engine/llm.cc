@@ -9,10 +9,13 @@
 #include "base/thread_pool.h"
 #include "engine/cache_statistics.h"
 #include "engine/engine.h"
+#include "engine/memory_plan.h"
 #include "engine/samples.h"
 #include "engine/thread_count.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
+#include "model/model_plan.h"
+#include "model/weight_sizes.h"
 
 namespace cairn {
 namespace {
@@ -46,6 +49,14 @@ Result<EngineOptions> engine_options(const LlmOptions& options, const Config& co
   return engine;
 }
 
+// Refuses, before anything is loaded, what will not fit.
+Status accept(const ModelPlan& plan, const LlmOptions& options, int thread_count) {
+  MemoryWish wish{.thread_count = thread_count};
+  CAIRN_ASSIGN_OR_RETURN(wish.engine, engine_options(options, plan.config));
+  if (!wish.engine.available_bytes.has_value()) return {};
+  return refuse_unless_fits({plan.config, weight_sizes(plan)}, wish, *wish.engine.available_bytes);
+}
+
 }  // namespace
 
 struct Llm::Impl {
@@ -66,8 +77,11 @@ Result<Llm> Llm::open(const std::string& path, const LlmOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const int thread_count, checked_thread_count(options.thread_count));
   CAIRN_RETURN_IF_ERROR(KvPlan::parse_text_or_json(options.kv_plan).status());  // before the long part
   impl->threads = std::make_unique<ThreadPool>(thread_count);
-  CAIRN_ASSIGN_OR_RETURN(impl->model,
-                         Model::load(path, *kernels, *impl->threads, {.progress = options.on_load_progress}));
+  CAIRN_ASSIGN_OR_RETURN(
+      impl->model,
+      Model::load(path, *kernels, *impl->threads,
+                  {.accept = [&](const ModelPlan& plan) { return accept(plan, options, thread_count); },
+                   .progress = options.on_load_progress}));
   CAIRN_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(options, impl->model->config()));
   CAIRN_ASSIGN_OR_RETURN(impl->engine, Engine::create(impl->model, *impl->threads, engine));
   return Llm(std::move(impl));
