@@ -49,12 +49,12 @@ Result<EngineOptions> engine_options(const LlmOptions& options, const Config& co
   return engine;
 }
 
-// Refuses, before anything is loaded, what will not fit.
+// Before anything is loaded: whether the model, its cache and its work would fit.
 Status accept(const ModelPlan& plan, const LlmOptions& options, int thread_count) {
-  MemoryWish wish{.thread_count = thread_count};
-  CAIRN_ASSIGN_OR_RETURN(wish.engine, engine_options(options, plan.config));
-  if (!wish.engine.available_bytes.has_value()) return {};
-  return refuse_unless_fits({plan.config, weight_sizes(plan)}, wish, *wish.engine.available_bytes);
+  CAIRN_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(options, plan.config));
+  if (!engine.available_bytes.has_value()) return {};
+  return refuse_unless_fits({.config = plan.config, .weights = weight_sizes(plan)},
+                            {.engine = engine, .thread_count = thread_count}, *engine.available_bytes);
 }
 
 }  // namespace
@@ -75,13 +75,11 @@ Result<Llm> Llm::open(const std::string& path, const LlmOptions& options) {
   auto impl = std::make_unique<Impl>();
   CAIRN_ASSIGN_OR_RETURN(const Kernels* kernels, select_kernels(options.isa));
   CAIRN_ASSIGN_OR_RETURN(const int thread_count, checked_thread_count(options.thread_count));
-  CAIRN_RETURN_IF_ERROR(KvPlan::parse_text_or_json(options.kv_plan).status());  // before the long part
   impl->threads = std::make_unique<ThreadPool>(thread_count);
-  CAIRN_ASSIGN_OR_RETURN(
-      impl->model,
-      Model::load(path, *kernels, *impl->threads,
-                  {.accept = [&](const ModelPlan& plan) { return accept(plan, options, thread_count); },
-                   .progress = options.on_load_progress}));
+  const ModelLoadOptions load{
+      .accept = [&](const ModelPlan& plan) { return accept(plan, options, thread_count); },
+      .progress = options.on_load_progress};
+  CAIRN_ASSIGN_OR_RETURN(impl->model, Model::load(path, *kernels, *impl->threads, load));
   CAIRN_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(options, impl->model->config()));
   CAIRN_ASSIGN_OR_RETURN(impl->engine, Engine::create(impl->model, *impl->threads, engine));
   return Llm(std::move(impl));

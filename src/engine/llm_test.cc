@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "base/machine.h"
 #include "base/temporary_folder_testing.h"
 #include "base/thread_pool.h"
 #include "engine/engine.h"
@@ -196,6 +197,12 @@ TEST_F(LlmTest, WrongOptionsAreNamed) {
   EXPECT_EQ(changed([](LlmOptions&) {}), "");
   EXPECT_EQ(changed([](LlmOptions& o) { o.context = 5000; }),
             "a context of 5000 positions is not possible: this model was made for 1 to 2048");
+  // Refused before anything is loaded, with what would fit.
+  const std::string refused =
+      changed([](LlmOptions& o) { o.context = 2048, o.max_sequences = 65536, o.kv_plan = "f32"; });
+  if (memory_facts().available_bytes < uint64_t{100} << 30) {
+    EXPECT_NE(refused.find("Ways out"), std::string::npos) << refused;
+  }
   EXPECT_EQ(changed([](LlmOptions& o) { o.thread_count = -1; }),
             "-1 threads are not possible: 1 to 1024 are");
   EXPECT_EQ(changed([](LlmOptions& o) { o.max_sequences = 0; }),
