@@ -21,7 +21,8 @@ function(run name output)
   execute_process(COMMAND ${ARGN} WORKING_DIRECTORY ${work}
     RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE error)
   if(NOT result EQUAL 0)
-    message(FATAL_ERROR "${name} failed (${result}):\n${out}${error}")
+    message("${out}${error}")  # a fatal error would fold its lines
+    message(FATAL_ERROR "${name} failed: ${result}")
   endif()
   message(STATUS "${name}:\n${out}${error}")
   set(${output} "${out}${error}" PARENT_SCOPE)

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cli/bench_cache.h"
+#include "cli/bench_codecs.h"
 #include "cli/bench_depth.h"
 #include "cli/bench_shared.h"
 #include "cli/bench_speed.h"
@@ -16,9 +17,12 @@ Status run_subjects(const BenchOptions& options, Console& console) {
   constexpr std::pair<BenchSubject, Run> kSubjects[] = {{BenchSubject::kSpeed, bench_speed},
                                                         {BenchSubject::kCache, bench_cache},
                                                         {BenchSubject::kDepth, bench_depth},
-                                                        {BenchSubject::kShared, bench_shared}};
+                                                        {BenchSubject::kShared, bench_shared},
+                                                        {BenchSubject::kCodecs, bench_codecs}};
   for (const auto& [subject, run] : kSubjects) {
-    if (options.subject != subject && options.subject != BenchSubject::kAll) continue;
+    const bool is_one_of_all = options.subject == BenchSubject::kAll &&
+                               (subject != BenchSubject::kCodecs || options.text_file.has_value());
+    if (options.subject != subject && !is_one_of_all) continue;
     CAIRN_RETURN_IF_ERROR(run(options, console));
   }
   return {};

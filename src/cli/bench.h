@@ -1,6 +1,7 @@
 // cairn bench: what the machine can do, and what the engine makes of it.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "cli/common_options.h"
@@ -10,12 +11,13 @@ namespace cairn {
 
 class Console;
 
-// What to measure; the command line takes the words all, cache, speed, depth and shared.
+// What to measure; the command line takes the words all, cache, speed, depth, shared and codecs.
 enum class BenchSubject : uint8_t {
   kAll,
   kCache,   // generating with and without the cache, and the counts beside their formulas
   kSpeed,   // decode and prefill beside the machine's ceilings
   kDepth,   // what depth costs: decode and prefill behind many positions, by codec
+  kCodecs,  // what each KV plan costs in bytes, and changes in a model's predictions of a text (--file)
   kShared,  // many sequences that begin alike: memory, speed, and what a hit saves
 };
 
@@ -25,6 +27,7 @@ enum class TableForm : uint8_t { kAligned, kCsv };
 struct BenchOptions {
   CommonOptions common;
   BenchSubject subject = BenchSubject::kAll;
+  std::optional<std::string> text_file;        // -f; codecs needs one
   TableForm table_form = TableForm::kAligned;  // --csv
 };
 

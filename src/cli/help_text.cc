@@ -30,6 +30,7 @@ const char* const kGenerateExamples = R"(Examples:
   cairn generate -p "Once upon a time"
   echo "Once upon a time" | cairn generate -p - -n 50 --temp 0
   cairn generate --prompt-tokens 1,403,407 --json
+  cairn generate -p "The cat" --samples 3 -n 40      three texts; their prompt is computed and kept once
 A last line end of standard input or of a file is not part of the prompt. On a terminal the prompt is shown
 before the text. Ctrl-C ends the text; statistics follow, and the exit code is 130.)";
 
@@ -70,6 +71,7 @@ const char* const kBenchExamples = R"(Examples:
   cairn bench speed -m tinyllama.gguf -t 2
   cairn bench depth -m tinyllama.gguf -c 17000 --kv int8     (without --kv: f16, int8 and int4)
   cairn bench shared -m tinyllama.gguf
+  cairn bench codecs -f book.txt          what each KV plan costs, and changes in the model's predictions
   cairn bench --csv > bench.csv)";
 
 }  // namespace cairn

@@ -90,7 +90,8 @@ Result<EngineOptions> engine_options(const CommonOptions& options, const Model& 
                        .sharing = options.sharing,
                        .kv_plan = options.kv_plan.value_or(KvPlan()),
                        .context = context,
-                       .prefill_chunk = options.prefill_chunk};
+                       .prefill_chunk = options.prefill_chunk,
+                       .pool_bytes = options.kv_memory_bytes};
   if (available_bytes > 0) engine.available_bytes = available_bytes;
   return engine;
 }

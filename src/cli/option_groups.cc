@@ -5,6 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <charconv>
 
+#include "cli/byte_count.h"
 #include "cli/kv_plan_option.h"
 #include "cli/token_list.h"
 
@@ -116,6 +117,13 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       "How keys and values are held: none, growing, contiguous, paged (default: paged)")
       ->type_name("NAME");
   add_kv_plan_option(app, common.kv_plan);
+  add_parsed(
+      app, "--kv-memory",
+      [&common](const std::string& text) {
+        common.kv_memory_bytes = value_or_throw("--kv-memory", parse_byte_count(text));
+      },
+      "Memory for blocks: 2GiB, 512MiB, ... (default: what the context needs, if that much is free)")
+      ->type_name("SIZE");
   app.add_flag_callback(
       "--no-sharing", [&common] { common.sharing = KvSharing::kNone; },
       "Do not look for what the cache has already of a prompt");

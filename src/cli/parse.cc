@@ -26,7 +26,7 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
-std::string with_nearest(std::string message, std::string_view word, std::span<const std::string> names) {
+std::string with_nearest(const std::string& message, std::string_view word, std::span<const std::string> names) {
   const auto nearest = nearest_name(word, names);
   return nearest.has_value() ? message + "; did you mean " + *nearest + "?" : message;
 }
@@ -76,6 +76,12 @@ Result<Command> parse_generate(Arguments arguments) {
                                        take_count(app.add_option("-n,--max-tokens", options.max_tokens,
                                                                  "Tokens to write at most (default: 512)"),
                                                   0);
+                                       take_count(app.add_option("--samples", options.sample_count,
+                                                                 "Texts to write side by side (default: 1)"),
+                                                  1);
+                                       take_count(app.add_option("--beams", options.beam_count,
+                                                                 "Find this many of the likeliest texts"),
+                                                  1);
                                        add_common_options(app, options.common);
                                        add_json_option(app, options.common.output_form);
                                        add_sampling_options(app, options.sampling);
@@ -184,18 +190,19 @@ Result<Command> parse_bench(Arguments arguments) {
       [](CLI::App& app, BenchOptions& options) {
         const std::map<std::string, BenchSubject> subjects{
             {"all", BenchSubject::kAll},     {"cache", BenchSubject::kCache},   {"speed", BenchSubject::kSpeed},
-            {"depth", BenchSubject::kDepth}, {"shared", BenchSubject::kShared}};
+            {"depth", BenchSubject::kDepth}, {"shared", BenchSubject::kShared}, {"codecs", BenchSubject::kCodecs}};
         app.add_option_function<std::string>(
             "WHAT",
             [subjects, &options](const std::string& name) {
               const auto found = subjects.find(name);
               if (found == subjects.end()) {
                 throw CLI::ValidationError("cairn bench",
-                                           "there is no bench '" + name + "': choose cache, speed, depth, shared or all");
+                                           "there is no bench '" + name + "': choose cache, speed, depth, shared, codecs or all");
               }
               options.subject = found->second;
             },
-            "cache, speed, depth, shared or all (default: all)");
+            "cache, speed, depth, shared, codecs or all (default: all)");
+        app.add_option("-f,--file", options.text_file, "A text for codecs to be compared on")->type_name("FILE");
         add_common_options(app, options.common);
         add_json_option(app, options.common.output_form);
         app.add_flag_callback(

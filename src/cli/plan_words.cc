@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "cli/table.h"
 
 namespace cairn {
@@ -9,7 +11,7 @@ namespace {
 
 std::string decimals(double value) {
   if (value != 0 && value < 0.01) return fmt::format("{:.2g}", value);
-  return fmt::format("{:.2f}", value);
+  return fmt::format("{:.2f}", std::round(value * 100) / 100);  // 5.625 is 5.63
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ std::vector<TokenScore> likeliest(std::span<const float> logits, size_t count) {
   for (const float logit : logits) sum += exact::exp(static_cast<double>(logit) - peak);
   const double log_sum = exact::log(sum);
   std::vector<TokenScore> scores;
+  scores.reserve(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) {
     scores.push_back({static_cast<TokenId>(i), static_cast<double>(logits[i]) - peak - log_sum});
   }

@@ -23,6 +23,7 @@ Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, Threa
   const Config& config = model->config();
   CAIRN_RETURN_IF_ERROR(check_context(config, options));
   std::vector<int64_t> layer_windows;
+  layer_windows.reserve(config.layers.size());
   for (const LayerConfig& layer : config.layers) layer_windows.push_back(layer.window);
   Tokenizer tokenizer = model->tokenizer();
   const KvShape shape = kv_shape_of(config, options.kv_plan);

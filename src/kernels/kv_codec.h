@@ -5,10 +5,11 @@
 //   values  a line is a position, a lane an element of the head:  [kBlockSize][head_dim rounded up]
 // so that both products of attention run over contiguous lanes without a horizontal sum.
 //
-// Floats lie there line after line, each line a multiple of 16 lanes. Integer codes lie in groups of 32 lanes,
-// 4 * bits bytes each; behind all codes stand the scales (f16), then, of the asymmetric ones, the minima (f16):
+// Floats lie there line after line, each line a multiple of 16 lanes. Integer codes lie in groups of 32
+// lanes, 4 * bits bytes each; behind all codes stand the scales (f16), then, of the asymmetric ones, the
+// minima (f16):
 //   int8   x = scale * code, code in [-127, 127]          a byte a lane
-//   int4   x = scale * code + minimum, code in [0, 15]    byte i: lane i in the low half, lane 16 + i in the high
+//   int4   x = scale * code + minimum, code in [0, 15]    byte i: lane i low, lane 16 + i in the upper half
 //   int2   likewise, [0, 3]        two 32-bit words, of lanes 0-15 and 16-31: lane i in bits 2i, 2i + 1
 //   int3   likewise, [0, 7]        as int2 (the low two bits), then one word with the third bit of 32 lanes
 // Thirty-two elements share a scale: KvAxis says which. Either they lie along a line, or across 32 lines:
@@ -85,9 +86,12 @@ struct KvTileShape {
 
 // ---- writing: plain scalar code for every instruction set; called by one thread at a time for a tile ----
 
-// Stores one position's row [head_dim] at `offset` (position % kBlockSize) of a tile; the codec must not be one
-// that seals whole blocks. Values out of the format's range become its largest, NaN becomes 0; finite always.
-// Lanes that pad a line of values are written as zeros.
+// Stores one position's row [head_dim] at `offset` (position % kBlockSize) of a tile; the codec must not be
+// one that seals whole blocks. Values out of the format's range become its largest, NaN becomes 0; finite
+// always. Lanes that pad a line of values are written as zeros, of integers as codes of 0; bytes behind the
+// tile's last part become 0, so that a full tile is a function of its rows alone.
+// Floats and codes are rounded to the nearest, ties to even. Minima are rounded down and scales up, so that
+// codes cover the range: an element is within half a scale of what is read.
 void kv_encode_row(const KvTileShape& shape, const float* row, int32_t offset, std::byte* tile);
 // Encodes a complete block from an f32 tile (kv_tile_shape of kF32, same side and head_dim). Of a codec that
 // works row by row: the same bits as kv_encode_row for each of its rows.

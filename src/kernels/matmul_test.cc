@@ -20,8 +20,8 @@ struct Shape {
 };
 std::vector<Shape> shapes_for(TensorType type) {
   const int64_t step = tensor_type_info(type).elements;
-  if (step == 1) return {{1, 1}, {16, 32}, {17, 33}, {40, 7}, {144, 96}, {50, 514}};
-  return {{1, step}, {16, step}, {37, 3 * step}, {160, 2 * step}};
+  if (step == 1) return {{1, 1}, {16, 32}, {17, 33}, {40, 7}, {144, 96}, {50, 514}, {40, 1060}};
+  return {{1, step}, {16, step}, {37, 3 * step}, {40, 9 * step}, {160, 2 * step}};
 }
 
 class Matmul : public testing::TestWithParam<std::tuple<TestKernels, TensorType>> {};
@@ -80,6 +80,19 @@ TEST_P(Matmul, IsNearTheProductInDouble) {
         size += product * product;
       }
       EXPECT_NEAR(out[r * 48 + n], exact, (rounded ? 0.05 : 1e-5) * std::sqrt(size) + 1e-6);
+    }
+  }
+}
+
+TEST(MatmulAmx, HasTheBitsOfItsEmulation) {
+  if (available_isas().back() != Isa::kAmx) GTEST_SKIP() << "this processor has no AMX";
+  for (const TensorType type : {TensorType::kBF16, TensorType::kQ8_0}) {
+    const TestMatrix w(type, 100, 1120, 8);  // more than one piece of columns
+    for (const int64_t rows : {1, 7, 16, 37}) {
+      const std::vector<float> x = random_floats(rows * 1120, 9);
+      const std::vector<float> real = multiply(kernels_for(Isa::kAmx), w.packed(), x.data(), rows, 1120);
+      const std::vector<float> emulated = multiply(*emulated_amx_kernels(), w.packed(), x.data(), rows, 1120);
+      ASSERT_TRUE(same_bits(real.data(), emulated.data(), real.size())) << rows << " rows";
     }
   }
 }

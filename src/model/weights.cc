@@ -135,6 +135,7 @@ Result<Weights> load_weights(const ModelPlan& plan, ThreadPool& threads, const W
   Weights weights;
   const WeightSizes sizes = weight_sizes(plan);
   weights.decode_file_bytes = sizes.stored_bytes;
+  weights.release = options.release;
   CAIRN_ASSIGN_OR_RETURN(weights.memory, PageMemory::allocate(sizes.packed_bytes));
   Packer packer(weights.memory, threads, options, weights.decode_file_bytes);
   weights.token_embedding = plan.token_embedding;
@@ -145,6 +146,12 @@ Result<Weights> load_weights(const ModelPlan& plan, ThreadPool& threads, const W
   weights.final_norm_bias = read_vector(plan.final_norm_bias);
   weights.output = packer.pack(output_part(plan));
   return weights;
+}
+
+void release_embeddings(const Weights& weights) {
+  if (!weights.release) return;
+  weights.release(weights.token_embedding.tensor->data);
+  if (weights.position_embedding) weights.release(weights.position_embedding->tensor->data);
 }
 
 void read_row(const TensorPart& part, int64_t row, std::span<float> values) {

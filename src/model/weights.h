@@ -41,6 +41,7 @@ struct Weights {
 
   PageMemory memory;               // what the packed matrices point into
   uint64_t decode_file_bytes = 0;  // of all matrices, as the file stores them
+  std::function<void(std::span<const std::byte>)> release;  // WeightsOptions::release, for release_embeddings
 };
 
 struct WeightsOptions {
@@ -50,6 +51,11 @@ struct WeightsOptions {
 
 // Packs every matrix of `plan`. Errors: kResourceExhausted.
 Result<Weights> load_weights(const ModelPlan& plan, ThreadPool& threads, const WeightsOptions& options);
+
+// The pages of the embedding tables need not stay in memory. Called after each kEmbeddingRows rows that were read,
+// so that no more of the tables is in memory at once than those rows bring with them.
+void release_embeddings(const Weights& weights);
+inline constexpr int64_t kEmbeddingRows = 32;
 
 // One row of an embedding table (or of any part), as floats.
 void read_row(const TensorPart& part, int64_t row, std::span<float> values);

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "base/sanitizer_testing.h"
 #include "engine/verify/laws_testing.h"
 #include "model/synth.h"
 
@@ -51,8 +52,9 @@ class EveryIsaLaws : public ::testing::TestWithParam<Isa> {};
 INSTANTIATE_TEST_SUITE_P(Isas, EveryIsaLaws, ::testing::ValuesIn(available_isas()),
                          [](const auto& param) { return std::string(isa_name(param.param)); });
 
-// Each of these passes a block and the tiny models' windows; scalar pays for few.
-int64_t positions_for(Isa isa) { return isa == Isa::kScalar ? 34 : 80; }
+// Where a position is dear, a few are enough: 34 pass a block and the tiny models' windows.
+bool is_slow(Isa isa) { return isa == Isa::kScalar || kSanitized; }
+int64_t positions_for(Isa isa) { return is_slow(isa) ? 34 : 80; }
 
 TEST_P(EveryIsaLaws, HoldForATinyModelOfEachFamily) {
   for (const std::string_view shape : synth_shape_names()) {
@@ -68,28 +70,27 @@ TEST_P(EveryIsaLaws, HoldForATinyModelOfEachFamily) {
 TEST_P(EveryIsaLaws, HoldForEveryWeightType) {
   constexpr TensorType kUsual[] = {TensorType::kF32, TensorType::kBF16, TensorType::kQ8_0, TensorType::kQ4_0,
                                    TensorType::kQ4_K};
-  const bool is_slow = GetParam() == Isa::kScalar;
-  for (const TensorType type : is_slow ? std::span<const TensorType>(kUsual) : kAllTensorTypes) {
+  const int64_t positions = is_slow(GetParam()) ? 20 : 50;
+  const bool all_types = GetParam() != Isa::kScalar;
+  for (const TensorType type : all_types ? kAllTensorTypes : std::span<const TensorType>(kUsual)) {
     SCOPED_TRACE(tensor_type_info(type).name);
     const auto model = made_model("tiny-256", type, kernels_for(GetParam()));
-    expect_all_sound(rows_of(
-        model, {.position_count = is_slow ? 20 : 50, .kv_plans = plans({"f32"}), .thread_counts = {1}}));
+    expect_all_sound(
+        rows_of(model, {.position_count = positions, .kv_plans = plans({"f32"}), .thread_counts = {1}}));
   }
 }
 
 // One thread and two, and more positions than an attention span and a block have.
 TEST_P(EveryIsaLaws, HoldForALongText) {
-  const bool is_slow = GetParam() == Isa::kScalar;
   const auto model = made_model("tiny-llama", TensorType::kQ8_0, kernels_for(GetParam()));
   LawOptions options{.position_count = 300, .thread_counts = {1, 2}};
-  options.kv_plans = is_slow ? plans({"int4"}) : plans({"f16", "int4"});
+  options.kv_plans = is_slow(GetParam()) ? plans({"int4"}) : plans({"f16", "int4"});
   expect_all_equal(rows_of(model, options));
 }
 
 TEST_P(EveryIsaLaws, HoldForEveryPlan) {
-  const bool is_slow = GetParam() == Isa::kScalar;
   const auto model = made_model("tiny-llama", TensorType::kF32, kernels_for(GetParam()));
-  LawOptions options{.position_count = is_slow ? 36 : 100, .thread_counts = {1}};
+  LawOptions options{.position_count = is_slow(GetParam()) ? 36 : 100, .thread_counts = {1}};
   options.kv_plans = default_law_plans();
   for (const KvPlan& more : plans({"k=int8:channel,v=int8:channel", "k=int4:token,v=int4:channel"})) {
     options.kv_plans.push_back(more);

@@ -1,0 +1,103 @@
+#include "cli/bench_codecs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <vector>
+
+#include "cli/console.h"
+#include "cli/json_text.h"
+#include "cli/open_model.h"
+#include "cli/prompt.h"
+#include "cli/table.h"
+#include "engine/evaluation.h"
+
+namespace cairn {
+namespace {
+
+constexpr const char* kPlans[] = {"f32",
+                                  "f16",
+                                  "bf16",
+                                  "fp8_e4m3",
+                                  "fp8_e5m2",
+                                  "int8",
+                                  "k=int8:channel,v=int8",
+                                  "k=int4:token,v=int4",
+                                  "k=int4:token:hadamard,v=int4:hadamard",
+                                  "int4",
+                                  "k=int4,v=int8",
+                                  "k=int8,v=int4",
+                                  "int3",
+                                  "int2"};
+
+bool is_power_of_two(int64_t n) { return (n & (n - 1)) == 0; }
+
+std::vector<KvPlan> chosen_plans(const BenchOptions& options, const Config& config) {
+  if (options.common.kv_plan.has_value()) return {*options.common.kv_plan};
+  std::vector<KvPlan> plans;
+  for (const std::string_view text : kPlans) {
+    if (text.find("hadamard") != std::string_view::npos && !is_power_of_two(config.head_dim)) continue;
+    plans.push_back(KvPlan::parse(text).value());
+  }
+  return plans;
+}
+
+void report_text(const std::vector<PlanQuality>& rows, const BenchOptions& options, double elements,
+                 Console& console) {
+  Table table({{"kv"},
+               {"bits an element", Align::kRight},
+               {"bytes a token", Align::kRight},
+               {"perplexity", Align::kRight},
+               {"divergence from f32", Align::kRight},
+               {"same best token", Align::kRight}});
+  for (const PlanQuality& row : rows) {
+    table.add_row({row.plan.text(), fmt::format("{:.1f}", row.position_bytes * 8 / elements),
+                   fmt::format("{:.0f}", row.position_bytes), fmt::format("{:.4f}", row.perplexity),
+                   fmt::format("{:.6f}", row.divergence), fmt::format("{:.2f} %", row.same_best * 100)});
+  }
+  console.write(options.table_form == TableForm::kCsv ? table.csv() : table.aligned());
+}
+
+void report_json(const std::vector<PlanQuality>& rows, Console& console) {
+  boost::json::array list;
+  for (const PlanQuality& row : rows) {
+    list.push_back(boost::json::object{{"kv", row.plan.text()},
+                                       {"position_bytes", row.position_bytes},
+                                       {"perplexity", row.perplexity},
+                                       {"divergence", row.divergence},
+                                       {"same_best", row.same_best},
+                                       {"positions", row.position_count}});
+  }
+  console.write(json_line({{"codecs", std::move(list)}}));
+}
+
+}  // namespace
+
+Status bench_codecs(const BenchOptions& options, Console& console) {
+  PromptOptions prompt;
+  prompt.file = options.text_file;
+  CAIRN_ASSIGN_OR_RETURN(const std::string text, read_prompt_text(prompt, LastLineEnd::kKeep));
+  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
+  const Config& config = opened.model->config();
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens, opened.model->tokenizer().encode(text));
+  constexpr int64_t kMost = 8192;  // of a book: minutes, not hours
+  const auto count = std::min<size_t>(tokens.size(), kMost);
+  ProgressBar bar(console, "scoring");
+  const EvaluationOptions evaluation{
+      .window = options.common.context.value_or(std::min<int64_t>(config.context_length, 1024)),
+      .on_progress = [&](uint64_t done, uint64_t total) { bar.update(done, total); }};
+  CAIRN_ASSIGN_OR_RETURN(const auto rows,
+                         evaluate_plans(opened.model, *opened.threads, std::span(tokens).first(count),
+                                        chosen_plans(options, config), evaluation));
+  if (options.common.output_form == OutputForm::kJson) {
+    report_json(rows, console);
+    return {};
+  }
+  console.note(fmt::format("{} positions in pieces of {} tokens", rows.front().position_count, evaluation.window));
+  report_text(rows, options, 2.0 * static_cast<double>(config.layer_count * config.kv_head_count * config.head_dim),
+              console);
+  return {};
+}
+
+}  // namespace cairn

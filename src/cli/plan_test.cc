@@ -1,0 +1,147 @@
+#include "cli/plan.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+#include <string>
+#include <vector>
+
+#include "base/temporary_folder_testing.h"
+#include "cli/plan_report.h"
+#include "cli/plan_words.h"
+
+namespace cairn {
+namespace {
+
+constexpr uint64_t kGiB = uint64_t{1} << 30;
+constexpr MemoryFacts kMachine{.total_bytes = 32 * kGiB, .available_bytes = 24 * kGiB};
+
+Result<PlanReport> try_report(const PlanOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(PlannedModel model, planned_model(options));
+  return make_plan_report(std::move(model), options, kMachine);
+}
+
+PlanReport report_of(const PlanOptions& options) {
+  auto report = try_report(options);
+  EXPECT_TRUE(report.ok()) << report.status().message();
+  return std::move(report).value();
+}
+
+PlanOptions preset(const char* name, int64_t context) {
+  PlanOptions options{.preset = name};
+  options.context = context;
+  options.thread_count = 2;
+  return options;
+}
+
+const CodecRow& codec(const PlanReport& report, std::string_view name) {
+  for (const CodecRow& row : report.codecs) {
+    if (row.plan == name) return row;
+  }
+  ADD_FAILURE() << name;
+  return report.codecs.front();
+}
+
+TEST(Plan, ReproducesTheTableOfQwen3Without) {
+  PlanOptions options = preset("qwen3-8b", 40960);
+  options.kv_head_count = 32;
+  const PlanReport report = report_of(options);
+  EXPECT_EQ(codec(report, "f32").kv_bytes, 45 * kGiB);
+  EXPECT_EQ(codec(report, "f16").kv_bytes, 22 * kGiB + kGiB / 2);
+  EXPECT_EQ(codec(report, "int8").bare_bytes, 11 * kGiB + kGiB / 4);
+  EXPECT_EQ(codec(report, "int4").bare_bytes, 5 * kGiB + 5 * kGiB / 8);
+  EXPECT_EQ(gb_text(45 * kGiB), "48.32");
+  EXPECT_EQ(gib_text(codec(report, "int4").bare_bytes), "5.63");
+  options.kv_head_count.reset();
+  EXPECT_EQ(codec(report_of(options), "f32").kv_bytes, 11 * kGiB + kGiB / 4);
+
+  const std::string text = plan_text(report);
+  for (const char* line :
+       {"FP32             32            46.08    3.04               81.12           48.32  45.00",
+        "FP16             16            23.04    1.52               40.56           24.16  22.50",
+        "INT8              8            11.52    0.76               20.28           12.08  11.25",
+        "INT4              4             5.76    0.38               10.14            6.04   5.63"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
+  }
+}
+
+TEST(Plan, CodecsTakeTheBitsThatTheyPromise) {
+  const PlanReport report = report_of(preset("llama3-8b", 8192));
+  for (const auto& [name, bits] : {std::pair("f32", 32.0),
+                                   {"f16", 16.0},
+                                   {"fp8", 8.0},
+                                   {"int8", 8.5},
+                                   {"int4", 5.0},
+                                   {"int3", 4.0},
+                                   {"int2", 3.0}}) {
+    EXPECT_EQ(codec(report, name).bits, bits) << name;
+  }
+}
+
+TEST(Plan, JsonHoldsWhatScriptsAskFor) {
+  PlanOptions options = preset("llama2-7b", 4096);
+  options.sequences = 2;
+  options.shared_prefix = 1024;
+  const PlanReport report = report_of(options);
+  const boost::json::object object = boost::json::parse(plan_json(report)).as_object();
+  EXPECT_EQ(object.at("kv_bytes_per_token").to_number<uint64_t>(), 524288U);
+  EXPECT_EQ(object.at("kv_bytes").to_number<uint64_t>(), 4 * kGiB - kGiB / 2);
+  EXPECT_EQ(object.at("shared_prefix").as_object().at("saves_bytes").to_number<uint64_t>(), kGiB / 2);
+  EXPECT_EQ(object.at("weights_bytes").to_number<uint64_t>(), report.plan.weights_bytes);
+  EXPECT_EQ(object.at("work_bytes").to_number<uint64_t>(), report.plan.work_bytes());
+  EXPECT_EQ(object.at("total_bytes").to_number<uint64_t>(), report.plan.total_bytes());
+  EXPECT_TRUE(object.at("fits").as_bool());
+  EXPECT_EQ(object.at("codecs").as_array().size(), 8U);
+  options.sequences = 64;
+  EXPECT_FALSE(boost::json::parse(plan_json(report_of(options))).as_object().at("fits").as_bool());
+}
+
+TEST(Plan, TextTellsExactFromEstimatedAndGbFromGib) {
+  const std::string text = plan_text(report_of(preset("llama2-70b", 4096)));
+  for (const char* part :
+       {"64 query heads share 8 KV heads of 128", "1,342,177,280    1.34    1.25  exact:",
+        "estimate: as if all matrices had one type", "it does not fit", "A KV cache does not pay"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+}
+
+TEST(Plan, ReadsAConfigAlone) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("config.json", R"({"model_type": "llama", "num_hidden_layers": 2,
+      "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 128,
+      "vocab_size": 100, "max_position_embeddings": 256, "torch_dtype": "bfloat16"})");
+  PlanOptions options{.config_path = path};
+  const PlanReport report = report_of(options);
+  EXPECT_EQ(report.model.weights_type, "bf16");
+  EXPECT_EQ(report.wish.engine.context, 256);
+  EXPECT_EQ(report.position_bytes, 2U * 2 * 2 * 16 * 2);
+  // Embedding and output; q and output, k and v, ffn; norms.
+  EXPECT_EQ(report.model.sizes.weights.parameter_count,
+            2U * 100 * 64 + 2 * (2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 128 + 2 * 64) + 64);
+  options.context = 257;
+  EXPECT_EQ(try_report(options).status().message(),
+            "--context 257 is more than this model was made for: at most 256");
+}
+
+TEST(Plan, RefusesWhatDoesNotSuitTheModel) {
+  PlanOptions options = preset("llama3-8b", 8192);
+  options.kv_head_count = 5;
+  EXPECT_EQ(try_report(options).status().code(), StatusCode::kInvalidArgument);
+  options = preset("llama3-8b", 8192);
+  options.kv_plan = *KvPlan::parse("f16; layers 30-32: int8");
+  EXPECT_EQ(try_report(options).status().message().find("KV plan: there is no layer 32"), 0U);
+  options = preset("llama3-8b", 8192);
+  options.shared_prefix = 8193;
+  EXPECT_EQ(try_report(options).status().message(),
+            "--shared-prefix 8193 is longer than a sequence: --context is 8192");
+  options = preset("llama3-8b", 8192);
+  options.sequences = 1 << 20;
+  EXPECT_EQ(try_report(options).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(try_report(PlanOptions{.config_path = "/nowhere/config.json"}).status().code(),
+            StatusCode::kNotFound);
+  // A preset is a shape to reckon with: it may be longer than it was made for, and says so.
+  EXPECT_TRUE(report_of(preset("gpt2", 4096)).context_is_beyond_model());
+}
+
+}  // namespace
+}  // namespace cairn
