@@ -13,20 +13,20 @@ namespace {
 // f16 is written row by row; keys by channel are sealed block by block.
 KvPlan plan_of(const char* text) { return KvPlan::parse(text).value(); }
 
-class EveryPlan : public ::testing::TestWithParam<const char*> {
+class SharingByPlan : public ::testing::TestWithParam<const char*> {
  protected:
   static KvPlan plan() { return plan_of(GetParam()); }
   static EngineOptions options(int64_t max_sequences = 4) {
     return {.kv_plan = plan(), .context = 256, .max_sequences = max_sequences, .prefill_chunk = 64, .score_chunk = 64};
   }
 };
-INSTANTIATE_TEST_SUITE_P(Plans, EveryPlan, ::testing::Values("f16", "k=int8:channel,v=f32"),
+INSTANTIATE_TEST_SUITE_P(Plans, SharingByPlan, ::testing::Values("f16", "k=int8:channel,v=f32"),
                          [](const auto& param) { return param.index == 0 ? "ByRow" : "Sealed"; });
 
 int64_t reused(const Heard& heard) { return heard.results.at(0).stats.reused_tokens; }
 uint64_t rows_run(const Heard& heard) { return heard.results.at(0).stats.projected_positions; }
 
-TEST_P(EveryPlan, APrefixIsFoundAfterItsOwnerEnded) {
+TEST_P(SharingByPlan, APrefixIsFoundAfterItsOwnerEnded) {
   for (const int64_t shared : {31, 32, 33, 63, 64, 65, 96, 100}) {
     auto [engine, pass] = make_fake_engine(options());
     Heard first;
@@ -43,7 +43,7 @@ TEST_P(EveryPlan, APrefixIsFoundAfterItsOwnerEnded) {
 }
 
 // The last token always runs: its logits are wanted.
-TEST_P(EveryPlan, AHitNeverCoversTheLastToken) {
+TEST_P(SharingByPlan, AHitNeverCoversTheLastToken) {
   for (const int64_t length : {1, 31, 32, 33, 64, 65}) {
     auto [engine, pass] = make_fake_engine(options());
     for (int time = 0; time < 2; ++time) {
@@ -56,7 +56,7 @@ TEST_P(EveryPlan, AHitNeverCoversTheLastToken) {
   }
 }
 
-TEST_P(EveryPlan, GeneratedTokensAreFoundTooAndATurnWithoutASessionContinues) {
+TEST_P(SharingByPlan, GeneratedTokensAreFoundTooAndATurnWithoutASessionContinues) {
   auto [engine, pass] = make_fake_engine(options());
   auto text = some_prompt(3, 50);
   for (const int64_t found : {0, 64, 128}) {
@@ -70,7 +70,7 @@ TEST_P(EveryPlan, GeneratedTokensAreFoundTooAndATurnWithoutASessionContinues) {
   }
 }
 
-TEST_P(EveryPlan, APrefixIsFoundWhileItsOwnerRuns) {
+TEST_P(SharingByPlan, APrefixIsFoundWhileItsOwnerRuns) {
   auto [engine, pass] = make_fake_engine(options());
   Heard first;
   ASSERT_TRUE(engine->submit(make_request(some_prompt(1, 100), 60, first)).ok());
@@ -85,7 +85,7 @@ TEST_P(EveryPlan, APrefixIsFoundWhileItsOwnerRuns) {
   EXPECT_EQ(reused(second), 96);
 }
 
-TEST_P(EveryPlan, OfTwoThatComeAtOnceTheSecondWaitsAndFindsTheBeginning) {
+TEST_P(SharingByPlan, OfTwoThatComeAtOnceTheSecondWaitsAndFindsTheBeginning) {
   auto [engine, pass] = make_fake_engine(options());
   std::vector<Heard> heard(3);
   const auto other = branch_of(1, 70, 4, 120);
@@ -104,7 +104,7 @@ TEST_P(EveryPlan, OfTwoThatComeAtOnceTheSecondWaitsAndFindsTheBeginning) {
   EXPECT_EQ(engine->cache().counts().matched_positions, 96 + 64);
 }
 
-TEST_P(EveryPlan, AnotherSaltFindsNothing) {
+TEST_P(SharingByPlan, AnotherSaltFindsNothing) {
   auto [engine, pass] = make_fake_engine(options());
   const std::string salts[] = {"", "tenant a", "tenant b", "tenant a"};
   std::vector<Heard> heard(4);
@@ -121,7 +121,7 @@ TEST_P(EveryPlan, AnotherSaltFindsNothing) {
   }
 }
 
-TEST_P(EveryPlan, WithoutSharingNothingIsFound) {
+TEST_P(SharingByPlan, WithoutSharingNothingIsFound) {
   EngineOptions alone = options();
   alone.sharing = KvSharing::kNone;
   auto [engine, pass] = make_fake_engine(alone);
@@ -134,7 +134,7 @@ TEST_P(EveryPlan, WithoutSharingNothingIsFound) {
   }
 }
 
-TEST_P(EveryPlan, ScoringTellsEveryPositionWhateverTheCacheHolds) {
+TEST_P(SharingByPlan, ScoringTellsEveryPositionWhateverTheCacheHolds) {
   auto [engine, pass] = make_fake_engine(options());
   const auto prompt = some_prompt(1, 100);
   for (const LogitsWanted wanted :
@@ -157,7 +157,7 @@ TEST_P(EveryPlan, ScoringTellsEveryPositionWhateverTheCacheHolds) {
   }
 }
 
-TEST_P(EveryPlan, ASessionAndTheTreeGoTogether) {
+TEST_P(SharingByPlan, ASessionAndTheTreeGoTogether) {
   auto [engine, pass] = make_fake_engine(options());
   Heard outside;
   ASSERT_TRUE(engine->submit(make_request(some_prompt(1, 100), 5, outside)).ok());
@@ -198,7 +198,7 @@ TEST(Sharing, ASessionsRowsServeOneTenantOnly) {
 
 // --- forks ---
 
-TEST_P(EveryPlan, AGreedyForkGoesOnAsItsParent) {
+TEST_P(SharingByPlan, AGreedyForkGoesOnAsItsParent) {
   for (const int64_t steps : {1, 2, 3, 29, 30, 31, 40}) {
     auto [engine, pass] = make_fake_engine(options());
     const auto prompt = some_prompt(1, 35);
@@ -219,7 +219,7 @@ TEST_P(EveryPlan, AGreedyForkGoesOnAsItsParent) {
 }
 
 // The open block is copied: what the one writes, the other does not see.
-TEST_P(EveryPlan, ForksGoTheirOwnWays) {
+TEST_P(SharingByPlan, ForksGoTheirOwnWays) {
   auto [engine, pass] = make_fake_engine(options(8));
   const auto prompt = some_prompt(1, 35);
   Heard parent;
@@ -280,7 +280,7 @@ TEST(Sharing, SampledForksDifferAndAreReproducible) {
   EXPECT_EQ(sampled_forks(3), tokens);
 }
 
-TEST_P(EveryPlan, AForkMayComeBeforeItsParentRan) {
+TEST_P(SharingByPlan, AForkMayComeBeforeItsParentRan) {
   auto [engine, pass] = make_fake_engine(options());
   Heard parent;
   Heard child;
@@ -297,7 +297,7 @@ TEST_P(EveryPlan, AForkMayComeBeforeItsParentRan) {
   EXPECT_EQ(engine->fork(id, make_request({}, 10, late)).status().code(), StatusCode::kNotFound);
 }
 
-TEST_P(EveryPlan, AForkWithoutRoomComesLater) {
+TEST_P(SharingByPlan, AForkWithoutRoomComesLater) {
   EngineOptions small = options();
   small.pool_bytes = fake_blocks(3, plan());  // two for the parent; for both, one more and the child's third
   auto [engine, pass] = make_fake_engine(small);
@@ -370,7 +370,7 @@ TEST(Sharing, ManyWithOnePrefixTakeTheMemoryOfOne) {
 
 // --- memory ---
 
-TEST_P(EveryPlan, PreemptionAmongSharersChangesNoToken) {
+TEST_P(SharingByPlan, PreemptionAmongSharersChangesNoToken) {
   for (const int64_t pool : {5, 6, 7, 9, 12}) {
     EngineOptions small = options();
     small.prefill_chunk = 20;
@@ -392,7 +392,7 @@ TEST_P(EveryPlan, PreemptionAmongSharersChangesNoToken) {
   }
 }
 
-TEST_P(EveryPlan, WhatLiesIdleGivesWayToWhatRuns) {
+TEST_P(SharingByPlan, WhatLiesIdleGivesWayToWhatRuns) {
   EngineOptions small = options(1);
   small.pool_bytes = fake_blocks(4, plan());
   auto [engine, pass] = make_fake_engine(small);

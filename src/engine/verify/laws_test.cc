@@ -127,7 +127,7 @@ TEST(Laws, EveryLogitIsComparedAndCounted) {
   for (const LawRow& row :
        rows_of(model, {.position_count = 60, .kv_plans = plans({"f32"}), .thread_counts = {1, 2}})) {
     EXPECT_TRUE(names.insert(row.what).second) << row.what;
-    EXPECT_GE(row.position_count, row.what == "a prefix that a group reads once" ? 0 : 60) << row.what;
+    EXPECT_GE(row.position_count, row.what == "a prefix that a group reads once" ? 0 : 30) << row.what;
     EXPECT_EQ(row.logit_count, static_cast<uint64_t>(row.position_count) * 512) << row.what;
   }
   for (const char* name : {"no cache, each position from scratch", "growing cache, prefill and decode",

@@ -123,7 +123,8 @@ Result<std::string> run_edited(const Scene& scene, Comparison& comparison) {
         trial->submit_text({.prompt_count = length, .token_count = length, .session = session}).status());
     CAIRN_RETURN_IF_ERROR(trial->finish());
   }
-  return remark_on_reuse(*trial, length >= kEnoughForTurns, "turns");
+  // A cut block that its codec sealed as a whole is computed again: below two blocks nothing else may be there.
+  return remark_on_reuse(*trial, length >= 2 * kBlockSize, "an edited turn");
 }
 
 Variation from_scratch(const Scene& scene) {
