@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "model/transformer.h"
-#include "model/weights.h"
 
 namespace cairn {
 namespace {
@@ -17,8 +16,9 @@ constexpr uint64_t kProgramBytes = 10 * kMiB;
 // file's metadata and in the tokenizer), tables of texts and merges that are at most half full, pages of the
 // file's head.
 constexpr uint64_t kTokenBytes = 220;
-// The tables' pages are given back after kEmbeddingRows rows, and a touched one brings 64 KiB.
-constexpr uint64_t kEmbeddingBytesMax = uint64_t{kEmbeddingRows} * 64 * 1024;
+
+// A piece that is packed, and what the system brought on both of its sides (MappedFile::release).
+constexpr uint64_t kLoadingBytesMax = kPackingPieceBytes + 4 * kMiB;
 
 uint64_t unsigned_of(int64_t count) { return static_cast<uint64_t>(count); }
 
@@ -72,10 +72,9 @@ Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) 
                     .open_bytes = kv.open_bytes,
                     .step_bytes = Transformer::work_bytes_for(config, limits, wish.thread_count),
                     .sampling_bytes = logits_bytes + Sampler::bytes_for(config.vocab_size),
-                    .embedding_bytes = std::min(model.weights.embedding_bytes, kEmbeddingBytesMax),
                     .tokenizer_bytes = unsigned_of(config.vocab_size) * kTokenBytes,
                     .program_bytes = kProgramBytes,
-                    .loading_bytes = std::min(model.weights.stored_bytes, kPackingPieceBytes)};
+                    .loading_bytes = std::min(model.weights.stored_bytes, kLoadingBytesMax)};
 }
 
 Result<MemoryLimits> memory_limits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes,

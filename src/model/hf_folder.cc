@@ -224,6 +224,13 @@ void HfFolder::forget_tokenizer() {
   impl_->tokenizer_config.reset();
 }
 
+void HfFolder::copy(std::span<const std::byte> bytes, std::byte* to) const {
+  for (const MappedFile& file : impl_->files) {
+    if (file.contains(bytes)) return file.copy(bytes, to);
+  }
+  std::ranges::copy(bytes, to);
+}
+
 void HfFolder::release(std::span<const std::byte> bytes) const {
   for (const MappedFile& file : impl_->files) {
     if (file.contains(bytes)) return file.release(bytes);

@@ -42,6 +42,7 @@ class HfFolder {
   [[nodiscard]] uint64_t file_bytes() const;             // of all safetensors files
   // Frees what a tokenizer was made from: tokenizer.json takes ten times its size in memory. tokenizer() is null then.
   void forget_tokenizer();
+  void copy(std::span<const std::byte> bytes, std::byte* to) const;  // as GgufFile::copy
   void release(std::span<const std::byte> bytes) const;  // as GgufFile::release
 
  private:

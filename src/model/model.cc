@@ -57,8 +57,9 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
     forget_tokenizer(file);
     impl->config = plan.config;
     impl->file_bytes = file.file_bytes();
-    const WeightsOptions weights_options{[&](std::span<const std::byte> bytes) { file.release(bytes); },
-                                         options.progress};
+    const WeightsOptions weights_options{
+        [&](std::span<const std::byte> bytes) { file.release(bytes); },
+        [&](std::span<const std::byte> bytes, std::byte* to) { file.copy(bytes, to); }, options.progress};
     CAIRN_ASSIGN_OR_RETURN(impl->weights, load_weights(plan, threads, weights_options));
     for (const Tensor& tensor : file.tensors()) file.release(tensor.data);  // vectors' pages too
     return {};
