@@ -22,7 +22,7 @@ Status AttentionCache::Impl::check_step(std::span<const SequenceRows> sequences)
     if (end > std::min(cache->room(*lease), cache->context())) {
       return invalid_argument(fmt::format("there is no room for position {}: reserve it first", end - 1));
     }
-    const auto same = [id = id](const SequenceRows& other) { return other.sequence == id; };
+    const auto same = [&](const SequenceRows& other) { return other.sequence == sequences[i].sequence; };
     if (std::ranges::any_of(sequences.first(i), same)) {
       return invalid_argument("a sequence is named twice in a step: give its rows together");
     }

@@ -153,6 +153,7 @@ Result<RequestId> Llm::submit(TextRequest request) {
                                     .samples = decltype(Asked::samples)(static_cast<size_t>(count)),
                                     .unfinished = count});
   std::vector<Request> samples;
+  samples.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) samples.push_back(impl_->engine_request(asked, i, prompt));
   const auto on_begun = [asked](size_t sample, RequestId id) { asked->samples[sample] = id; };
   CAIRN_ASSIGN_OR_RETURN(asked->id, submit_samples(*impl_->engine, std::move(samples), on_begun));
