@@ -70,9 +70,9 @@ Status Engine::check_scored(const Request& request, int64_t token_count) const {
       token_count <= options_.score_chunk) {
     return {};
   }
-  return invalid_argument(
-      fmt::format("without a cache a text is scored in one step: {} tokens are more than the score chunk of {}",
-                  token_count, options_.score_chunk));
+  return invalid_argument(fmt::format(
+      "without a cache a text is scored in one step: {} tokens are more than the score chunk of {}",
+      token_count, options_.score_chunk));
 }
 
 Status Engine::check(const Request& request) const {
@@ -191,8 +191,8 @@ Status Engine::roll_back(RequestId id, int64_t length) {
   if (sequence == nullptr) return not_found("no such request waits for tokens");
   const auto count = static_cast<int64_t>(sequence->tokens.size());
   if (length < sequence->prompt_count || length >= count) {
-    return invalid_argument(fmt::format("a request of {} tokens, {} of them its prompt, cannot go back to {}", count,
-                                        sequence->prompt_count, length));
+    return invalid_argument(fmt::format("a request of {} tokens, {} of them its prompt, cannot go back to {}",
+                                        count, sequence->prompt_count, length));
   }
   sequence->tokens.resize(static_cast<size_t>(length));
   sequence->stats.generated_tokens = length - sequence->prompt_count;
@@ -203,7 +203,8 @@ Status Engine::roll_back(RequestId id, int64_t length) {
 }
 
 bool Engine::waits() const {
-  return std::ranges::all_of(live_, [](const auto& sequence) { return sequence->waits && !sequence->cancelled; });
+  return std::ranges::all_of(live_,
+                             [](const auto& sequence) { return sequence->waits && !sequence->cancelled; });
 }
 
 Sequence* Engine::find_sequence(RequestId id) const {

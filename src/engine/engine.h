@@ -60,7 +60,8 @@ class Engine {
     std::vector<int64_t> layer_windows;  // as LayerConfig::window, for each layer; for the statistics
     Tokenizer tokenizer;                 // for text and the model's end tokens
   };
-  // The parts that create() makes of a model; kInvalidArgument: the context. Its pass can do what these options ask.
+  // The parts that create() makes of a model; kInvalidArgument: the context. Its pass can do what these
+  // options ask.
   static Result<Parts> parts_of(std::shared_ptr<const Model> model, ThreadPool& threads,
                                 const EngineOptions& options);
   // kInvalidArgument: an option that no engine can have (what the cache refuses, KvCache says).
@@ -80,16 +81,17 @@ class Engine {
   // Takes the request, or says what is wrong with it (kInvalidArgument: empty prompt, prompt longer than the
   // context, token outside the vocabulary, a parameter; kNotFound: the session). Nothing runs before step().
   Result<RequestId> submit(Request request);
-  // A request that goes on from all that the live request `parent` has so far, prompt and generated tokens, and
-  // shares its rows; `request.prompt` is what comes behind them (it may be empty), the session must be. Parallel
-  // samples and beams begin so. Errors: as submit; kNotFound: the parent.
+  // A request that goes on from all that the live request `parent` has so far, prompt and generated tokens,
+  // and shares its rows; `request.prompt` is what comes behind them (it may be empty), the session must be.
+  // Parallel samples and beams begin so. Errors: as submit; kNotFound: the parent.
   Result<RequestId> fork(RequestId parent, Request request);
-  // Of a request with Picks::kByCaller that waits: these are its next tokens. Errors: kNotFound (no such request, or
-  // it does not wait), kInvalidArgument (no tokens, one outside the vocabulary, more than the context holds).
+  // Of a request with Picks::kByCaller that waits: these are its next tokens. Errors: kNotFound (no such
+  // request, or it does not wait), kInvalidArgument (no tokens, one outside the vocabulary, more than the
+  // context holds).
   Status extend(RequestId id, std::span<const TokenId> tokens);
-  // Likewise: its tokens end before `length` (1 <= length < what it has): what was tried is taken back, and the
-  // Likewise: its tokens end before `length` (at least its prompt, less than it has): what was tried is taken back,
-  // and the logits after its last token are told again.
+  // Likewise: its tokens end before `length` (1 <= length < what it has): what was tried is taken back, and
+  // the Likewise: its tokens end before `length` (at least its prompt, less than it has): what was tried is
+  // taken back, and the logits after its last token are told again.
   Status roll_back(RequestId id, int64_t length);
 
   // One step: schedule, run, settle. Does nothing where idle().

@@ -39,7 +39,10 @@ void step_until_it_waits(Engine& engine) {
 class Text {
  public:
   Text(Engine& engine, std::vector<TokenId> prompt, const KvPlan& plan)
-      : engine_(engine), tokens_(std::move(prompt)), plan_(plan), id_(*engine.submit(by_caller(tokens_, heard_))) {}
+      : engine_(engine),
+        tokens_(std::move(prompt)),
+        plan_(plan),
+        id_(*engine.submit(by_caller(tokens_, heard_))) {}
 
   void expect_logits() const {
     ASSERT_FALSE(heard_.logits.empty());

@@ -140,7 +140,8 @@ TEST_P(EveryIsa, AllHoldingsGiveTheBitsOfNone) {
   const std::vector<std::pair<KvHolding, int64_t>> cases = {
       {KvHolding::kGrowing, 64}, {KvHolding::kContiguous, 7}, {KvHolding::kPaged, 512},
       {KvHolding::kPaged, 64},   {KvHolding::kPaged, 7},      {KvHolding::kPaged, 1}};
-  for (const std::string plan : {"f32", "f16", "bf16", "fp8", "int8", "int4", "k=int8:channel,v=int8:channel"}) {
+  for (const std::string plan :
+       {"f32", "f16", "bf16", "fp8", "int8", "int4", "k=int8:channel,v=int8:channel"}) {
     const EngineOptions none{.holding = KvHolding::kNone, .kv_plan = plan_of(plan), .context = 512};
     const auto truth = logits_of(model, 1, none, {prompt}, kCount);
     for (const auto& [holding, chunk] : cases) {

@@ -12,8 +12,8 @@ namespace {
 Status check_context(const Config& config, const EngineOptions& options) {
   if (options.context >= 1 && options.context <= config.context_length) return {};
   return invalid_argument(
-      fmt::format("a context of {} positions is not possible: this model was made for 1 to {}", options.context,
-                  config.context_length));
+      fmt::format("a context of {} positions is not possible: this model was made for 1 to {}",
+                  options.context, config.context_length));
 }
 
 }  // namespace

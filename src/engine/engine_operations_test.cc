@@ -1,4 +1,5 @@
-// Lists of random operations on an engine, each result held against the oracle, and the cache counted after each.
+// Lists of random operations on an engine, each result held against the oracle, and the cache counted after
+// each.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,7 +28,10 @@ struct Asked {
 class Player {
  public:
   Player(uint64_t seed, const EngineOptions& options)
-      : random_(seed), plan_(options.kv_plan), context_(options.context), engine_(make_fake_engine(options).engine) {}
+      : random_(seed),
+        plan_(options.kv_plan),
+        context_(options.context),
+        engine_(make_fake_engine(options).engine) {}
 
   void play(int operations) {
     for (int i = 0; i < operations && !::testing::Test::HasFailure(); ++i) {
@@ -96,7 +100,8 @@ class Player {
       request.max_tokens.reset();
       request.on_text = nullptr;
     } else {
-      for (const TokenId token : oracle_tokens(asked.tokens, *request.max_tokens, plan_)) asked.tokens.push_back(token);
+      for (const TokenId token : oracle_tokens(asked.tokens, *request.max_tokens, plan_))
+        asked.tokens.push_back(token);
     }
     request.logits_wanted = static_cast<LogitsWanted>(below(3));
     return request;

@@ -17,7 +17,11 @@ class SharingByPlan : public ::testing::TestWithParam<const char*> {
  protected:
   static KvPlan plan() { return plan_of(GetParam()); }
   static EngineOptions options(int64_t max_sequences = 4) {
-    return {.kv_plan = plan(), .context = 256, .max_sequences = max_sequences, .prefill_chunk = 64, .score_chunk = 64};
+    return {.kv_plan = plan(),
+            .context = 256,
+            .max_sequences = max_sequences,
+            .prefill_chunk = 64,
+            .score_chunk = 64};
   }
 };
 INSTANTIATE_TEST_SUITE_P(Plans, SharingByPlan, ::testing::Values("f16", "k=int8:channel,v=f32"),
@@ -163,7 +167,8 @@ TEST_P(SharingByPlan, ASessionAndTheTreeGoTogether) {
   ASSERT_TRUE(engine->submit(make_request(some_prompt(1, 100), 5, outside)).ok());
   run_until_idle(*engine);
   const SessionId session = engine->open_session();
-  const auto turn = [&, e = engine.get()](const std::vector<TokenId>& prompt, int64_t found, int64_t kept_rows) {
+  const auto turn = [&, e = engine.get()](const std::vector<TokenId>& prompt, int64_t found,
+                                          int64_t kept_rows) {
     Heard heard;
     Request request = make_request(prompt, 8, heard);
     request.session = session;
@@ -184,7 +189,8 @@ TEST_P(SharingByPlan, ASessionAndTheTreeGoTogether) {
 TEST(Sharing, ASessionsRowsServeOneTenantOnly) {
   auto [engine, pass] = make_fake_engine({.context = 256, .max_sequences = 2});
   const SessionId session = engine->open_session();
-  for (const auto& [salt, found] : {std::pair<const char*, int64_t>{"a", 0}, {"a", 99}, {"b", 0}, {"b", 99}}) {
+  for (const auto& [salt, found] :
+       {std::pair<const char*, int64_t>{"a", 0}, {"a", 99}, {"b", 0}, {"b", 99}}) {
     Heard heard;
     Request request = make_request(some_prompt(1, 100), 4, heard);
     request.session = session;
@@ -322,7 +328,8 @@ TEST(Sharing, ForksAreRefusedInWords) {
   const RequestId id = *engine->submit(make_request(some_prompt(1, 60), 5, heard));
   engine->step();
   EXPECT_EQ(engine->fork(RequestId{999}, {}).status().code(), StatusCode::kNotFound);
-  EXPECT_EQ(engine->fork(id, {.session = engine->open_session()}).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(engine->fork(id, {.session = engine->open_session()}).status().code(),
+            StatusCode::kInvalidArgument);
   EXPECT_EQ(engine->fork(id, {.prompt = some_prompt(2, 4)}).status().message(),
             "the prompt has 65 tokens, but the context holds 64: shorten it, or ask for a larger --context");
   EXPECT_EQ(engine->fork(id, {.prompt = {300}}).status().code(), StatusCode::kInvalidArgument);
@@ -378,7 +385,9 @@ TEST_P(SharingByPlan, PreemptionAmongSharersChangesNoToken) {
     auto [engine, pass] = make_fake_engine(small);
     std::vector<Heard> heard(6);
     for (size_t i = 0; i < heard.size(); ++i) {
-      ASSERT_TRUE(engine->submit(make_request(branch_of(1, 33 + 5 * static_cast<int64_t>(i), i, 70), 60, heard[i])).ok());
+      ASSERT_TRUE(
+          engine->submit(make_request(branch_of(1, 33 + 5 * static_cast<int64_t>(i), i, 70), 60, heard[i]))
+              .ok());
     }
     run_until_idle(*engine);
     int64_t preemptions = 0;

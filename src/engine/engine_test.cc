@@ -491,7 +491,8 @@ TEST(Engine, AWarmStepAllocatesNothingWhereRowsAreShared) {
   for (const bool warms : {true, false}) {
     RequestId first;
     for (uint64_t i = 0; i < 4; ++i) {
-      Request request{.prompt = branch_of(1, 70, i + (warms ? 0 : 10), 90), .max_tokens = 140, .ignore_end_tokens = true};
+      Request request{
+          .prompt = branch_of(1, 70, i + (warms ? 0 : 10), 90), .max_tokens = 140, .ignore_end_tokens = true};
       if (i == 3) request.prompt.resize(60);
       const RequestId id = *engine->submit(std::move(request));
       if (i == 0) first = id;

@@ -64,7 +64,8 @@ HeadRows open_rows(const KvView& kv, const StepBlock& block, int64_t layer, int6
   const StepBlocks::OpenTiles tiles = StepBlocks::open_tiles(kv, block, layer, head);
   constexpr KvCodec kOpen{.format = KvFormat::kF32};
   if (tiles.keys) rows.keys = Row(kv_tile_shape(kOpen, KvSide::kKeys, kHeadDim), tiles.keys, position);
-  if (tiles.values) rows.values = Row(kv_tile_shape(kOpen, KvSide::kValues, kHeadDim), tiles.values, position);
+  if (tiles.values)
+    rows.values = Row(kv_tile_shape(kOpen, KvSide::kValues, kHeadDim), tiles.values, position);
   return rows;
 }
 
@@ -163,7 +164,8 @@ void FakePass::forward(const Batch& batch, const KvView& kv, std::span<float> lo
   hashes_.assign(batch.tokens.size(), 0);
   for (int64_t layer = 0; layer < kLayers; ++layer) run_layer(batch, kv, layer);
   for (size_t i = 0; i < batch.logit_rows.size(); ++i) {
-    logits_of_hash(hashes_[static_cast<size_t>(batch.logit_rows[i])], logits.subspan(i * kFakeVocab, kFakeVocab));
+    logits_of_hash(hashes_[static_cast<size_t>(batch.logit_rows[i])],
+                   logits.subspan(i * kFakeVocab, kFakeVocab));
   }
   if (poisoned && !logits.empty()) logits[5] = std::numeric_limits<float>::quiet_NaN();
 }
@@ -279,7 +281,8 @@ Request make_request(std::vector<TokenId> prompt, int64_t max_tokens, Heard& hea
   return request;
 }
 
-void expect_oracle(const Heard& heard, const std::vector<TokenId>& prompt, int64_t count, const KvPlan& plan) {
+void expect_oracle(const Heard& heard, const std::vector<TokenId>& prompt, int64_t count,
+                   const KvPlan& plan) {
   ASSERT_EQ(heard.results.size(), 1u);
   EXPECT_EQ(heard.results[0].reason, FinishReason::kLength) << heard.results[0].status.message();
   EXPECT_EQ(heard.tokens, oracle_tokens(prompt, count, plan));

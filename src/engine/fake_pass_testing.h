@@ -1,6 +1,6 @@
-// FakePass: a ForwardPass for tests. Its logits are a hash of the rows that it reads back through the KvView, as
-// the sealing rule says which form of them a query sees: a wrong, missing or stale row, a wrong block, a wrong
-// position or the wrong form gives other tokens than the oracle's, which hashes the tokens alone.
+// FakePass: a ForwardPass for tests. Its logits are a hash of the rows that it reads back through the KvView,
+// as the sealing rule says which form of them a query sees: a wrong, missing or stale row, a wrong block, a
+// wrong position or the wrong form gives other tokens than the oracle's, which hashes the tokens alone.
 #pragma once
 
 #include <functional>

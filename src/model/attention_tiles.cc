@@ -43,8 +43,7 @@ AttentionTiles::AttentionTiles(const Config& config, int64_t max_rows, int64_t m
       context_spans_(spans_for(context)) {
   rows_.reserve(static_cast<size_t>(max_rows));
   groups_.reserve(static_cast<size_t>(max_sequences));
-  Result<PageMemory> memory =
-      PageMemory::allocate(bytes_for(config, max_sequences, context, thread_count));
+  Result<PageMemory> memory = PageMemory::allocate(bytes_for(config, max_sequences, context, thread_count));
   CHECK(memory.ok());  // address space only: pages are counted when touched
   memory_ = std::move(memory).value();
   const StateCounts counts = counts_for(config, max_sequences, context);

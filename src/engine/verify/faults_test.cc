@@ -130,7 +130,8 @@ TEST(PlantedFault, AGroupThatMergesSpansInAnotherOrder) {
   const Kernels kernels = with_shared_spans_last();
   const Found found = with_fault(kernels, {.position_count = 300, .plan = "f16"});
   EXPECT_EQ(found.outcome("a prefix that a group reads once"), kDifferent);
-  for (const char* alone : {"prefill chunk 1", "prefill chunk 64", "in a batch of 8", "tokens tried and taken back"}) {
+  for (const char* alone :
+       {"prefill chunk 1", "prefill chunk 64", "in a batch of 8", "tokens tried and taken back"}) {
     EXPECT_EQ(found.outcome(alone), kEqual) << alone;
   }
 }
@@ -139,8 +140,9 @@ TEST(PlantedFault, AGroupThatMergesSpansInAnotherOrder) {
 TEST(PlantedFault, BlocksSealedWhenTheStepEnds) {
   const Kernels kernels = with_seals_when_the_step_ends();
   const Found found = with_fault(kernels, {.plan = "int4", .wrap_pass = telling_steps});
-  for (const char* cut : {"prefill chunk 1", "prefill chunk 7", "prefill chunk 64", "paged cache, prefill and decode",
-                          "a prefix found, its owner ended", "in a batch of 8"}) {
+  for (const char* cut :
+       {"prefill chunk 1", "prefill chunk 7", "prefill chunk 64", "paged cache, prefill and decode",
+        "a prefix found, its owner ended", "in a batch of 8"}) {
     EXPECT_EQ(found.outcome(cut), kDifferent) << cut;
   }
   EXPECT_EQ(found.outcome("prefill chunk 512"), kEqual);

@@ -95,7 +95,8 @@ class WideBlock {
     if (open.keys != nullptr) {
       std::copy_n(open.keys, keys_.size(), keys_.begin());
     } else {
-      sound().decode_kv(tile.keys, bytes + tile.keys_offset, 0, tile.keys.lines, aligned(tile.keys.lanes).data());
+      sound().decode_kv(tile.keys, bytes + tile.keys_offset, 0, tile.keys.lines,
+                        aligned(tile.keys.lanes).data());
       std::copy_n(aligned_.begin() + shift_, keys_.size(), keys_.begin());
     }
     if (open.values != nullptr) {
@@ -106,7 +107,9 @@ class WideBlock {
       values_.assign(aligned_.begin() + shift_, aligned_.begin() + shift_ + kBlockSize * value_lanes_);
     }
   }
-  [[nodiscard]] float key(int64_t d, int32_t slot) const { return keys_[static_cast<size_t>(d * kBlockSize + slot)]; }
+  [[nodiscard]] float key(int64_t d, int32_t slot) const {
+    return keys_[static_cast<size_t>(d * kBlockSize + slot)];
+  }
   [[nodiscard]] float value(int64_t d, int32_t slot) const {
     return values_[static_cast<size_t>(slot * value_lanes_ + d)];
   }
@@ -115,7 +118,8 @@ class WideBlock {
   // Decoding wants 64-byte alignment.
   std::span<float> aligned(int64_t lanes) {
     aligned_.assign(static_cast<size_t>(256 * std::max<int64_t>(lanes, 32) + 16), 0);
-    shift_ = static_cast<int64_t>((64 - reinterpret_cast<uintptr_t>(aligned_.data()) % 64) % 64 / sizeof(float));
+    shift_ =
+        static_cast<int64_t>((64 - reinterpret_cast<uintptr_t>(aligned_.data()) % 64) % 64 / sizeof(float));
     return std::span(aligned_).subspan(static_cast<size_t>(shift_));
   }
   std::vector<float> keys_;
@@ -134,8 +138,8 @@ OpenTiles own_block_open(const AttentionTile& tile, int32_t block) {
 }
 
 // Positions [begin, end) of one row, reduced to a state of their own.
-std::vector<float> reduce(const std::map<int32_t, WideBlock>& blocks, const AttentionTile& tile, const AttentionRow& row,
-                          int32_t begin, int32_t end) {
+std::vector<float> reduce(const std::map<int32_t, WideBlock>& blocks, const AttentionTile& tile,
+                          const AttentionRow& row, int32_t begin, int32_t end) {
   const int64_t head_dim = tile.keys.head_dim;
   std::vector<float> p;
   for (int32_t j = begin; j < end; ++j) {
@@ -157,8 +161,8 @@ std::vector<float> reduce(const std::map<int32_t, WideBlock>& blocks, const Atte
   return state;
 }
 
-// As attention is defined, but with spans of any size and blocks from anywhere; the same bits as the sound one only for
-// itself.
+// As attention is defined, but with spans of any size and blocks from anywhere; the same bits as the sound
+// one only for itself.
 void attend_otherwise(const AttentionTile& tile, SpanRange spans, int32_t span_size, const OpenOf& open_of) {
   std::map<int32_t, WideBlock> blocks;
   for (const AttentionRow& row : tile.rows) {
@@ -230,7 +234,8 @@ struct Place {
 Place place_of(const KvLayout& layout, const AttentionTile& tile) {
   for (int64_t layer = 0; layer < std::ssize(layout.layers); ++layer) {
     for (int64_t head = 0; head < layout.kv_head_count; ++head) {
-      if (layout.layers[static_cast<size_t>(layer)].keys_offset(head) == tile.keys_offset) return {layer, head};
+      if (layout.layers[static_cast<size_t>(layer)].keys_offset(head) == tile.keys_offset)
+        return {layer, head};
     }
   }
   return {};

@@ -13,14 +13,14 @@ namespace cairn {
 [[nodiscard]] Kernels with_unfused_sum_for_one_row();
 // prepare_group takes one scale for all rows of a group.
 [[nodiscard]] Kernels with_scales_shared_by_rows();
-// attend takes shorter spans: where a tile is not full; where there are workers; only past 256 positions; where other
-// sequences are in the batch.
+// attend takes shorter spans: where a tile is not full; where there are workers; only past 256 positions;
+// where other sequences are in the batch.
 [[nodiscard]] Kernels with_spans_by_tile_height();
 [[nodiscard]] Kernels with_spans_by_threads();
 [[nodiscard]] Kernels with_spans_in_long_texts();
 [[nodiscard]] Kernels with_spans_by_batch();
-// attend reads the first block of another sequence; all blocks that the step fills as if they were still open; the
-// spans that a group shares after each member's own.
+// attend reads the first block of another sequence; all blocks that the step fills as if they were still
+// open; the spans that a group shares after each member's own.
 [[nodiscard]] Kernels with_block_of_another_sequence();
 [[nodiscard]] Kernels with_seals_when_the_step_ends();
 [[nodiscard]] Kernels with_shared_spans_last();

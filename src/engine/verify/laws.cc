@@ -128,8 +128,8 @@ Status check_plan(const Scene& scene, std::span<const Variation> variations, Pro
 
 std::vector<KvPlan> default_law_plans() {
   std::vector<KvPlan> plans;
-  for (const char* text : {"f16", "f32", "bf16", "fp8_e4m3", "fp8_e5m2", "int8", "k=int8:channel,v=int8", "int4", "int3", "int2",
-                           "layers 0: f16; rest: k=int4,v=int8", "int4:hadamard"}) {
+  for (const char* text : {"f16", "f32", "bf16", "fp8_e4m3", "fp8_e5m2", "int8", "k=int8:channel,v=int8",
+                           "int4", "int3", "int2", "layers 0: f16; rest: k=int4,v=int8", "int4:hadamard"}) {
     Result<KvPlan> plan = KvPlan::parse(text);
     CHECK(plan.ok());
     plans.push_back(std::move(*plan));

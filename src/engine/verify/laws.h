@@ -1,7 +1,7 @@
 // Laws 1 to 4 held against a model: the cache changes no bit of any logit, and neither does how the work was
-// cut; the memory plan is the truth; every block is in one state. What a text's logits are is computed once without a
-// cache, all positions together; then the same text is run in every other way there is, and each logit is compared by
-// its bits.
+// cut; the memory plan is the truth; every block is in one state. What a text's logits are is computed once
+// without a cache, all positions together; then the same text is run in every other way there is, and each
+// logit is compared by its bits.
 //
 // Always true: everything goes through Engine::submit and Engine::step; nothing is printed; the same model,
 // options and machine give the same report. `cairn verify` and tests call it.
@@ -56,8 +56,8 @@ struct LawOptions {
   TextKind text_kind = TextKind::kPassage;
   // Positions of the text, at least 2; absent: default_law_positions().
   std::optional<int64_t> position_count;
-  // KV plans, at least one; the first one's recomputation from scratch leaves out the fewest positions. One that does
-  // not fit the model (a rotation of heads that are no power of two) gets one row, which says so.
+  // KV plans, at least one; the first one's recomputation from scratch leaves out the fewest positions. One
+  // that does not fit the model (a rotation of heads that are no power of two) gets one row, which says so.
   std::vector<KvPlan> kv_plans = default_law_plans();
   // Numbers of threads to compare, at least one; all other rows run with the first.
   std::vector<int> thread_counts = {1, 2};

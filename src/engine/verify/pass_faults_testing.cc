@@ -94,7 +94,8 @@ void open_from_sealed(const KvView& kv, const StepBlock& block, const std::byte*
         reference::decode_kv(shape, sealed + offset, 0, shape.lines, wide.data());
         const int64_t lanes = kv_tile_shape({.format = KvFormat::kF32}, shape.side, shape.head_dim).lanes;
         for (int64_t line = 0; line < shape.lines; ++line) {
-          std::memcpy(to + line * lanes * 4, wide.data() + line * shape.lanes, static_cast<size_t>(lanes) * 4);
+          std::memcpy(to + line * lanes * 4, wide.data() + line * shape.lanes,
+                      static_cast<size_t>(lanes) * 4);
         }
       };
       copy(layer.keys, layer.keys_offset(head), open.keys);
@@ -103,8 +104,8 @@ void open_from_sealed(const KvView& kv, const StepBlock& block, const std::byte*
   }
 }
 
-// Runs a step as it should be; then, where it computes a block again whose sealed form is known, runs its last row once
-// more behind rows that are decoded from there.
+// Runs a step as it should be; then, where it computes a block again whose sealed form is known, runs its
+// last row once more behind rows that are decoded from there.
 class PassThatDecodes : public WrappedPass {
  public:
   using WrappedPass::WrappedPass;
@@ -115,7 +116,8 @@ class PassThatDecodes : public WrappedPass {
       const auto tokens = batch.tokens.subspan(static_cast<size_t>(sequence.first_row),
                                                static_cast<size_t>(sequence.row_count));
       const std::byte* sealed = nullptr;
-      if (sequence.first_position % kBlockSize == 0 && sequence.row_count > 1 && sequence.row_count <= kBlockSize) {
+      if (sequence.first_position % kBlockSize == 0 && sequence.row_count > 1 &&
+          sequence.row_count <= kBlockSize) {
         sealed = sealed_form(kv, s, sequence, tokens);
       }
       if (sealed != nullptr) run_last_again(batch, kv, s, sealed, logits);
@@ -132,11 +134,13 @@ class PassThatDecodes : public WrappedPass {
   Past& past(const KvView& kv, size_t s) { return pasts_[kv.sequences[s].open]; }
   virtual const std::byte* sealed_form(const KvView& kv, size_t s, const BatchSequence& sequence,
                                        std::span<const TokenId> tokens) = 0;
-  virtual void remember(const KvView& kv, size_t s, const BatchSequence& sequence, std::span<const TokenId> tokens) {
+  virtual void remember(const KvView& kv, size_t s, const BatchSequence& sequence,
+                        std::span<const TokenId> tokens) {
     Past& p = past(kv, s);
     p.tokens.resize(static_cast<size_t>(sequence.first_position), -1);
     p.tokens.insert(p.tokens.end(), tokens.begin(), tokens.end());
-    p.blocks.assign(kv.sequences[s].blocks, kv.sequences[s].blocks + (p.tokens.size() + kBlockSize - 1) / kBlockSize);
+    p.blocks.assign(kv.sequences[s].blocks,
+                    kv.sequences[s].blocks + (p.tokens.size() + kBlockSize - 1) / kBlockSize);
   }
 
  private:
@@ -144,7 +148,8 @@ class PassThatDecodes : public WrappedPass {
                       std::span<float> logits) {
     const BatchSequence& sequence = batch.sequences[s];
     const int32_t last_row = sequence.first_row + sequence.row_count - 1;
-    open_from_sealed(kv, {.sequence = static_cast<int32_t>(s), .block = sequence.first_position / kBlockSize}, sealed);
+    open_from_sealed(kv, {.sequence = static_cast<int32_t>(s), .block = sequence.first_position / kBlockSize},
+                     sealed);
     const BatchSequence last{0, 1, sequence.first_position + sequence.row_count - 1};
     const auto wanted = std::ranges::find(batch.logit_rows, last_row);
     const bool is_wanted = wanted != batch.logit_rows.end();
@@ -152,11 +157,13 @@ class PassThatDecodes : public WrappedPass {
     const auto vocab = static_cast<size_t>(vocab_size());
     KvView one = kv;
     one.sequences = kv.sequences.subspan(s, 1);
-    WrappedPass::forward({batch.tokens.subspan(static_cast<size_t>(last_row), 1), {&last, 1},
-                          std::span(&row, is_wanted ? 1 : 0)},
-                         one,
-                         is_wanted ? logits.subspan(static_cast<size_t>(wanted - batch.logit_rows.begin()) * vocab, vocab)
-                                   : std::span<float>());
+    WrappedPass::forward(
+        {batch.tokens.subspan(static_cast<size_t>(last_row), 1),
+         {&last, 1},
+         std::span(&row, is_wanted ? 1 : 0)},
+        one,
+        is_wanted ? logits.subspan(static_cast<size_t>(wanted - batch.logit_rows.begin()) * vocab, vocab)
+                  : std::span<float>());
   }
 
   std::map<const std::byte*, Past> pasts_;
@@ -172,7 +179,8 @@ class PassWithCutBlocksDecoded final : public PassThatDecodes {
     const Past& p = past(kv, s);
     const auto first = static_cast<size_t>(sequence.first_position);
     const bool was_sealed = p.tokens.size() >= first + kBlockSize;
-    if (!was_sealed || !std::equal(tokens.begin(), tokens.end() - 1, p.tokens.begin() + sequence.first_position)) {
+    if (!was_sealed ||
+        !std::equal(tokens.begin(), tokens.end() - 1, p.tokens.begin() + sequence.first_position)) {
       return nullptr;
     }
     return p.blocks[first / kBlockSize];
@@ -190,9 +198,11 @@ class PassWithHitsOfTheLastToken final : public PassThatDecodes {
                                std::span<const TokenId> tokens) override {
     if (sequence.row_count != kBlockSize) return nullptr;
     const bool is_there = known_.contains({sequence.first_position, {tokens.begin(), tokens.end()}});
-    return is_there ? block_of(kv, s, sequence.first_position) : nullptr;  // it was sealed by this step, as it was then
+    return is_there ? block_of(kv, s, sequence.first_position)
+                    : nullptr;  // it was sealed by this step, as it was then
   }
-  void remember(const KvView& kv, size_t s, const BatchSequence& sequence, std::span<const TokenId> tokens) override {
+  void remember(const KvView& kv, size_t s, const BatchSequence& sequence,
+                std::span<const TokenId> tokens) override {
     PassThatDecodes::remember(kv, s, sequence, tokens);
     const auto& all = past(kv, s).tokens;
     for (size_t at = 0; at + kBlockSize <= all.size(); at += kBlockSize) {
@@ -210,7 +220,9 @@ const StepNow* step_now() { return running_step; }
 
 PassPtr telling_steps(PassPtr pass) { return std::make_unique<WrappedPass>(std::move(pass)); }
 PassPtr with_rows_that_stay(PassPtr pass) { return std::make_unique<PassWithRowsThatStay>(std::move(pass)); }
-PassPtr with_cut_blocks_decoded(PassPtr pass) { return std::make_unique<PassWithCutBlocksDecoded>(std::move(pass)); }
+PassPtr with_cut_blocks_decoded(PassPtr pass) {
+  return std::make_unique<PassWithCutBlocksDecoded>(std::move(pass));
+}
 PassPtr with_hits_of_the_last_token(PassPtr pass) {
   return std::make_unique<PassWithHitsOfTheLastToken>(std::move(pass));
 }

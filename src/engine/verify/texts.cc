@@ -62,7 +62,8 @@ std::vector<TokenId> passage_text(const Model& model, int64_t count) {
 
 // Companions end in different blocks, and cost together about as much as the text itself.
 int64_t companion_length(int64_t index, int64_t position_count) {
-  return std::max<int64_t>(2, std::min(position_count * (index + 2) / (kCompanionTexts + 2), 31 + 11 * index));
+  return std::max<int64_t>(2,
+                           std::min(position_count * (index + 2) / (kCompanionTexts + 2), 31 + 11 * index));
 }
 
 }  // namespace
@@ -70,7 +71,8 @@ int64_t companion_length(int64_t index, int64_t position_count) {
 int64_t branch_beginning(int64_t position_count, int64_t i) {
   constexpr int64_t kApart = 9;  // tokens
   const int64_t edge = (position_count - kApart) / kBlockSize * kBlockSize;
-  if (position_count <= kApart || edge == 0) return std::clamp<int64_t>(position_count / 2 + i, 1, position_count - 1);
+  if (position_count <= kApart || edge == 0)
+    return std::clamp<int64_t>(position_count / 2 + i, 1, position_count - 1);
   return edge - 1 + i;
 }
 
@@ -89,7 +91,8 @@ LawTexts law_texts(const Model& model, TextKind kind, int64_t position_count, ui
     const int64_t shared = branch_beginning(position_count, i);
     std::copy_n(texts[0].begin(), shared, texts.back().begin());
     TokenId& first = texts.back()[static_cast<size_t>(shared)];
-    if (first == texts[0][static_cast<size_t>(shared)]) first = static_cast<TokenId>((first + 1) % vocab_size);
+    if (first == texts[0][static_cast<size_t>(shared)])
+      first = static_cast<TokenId>((first + 1) % vocab_size);
   }
   return texts;
 }

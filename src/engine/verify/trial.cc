@@ -5,7 +5,8 @@
 
 namespace cairn {
 
-Result<std::unique_ptr<Trial>> Trial::start(const Setting& setting, const EngineOptions& options, LogitSink sink) {
+Result<std::unique_ptr<Trial>> Trial::start(const Setting& setting, const EngineOptions& options,
+                                            LogitSink sink) {
   std::unique_ptr<Trial> trial(new Trial(setting, std::move(sink)));
   CAIRN_ASSIGN_OR_RETURN(Engine::Parts parts, Engine::parts_of(setting.model, trial->threads_, options));
   if (setting.wrap_pass) parts.pass = setting.wrap_pass(std::move(parts.pass));

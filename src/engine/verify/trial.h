@@ -22,8 +22,8 @@ namespace cairn {
 // What a trial tells while it runs, for each logit row.
 using LogitSink = std::function<void(int64_t text, int64_t position, std::span<const float> logits)>;
 
-// A request over a text: `prompt_count` of its tokens as the prompt, the next ones up to `token_count` one by one as
-// if they had been generated.
+// A request over a text: `prompt_count` of its tokens as the prompt, the next ones up to `token_count` one by
+// one as if they had been generated.
 struct TextRequest {
   int64_t text = 0;
   int64_t prompt_count = 0;
@@ -41,18 +41,21 @@ class Trial {
     int thread_count = 1;   // of its own, so that a trial with one thread has one
     PassWrapper wrap_pass;  // may be empty
   };
-  static Result<std::unique_ptr<Trial>> start(const Setting& setting, const EngineOptions& options, LogitSink sink);
+  static Result<std::unique_ptr<Trial>> start(const Setting& setting, const EngineOptions& options,
+                                              LogitSink sink);
 
   Result<RequestId> submit_text(const TextRequest& request);
-  // The same as a fork of a request over a text that begins alike; it must have at most `prompt_count` tokens.
+  // The same as a fork of a request over a text that begins alike; it must have at most `prompt_count`
+  // tokens.
   Result<RequestId> fork_text(RequestId parent, const TextRequest& request);
   // The text's first `kept` tokens, then those of another one: the logits of the first part are told.
-  Status submit_altered(int64_t text, int64_t kept, std::span<const TokenId> others, std::optional<SessionId> session);
+  Status submit_altered(int64_t text, int64_t kept, std::span<const TokenId> others,
+                        std::optional<SessionId> session);
   // The first `prompt_count` tokens; only the logits after the last one are told, as in generation.
   Status submit_last(int64_t text, int64_t prompt_count);
 
-  // A request over the beginning of text 0 whose tokens are tried (Picks::kByCaller), one such in a trial. Each of these
-  // runs until it waits; logits are told where all tokens up to theirs are the text's.
+  // A request over the beginning of text 0 whose tokens are tried (Picks::kByCaller), one such in a trial.
+  // Each of these runs until it waits; logits are told where all tokens up to theirs are the text's.
   Status begin_tries(int64_t prompt_count);
   Status try_tokens(std::span<const TokenId> tokens);
   Status take_back(int64_t length);

@@ -14,8 +14,8 @@ Result<std::vector<LogitRecord>> expected_logits(const Scene& scene);
 // All of them, in the order in which they run.
 std::vector<Variation> law_variations(const Scene& scene, std::span<const int> thread_counts);
 
-// The parts of that list: prefixes found, forks, rows taken back, groups (variations_sharing.cc); the memory plan and
-// the states of blocks (variations_memory.cc).
+// The parts of that list: prefixes found, forks, rows taken back, groups (variations_sharing.cc); the memory
+// plan and the states of blocks (variations_memory.cc).
 std::vector<Variation> sharing_variations(const Scene& scene);
 std::vector<Variation> memory_variations(const Scene& scene);
 

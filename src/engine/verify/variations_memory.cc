@@ -30,8 +30,8 @@ Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvHo
   EngineOptions options = scene.options(holding);
   options.max_sequences = 2;
   const Config& config = scene.model->config();
-  CAIRN_ASSIGN_OR_RETURN(const KvMemory planned,
-                         KvCache::memory_of(Engine::cache_options(kv_shape_of(config, scene.kv_plan), options)));
+  CAIRN_ASSIGN_OR_RETURN(const KvMemory planned, KvCache::memory_of(Engine::cache_options(
+                                                     kv_shape_of(config, scene.kv_plan), options)));
   CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
   const KvCache& cache = trial->cache();
   CAIRN_RETURN_IF_ERROR(expect_bytes("open rows", planned.open_bytes, cache.open_bytes()));
@@ -62,10 +62,11 @@ Result<std::string> run_states(const Scene& scene, Comparison& comparison) {
   require(comparison, 0, 0, scene.length());
   for (int64_t text = 0; text < std::ssize(scene.texts); ++text) {
     const int64_t length = scene.length_of(text);
-    CAIRN_ASSIGN_OR_RETURN(const RequestId id, trial->submit_text({.text = text,
-                                                                   .prompt_count = (length + 1) / 2,
-                                                                   .token_count = length,
-                                                                   .wanted = LogitsWanted::kEveryNewPosition}));
+    CAIRN_ASSIGN_OR_RETURN(const RequestId id,
+                           trial->submit_text({.text = text,
+                                               .prompt_count = (length + 1) / 2,
+                                               .token_count = length,
+                                               .wanted = LogitsWanted::kEveryNewPosition}));
     trial->steps(2);
     const std::optional<int64_t> shared = trial->token_count(id);
     if (!shared.has_value() || *shared > length || text % 2 == 1) continue;
@@ -85,12 +86,12 @@ Result<std::string> run_states(const Scene& scene, Comparison& comparison) {
 std::vector<Variation> memory_variations(const Scene& scene) {
   std::vector<Variation> list;
   for (const KvHolding holding : {KvHolding::kGrowing, KvHolding::kContiguous, KvHolding::kPaged}) {
-    list.push_back({3, fmt::format("bytes planned are bytes held, {}", kv_holding_name(holding)),
-                    scene.texts[0].size(), [holding](const Scene& s, Comparison& comparison) {
-                      return run_planned(s, comparison, holding);
-                    }});
+    list.push_back(
+        {3, fmt::format("bytes planned are bytes held, {}", kv_holding_name(holding)), scene.texts[0].size(),
+         [holding](const Scene& s, Comparison& comparison) { return run_planned(s, comparison, holding); }});
   }
-  list.push_back({4, "each block in one state, every step", scene.work_of(0, std::ssize(scene.texts)), run_states});
+  list.push_back(
+      {4, "each block in one state, every step", scene.work_of(0, std::ssize(scene.texts)), run_states});
   return list;
 }
 

@@ -72,10 +72,12 @@ Result<std::string> run_found(const Scene& scene, Comparison& comparison) {
   return std::string();
 }
 
-// Four requests for one text and its branches: the first runs already when the others come, or all come at once.
+// Four requests for one text and its branches: the first runs already when the others come, or all come at
+// once.
 Result<std::string> run_found_running(const Scene& scene, Comparison& comparison, int steps) {
   if (!fills_a_block(scene)) return std::string(kTooFewForABlock);
-  CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, scene.crowd_options(2 + kBranchTexts), comparison));
+  CAIRN_ASSIGN_OR_RETURN(const auto trial,
+                         start_trial(scene, scene.crowd_options(2 + kBranchTexts), comparison));
   require(comparison, 0, 0, scene.length());
   for (const int64_t text : {int64_t{0}, kFirstBranch, kFirstBranch + 1, kFirstBranch + 2, int64_t{0}}) {
     const int64_t length = scene.length_of(text);
@@ -93,7 +95,8 @@ Result<std::string> run_found_running(const Scene& scene, Comparison& comparison
   return remark_on_reuse(*trial, scene.length() * 3 / 4 > kBlockSize, "requests that begin alike");
 }
 
-// A request is forked before, on and behind the edge of a block: once to go its own way, once to go on as it does.
+// A request is forked before, on and behind the edge of a block: once to go its own way, once to go on as it
+// does.
 Result<std::string> run_forks(const Scene& scene, Comparison& comparison) {
   const int64_t length = scene.length();
   CAIRN_ASSIGN_OR_RETURN(const auto trial,
@@ -120,8 +123,8 @@ Result<std::string> run_forks(const Scene& scene, Comparison& comparison) {
   return remark_on_reuse(*trial, length > kBlockSize, "forks");
 }
 
-// All decode together behind a beginning that each has in common with the others: a span and more, so that its rows are
-// read once for all of them.
+// All decode together behind a beginning that each has in common with the others: a span and more, so that
+// its rows are read once for all of them.
 Result<std::string> run_group(const Scene& scene, Comparison& comparison) {
   const int64_t length = scene.length();
   if (branch_beginning(length, 0) < kSpanSize) return std::string("too few positions to share a span");
@@ -143,8 +146,8 @@ Result<std::string> run_group(const Scene& scene, Comparison& comparison) {
   return remark_on_reuse(*trial, true, "a group");
 }
 
-// Speculative tokens: wrong ones are tried and taken back, out of the open block and out of sealed ones, then right ones
-// go in, one and several at a time.
+// Speculative tokens: wrong ones are tried and taken back, out of the open block and out of sealed ones, then
+// right ones go in, one and several at a time.
 Result<std::string> run_tries(const Scene& scene, Comparison& comparison) {
   constexpr int64_t kWrong[] = {1, 5, 34, 2};
   constexpr int64_t kRight[] = {3, 1, 7, 40, 1};
@@ -160,7 +163,8 @@ Result<std::string> run_tries(const Scene& scene, Comparison& comparison) {
     CAIRN_RETURN_IF_ERROR(trial->try_tokens(others.last(static_cast<size_t>(wrong))));
     CAIRN_RETURN_IF_ERROR(trial->take_back(right));
     const int64_t more = std::min(kRight[round % std::size(kRight)], length - right);
-    CAIRN_RETURN_IF_ERROR(trial->try_tokens(text.subspan(static_cast<size_t>(right), static_cast<size_t>(more))));
+    CAIRN_RETURN_IF_ERROR(
+        trial->try_tokens(text.subspan(static_cast<size_t>(right), static_cast<size_t>(more))));
     right += more;
   }
   trial->end_tries();
@@ -193,7 +197,8 @@ Result<std::string> run_short_of_memory(const Scene& scene, Comparison& comparis
 std::vector<Variation> sharing_variations(const Scene& scene) {
   const uint64_t one = scene.texts[0].size();
   const auto found_running = [](int steps) {
-    return [steps](const Scene& s, Comparison& comparison) { return run_found_running(s, comparison, steps); };
+    return
+        [steps](const Scene& s, Comparison& comparison) { return run_found_running(s, comparison, steps); };
   };
   return {{2, "prompts that end at a block's edge", one, run_edges},
           {2, "a prefix found, its owner ended", 2 * one, run_found},
