@@ -131,7 +131,10 @@ class CliTest(unittest.TestCase):
         self.assertTrue(facts["runs_here"])
         config = facts["config"]
         row = 2 * config["layer_count"] * config["kv_head_count"] * config["head_dim"]
-        self.assertEqual(facts["kv_bytes_per_position"], {"f32": 4 * row, "f16": 2 * row, "bf16": 2 * row})
+        costs = facts["kv_bytes_per_position"]
+        self.assertEqual((costs["f32"], costs["f16"]), (4 * row, 2 * row))
+        self.assertGreater(costs["f16"], costs["int8"])
+        self.assertGreater(costs["int8"], costs["int4"])
         self.assertEqual(facts["file_bytes"], self.model.stat().st_size)
         self.assertEqual(sum(t["element_count"] for t in facts["tensor_types"]), facts["parameter_count"])
         self.assertEqual(self.ok("model", "-m", self.model, "--path").decode(), f"{self.model}\n")

@@ -37,14 +37,15 @@ std::string unit_of(std::string_view rest) {
 
 Result<uint64_t> parse_byte_count(std::string_view text) {
   double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   const std::string unit = unit_of({end, static_cast<size_t>(text.data() + text.size() - end)});
   const auto* found = std::ranges::find(kUnits, unit, &std::pair<std::string_view, double>::first);
   constexpr double kMost = 4611686018427387904.0;  // 2^62
-  if (error != std::errc() || found == kUnits.end() || number * found->second < 1 ||
+  if (error != std::errc() || found == kUnits.end() || !(number * found->second >= 1) ||
       number * found->second > kMost) {
-    return invalid_argument(
-        fmt::format("\"{}\" is no number of bytes: write 2GiB, 512MiB, 1.5GB or plain bytes", printable(text)));
+    return invalid_argument(fmt::format(
+        "\"{}\" is no number of bytes: write 2GiB, 512MiB, 1.5GB or plain bytes", printable(text)));
   }
   return static_cast<uint64_t>(number * found->second);
 }

@@ -16,7 +16,8 @@ TEST(ByteCount, ReadsWhatPeopleWrite) {
 }
 
 TEST(ByteCount, RefusesTheRest) {
-  for (const char* text : {"", "GiB", "-1", "0", "0.2", "2 apples", "nan", "inf", "1e300", "99999999TiB", "2GiBGiB"}) {
+  for (const char* text :
+       {"", "GiB", "-1", "0", "0.2", "2 apples", "nan", "inf", "1e300", "99999999TiB", "2GiBGiB"}) {
     EXPECT_EQ(parse_byte_count(text).status().code(), StatusCode::kInvalidArgument) << text;
   }
 }

@@ -87,10 +87,11 @@ Result<Continuations> run_beams(const ReplyPlace& place, const Request& request,
     bar.update(length, static_cast<uint64_t>(options.max_tokens));
   }
   for (const Beam& beam : search.beams()) {
-    all.list.push_back({.tokens = beam.tokens,
-                        .text = text_of(tokenizer, beam.tokens),
-                        .reason = beam.end_token.has_value() ? FinishReason::kEndToken : FinishReason::kLength,
-                        .log_probability = beam.log_probability});
+    all.list.push_back(
+        {.tokens = beam.tokens,
+         .text = text_of(tokenizer, beam.tokens),
+         .reason = beam.end_token.has_value() ? FinishReason::kEndToken : FinishReason::kLength,
+         .log_probability = beam.log_probability});
   }
   if (place.interrupt.is_raised()) all.list.push_back({.reason = FinishReason::kCancelled});
   return all;

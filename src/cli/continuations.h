@@ -1,5 +1,5 @@
-// Continuations: several ways to go on from one prompt, sampled side by side or found by beam search. They share
-// the prompt's rows in the cache.
+// Continuations: several ways to go on from one prompt, sampled side by side or found by beam search. They
+// share the prompt's rows in the cache.
 #pragma once
 
 #include <optional>

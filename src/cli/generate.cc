@@ -77,7 +77,8 @@ Result<ExitCode> generate_many(const GenerateOptions& options, const Generation&
     write_continuations(all, place.console);
   }
   place.console.note(fmt::format("{} prompt tokens, {} texts; KV {} together, {} apart", prompt.tokens.size(),
-                                 all.list.size(), human_bytes(all.kv_bytes), human_bytes(all.kv_bytes_apart)));
+                                 all.list.size(), human_bytes(all.kv_bytes),
+                                 human_bytes(all.kv_bytes_apart)));
   const bool is_stopped = std::ranges::any_of(
       all.list, [](const Continuation& one) { return one.reason == FinishReason::kCancelled; });
   return is_stopped ? ExitCode::kInterrupted : ExitCode::kDone;
@@ -92,7 +93,8 @@ Result<ExitCode> generate(const GenerateOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console, max_sequences));
   CAIRN_ASSIGN_OR_RETURN(const Prompt prompt,
                          make_prompt(options.prompt, std::move(text), opened.model->tokenizer()));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions engine_choices, engine_options(options.common, opened.model->config()));
+  CAIRN_ASSIGN_OR_RETURN(EngineOptions engine_choices,
+                         engine_options(options.common, opened.model->config()));
   engine_choices.max_sequences = max_sequences;
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_choices));
 

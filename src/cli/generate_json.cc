@@ -55,9 +55,8 @@ std::string generate_json(const GenerateReport& report) {
 std::string continuations_json(const ContinuationsReport& report) {
   boost::json::array list;
   for (const Continuation& one : report.continuations.list) {
-    boost::json::object object{{"tokens", ids(one.tokens)},
-                               {"text", one.text},
-                               {"finish_reason", finish_reason_name(one.reason)}};
+    boost::json::object object{
+        {"tokens", ids(one.tokens)}, {"text", one.text}, {"finish_reason", finish_reason_name(one.reason)}};
     if (one.log_probability.has_value()) object["log_probability"] = *one.log_probability;
     list.push_back(std::move(object));
   }

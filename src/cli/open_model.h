@@ -34,12 +34,12 @@ struct OpenModel {
   uint64_t load_ns = 0;
 };
 
-// Loads the model for the given kernels and a new pool of threads, with a progress bar. kResourceExhausted, before
-// anything is loaded, where the model and an engine for `max_sequences` sequences would not fit into the memory that
-// is free: says what takes how much, and three ways out.
+// Loads the model for the given kernels and a new pool of threads, with a progress bar. kResourceExhausted,
+// before anything is loaded, where the model and an engine for `max_sequences` sequences would not fit into
+// the memory that is free: says what takes how much, and three ways out.
 Result<OpenModel> open_model(const CommonOptions& options, Console& console, int64_t max_sequences = 1);
-// The same with kernels and a number of threads of the caller's choice (verify and bench compare several), for the
-// weights alone.
+// The same with kernels and a number of threads of the caller's choice (verify and bench compare several),
+// for the weights alone.
 Result<OpenModel> open_model(const std::string& path, const Kernels& kernels, int thread_count,
                              Console& console);
 

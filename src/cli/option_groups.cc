@@ -82,8 +82,8 @@ void add_kv_plan_option(CLI::App& app, std::optional<KvPlan>& plan) {
 }
 
 void add_prefill_chunk_option(CLI::App& app, int64_t& rows) {
-  take_count(
-      app.add_option("--prefill-chunk", rows, "Prompt positions that are run at once (default: 512)"), 1);
+  take_count(app.add_option("--prefill-chunk", rows, "Prompt positions that are run at once (default: 512)"),
+             1);
 }
 
 void add_tensor_type_option(CLI::App& app, const std::string& name, std::function<void(TensorType)> take,
