@@ -13,10 +13,11 @@ else()
   find_package(GTest REQUIRED)
 endif()
 
-if(CMAKE_CROSSCOMPILING)
-  set(CAIRN_TEST_TIMEOUT_S 1500)  # under an emulator
-else()
-  set(CAIRN_TEST_TIMEOUT_S 300)
+set(CAIRN_TEST_TIMEOUT_S 300)
+if(CMAKE_CROSSCOMPILING OR CAIRN_SANITIZE)
+  set(CAIRN_TEST_TIMEOUT_S 1500)  # under an emulator, or with every access to memory checked
+endif()
+if(NOT CMAKE_CROSSCOMPILING)
   find_package(Python3 3.9 COMPONENTS Interpreter REQUIRED)
   add_test(NAME tidy COMMAND ${Python3_EXECUTABLE} -B ${PROJECT_SOURCE_DIR}/tools/tidy)
   add_test(NAME tidy_self_test COMMAND ${Python3_EXECUTABLE} -B ${PROJECT_SOURCE_DIR}/tools/tidy_test.py)

@@ -82,7 +82,7 @@ class CliTest(unittest.TestCase):
         for arguments in ([], ["--help"], ["help"]):
             self.assertIn(b'cairn generate -p "Once upon a time"', self.ok(*arguments))
         self.assertRegex(self.ok("--version"), rb"^cairn \d+\.\d+\.\d+\n$")
-        for command in ("generate", "chat", "tokenize", "model", "verify", "bench"):
+        for command in ("generate", "chat", "tokenize", "model", "plan", "verify", "bench"):
             self.assertIn(b"Example", self.ok(command, "--help"))
 
     def test_bad_usage(self):
@@ -131,7 +131,10 @@ class CliTest(unittest.TestCase):
         self.assertTrue(facts["runs_here"])
         config = facts["config"]
         row = 2 * config["layer_count"] * config["kv_head_count"] * config["head_dim"]
-        self.assertEqual(facts["kv_bytes_per_position"], {"f32": 4 * row, "f16": 2 * row, "bf16": 2 * row})
+        costs = facts["kv_bytes_per_position"]
+        self.assertEqual((costs["f32"], costs["f16"]), (4 * row, 2 * row))
+        self.assertGreater(costs["f16"], costs["int8"])
+        self.assertGreater(costs["int8"], costs["int4"])
         self.assertEqual(facts["file_bytes"], self.model.stat().st_size)
         self.assertEqual(sum(t["element_count"] for t in facts["tensor_types"]), facts["parameter_count"])
         self.assertEqual(self.ok("model", "-m", self.model, "--path").decode(), f"{self.model}\n")
@@ -263,6 +266,73 @@ class CliTest(unittest.TestCase):
         self.fails(2, "tokenize", "-m", self.model, "--decode", "99999999", says="99999999")
         self.fails(2, "tokenize", "-m", self.model, "--decode", "1", "-p", "x")
         self.fails(2, "tokenize", "-m", self.model, says="-p TEXT")
+
+    # ---- memory, before and while
+
+    def plan(self, *arguments):
+        out = self.ok("plan", "--json", *arguments)
+        self.assertEqual(out.count(b"\n"), 1)
+        return json.loads(out)
+
+    def test_plans_published_shapes(self):
+        for preset, context, sequences, kv_bytes in (
+                ("gpt2", 1024, 1, 37748736), ("gpt2", 4096, 1, 144 << 20), ("llama2-7b", 4096, 1, 2 << 30),
+                ("llama2-70b", 4096, 1, 5 << 28), ("gpt3", 2048, 1, 9663676416), ("gpt3", 4096, 1, 18 << 30),
+                ("gpt3", 2048, 8, 77309411328), ("opt-30b", 1024, 128, 180388626432)):
+            facts = self.plan("--preset", preset, "--context", context, "--sequences", sequences, "--kv", "f16")
+            self.assertEqual(facts["kv_bytes"], kv_bytes)
+            self.assertEqual(facts["kv_bytes_per_token"] * context * sequences, kv_bytes)
+            self.assertEqual(facts["total_bytes"], sum(facts[part + "_bytes"] for part in (
+                "weights", "kv", "work", "tokenizer", "program")))
+            self.assertIs(facts["fits"], facts["total_bytes"] <= facts["available_bytes"])
+        whole = self.plan("--preset", "qwen3-8b", "--context", 40960, "--kv", "f32", "--kv-heads", 32)
+        self.assertEqual(whole["kv_bytes"], 45 << 30)
+        self.assertEqual(self.plan("--preset", "qwen3-8b", "--context", 40960, "--kv", "f32")["kv_bytes"], 45 << 28)
+        shared = self.plan("--preset", "llama3-8b", "--context", 2112, "--sequences", 32, "--shared-prefix", 2048)
+        self.assertEqual(shared["kv_bytes"], (64 + 32 * 2) * 32 * shared["kv_bytes_per_token"])
+        text = self.ok("plan", "--preset", "qwen3-8b").decode()
+        for words in ("81.12", "estimate", "exact", "GiB", "does not pay", "encoders"):
+            self.assertIn(words, text)
+
+    def test_plans_from_a_config_alone(self):
+        path = self.tmp / "config.json"
+        path.write_text(json.dumps({
+            "model_type": "llama", "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "intermediate_size": 128, "vocab_size": 100, "max_position_embeddings": 256}))
+        facts = self.plan("--config", path)
+        self.assertEqual(facts["kv_bytes_per_token"], 2 * 2 * 2 * 16 * 2)
+        self.fails(2, "plan", "--config", path, "--context", 257, says="at most 256")
+        path.write_text("{")
+        self.fails(1, "plan", "--config", path, says="JSON")
+
+    def test_bad_plans(self):
+        self.fails(2, "plan", "--preset", "lama2-7b", says="did you mean llama2-7b?")
+        self.fails(2, "plan", "--preset", "gpt2", "--kv", "layers 0-12: int8; rest: f16", says="no layer 12")
+        self.fails(2, "plan", "--preset", "gpt2", "--kv", "int5", says="column 1")
+        self.fails(2, "plan", "--preset", "gpt2", "--context", 0, says="--context")
+        self.fails(2, "plan", "--preset", "gpt2", "--context", 10 ** 12, says="--context")
+        self.fails(2, "plan", "--preset", "gpt2", "--sequences", 10 ** 9, says="sequences")
+        self.fails(2, "plan", "--preset", "gpt2", "--kv-heads", 5, says="1, 2, 3, 4, 6, 12")
+        self.fails(2, "plan", "-m", self.model, "--context", 10 ** 8, says="at most")
+        self.fails(1, "plan", "-m", self.tmp / "none.gguf", says="none.gguf")
+
+    def test_the_plan_is_what_the_process_takes(self):
+        """Two models of the list that docs/theory.md gives; a prompt of a prefill chunk, and the context filled."""
+        if b"san.so" in subprocess.run(["ldd", PROGRAM], capture_output=True).stdout:
+            self.skipTest("a sanitizer takes memory of its own")
+        for shape, plans in (("smollm2-135m", ("f16", "int4")), ("llama-110m", ("f32", "k=int8,v=int4"))):
+            path = self.tmp / (shape + ".gguf")
+            self.ok("model", "synth", "--shape", shape, "--type", "q4_0", path)
+            for kv in plans:
+                size = ("-c", 160, "--prefill-chunk", 128, "--kv", kv, "-t", 2)
+                facts = self.plan("-m", path, *size)
+                run_facts = self.generate("-n", 4, "--temp", 0, "--ignore-eos", *size, "--prompt-tokens",
+                                          ",".join(str(3 + 11 * i % 400) for i in range(157)), model=path)
+                peak = run_facts["peak_rss_bytes"]
+                self.assertEqual(run_facts["kv_pool_bytes"], facts["kv_bytes"])
+                allowed = max(facts["total_bytes"] * 0.02, 16 << 20)
+                self.assertLess(abs(facts["total_bytes"] - peak), allowed, (shape, kv, facts, peak))
+            path.unlink()
 
     # ---- memory, outputs that break, signals
 

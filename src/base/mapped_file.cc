@@ -18,7 +18,7 @@
 namespace cairn {
 namespace {
 
-// Closes on every way out; the mapping does not need the descriptor.
+// Closes on every way out but the last, where the MappedFile takes it.
 struct Descriptor {
   int fd;
   ~Descriptor() {
@@ -39,7 +39,7 @@ Status system_error(const std::string& name, const char* what, int error) {
 Result<MappedFile> MappedFile::open(const std::string& path) {
   const std::string name = printable_path(path);
   // O_NONBLOCK: opening a pipe that nobody writes to must not wait for ever.
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) return system_error(name, "open the file", errno);
 
   struct stat info{};
@@ -51,20 +51,24 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   const auto size = static_cast<size_t>(info.st_size);
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
   if (address == MAP_FAILED) return system_error(name, "map the file into memory", errno);
-  return MappedFile(path, {static_cast<const std::byte*>(address), size});
+  return MappedFile(path, std::exchange(file.fd, -1), {static_cast<const std::byte*>(address), size});
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      bytes_(std::exchange(other.bytes_, {})) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
   std::swap(bytes_, other.bytes_);
   return *this;
 }
 
 MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  if (fd_ >= 0) ::close(fd_);
 }
 
 bool MappedFile::contains(std::span<const std::byte> range) const {
@@ -87,16 +91,26 @@ void MappedFile::advise(AccessPattern pattern) const {
 void MappedFile::release(std::span<const std::byte> range) const {
   DCHECK(contains(range));
   if (range.empty()) return;
-  // A touched page brings its neighbours in an aligned window (Linux: fault_around_bytes, 64 KiB): they go
-  // too.
-  constexpr uintptr_t kWindow = 64 * 1024;
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto file = reinterpret_cast<uintptr_t>(bytes_.data());
-  const auto first = reinterpret_cast<uintptr_t>(range.data());
-  const uintptr_t begin = std::max(first / kWindow * kWindow, file);
-  const uintptr_t last = (first + range.size() + kWindow - 1) / kWindow * kWindow;
-  const uintptr_t end = std::min(last, (file + bytes_.size() + page - 1) / page * page);
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  // A touched page brings its neighbours: on Linux an aligned window of 64 KiB, since 6.18 the whole folio of
+  // the page cache, up to 2 MiB, aligned in the file. They go too.
+  constexpr size_t kWindow = size_t{2} << 20;
+  const auto first = static_cast<size_t>(range.data() - bytes_.data());
+  const size_t begin = first / kWindow * kWindow;
+  const size_t end = std::min((first + range.size() + kWindow - 1) / kWindow * kWindow, bytes_.size());
+  ::madvise(const_cast<std::byte*>(bytes_.data()) + begin, end - begin, MADV_DONTNEED);
+}
+
+void MappedFile::copy(std::span<const std::byte> range, std::byte* to) const {
+  DCHECK(contains(range));
+  size_t done = 0;
+  while (done < range.size()) {
+    const auto at = static_cast<off_t>(range.data() - bytes_.data()) + static_cast<off_t>(done);
+    const ssize_t count = ::pread(fd_, to + done, range.size() - done, at);
+    if (count <= 0 && !(count < 0 && errno == EINTR)) break;
+    if (count > 0) done += static_cast<size_t>(count);
+  }
+  // What cannot be read so is read as everything else is.
+  std::copy(range.begin() + static_cast<std::ptrdiff_t>(done), range.end(), to + done);
 }
 
 }  // namespace cairn

@@ -34,11 +34,16 @@ class MappedFile {
   // The pages of `range` (which lies in bytes()), and those that the system brought with them, need not stay
   // in memory: they are read from the file again if touched.
   void release(std::span<const std::byte> range) const;
+  // Copies `range` (which lies in bytes()) without bringing its pages into this process's memory: for a few
+  // bytes here and there, each of which would bring up to 2 MiB.
+  void copy(std::span<const std::byte> range, std::byte* to) const;
 
  private:
-  MappedFile(std::string path, std::span<const std::byte> bytes) : path_(std::move(path)), bytes_(bytes) {}
+  MappedFile(std::string path, int fd, std::span<const std::byte> bytes)
+      : path_(std::move(path)), fd_(fd), bytes_(bytes) {}
 
   std::string path_;
+  int fd_ = -1;  // for copy
   std::span<const std::byte> bytes_;
 };
 

@@ -93,6 +93,20 @@ TEST(MappedFile, ReleasedPagesAreReadAgain) {
   EXPECT_EQ(text_of(*file), text);
 }
 
+TEST(MappedFile, CopiesAnyRange) {
+  const TemporaryFolder folder;
+  std::string text(10000, '?');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 23);
+  auto opened = MappedFile::open(folder.write("a", text));
+  ASSERT_TRUE(opened.ok());
+  const MappedFile file = std::move(*opened);
+  for (const auto& [at, count] : {std::pair<size_t, size_t>(0, 10000), {4090, 20}, {9999, 1}, {7, 0}}) {
+    std::string copied(count, '!');
+    file.copy(file.bytes().subspan(at, count), reinterpret_cast<std::byte*>(copied.data()));
+    EXPECT_EQ(copied, text.substr(at, count));
+  }
+}
+
 TEST(MappedFile, KnowsWhatItContains) {
   const TemporaryFolder folder;
   const auto file = MappedFile::open(folder.write("a", "0123456789"));

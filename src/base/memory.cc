@@ -1,6 +1,9 @@
 #include "base/memory.h"
 
 #include <fmt/format.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sys/mman.h>
 
 #include <cerrno>
@@ -32,6 +35,12 @@ Result<PageMemory> PageMemory::allocate(uint64_t bytes) {
   memory.mapping_ = mapping;
   memory.mapping_bytes_ = mapping_bytes;
   return memory;
+}
+
+void trim_heap() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
 }
 
 PageMemory::~PageMemory() {

@@ -53,4 +53,8 @@ class PageMemory {
   uint64_t mapping_bytes_ = 0;
 };
 
+// Gives pages that nothing uses any more, of what was freed on the heap, back to the system (where the C
+// library can).
+void trim_heap();
+
 }  // namespace cairn

@@ -9,28 +9,21 @@
 #include <cstdint>
 #include <fstream>
 
-// The sanitizers' shadow memory is larger than any limit; they have limits of their own.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CAIRN_SHADOW_MEMORY
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define CAIRN_SHADOW_MEMORY
-#endif
-#endif
+#include "base/sanitizer_testing.h"
 
 namespace cairn {
 
 class MemoryLimit {
  public:
   explicit MemoryLimit(uint64_t bytes) {
-#if !defined(CAIRN_SHADOW_MEMORY)
+    // The sanitizers' shadow memory is larger than any limit; they have limits of their own.
+    if (kSanitized) return;
     uint64_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
     EXPECT_EQ(::getrlimit(RLIMIT_AS, &before_), 0);
     struct rlimit limit = before_;
     limit.rlim_cur = pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) + bytes;
     set_ = ::setrlimit(RLIMIT_AS, &limit) == 0;
-#endif
   }
   MemoryLimit(const MemoryLimit&) = delete;
   MemoryLimit& operator=(const MemoryLimit&) = delete;

@@ -94,8 +94,10 @@ Status bench_codecs(const BenchOptions& options, Console& console) {
     report_json(rows, console);
     return {};
   }
-  console.note(fmt::format("{} positions in pieces of {} tokens", rows.front().position_count, evaluation.window));
-  report_text(rows, options, 2.0 * static_cast<double>(config.layer_count * config.kv_head_count * config.head_dim),
+  console.note(
+      fmt::format("{} positions in pieces of {} tokens", rows.front().position_count, evaluation.window));
+  report_text(rows, options,
+              2.0 * static_cast<double>(config.layer_count * config.kv_head_count * config.head_dim),
               console);
   return {};
 }

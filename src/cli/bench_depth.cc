@@ -21,19 +21,19 @@ namespace {
 
 constexpr int64_t kDepths[] = {0, 512, 2048, 8192, 16384};
 constexpr int64_t kPrefillTokens = 512;
-constexpr int kRounds = 5;        // of probe, shallow tokens, deep tokens, peak, prefill: medians of them
-constexpr int kTokens = 4;        // of a round, shallow and deep in turn
-constexpr int64_t kSlack = 64;    // positions that measuring adds behind the deepest
+constexpr int kRounds = 5;      // of probe, shallow tokens, deep tokens, peak, prefill: medians of them
+constexpr int kTokens = 4;      // of a round, shallow and deep in turn
+constexpr int64_t kSlack = 64;  // positions that measuring adds behind the deepest
 
 // What one plan costs at one depth.
 struct DepthCost {
   std::string plan;
   int64_t depth = 0;
-  uint64_t kv_bytes = 0;        // that a token reads
-  double shallow_seconds = 0;   // of a token at depth 0, measured in turn with
-  double deep_seconds = 0;      // ... a token at this depth
-  double bandwidth = 0;         // bytes/s
-  double prefill_seconds = 0;   // of kPrefillTokens behind this depth
+  uint64_t kv_bytes = 0;       // that a token reads
+  double shallow_seconds = 0;  // of a token at depth 0, measured in turn with
+  double deep_seconds = 0;     // ... a token at this depth
+  double bandwidth = 0;        // bytes/s
+  double prefill_seconds = 0;  // of kPrefillTokens behind this depth
   double prefill_operations = 0;
   double peak = 0;  // operations/s
 
@@ -79,7 +79,8 @@ class Driven {
     const SteadyClock clock;
     const uint64_t begin_ns = clock.now_ns();
     while (!engine_.waits()) engine_.step();
-    if (engine_.stats(id_) == nullptr) return resource_exhausted("the cache's memory is too small for this depth");
+    if (engine_.stats(id_) == nullptr)
+      return resource_exhausted("the cache's memory is too small for this depth");
     return static_cast<double>(clock.now_ns() - begin_ns) * 1e-9;
   }
 
@@ -153,8 +154,8 @@ Result<DepthCost> measure(Driven& shallow, Driven& deep, const OpenModel& opened
   return cost;
 }
 
-Result<std::vector<DepthCost>> measure_plan(const OpenModel& opened, EngineOptions settings, const KvPlan& plan,
-                                            const Ceilings& ceilings, Console& console) {
+Result<std::vector<DepthCost>> measure_plan(const OpenModel& opened, EngineOptions settings,
+                                            const KvPlan& plan, const Ceilings& ceilings, Console& console) {
   std::vector<DepthCost> costs;
   settings.kv_plan = plan;
   settings.sharing = KvSharing::kNone;
@@ -246,7 +247,7 @@ std::vector<KvPlan> chosen_plans(const CommonOptions& common) {
 
 Status bench_depth(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, engine_options(options.common, *opened.model));
+  CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, engine_options(options.common, opened.model->config()));
   if (!options.common.context.has_value()) {
     constexpr int64_t kDeepest = 16384 + kPrefillTokens + kSlack;
     settings.context = std::min(opened.model->config().context_length, kDeepest);

@@ -19,9 +19,9 @@ namespace {
 
 constexpr int64_t kPrefix = 2048;
 constexpr int64_t kSequences = 32;
-constexpr int64_t kTail = 33;    // tokens of each sequence behind the prefix: a block and one more
-constexpr int64_t kTokens = 8;   // decoded by each in a round
-constexpr int kRounds = 5;       // one sequence and all of them in turn: medians
+constexpr int64_t kTail = 33;      // tokens of each sequence behind the prefix: a block and one more
+constexpr int64_t kTokens = 8;     // decoded by each in a round
+constexpr int kRounds = 5;         // one sequence and all of them in turn: medians
 constexpr int64_t kHitTail = 256;  // tokens that a hit does not find
 
 struct SharedCost {
@@ -108,7 +108,8 @@ class SharedBench {
     request.prompt.insert(request.prompt.end(), rest.begin(), rest.end());
     CAIRN_ASSIGN_OR_RETURN(const RequestId id, engine_.submit(std::move(request)));
     run_until_waiting(engine_);
-    if (engine_.stats(id) == nullptr) return resource_exhausted("the cache's memory is too small for this bench");
+    if (engine_.stats(id) == nullptr)
+      return resource_exhausted("the cache's memory is too small for this bench");
     return id;
   }
 
@@ -152,13 +153,16 @@ Result<SharedCost> measure(Engine& engine, int64_t vocab_size, int64_t prefix, C
 void report_text(const SharedCost& cost, const BenchOptions& options, Console& console) {
   Table table({{"what"}, {"measured", Align::kRight}, {"beside", Align::kRight}, {"ratio", Align::kRight}});
   table.add_row({fmt::format("bytes of {} sequences behind {} shared tokens", kSequences, cost.prefix),
-                 grouped(cost.used_bytes), fmt::format("{} one prefix, {} tails", grouped(cost.expected_bytes), kSequences),
-                 fmt::format("{:.3f}", static_cast<double>(cost.used_bytes) / static_cast<double>(cost.expected_bytes))});
+                 grouped(cost.used_bytes),
+                 fmt::format("{} one prefix, {} tails", grouped(cost.expected_bytes), kSequences),
+                 fmt::format("{:.3f}", static_cast<double>(cost.used_bytes) /
+                                           static_cast<double>(cost.expected_bytes))});
   table.add_row({fmt::format("tokens/s of {} sequences", kSequences),
                  fmt::format("{:.1f}", kSequences / cost.all_seconds),
                  fmt::format("{:.1f} of one sequence", 1 / cost.one_seconds),
                  fmt::format("{:.1f}", cost.times_faster())});
-  table.add_row({fmt::format("first token of a hit, {} new tokens", kHitTail), human_ns(cost.hit_seconds * 1e9),
+  table.add_row({fmt::format("first token of a hit, {} new tokens", kHitTail),
+                 human_ns(cost.hit_seconds * 1e9),
                  fmt::format("{} for the new tokens alone", human_ns(cost.rest_seconds * 1e9)),
                  fmt::format("{:.2f}", cost.hit_ratio())});
   console.write(options.table_form == TableForm::kCsv ? table.csv() : table.aligned());
@@ -181,12 +185,13 @@ void report_json(const SharedCost& cost, Console& console) {
 
 Status bench_shared(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, engine_options(options.common, *opened.model));
+  CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, engine_options(options.common, opened.model->config()));
   constexpr int64_t kBehind = kHitTail + kTail + kRounds * kTokens * 2;
   const int64_t prefix = std::min(kPrefix, (settings.context - kBehind) / kBlockSize * kBlockSize);
   if (prefix < kBlockSize) {
-    return invalid_argument(fmt::format("bench shared needs a context of at least {} positions: give a larger --context",
-                                        kBehind + kBlockSize));
+    return invalid_argument(
+        fmt::format("bench shared needs a context of at least {} positions: give a larger --context",
+                    kBehind + kBlockSize));
   }
   settings.holding = KvHolding::kPaged;
   settings.sharing = KvSharing::kPrefixes;
@@ -209,7 +214,8 @@ Status bench_shared(const BenchOptions& options, Console& console) {
     report_text(cost, options, console);
   }
   if (cost.used_bytes == cost.expected_bytes) return {};
-  return internal_error("the sequences take other memory than one prefix and their tails: this is a bug, please report it");
+  return internal_error(
+      "the sequences take other memory than one prefix and their tails: this is a bug, please report it");
 }
 
 }  // namespace cairn

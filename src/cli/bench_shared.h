@@ -1,5 +1,5 @@
-// cairn bench shared: many sequences behind one prefix. Memory to the byte, tokens/s beside one sequence, and the
-// time to first token of a hit beside that of computing only what it did not find.
+// cairn bench shared: many sequences behind one prefix. Memory to the byte, tokens/s beside one sequence, and
+// the time to first token of a hit beside that of computing only what it did not find.
 #pragma once
 
 #include "cairn/status.h"

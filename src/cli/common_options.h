@@ -21,6 +21,7 @@ struct CommonOptions {
   KvHolding kv_holding = KvHolding::kPaged;    // --cache
   std::optional<KvPlan> kv_plan;               // --kv; absent: f16 in all layers
   KvSharing sharing = KvSharing::kPrefixes;    // --no-sharing
+  std::optional<uint64_t> kv_memory_bytes;     // --kv-memory; absent: what the context needs
   std::optional<int64_t> context;              // -c, at least 1; absent: min(the model's, kDefaultContext)
   int64_t prefill_chunk = 512;                 // --prefill-chunk, at least 1
   OutputForm output_form = OutputForm::kText;  // --json

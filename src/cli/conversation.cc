@@ -44,8 +44,9 @@ Status walk_marks(std::string_view marked, const Text& text, const Name& name) {
     if (begin == std::string_view::npos) return {};
     marked.remove_prefix(begin + kMark.size());
     const size_t end = std::min(marked.find(kMark), marked.size());
+    const std::string_view number = marked.substr(0, end);
     size_t index = 0;
-    std::from_chars(marked.data(), marked.data() + end, index);
+    std::from_chars(number.data(), number.data() + number.size(), index);
     CAIRN_RETURN_IF_ERROR(name(index));
     marked.remove_prefix(std::min(end + kMark.size(), marked.size()));
   }

@@ -14,6 +14,8 @@ struct GenerateOptions {
   CommonOptions common;
   PromptOptions prompt;
   SamplingOptions sampling;
+  int64_t sample_count = 1;  // --samples: so many texts side by side
+  int64_t beam_count = 0;    // --beams: the likeliest texts by beam search; 0: none
   int64_t max_tokens = 512;  // -n: enough for a page; a model that never ends should not run for an hour
 };
 

@@ -14,7 +14,8 @@ boost::json::array ids(const std::vector<TokenId>& tokens) {
   return array;
 }
 
-boost::json::object settings(const GenerateReport& report) {
+template <typename Report>
+boost::json::object settings(const Report& report) {
   return {{"model", json_text(report.opened.path)},
           {"family", report.opened.model->config().family},
           {"isa", isa_name(report.opened.kernels->isa)},
@@ -49,6 +50,24 @@ std::string generate_json(const GenerateReport& report) {
       {"settings", settings(report)},
   };
   return json_line(object);
+}
+
+std::string continuations_json(const ContinuationsReport& report) {
+  boost::json::array list;
+  for (const Continuation& one : report.continuations.list) {
+    boost::json::object object{
+        {"tokens", ids(one.tokens)}, {"text", one.text}, {"finish_reason", finish_reason_name(one.reason)}};
+    if (one.log_probability.has_value()) object["log_probability"] = *one.log_probability;
+    list.push_back(std::move(object));
+  }
+  return json_line({{"prompt_tokens", report.prompt.tokens.size()},
+                    {"prompt_token_ids", ids(report.prompt.tokens)},
+                    {"continuations", std::move(list)},
+                    {"kv_bytes", report.continuations.kv_bytes},
+                    {"kv_bytes_without_sharing", report.continuations.kv_bytes_apart},
+                    {"peak_rss_bytes", report.peak_rss_bytes},
+                    {"load_ms", static_cast<double>(report.opened.load_ns) / 1e6},
+                    {"settings", settings(report)}});
 }
 
 }  // namespace cairn

@@ -30,6 +30,7 @@ const char* const kGenerateExamples = R"(Examples:
   cairn generate -p "Once upon a time"
   echo "Once upon a time" | cairn generate -p - -n 50 --temp 0
   cairn generate --prompt-tokens 1,403,407 --json
+  cairn generate -p "The cat" --samples 3 -n 40      three texts; their prompt is computed and kept once
 A last line end of standard input or of a file is not part of the prompt. On a terminal the prompt is shown
 before the text. Ctrl-C ends the text; statistics follow, and the exit code is 130.)";
 

@@ -29,6 +29,7 @@ std::vector<TensorTypeCount> count_types(std::span<const Tensor> tensors) {
     count.bytes += tensor.data.size();
   }
   std::vector<TensorTypeCount> counts;
+  counts.reserve(by_type.size());
   for (auto& [type, count] : by_type) counts.push_back(std::move(count));
   std::ranges::sort(counts, [](const auto& a, const auto& b) {
     return a.bytes != b.bytes ? a.bytes > b.bytes : a.name < b.name;

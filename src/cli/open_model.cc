@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <functional>
 
 #include "base/clock.h"
 #include "base/machine.h"
@@ -11,32 +11,36 @@
 #include "cli/console.h"
 #include "cli/demo_model.h"
 #include "cli/table.h"
+#include "engine/memory_plan.h"
+#include "model/model_plan.h"
+#include "model/weight_sizes.h"
 
 namespace cairn {
 namespace {
 
-// Bytes of the file, of all parts of a split one's folder mates, or of a folder's files: what the weights
-// take at least. 0 where that cannot be told; opening will say why.
-uint64_t weight_bytes_at_least(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::is_directory(path, error)) {
-    const auto bytes = std::filesystem::file_size(path, error);
-    return error ? 0 : bytes;
-  }
-  uint64_t sum = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
-    if (entry.path().extension() == ".safetensors") sum += entry.file_size(error);
-  }
-  return error ? 0 : sum;
-}
+using Accept = std::function<Status(const ModelPlan&)>;
 
-Status check_memory(const std::string& path) {
-  const uint64_t needed_bytes = weight_bytes_at_least(path);
+Status refuse_weights(const WeightSizes& sizes, const std::string& path) {
   const uint64_t available_bytes = memory_facts().available_bytes;
-  if (available_bytes == 0 || needed_bytes <= available_bytes) return {};
+  if (available_bytes == 0 || sizes.loaded_bytes() <= available_bytes) return {};
   return resource_exhausted(fmt::format(
       "{} needs at least {} of memory, and {} are free: close other programs, or take a smaller model",
-      printable_path(path), human_bytes(needed_bytes), human_bytes(available_bytes)));
+      printable_path(path), human_bytes(sizes.loaded_bytes()), human_bytes(available_bytes)));
+}
+
+Result<OpenModel> open_if(const std::string& path, const Kernels& kernels, int thread_count, Console& console,
+                          const Accept& accept) {
+  OpenModel opened{.path = path, .kernels = &kernels, .threads = std::make_unique<ThreadPool>(thread_count)};
+  ProgressBar bar(console, "loading");
+  const SteadyClock clock;
+  const uint64_t begin_ns = clock.now_ns();
+  CAIRN_ASSIGN_OR_RETURN(opened.model,
+                         Model::load(path, kernels, *opened.threads,
+                                     {.accept = accept, .progress = [&](uint64_t done, uint64_t total) {
+                                        bar.update(done, total);
+                                      }}));
+  opened.load_ns = clock.now_ns() - begin_ns;
+  return opened;
 }
 
 }  // namespace
@@ -62,35 +66,34 @@ Result<int64_t> chosen_context(const CommonOptions& options, const Config& confi
                                       *options.context, config.context_length));
 }
 
-Result<OpenModel> open_model(const CommonOptions& options, Console& console) {
+Result<OpenModel> open_model(const CommonOptions& options, Console& console, int64_t max_sequences) {
   CAIRN_ASSIGN_OR_RETURN(const Kernels* kernels, chosen_kernels(options));
   CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path(options));
-  return open_model(path, *kernels, chosen_thread_count(options), console);
+  const int thread_count = chosen_thread_count(options);
+  return open_if(path, *kernels, thread_count, console, [&](const ModelPlan& plan) -> Status {
+    MemoryWish wish{.thread_count = thread_count};
+    CAIRN_ASSIGN_OR_RETURN(wish.engine, engine_options(options, plan.config));
+    wish.engine.max_sequences = max_sequences;
+    if (!wish.engine.available_bytes.has_value()) return {};
+    return refuse_unless_fits({plan.config, weight_sizes(plan)}, wish, *wish.engine.available_bytes);
+  });
 }
 
 Result<OpenModel> open_model(const std::string& path, const Kernels& kernels, int thread_count,
                              Console& console) {
-  CAIRN_RETURN_IF_ERROR(check_memory(path));
-  OpenModel opened{.path = path, .kernels = &kernels, .threads = std::make_unique<ThreadPool>(thread_count)};
-  ProgressBar bar(console, "loading");
-  const SteadyClock clock;
-  const uint64_t begin_ns = clock.now_ns();
-  CAIRN_ASSIGN_OR_RETURN(
-      opened.model,
-      Model::load(path, kernels, *opened.threads,
-                  {.progress = [&](uint64_t done, uint64_t total) { bar.update(done, total); }}));
-  opened.load_ns = clock.now_ns() - begin_ns;
-  return opened;
+  return open_if(path, kernels, thread_count, console,
+                 [&](const ModelPlan& plan) { return refuse_weights(weight_sizes(plan), path); });
 }
 
-Result<EngineOptions> engine_options(const CommonOptions& options, const Model& model) {
-  CAIRN_ASSIGN_OR_RETURN(const int64_t context, chosen_context(options, model.config()));
+Result<EngineOptions> engine_options(const CommonOptions& options, const Config& config) {
+  CAIRN_ASSIGN_OR_RETURN(const int64_t context, chosen_context(options, config));
   const uint64_t available_bytes = memory_facts().available_bytes;
   EngineOptions engine{.holding = options.kv_holding,
                        .sharing = options.sharing,
                        .kv_plan = options.kv_plan.value_or(KvPlan()),
                        .context = context,
-                       .prefill_chunk = options.prefill_chunk};
+                       .prefill_chunk = options.prefill_chunk,
+                       .pool_bytes = options.kv_memory_bytes};
   if (available_bytes > 0) engine.available_bytes = available_bytes;
   return engine;
 }

@@ -34,16 +34,18 @@ struct OpenModel {
   uint64_t load_ns = 0;
 };
 
-// Loads the model for the given kernels and a new pool of threads, with a progress bar. kResourceExhausted
-// where the weights would not fit into memory that is free, before anything is loaded.
-Result<OpenModel> open_model(const CommonOptions& options, Console& console);
-// The same with kernels and a number of threads of the caller's choice (verify and bench compare several).
+// Loads the model for the given kernels and a new pool of threads, with a progress bar. kResourceExhausted,
+// before anything is loaded, where the model and an engine for `max_sequences` sequences would not fit into
+// the memory that is free: says what takes how much, and three ways out.
+Result<OpenModel> open_model(const CommonOptions& options, Console& console, int64_t max_sequences = 1);
+// The same with kernels and a number of threads of the caller's choice (verify and bench compare several),
+// for the weights alone.
 Result<OpenModel> open_model(const std::string& path, const Kernels& kernels, int thread_count,
                              Console& console);
 
 // The options of an engine for one sequence as the command line asks for it, with what is free now as the
 // limit for the cache.
-Result<EngineOptions> engine_options(const CommonOptions& options, const Model& model);
+Result<EngineOptions> engine_options(const CommonOptions& options, const Config& config);
 
 // One line of what was chosen, for standard error: model, instruction set, threads, context, cache.
 [[nodiscard]] std::string describe_choices(const OpenModel& opened, const EngineOptions& options,

@@ -5,6 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <charconv>
 
+#include "cli/byte_count.h"
 #include "cli/kv_plan_option.h"
 #include "cli/token_list.h"
 
@@ -81,8 +82,8 @@ void add_kv_plan_option(CLI::App& app, std::optional<KvPlan>& plan) {
 }
 
 void add_prefill_chunk_option(CLI::App& app, int64_t& rows) {
-  take_count(
-      app.add_option("--prefill-chunk", rows, "Prompt positions that are run at once (default: 512)"), 1);
+  take_count(app.add_option("--prefill-chunk", rows, "Prompt positions that are run at once (default: 512)"),
+             1);
 }
 
 void add_tensor_type_option(CLI::App& app, const std::string& name, std::function<void(TensorType)> take,
@@ -116,6 +117,13 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       "How keys and values are held: none, growing, contiguous, paged (default: paged)")
       ->type_name("NAME");
   add_kv_plan_option(app, common.kv_plan);
+  add_parsed(
+      app, "--kv-memory",
+      [&common](const std::string& text) {
+        common.kv_memory_bytes = value_or_throw("--kv-memory", parse_byte_count(text));
+      },
+      "Memory for blocks: 2GiB, 512MiB, ... (default: what the context needs, if that much is free)")
+      ->type_name("SIZE");
   app.add_flag_callback(
       "--no-sharing", [&common] { common.sharing = KvSharing::kNone; },
       "Do not look for what the cache has already of a prompt");

@@ -26,7 +26,8 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
-std::string with_nearest(std::string message, std::string_view word, std::span<const std::string> names) {
+std::string with_nearest(const std::string& message, std::string_view word,
+                         std::span<const std::string> names) {
   const auto nearest = nearest_name(word, names);
   return nearest.has_value() ? message + "; did you mean " + *nearest + "?" : message;
 }
@@ -68,18 +69,22 @@ Result<Command> parse_with(const std::string& name, const std::string& what, con
 }
 
 Result<Command> parse_generate(Arguments arguments) {
-  return parse_with<GenerateOptions>("cairn generate", "Writes on from a prompt.", kGenerateExamples,
-                                     arguments, [](CLI::App& app, GenerateOptions& options) {
-                                       add_text_options(app, options.prompt);
-                                       add_token_list_option(app, "--prompt-tokens", options.prompt.tokens,
-                                                             "The prompt as token ids: 1,2,3");
-                                       take_count(app.add_option("-n,--max-tokens", options.max_tokens,
-                                                                 "Tokens to write at most (default: 512)"),
-                                                  0);
-                                       add_common_options(app, options.common);
-                                       add_json_option(app, options.common.output_form);
-                                       add_sampling_options(app, options.sampling);
-                                     });
+  return parse_with<GenerateOptions>(
+      "cairn generate", "Writes on from a prompt.", kGenerateExamples, arguments,
+      [](CLI::App& app, GenerateOptions& options) {
+        add_text_options(app, options.prompt);
+        add_token_list_option(app, "--prompt-tokens", options.prompt.tokens,
+                              "The prompt as token ids: 1,2,3");
+        take_count(
+            app.add_option("-n,--max-tokens", options.max_tokens, "Tokens to write at most (default: 512)"),
+            0);
+        take_count(
+            app.add_option("--samples", options.sample_count, "Texts to write side by side (default: 1)"), 1);
+        take_count(app.add_option("--beams", options.beam_count, "Find this many of the likeliest texts"), 1);
+        add_common_options(app, options.common);
+        add_json_option(app, options.common.output_form);
+        add_sampling_options(app, options.sampling);
+      });
 }
 
 Result<Command> parse_chat(Arguments arguments) {
@@ -183,20 +188,23 @@ Result<Command> parse_bench(Arguments arguments) {
       "cairn bench", "Measures this machine, and the engine on it.", kBenchExamples, arguments,
       [](CLI::App& app, BenchOptions& options) {
         const std::map<std::string, BenchSubject> subjects{
-            {"all", BenchSubject::kAll},     {"cache", BenchSubject::kCache},   {"speed", BenchSubject::kSpeed},
-            {"depth", BenchSubject::kDepth}, {"shared", BenchSubject::kShared}, {"codecs", BenchSubject::kCodecs}};
+            {"all", BenchSubject::kAll},       {"cache", BenchSubject::kCache},
+            {"speed", BenchSubject::kSpeed},   {"depth", BenchSubject::kDepth},
+            {"shared", BenchSubject::kShared}, {"codecs", BenchSubject::kCodecs}};
         app.add_option_function<std::string>(
             "WHAT",
             [subjects, &options](const std::string& name) {
               const auto found = subjects.find(name);
               if (found == subjects.end()) {
-                throw CLI::ValidationError("cairn bench",
-                                           "there is no bench '" + name + "': choose cache, speed, depth, shared, codecs or all");
+                throw CLI::ValidationError(
+                    "cairn bench",
+                    "there is no bench '" + name + "': choose cache, speed, depth, shared, codecs or all");
               }
               options.subject = found->second;
             },
             "cache, speed, depth, shared, codecs or all (default: all)");
-        app.add_option("-f,--file", options.text_file, "A text for codecs to be compared on")->type_name("FILE");
+        app.add_option("-f,--file", options.text_file, "A text for codecs to be compared on")
+            ->type_name("FILE");
         add_common_options(app, options.common);
         add_json_option(app, options.common.output_form);
         app.add_flag_callback(

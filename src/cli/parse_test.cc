@@ -148,6 +148,38 @@ TEST(Parse, ReadsTheOtherCommands) {
   EXPECT_EQ(synth.path, "out.gguf");
 }
 
+TEST(Parse, ReadsPlans) {
+  const auto plain = parsed<PlanOptions>({"plan"});
+  EXPECT_EQ(plain.sequences, 1);
+  EXPECT_EQ(plain.prefill_chunk, 512);
+  EXPECT_EQ(plain.context, std::nullopt);
+  const auto options = parsed<PlanOptions>(
+      {"plan", "--preset",        "llama3-8b", "--context", "4096",       "--sequences", "8",
+       "--kv", "k=int8,v=int4",   "--weights", "q4_k",      "--kv-heads", "4",           "--shared-prefix",
+       "2048", "--prefill-chunk", "256",       "-t",        "3",          "--json"});
+  EXPECT_EQ(options.preset, "llama3-8b");
+  EXPECT_EQ(options.context, 4096);
+  EXPECT_EQ(options.sequences, 8);
+  EXPECT_EQ(options.kv_plan->text(), "k=int8,v=int4");
+  EXPECT_EQ(options.weights_type, TensorType::kQ4_K);
+  EXPECT_EQ(options.kv_head_count, 4);
+  EXPECT_EQ(options.shared_prefix, 2048);
+  EXPECT_EQ(options.prefill_chunk, 256);
+  EXPECT_EQ(options.thread_count, 3);
+  EXPECT_EQ(options.output_form, OutputForm::kJson);
+  EXPECT_EQ(parsed<PlanOptions>({"plan", "--config", "c.json"}).config_path, "c.json");
+
+  EXPECT_SAYS(refusal({"plan", "--preset", "llama3-8"}), "did you mean llama3-8b?");
+  EXPECT_SAYS(refusal({"plan", "--preset", "bert"}), "gpt3");
+  EXPECT_SAYS(refusal({"plan", "--weights", "q9"}), "q8_0");
+  EXPECT_SAYS(refusal({"plan", "--kv", "int5"}), "column 1: \"int5\" is not a format");
+  EXPECT_SAYS(refusal({"plan", "--context", "0"}), "--context");
+  EXPECT_SAYS(refusal({"plan", "--sequences", "0"}), "--sequences");
+  EXPECT_SAYS(refusal({"plan", "--sequences", "99999999999"}), "--sequences");
+  EXPECT_SAYS(refusal({"plan", "--sequenses", "2"}), "did you mean --sequences?");
+  EXPECT_SAYS(refusal({"plan", "-m", "a", "--preset", "gpt2"}), "--preset");
+}
+
 TEST(Parse, RefusesUnknownNamesAndTellsTheNearest) {
   EXPECT_SAYS(refusal({"generate", "--tmep", "0", "-p", "x"}), "did you mean --temp?");
   EXPECT_SAYS(refusal({"generate", "--ctx=5", "-p", "x"}), "'--ctx=5'");

@@ -71,12 +71,11 @@ std::string plan_json(const PlanReport& report) {
   object["open_bytes"] = plan.open_bytes;
   object["step_bytes"] = plan.step_bytes;
   object["sampling_bytes"] = plan.sampling_bytes;
-  object["embedding_bytes"] = plan.embedding_bytes;
   object["tokenizer_bytes"] = plan.tokenizer_bytes;
   object["program_bytes"] = plan.program_bytes;
   object["loading_bytes"] = plan.loading_bytes;
   object["total_bytes"] = plan.total_bytes();
-  boost::json::array estimates{"embedding_bytes", "tokenizer_bytes", "program_bytes"};
+  boost::json::array estimates{"tokenizer_bytes", "program_bytes"};
   if (!report.model.weights_are_exact) estimates.emplace_back("weights_bytes");
   object["estimates"] = std::move(estimates);
   if (report.wish.shared_prefix > 0) {

@@ -56,7 +56,6 @@ std::string parts_text(const PlanReport& report) {
   row("open rows", plan.open_bytes, "exact: of blocks that are not sealed yet");
   row("work buffers", plan.step_bytes, "exact: of one step");
   row("sampling", plan.sampling_bytes, "exact: logits and the sampler's tables");
-  row("embedding rows", plan.embedding_bytes, "estimate: pages of the file in use");
   row("tokenizer", plan.tokenizer_bytes, "estimate");
   row("program", plan.program_bytes, "estimate: code and libraries");
   row("total", plan.total_bytes(), "the peak of the process");

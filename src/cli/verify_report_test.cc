@@ -8,8 +8,12 @@ namespace cairn {
 namespace {
 
 LawRow row_of(const std::string& what, const char* plan, LawOutcome outcome) {
-  LawRow row{
-      .law = 2, .what = what, .kv_plan = *KvPlan::parse(plan), .outcome = outcome, .position_count = 3, .logit_count = 1500};
+  LawRow row{.law = 2,
+             .what = what,
+             .kv_plan = *KvPlan::parse(plan),
+             .outcome = outcome,
+             .position_count = 3,
+             .logit_count = 1500};
   if (outcome == LawOutcome::kDifferent) row.difference = LogitDifference{0, 12, 5, 1.25F, 1.5F};
   if (outcome == LawOutcome::kNotApplicable) row.remark = "too short";
   return row;
@@ -25,9 +29,9 @@ std::vector<VerifiedModel> sound_models() {
 
 TEST(VerifyReport, RowTypesThatAgreeShareALine) {
   EXPECT_EQ(ways_table(sound_models()),
-            "isa     law  what was varied  row types  positions  logits  result\n"
-            "scalar    2  prefill chunk 7  f16 f32            6   3,000  equal\n"
-            "scalar    2  preempted        f16                3   1,500  not applicable: too short\n");
+            "isa     law  what was varied  KV plans  positions  logits  result\n"
+            "scalar    2  prefill chunk 7  f16 f32           6   3,000  equal\n"
+            "scalar    2  preempted        f16               3   1,500  not applicable: too short\n");
   EXPECT_EQ(verdict(count_rows(sound_models())),
             "Every logit is the same to the bit: 3,000 were compared in 2 rows.");
 }
@@ -35,13 +39,12 @@ TEST(VerifyReport, RowTypesThatAgreeShareALine) {
 TEST(VerifyReport, ADifferenceHasALineOfItsOwnAndAPlace) {
   auto models = sound_models();
   models[0].rows[1] = row_of("prefill chunk 7", "f32", LawOutcome::kDifferent);
-  EXPECT_EQ(
-      ways_table(models),
-      "isa     law  what was varied  row types  positions  logits  result\n"
-      "scalar    2  prefill chunk 7  f16                3   1,500  equal\n"
-      "scalar    2  prefill chunk 7  f32                3   1,500  DIFFERS at position 12, token 5: 1.5 "
-      "instead of 1.25\n"
-      "scalar    2  preempted        f16                3   1,500  not applicable: too short\n");
+  EXPECT_EQ(ways_table(models),
+            "isa     law  what was varied  KV plans  positions  logits  result\n"
+            "scalar    2  prefill chunk 7  f16               3   1,500  equal\n"
+            "scalar    2  prefill chunk 7  f32               3   1,500  DIFFERS at position 12, token 5: 1.5 "
+            "instead of 1.25\n"
+            "scalar    2  preempted        f16               3   1,500  not applicable: too short\n");
   EXPECT_EQ(verdict(count_rows(models)),
             "1 of 2 rows are not as they must be: the logits depend on how they are computed.");
 }

@@ -23,6 +23,7 @@ std::vector<TokenScore> likeliest(std::span<const float> logits, size_t count) {
   for (const float logit : logits) sum += exact::exp(static_cast<double>(logit) - peak);
   const double log_sum = exact::log(sum);
   std::vector<TokenScore> scores;
+  scores.reserve(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) {
     scores.push_back({static_cast<TokenId>(i), static_cast<double>(logits[i]) - peak - log_sum});
   }
@@ -43,8 +44,9 @@ std::vector<TokenScore> likeliest(std::span<const float> logits, size_t count) {
 Result<BeamSearch> BeamSearch::start(Engine& engine, const Tokenizer& tokenizer, std::vector<TokenId> prompt,
                                      const BeamOptions& options) {
   if (options.width < 1 || options.width > engine.cache().max_sequences()) {
-    return invalid_argument(fmt::format("{} beams are not possible: the engine runs 1 to {} sequences at once",
-                                        options.width, engine.cache().max_sequences()));
+    return invalid_argument(
+        fmt::format("{} beams are not possible: the engine runs 1 to {} sequences at once", options.width,
+                    engine.cache().max_sequences()));
   }
   if (options.max_tokens < 1) return invalid_argument("a beam search needs at least 1 token to choose");
   const auto room = engine.context() - static_cast<int64_t>(prompt.size());
@@ -131,8 +133,9 @@ Result<bool> BeamSearch::step() {
   return true;
 }
 
-// The first continuation of a hypothesis is the hypothesis itself, each other one a fork of it. Those without one end
-// first: their places are needed. Forks come before the hypotheses go on: they begin where those stand.
+// The first continuation of a hypothesis is the hypothesis itself, each other one a fork of it. Those without
+// one end first: their places are needed. Forks come before the hypotheses go on: they begin where those
+// stand.
 Status BeamSearch::go_on(const std::vector<Candidate>& chosen) {
   for (size_t h = 0; h < live_.size(); ++h) {
     if (std::ranges::count(chosen, h, &Candidate::hypothesis) == 0) engine_->cancel(live_[h]->id);
@@ -147,8 +150,7 @@ Status BeamSearch::go_on(const std::vector<Candidate>& chosen) {
     }
     next[i] = std::make_unique<Hypothesis>();
     next[i]->tokens = parent.tokens;
-    CAIRN_ASSIGN_OR_RETURN(next[i]->id,
-                           engine_->fork(parent.id, request_for(*next[i], {chosen[i].token})));
+    CAIRN_ASSIGN_OR_RETURN(next[i]->id, engine_->fork(parent.id, request_for(*next[i], {chosen[i].token})));
   }
   for (size_t i = 0; i < chosen.size(); ++i) {
     if (next[i] == nullptr) {

@@ -1,9 +1,10 @@
 // BeamSearch: the most likely continuations of a prompt, by keeping the `width` best hypotheses at each token
 // (Graves 2012; length penalty as in Wu et al. 2016, without its constant: log p / length^alpha).
 //
-// Hypotheses are requests whose tokens we pick; where one goes on in several ways it is forked, so that all share
-// their common rows. Always true: the same logits give the same result; ties go to the earlier hypothesis and the
-// lower token. One thread at a time; the engine must outlive it, and be able to run `width` sequences at once.
+// Hypotheses are requests whose tokens we pick; where one goes on in several ways it is forked, so that all
+// share their common rows. Always true: the same logits give the same result; ties go to the earlier
+// hypothesis and the lower token. One thread at a time; the engine must outlive it, and be able to run
+// `width` sequences at once.
 #pragma once
 
 #include <cstdint>

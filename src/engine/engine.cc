@@ -64,6 +64,17 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
 
 Engine::~Engine() = default;
 
+// Without a cache all rows run in one step, those whose logits are wanted too.
+Status Engine::check_scored(const Request& request, int64_t token_count) const {
+  if (request.logits_wanted == LogitsWanted::kSampled || cache_->keeps_rows() ||
+      token_count <= options_.score_chunk) {
+    return {};
+  }
+  return invalid_argument(fmt::format(
+      "without a cache a text is scored in one step: {} tokens are more than the score chunk of {}",
+      token_count, options_.score_chunk));
+}
+
 Status Engine::check(const Request& request) const {
   const auto prompt_count = static_cast<int64_t>(request.prompt.size());
   const int64_t vocab_size = pass_->vocab_size();
@@ -78,12 +89,7 @@ Status Engine::check(const Request& request) const {
         "the prompt has {} tokens, but the cache's memory holds {}: shorten it, or give the cache more",
         prompt_count, cache_->max_length()));
   }
-  if (request.logits_wanted == LogitsWanted::kEveryPosition && !cache_->keeps_rows() &&
-      prompt_count > options_.score_chunk) {
-    return invalid_argument(fmt::format(
-        "without a cache a text is scored in one step: {} tokens are more than the score chunk of {}",
-        prompt_count, options_.score_chunk));
-  }
+  CAIRN_RETURN_IF_ERROR(check_scored(request, prompt_count));
   if (request.max_tokens.has_value() && *request.max_tokens < 0) {
     return invalid_argument(fmt::format("max tokens is {}: it must be at least 0", *request.max_tokens));
   }
@@ -168,6 +174,7 @@ Status Engine::extend(RequestId id, std::span<const TokenId> tokens) {
   if (tokens.empty()) return invalid_argument("no tokens are given to go on with");
   CAIRN_RETURN_IF_ERROR(check_tokens("token", tokens, pass_->vocab_size()));
   const auto count = static_cast<int64_t>(tokens.size());
+  CAIRN_RETURN_IF_ERROR(check_scored(sequence->request, count));
   if (sequence->stats.generated_tokens + count > sequence->max_tokens) {
     return invalid_argument(fmt::format("{} more tokens are too many: the request may have {} in all", count,
                                         sequence->max_tokens));
@@ -184,8 +191,8 @@ Status Engine::roll_back(RequestId id, int64_t length) {
   if (sequence == nullptr) return not_found("no such request waits for tokens");
   const auto count = static_cast<int64_t>(sequence->tokens.size());
   if (length < sequence->prompt_count || length >= count) {
-    return invalid_argument(fmt::format("a request of {} tokens, {} of them its prompt, cannot go back to {}", count,
-                                        sequence->prompt_count, length));
+    return invalid_argument(fmt::format("a request of {} tokens, {} of them its prompt, cannot go back to {}",
+                                        count, sequence->prompt_count, length));
   }
   sequence->tokens.resize(static_cast<size_t>(length));
   sequence->stats.generated_tokens = length - sequence->prompt_count;
@@ -196,7 +203,8 @@ Status Engine::roll_back(RequestId id, int64_t length) {
 }
 
 bool Engine::waits() const {
-  return std::ranges::all_of(live_, [](const auto& sequence) { return sequence->waits && !sequence->cancelled; });
+  return std::ranges::all_of(live_,
+                             [](const auto& sequence) { return sequence->waits && !sequence->cancelled; });
 }
 
 Sequence* Engine::find_sequence(RequestId id) const {
@@ -245,6 +253,8 @@ Session* Engine::find_session(std::optional<SessionId> id) {
 // are what the first token is picked from.
 void Engine::continue_session(Session& session, Sequence& sequence) {
   session.busy = true;
+  if (session.salt != sequence.request.salt) session.kv = {};  // another tenant's
+  session.salt = sequence.request.salt;
   if (!session.kv) return;
   const std::span<const TokenId> prompt = sequence.request.prompt;
   const std::span<const TokenId> again = prompt.first(prompt.size() - 1);

@@ -60,6 +60,10 @@ class Engine {
     std::vector<int64_t> layer_windows;  // as LayerConfig::window, for each layer; for the statistics
     Tokenizer tokenizer;                 // for text and the model's end tokens
   };
+  // The parts that create() makes of a model; kInvalidArgument: the context. Its pass can do what these
+  // options ask.
+  static Result<Parts> parts_of(std::shared_ptr<const Model> model, ThreadPool& threads,
+                                const EngineOptions& options);
   // kInvalidArgument: an option that no engine can have (what the cache refuses, KvCache says).
   static Status check_options(const EngineOptions& options);
   // The rows and logit rows in a step that a pass must be able to do for these options.
@@ -77,15 +81,17 @@ class Engine {
   // Takes the request, or says what is wrong with it (kInvalidArgument: empty prompt, prompt longer than the
   // context, token outside the vocabulary, a parameter; kNotFound: the session). Nothing runs before step().
   Result<RequestId> submit(Request request);
-  // A request that goes on from all that the live request `parent` has so far, prompt and generated tokens, and
-  // shares its rows; `request.prompt` is what comes behind them (it may be empty), the session must be. Parallel
-  // samples and beams begin so. Errors: as submit; kNotFound: the parent.
+  // A request that goes on from all that the live request `parent` has so far, prompt and generated tokens,
+  // and shares its rows; `request.prompt` is what comes behind them (it may be empty), the session must be.
+  // Parallel samples and beams begin so. Errors: as submit; kNotFound: the parent.
   Result<RequestId> fork(RequestId parent, Request request);
-  // Of a request with Picks::kByCaller that waits: these are its next tokens. Errors: kNotFound (no such request, or
-  // it does not wait), kInvalidArgument (no tokens, one outside the vocabulary, more than the context holds).
+  // Of a request with Picks::kByCaller that waits: these are its next tokens. Errors: kNotFound (no such
+  // request, or it does not wait), kInvalidArgument (no tokens, one outside the vocabulary, more than the
+  // context holds).
   Status extend(RequestId id, std::span<const TokenId> tokens);
-  // Likewise: its tokens end before `length` (1 <= length < what it has): what was tried is taken back, and the
-  // logits after its last token are told again.
+  // Likewise: its tokens end before `length` (1 <= length < what it has): what was tried is taken back, and
+  // the Likewise: its tokens end before `length` (at least its prompt, less than it has): what was tried is
+  // taken back, and the logits after its last token are told again.
   Status roll_back(RequestId id, int64_t length);
 
   // One step: schedule, run, settle. Does nothing where idle().
@@ -119,6 +125,7 @@ class Engine {
                                                   std::unique_ptr<KvCache> cache);
 
   [[nodiscard]] Status check(const Request& request) const;
+  [[nodiscard]] Status check_scored(const Request& request, int64_t token_count) const;
   Result<RequestId> start(Request request, std::vector<TokenId> tokens);
   [[nodiscard]] Sequence* find_sequence(RequestId id) const;
   [[nodiscard]] Sequence* find_waiting(RequestId id) const;
@@ -135,6 +142,7 @@ class Engine {
 
   [[nodiscard]] bool waits_for_prefix(size_t index) const;
   bool begin_rows(size_t index);
+  [[nodiscard]] Sequence* place_to_take(size_t index) const;
   void take_back(Sequence& sequence);
   [[nodiscard]] SequenceNeed need_of(const Sequence& sequence) const;
   [[nodiscard]] int64_t logit_row_count(const Sequence& sequence, int64_t row_count) const;

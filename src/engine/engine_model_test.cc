@@ -38,6 +38,8 @@ std::vector<TokenId> tokens_of(const boost::json::value& json) {
   return boost::json::value_to<std::vector<TokenId>>(json);
 }
 
+KvPlan plan_of(const std::string& text) { return KvPlan::parse(text).value(); }
+
 std::unique_ptr<Engine> make_engine(std::shared_ptr<const Model> model, ThreadPool& threads,
                                     const EngineOptions& options) {
   auto engine = Engine::create(std::move(model), threads, options);
@@ -59,7 +61,7 @@ TEST(Stories260K, GreedyTokensAndLogitsAreGolden) {
     for (const KvHolding holding : {KvHolding::kPaged, KvHolding::kNone}) {
       if (holding == KvHolding::kNone && name != "p1") continue;  // slow, and equal by other tests
       auto engine = make_engine(
-          model, threads, {.holding = holding, .kv_type = KvType::kF32, .context = 512, .score_chunk = 64});
+          model, threads, {.holding = holding, .kv_plan = plan_of("f32"), .context = 512, .score_chunk = 64});
       Heard heard;
       Request request{.prompt = prompt,
                       .max_tokens = static_cast<int64_t>(expected.size()),
@@ -117,6 +119,14 @@ std::shared_ptr<const Model> load_stories(Isa isa) {
   return load("stories260K/stories260K.gguf", isa, threads);
 }
 
+uint64_t block_bytes_of(const Model& model) {
+  const Config& config = model.config();
+  return KvGeometry::make({.layer_count = config.layer_count,
+                           .kv_head_count = config.kv_head_count,
+                           .head_dim = config.head_dim})
+      ->block_bytes();
+}
+
 class EveryIsa : public ::testing::TestWithParam<Isa> {};
 INSTANTIATE_TEST_SUITE_P(Isas, EveryIsa, ::testing::ValuesIn(available_isas()),
                          [](const auto& param) { return std::string(isa_name(param.param)); });
@@ -130,15 +140,16 @@ TEST_P(EveryIsa, AllHoldingsGiveTheBitsOfNone) {
   const std::vector<std::pair<KvHolding, int64_t>> cases = {
       {KvHolding::kGrowing, 64}, {KvHolding::kContiguous, 7}, {KvHolding::kPaged, 512},
       {KvHolding::kPaged, 64},   {KvHolding::kPaged, 7},      {KvHolding::kPaged, 1}};
-  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kBF16}) {
-    const EngineOptions none{.holding = KvHolding::kNone, .kv_type = type, .context = 512};
+  for (const std::string plan :
+       {"f32", "f16", "bf16", "fp8", "int8", "int4", "k=int8:channel,v=int8:channel"}) {
+    const EngineOptions none{.holding = KvHolding::kNone, .kv_plan = plan_of(plan), .context = 512};
     const auto truth = logits_of(model, 1, none, {prompt}, kCount);
     for (const auto& [holding, chunk] : cases) {
       const EngineOptions options{
-          .holding = holding, .kv_type = type, .context = 512, .prefill_chunk = chunk};
+          .holding = holding, .kv_plan = plan_of(plan), .context = 512, .prefill_chunk = chunk};
       const int thread_count = chunk == 64 ? 2 : 1;
       EXPECT_EQ(logits_of(model, thread_count, options, {prompt}, kCount), truth)
-          << kv_holding_name(holding) << ", " << kv_type_name(type) << ", chunk " << chunk;
+          << kv_holding_name(holding) << ", " << plan << ", chunk " << chunk;
     }
   }
 }
@@ -158,8 +169,8 @@ TEST_P(EveryIsa, CompanyAndPreemptionChangeNoBit) {
   }
   EngineOptions crowd{.context = 256, .max_sequences = 8, .prefill_chunk = 50};
   EXPECT_EQ(logits_of(model, 2, crowd, prompts, count), alone);
-  // f16 rows: two or three of the eight fit into 12 blocks at once.
-  crowd.pool_bytes = (is_slow ? 3 : 12) * uint64_t{kBlockSize} * 2 * 5 * 4 * 8 * 2;
+  // Two or three of the eight fit into 12 blocks at once.
+  crowd.pool_bytes = (is_slow ? 3 : 12) * block_bytes_of(*model);
   EXPECT_EQ(logits_of(model, 1, crowd, prompts, count), alone);
   crowd.holding = KvHolding::kNone;
   EXPECT_EQ(logits_of(model, 1, crowd, prompts, count), alone);
@@ -197,13 +208,13 @@ TEST(Families, AllHoldingsGiveTheBitsOfNone) {
     ASSERT_NE(model, nullptr);
     const int64_t context = std::min<int64_t>(model->config().context_length, 128);
     const auto prompt = prompt_for(*model, 5, context / 2);
-    for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kBF16}) {
-      const auto truth = logits_of(
-          model, 1, {.holding = KvHolding::kNone, .kv_type = type, .context = context}, {prompt}, 6);
+    for (const std::string plan : {"f32", "f16", "int8", "int4", "layers 0: f16; rest: int3"}) {
+      const EngineOptions none{.holding = KvHolding::kNone, .kv_plan = plan_of(plan), .context = context};
+      const auto truth = logits_of(model, 1, none, {prompt}, 6);
       for (const KvHolding holding : {KvHolding::kContiguous, KvHolding::kPaged}) {
         const EngineOptions options{
-            .holding = holding, .kv_type = type, .context = context, .prefill_chunk = 7};
-        EXPECT_EQ(logits_of(model, 1, options, {prompt}, 6), truth) << folder.path();
+            .holding = holding, .kv_plan = plan_of(plan), .context = context, .prefill_chunk = 7};
+        EXPECT_EQ(logits_of(model, 1, options, {prompt}, 6), truth) << folder.path() << ", " << plan;
       }
     }
   }

@@ -7,27 +7,40 @@
 #include "model/model.h"
 
 namespace cairn {
+namespace {
+
+Status check_context(const Config& config, const EngineOptions& options) {
+  if (options.context >= 1 && options.context <= config.context_length) return {};
+  return invalid_argument(
+      fmt::format("a context of {} positions is not possible: this model was made for 1 to {}",
+                  options.context, config.context_length));
+}
+
+}  // namespace
+
+Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, ThreadPool& threads,
+                                       const EngineOptions& options) {
+  const Config& config = model->config();
+  CAIRN_RETURN_IF_ERROR(check_context(config, options));
+  std::vector<int64_t> layer_windows;
+  layer_windows.reserve(config.layers.size());
+  for (const LayerConfig& layer : config.layers) layer_windows.push_back(layer.window);
+  Tokenizer tokenizer = model->tokenizer();
+  const KvShape shape = kv_shape_of(config, options.kv_plan);
+  auto pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options));
+  return Parts{.pass = std::move(pass),
+               .kv_shape = shape,
+               .layer_windows = std::move(layer_windows),
+               .tokenizer = std::move(tokenizer)};
+}
 
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, ThreadPool& threads,
                                                const EngineOptions& options) {
-  const Config& config = model->config();
-  if (options.context < 1 || options.context > config.context_length) {
-    return invalid_argument(
-        fmt::format("a context of {} positions is not possible: this model was made for 1 to {}",
-                    options.context, config.context_length));
-  }
-  std::vector<int64_t> layer_windows;
-  for (const LayerConfig& layer : config.layers) layer_windows.push_back(layer.window);
-  const KvShape shape = kv_shape_of(config, options.kv_plan);
+  CAIRN_RETURN_IF_ERROR(check_context(model->config(), options));
   // First the cache: it checks the options, and says best what there is no memory for.
-  CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(shape, options));
-  Tokenizer tokenizer = model->tokenizer();
-  auto pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options));
-  return assemble({.pass = std::move(pass),
-                   .kv_shape = shape,
-                   .layer_windows = std::move(layer_windows),
-                   .tokenizer = std::move(tokenizer)},
-                  options, std::move(cache));
+  CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(kv_shape_of(model->config(), options.kv_plan), options));
+  CAIRN_ASSIGN_OR_RETURN(Parts parts, parts_of(std::move(model), threads, options));
+  return assemble(std::move(parts), options, std::move(cache));
 }
 
 }  // namespace cairn

@@ -76,14 +76,25 @@ bool Engine::waits_for_prefix(size_t index) const {
     if (earlier.finished || earlier.waits || earlier.request.salt != sequence.request.salt) continue;
     const auto differs = std::ranges::mismatch(sequence.tokens, earlier.tokens);
     const int64_t common = differs.in1 - sequence.tokens.begin();
-    const int64_t findable = std::min<int64_t>(common, std::ssize(sequence.tokens) - 1) / kBlockSize * kBlockSize;
+    const int64_t findable =
+        std::min<int64_t>(common, std::ssize(sequence.tokens) - 1) / kBlockSize * kBlockSize;
     const int64_t held = earlier.kv ? cache_->length(earlier.kv) : 0;
     if (held < findable) return true;
   }
   return false;
 }
 
-// A place in the cache, with what it holds already of the sequence's beginning. A later sequence gives its place up.
+// Whose place this sequence may have: the last one's that came later, else one's that only waits for its
+// caller.
+Sequence* Engine::place_to_take(size_t index) const {
+  for (size_t i = live_.size(); i-- > 0;) {
+    const bool may_lose_it = i > index || live_[i]->waits;
+    if (i != index && live_[i]->kv && may_lose_it) return live_[i].get();
+  }
+  return nullptr;
+}
+
+// A place in the cache, with what it holds already of the sequence's beginning.
 bool Engine::begin_rows(size_t index) {
   Sequence& sequence = *live_[index];
   std::span<const TokenId> findable = sequence.tokens;
@@ -95,10 +106,9 @@ bool Engine::begin_rows(size_t index) {
     sequence.kv = cache_->match(findable, sequence.request.salt);
     if (sequence.kv) break;
     if (drop_an_idle_session()) continue;
-    size_t later = live_.size() - 1;
-    while (later > index && !live_[later]->kv) --later;
-    if (later == index) return false;
-    take_back(*live_[later]);
+    Sequence* loser = place_to_take(index);
+    if (loser == nullptr) return false;
+    take_back(*loser);
   }
   const int64_t held = cache_->length(sequence.kv);
   if (sequence.stats.preemptions == 0) sequence.stats.reused_tokens = held;
@@ -194,8 +204,9 @@ int64_t Engine::settle_rows(Sequence& sequence, int64_t row_count, int64_t first
   const int64_t first = cache_->length(sequence.kv);
   const int64_t end = first + row_count;
   const int64_t logit_count = logit_row_count(sequence, row_count);
-  cache_->commit(sequence.kv, std::span(sequence.tokens)
-                                  .subspan(static_cast<size_t>(first), static_cast<size_t>(row_count)));
+  cache_->commit(
+      sequence.kv,
+      std::span(sequence.tokens).subspan(static_cast<size_t>(first), static_cast<size_t>(row_count)));
   count_rows(sequence, first, row_count);
   if (sequence.cancelled) return logit_count;
 

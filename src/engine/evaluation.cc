@@ -31,12 +31,12 @@ Status score(const std::shared_ptr<const Model>& model, ThreadPool& threads, con
              std::span<const TokenId> piece, const LogitSink& sink) {
   CAIRN_ASSIGN_OR_RETURN(
       const auto engine,
-      Engine::create(model, threads,
-                     {.kv_plan = plan, .context = std::ssize(piece), .prefill_chunk = 256, .score_chunk = 256}));
+      Engine::create(
+          model, threads,
+          {.kv_plan = plan, .context = std::ssize(piece), .prefill_chunk = 256, .score_chunk = 256}));
   Status status;
-  Request request{.prompt = {piece.begin(), piece.end()},
-                  .max_tokens = 0,
-                  .logits_wanted = LogitsWanted::kEveryPosition};
+  Request request{
+      .prompt = {piece.begin(), piece.end()}, .max_tokens = 0, .logits_wanted = LogitsWanted::kEveryPosition};
   request.on_logits = sink;
   request.on_finish = [&](const RequestResult& result) { status = result.status; };
   CAIRN_RETURN_IF_ERROR(engine->submit(std::move(request)).status());
@@ -52,7 +52,8 @@ struct Sums {
 
 class PieceEvaluation {
  public:
-  PieceEvaluation(std::span<const TokenId> piece, size_t vocab_size) : piece_(piece), vocab_size_(vocab_size) {
+  PieceEvaluation(std::span<const TokenId> piece, size_t vocab_size)
+      : piece_(piece), vocab_size_(vocab_size) {
     truth_.reserve((piece.size() - 1) * vocab_size);
   }
   // The last token predicts what nobody knows.
@@ -71,7 +72,9 @@ class PieceEvaluation {
       sums.divergence += exact::exp(true_log_[i]) * (true_log_[i] - log_[i]);
     }
     sums.loss -= log_[static_cast<size_t>(piece_[at + 1])];
-    const auto best = [](const std::vector<double>& row) { return std::ranges::max_element(row) - row.begin(); };
+    const auto best = [](const std::vector<double>& row) {
+      return std::ranges::max_element(row) - row.begin();
+    };
     sums.same_best += best(true_log_) == best(log_) ? 1 : 0;
   }
 
@@ -83,21 +86,24 @@ class PieceEvaluation {
   std::vector<double> log_;
 };
 
-Result<int64_t> piece_length(const Model& model, std::span<const TokenId> text, const EvaluationOptions& options) {
+Result<int64_t> piece_length(const Model& model, std::span<const TokenId> text,
+                             const EvaluationOptions& options) {
   const int64_t most = model.config().context_length;
   if (options.window < 2 || options.window > most) {
-    return invalid_argument(fmt::format("pieces of {} tokens are not possible: 2 to {} are", options.window, most));
+    return invalid_argument(
+        fmt::format("pieces of {} tokens are not possible: 2 to {} are", options.window, most));
   }
   if (text.size() < 2) return invalid_argument("a text of fewer than 2 tokens predicts nothing");
-  const auto by_memory =
-      static_cast<int64_t>(kLogitBytesMax / (static_cast<uint64_t>(model.config().vocab_size) * sizeof(float)));
+  const auto by_memory = static_cast<int64_t>(
+      kLogitBytesMax / (static_cast<uint64_t>(model.config().vocab_size) * sizeof(float)));
   return std::min({options.window, std::ssize(text), std::max<int64_t>(by_memory, 2)});
 }
 
 }  // namespace
 
-Result<std::vector<PlanQuality>> evaluate_plans(const std::shared_ptr<const Model>& model, ThreadPool& threads,
-                                                std::span<const TokenId> text, std::span<const KvPlan> plans,
+Result<std::vector<PlanQuality>> evaluate_plans(const std::shared_ptr<const Model>& model,
+                                                ThreadPool& threads, std::span<const TokenId> text,
+                                                std::span<const KvPlan> plans,
                                                 const EvaluationOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const int64_t length, piece_length(*model, text, options));
   const Config& config = model->config();
@@ -113,16 +119,15 @@ Result<std::vector<PlanQuality>> evaluate_plans(const std::shared_ptr<const Mode
     const auto piece = text.subspan(static_cast<size_t>(p * length), static_cast<size_t>(length));
     PieceEvaluation evaluation(piece, static_cast<size_t>(config.vocab_size));
     progress();
-    CAIRN_RETURN_IF_ERROR(score(model, threads, KvPlan({{KvFormat::kF32}, {KvFormat::kF32}}), piece,
-                                [&](int64_t position, std::span<const float> logits) {
-                                  evaluation.take_truth(position, logits);
-                                }));
+    CAIRN_RETURN_IF_ERROR(score(
+        model, threads, KvPlan({{KvFormat::kF32}, {KvFormat::kF32}}), piece,
+        [&](int64_t position, std::span<const float> logits) { evaluation.take_truth(position, logits); }));
     for (size_t i = 0; i < plans.size(); ++i) {
       progress();
-      CAIRN_RETURN_IF_ERROR(score(model, threads, plans[i], piece,
-                                  [&](int64_t position, std::span<const float> logits) {
-                                    evaluation.compare(position, logits, sums[i]);
-                                  }));
+      CAIRN_RETURN_IF_ERROR(
+          score(model, threads, plans[i], piece, [&](int64_t position, std::span<const float> logits) {
+            evaluation.compare(position, logits, sums[i]);
+          }));
     }
   }
   std::vector<PlanQuality> qualities;

@@ -1,5 +1,5 @@
-// Evaluation: how much a KV plan changes what a model says. A text is scored with f32 rows, then with the plan, and
-// the two predictions are compared at every position.
+// Evaluation: how much a KV plan changes what a model says. A text is scored with f32 rows, then with the
+// plan, and the two predictions are compared at every position.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +31,12 @@ struct EvaluationOptions {
   std::function<void(uint64_t done, uint64_t total)> on_progress;
 };
 
-// A row for each plan, in their order; that of f32 itself, where it is among them, has divergence 0. The last piece of
-// the text is left out where it is not whole, unless it is the only one. Errors: kInvalidArgument (fewer than 2 tokens,
-// a window that is not possible), those of Engine::create.
-Result<std::vector<PlanQuality>> evaluate_plans(const std::shared_ptr<const Model>& model, ThreadPool& threads,
-                                                std::span<const TokenId> text, std::span<const KvPlan> plans,
+// A row for each plan, in their order; that of f32 itself, where it is among them, has divergence 0. The last
+// piece of the text is left out where it is not whole, unless it is the only one. Errors: kInvalidArgument
+// (fewer than 2 tokens, a window that is not possible), those of Engine::create.
+Result<std::vector<PlanQuality>> evaluate_plans(const std::shared_ptr<const Model>& model,
+                                                ThreadPool& threads, std::span<const TokenId> text,
+                                                std::span<const KvPlan> plans,
                                                 const EvaluationOptions& options);
 
 }  // namespace cairn

@@ -12,35 +12,103 @@
 namespace cairn {
 namespace {
 
-// What each place of a position's rows holds.
-uint16_t mark(TokenId token, int64_t position, int64_t place) {
-  return static_cast<uint16_t>(random_bits(static_cast<uint64_t>(token), static_cast<uint64_t>(position),
-                                           static_cast<uint64_t>(place)));
-}
+constexpr int64_t kLayers = 2;
+constexpr int64_t kHeads = 2;
+constexpr int32_t kHeadDim = 3;
 
-template <typename Visit>
-void each_place(const KvView& kv, int64_t sequence, int64_t position, const Visit& visit) {
-  const int64_t slot = position % kBlockSize;
-  int64_t place = 0;
-  for (int64_t layer = 0; layer < kFakeShape.layer_count; ++layer) {
-    std::byte* base = kv.layer_of_block(sequence, position / kBlockSize, layer);
-    for (int64_t head = 0; head < kFakeShape.kv_head_count; ++head) {
-      auto* keys = reinterpret_cast<uint16_t*>(base + kv.layout.keys_offset(head));
-      auto* values = reinterpret_cast<uint16_t*>(base + kv.layout.values_offset(head));
-      for (int64_t d = 0; d < kFakeShape.head_dim; ++d) {
-        visit(keys[d * kBlockSize + slot], place++);
-        visit(values[slot * kFakeShape.head_dim + d], place++);
-      }
-    }
+// What each place of a position's rows holds: a byte while they are open ...
+uint8_t mark(TokenId token, int64_t position, int64_t place) {
+  return static_cast<uint8_t>(random_bits(static_cast<uint64_t>(token), static_cast<uint64_t>(position),
+                                          static_cast<uint64_t>(place)));
+}
+// ... and what becomes of it where a codec seals whole blocks.
+uint8_t sealed_mark(uint8_t open_mark) { return static_cast<uint8_t>(open_mark * 7 + 3); }
+
+// Where one position's elements of one head and side lie: a byte of each is used, whatever the format.
+class Row {
+ public:
+  Row(const KvTileShape& shape, std::byte* tile, int64_t position) {
+    const int64_t element = shape.line_bytes / shape.lanes;
+    const int64_t slot = position % kBlockSize;
+    const bool keys = shape.side == KvSide::kKeys;
+    first_ = tile + (keys ? slot * element : slot * shape.line_bytes);
+    stride_ = keys ? shape.line_bytes : element;
   }
+  [[nodiscard]] uint8_t at(int64_t d) const { return static_cast<uint8_t>(first_[d * stride_]); }
+  void put(int64_t d, uint8_t value) const { first_[d * stride_] = std::byte{value}; }
+
+ private:
+  std::byte* first_;
+  int64_t stride_;
+};
+
+// A head's two rows at a position, in the block or among the open rows of `block`.
+struct HeadRows {
+  Row keys;
+  Row values;
+};
+
+std::byte* block_bytes(const KvView& kv, int64_t sequence, int64_t block) {
+  return kv.sequences[static_cast<size_t>(sequence)].blocks[block];
 }
 
-constexpr int64_t kPlaces = 2 * kFakeShape.layer_count * kFakeShape.kv_head_count * kFakeShape.head_dim;
+HeadRows sealed_rows(const KvView& kv, int64_t sequence, int64_t layer, int64_t head, int64_t position) {
+  const KvLayerLayout& layout = kv.layout.layers[static_cast<size_t>(layer)];
+  std::byte* block = block_bytes(kv, sequence, position / kBlockSize);
+  return {Row(layout.keys, block + layout.keys_offset(head), position),
+          Row(layout.values, block + layout.values_offset(head), position)};
+}
 
-uint64_t mix(uint64_t hash, uint16_t value) { return (hash ^ value) * 0x100000001b3u + 0x9e3779b97f4a7c15u; }
+HeadRows open_rows(const KvView& kv, const StepBlock& block, int64_t layer, int64_t head, int64_t position) {
+  HeadRows rows = sealed_rows(kv, block.sequence, layer, head, position);
+  const StepBlocks::OpenTiles tiles = StepBlocks::open_tiles(kv, block, layer, head);
+  constexpr KvCodec kOpen{.format = KvFormat::kF32};
+  if (tiles.keys) rows.keys = Row(kv_tile_shape(kOpen, KvSide::kKeys, kHeadDim), tiles.keys, position);
+  if (tiles.values)
+    rows.values = Row(kv_tile_shape(kOpen, KvSide::kValues, kHeadDim), tiles.values, position);
+  return rows;
+}
+
+// place: of 2 * kLayers * kHeads * kHeadDim
+int64_t key_place(int64_t layer, int64_t head, int64_t d) {
+  return 2 * ((layer * kHeads + head) * kHeadDim + d);
+}
+
+uint64_t mix(uint64_t hash, uint8_t value) { return (hash ^ value) * 0x100000001b3u + 0x9e3779b97f4a7c15u; }
+
+uint64_t mix_head(uint64_t hash, const HeadRows& rows) {
+  for (int64_t d = 0; d < kHeadDim; ++d) hash = mix(mix(hash, rows.keys.at(d)), rows.values.at(d));
+  return hash;
+}
 
 void logits_of_hash(uint64_t hash, std::span<float> logits) {
   for (size_t i = 0; i < logits.size(); ++i) logits[i] = 20 * random_float(hash, 0, i) - 10;
+}
+
+void store(const KvView& kv, const StepBlock& block, int64_t layer, std::span<const TokenId> tokens) {
+  const KvLayerLayout& layout = kv.layout.layers[static_cast<size_t>(layer)];
+  for (int64_t head = 0; head < kHeads; ++head) {
+    for (int32_t i = 0; i < block.row_count; ++i) {
+      const int64_t position = block.first_position + i;
+      const TokenId token = tokens[static_cast<size_t>(block.first_row + i)];
+      const HeadRows rows = open_rows(kv, block, layer, head, position);
+      for (int64_t d = 0; d < kHeadDim; ++d) {
+        const int64_t place = key_place(layer, head, d);
+        rows.keys.put(d, mark(token, position, place));
+        rows.values.put(d, mark(token, position, place + 1));
+      }
+    }
+    if (!block.is_filled()) continue;
+    for (int64_t slot = 0; slot < kBlockSize; ++slot) {
+      const int64_t position = int64_t{block.block} * kBlockSize + slot;
+      const HeadRows open = open_rows(kv, block, layer, head, position);
+      const HeadRows sealed = sealed_rows(kv, block.sequence, layer, head, position);
+      for (int64_t d = 0; d < kHeadDim; ++d) {
+        if (layout.opens_keys) sealed.keys.put(d, sealed_mark(open.keys.at(d)));
+        if (layout.opens_values) sealed.values.put(d, sealed_mark(open.values.at(d)));
+      }
+    }
+  }
 }
 
 void expect_sound(const Batch& batch, const KvView& kv, std::span<float> logits) {
@@ -58,47 +126,82 @@ void expect_sound(const Batch& batch, const KvView& kv, std::span<float> logits)
 
 }  // namespace
 
+KvShape fake_shape(const KvPlan& plan) {
+  return {.layer_count = kLayers, .kv_head_count = kHeads, .head_dim = kHeadDim, .plan = plan};
+}
+
+// A query sees every block before its own sealed, and its own open.
+void FakePass::run_layer(const Batch& batch, const KvView& kv, int64_t layer) {
+  for (const StepBlock& block : blocks_.blocks()) store(kv, block, layer, batch.tokens);
+  uint64_t before = 0;  // over the blocks before this one
+  int32_t done = 0;
+  for (const StepBlock& block : blocks_.blocks()) {
+    if (block.slot == StepBlock::kOwnSlot) before = 0, done = 0;
+    for (; done < block.block * kBlockSize; ++done) {
+      for (int64_t head = 0; head < kHeads; ++head) {
+        before = mix_head(before, sealed_rows(kv, block.sequence, layer, head, done));
+      }
+    }
+    uint64_t hash = before;
+    for (int32_t position = done; position < block.end_position(); ++position) {
+      for (int64_t head = 0; head < kHeads; ++head) {
+        hash = mix_head(hash, open_rows(kv, block, layer, head, position));
+      }
+      if (position < block.first_position) continue;
+      uint64_t& seen = hashes_[static_cast<size_t>(block.first_row + position - block.first_position)];
+      seen = seen * 0x9e3779b97f4a7c15u + hash;
+    }
+  }
+  blocks_.keep_open_rows(kv, layer);
+}
+
 void FakePass::forward(const Batch& batch, const KvView& kv, std::span<float> logits) {
   if (on_forward) on_forward(batch);
   expect_sound(batch, kv, logits);
   ASSERT_LE(static_cast<int64_t>(batch.tokens.size()), max_rows_);
   ASSERT_LE(static_cast<int64_t>(batch.logit_rows.size()), max_logit_rows_);
-  size_t logit_index = 0;
-  for (int64_t s = 0; s < static_cast<int64_t>(batch.sequences.size()); ++s) {
-    const BatchSequence& sequence = batch.sequences[static_cast<size_t>(s)];
-    uint64_t hash = 0;
-    for (int64_t position = 0; position < sequence.first_position + sequence.row_count; ++position) {
-      const int64_t row = position - sequence.first_position + sequence.first_row;
-      if (position >= sequence.first_position) {
-        const TokenId token = batch.tokens[static_cast<size_t>(row)];
-        each_place(kv, s, position, [&](uint16_t& at, int64_t place) { at = mark(token, position, place); });
-      }
-      each_place(kv, s, position, [&](uint16_t& at, int64_t) { hash = mix(hash, at); });
-      if (position < sequence.first_position || logit_index == batch.logit_rows.size()) continue;
-      if (batch.logit_rows[logit_index] != row) continue;
-      logits_of_hash(hash, logits.subspan(logit_index++ * kFakeVocab, kFakeVocab));
-    }
+  blocks_.set(batch);
+  hashes_.assign(batch.tokens.size(), 0);
+  for (int64_t layer = 0; layer < kLayers; ++layer) run_layer(batch, kv, layer);
+  for (size_t i = 0; i < batch.logit_rows.size(); ++i) {
+    logits_of_hash(hashes_[static_cast<size_t>(batch.logit_rows[i])],
+                   logits.subspan(i * kFakeVocab, kFakeVocab));
   }
-  ASSERT_EQ(logit_index, batch.logit_rows.size());
   if (poisoned && !logits.empty()) logits[5] = std::numeric_limits<float>::quiet_NaN();
 }
 
-std::vector<float> oracle_logits(std::span<const TokenId> tokens) {
-  uint64_t hash = 0;
-  for (size_t p = 0; p < tokens.size(); ++p) {
-    for (int64_t place = 0; place < kPlaces; ++place) {
-      hash = mix(hash, mark(tokens[p], static_cast<int64_t>(p), place));
+std::vector<float> oracle_logits(std::span<const TokenId> tokens, const KvPlan& plan) {
+  const auto codecs = plan.resolve(kLayers, kHeadDim);
+  CHECK(codecs.ok());
+  const auto last = static_cast<int64_t>(tokens.size()) - 1;
+  uint64_t all = 0;
+  for (int64_t layer = 0; layer < kLayers; ++layer) {
+    const KvLayerCodecs& codec = (*codecs)[static_cast<size_t>(layer)];
+    uint64_t hash = 0;
+    for (int64_t position = 0; position <= last; ++position) {
+      const auto seen = [&](const KvCodec& c, int64_t place) {
+        const uint8_t open = mark(tokens[static_cast<size_t>(position)], position, place);
+        const bool is_sealed = position / kBlockSize < last / kBlockSize && kv_seals_whole_block(c);
+        return is_sealed ? sealed_mark(open) : open;
+      };
+      for (int64_t head = 0; head < kHeads; ++head) {
+        for (int64_t d = 0; d < kHeadDim; ++d) {
+          const int64_t place = key_place(layer, head, d);
+          hash = mix(mix(hash, seen(codec.keys, place)), seen(codec.values, place + 1));
+        }
+      }
     }
+    all = all * 0x9e3779b97f4a7c15u + hash;
   }
   std::vector<float> logits(kFakeVocab);
-  logits_of_hash(hash, logits);
+  logits_of_hash(all, logits);
   return logits;
 }
 
-std::vector<TokenId> oracle_tokens(std::vector<TokenId> prompt, int64_t count) {
+std::vector<TokenId> oracle_tokens(std::vector<TokenId> prompt, int64_t count, const KvPlan& plan) {
   std::vector<TokenId> generated;
   for (int64_t i = 0; i < count; ++i) {
-    const std::vector<float> logits = oracle_logits(prompt);
+    const std::vector<float> logits = oracle_logits(prompt, plan);
     const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
     generated.push_back(static_cast<TokenId>(best));
     prompt.push_back(generated.back());
@@ -139,16 +242,27 @@ std::vector<TokenId> some_prompt(uint64_t seed, int64_t count) {
   return tokens;
 }
 
+std::vector<TokenId> branch_of(uint64_t seed, int64_t shared, uint64_t branch, int64_t count) {
+  std::vector<TokenId> tokens = some_prompt(seed, shared);
+  const std::vector<TokenId> others = some_prompt(seed * 1000 + branch + 1, count);
+  tokens.insert(tokens.end(), others.begin() + shared, others.end());
+  return tokens;
+}
+
 FakeEngine make_fake_engine(const EngineOptions& options) {
   auto pass = std::make_unique<FakePass>(Engine::step_rows(options), Engine::step_logit_rows(options));
   FakePass* raw = pass.get();
   auto engine = Engine::create(Engine::Parts{.pass = std::move(pass),
-                                             .kv_shape = kFakeShape,
+                                             .kv_shape = fake_shape(options.kv_plan),
                                              .layer_windows = {0, 10},
                                              .tokenizer = fake_tokenizer()},
                                options);
   EXPECT_TRUE(engine.ok()) << engine.status().message();
   return {std::move(*engine), raw};
+}
+
+uint64_t fake_blocks(int64_t count, const KvPlan& plan) {
+  return static_cast<uint64_t>(count) * KvGeometry::make(fake_shape(plan))->block_bytes();
 }
 
 void listen(Request& request, Heard& heard) {
@@ -161,12 +275,27 @@ void listen(Request& request, Heard& heard) {
   request.on_finish = [&heard](const RequestResult& result) { heard.results.push_back(result); };
 }
 
+Request make_request(std::vector<TokenId> prompt, int64_t max_tokens, Heard& heard) {
+  Request request{.prompt = std::move(prompt), .max_tokens = max_tokens, .ignore_end_tokens = true};
+  listen(request, heard);
+  return request;
+}
+
+void expect_oracle(const Heard& heard, const std::vector<TokenId>& prompt, int64_t count,
+                   const KvPlan& plan) {
+  ASSERT_EQ(heard.results.size(), 1u);
+  EXPECT_EQ(heard.results[0].reason, FinishReason::kLength) << heard.results[0].status.message();
+  EXPECT_EQ(heard.tokens, oracle_tokens(prompt, count, plan));
+}
+
+void checked_step(Engine& engine) {
+  engine.step();
+  const Status status = engine.cache().check();
+  ASSERT_TRUE(status.ok()) << status.message();
+}
+
 void run_until_idle(Engine& engine, int steps) {
-  for (; !engine.idle() && steps > 0 && !::testing::Test::HasFatalFailure(); --steps) {
-    engine.step();
-    const Status status = engine.cache().check();
-    ASSERT_TRUE(status.ok()) << status.message();
-  }
+  for (; !engine.idle() && steps > 0 && !::testing::Test::HasFatalFailure(); --steps) checked_step(engine);
   ASSERT_TRUE(engine.idle());
 }
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 
 #include "kernels/batch.h"
@@ -22,5 +24,8 @@ class ForwardPass {
   [[nodiscard]] virtual int64_t vocab_size() const = 0;
   [[nodiscard]] virtual uint64_t work_bytes() const = 0;
 };
+
+// Puts something between an engine and its model (tests do, to break a promise that must be missed).
+using PassWrapper = std::function<std::unique_ptr<ForwardPass>(std::unique_ptr<ForwardPass> pass)>;
 
 }  // namespace cairn

@@ -22,15 +22,12 @@ struct MemoryPlan {
   uint64_t open_bytes = 0;       // rows of blocks that are not sealed yet. Exact
   uint64_t step_bytes = 0;       // buffers of a forward pass. Exact
   uint64_t sampling_bytes = 0;   // logits of a row for each sequence, and the sampler's tables. Exact
-  uint64_t embedding_bytes = 0;  // rows of the embedding tables that are in memory at once. An estimate
   uint64_t tokenizer_bytes = 0;  // vocabulary, merges, and what the file says of them. An estimate
   uint64_t program_bytes = 0;    // code, libraries, stacks. An estimate
   uint64_t loading_bytes = 0;    // of the file while weights are packed, before any of kv, step and sampling
 
   // What is there to compute with, beside weights and keys and values.
-  [[nodiscard]] uint64_t work_bytes() const {
-    return open_bytes + step_bytes + sampling_bytes + embedding_bytes;
-  }
+  [[nodiscard]] uint64_t work_bytes() const { return open_bytes + step_bytes + sampling_bytes; }
   // What is there whatever the context and the number of sequences.
   [[nodiscard]] uint64_t base_bytes() const { return weights_bytes + tokenizer_bytes + program_bytes; }
   // The peak.

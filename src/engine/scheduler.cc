@@ -8,9 +8,11 @@ namespace cairn {
 namespace {
 
 // The last sequence after `index` that holds memory: the latest to arrive, so the least has been done for it.
+// Where there is none, the last of those before it that wait.
 std::optional<int32_t> find_victim(std::span<const SequenceNeed> needs, int32_t index) {
-  for (auto j = static_cast<int32_t>(needs.size()) - 1; j > index; --j) {
-    if (needs[static_cast<size_t>(j)].holds_memory) return j;
+  for (auto j = static_cast<int32_t>(needs.size()) - 1; j >= 0; --j) {
+    const SequenceNeed& need = needs[static_cast<size_t>(j)];
+    if (need.holds_memory && (j > index || need.pending_rows == 0)) return j;
   }
   return std::nullopt;
 }

@@ -2,10 +2,10 @@
 //
 // Sequences come in the order of arrival, and that is their priority: the walk gives rows to one after the
 // other. A sequence with one row to run (decode) always gets it; longer ones (prefill) share a budget of
-// rows, so that prompts in chunks and decoding mix in one step. Where memory runs out, the last sequence that
-// holds rows gives them up to an earlier one; where there is no later one, the walk ends there. A sequence
-// without pending rows waits for something else and is passed over. Always true: if some sequence has pending rows,
-// then one runs, or the first of them is named as starved.
+// rows, so that prompts in chunks and decoding mix in one step. A sequence without pending rows waits for
+// something else and is passed over. Where memory runs out, the last sequence that holds rows gives them up
+// to an earlier one; where there is no later one, one that waits gives up its own; else the walk ends there.
+// Always true: if some sequence has pending rows, then one runs, or the first of them is named as starved.
 #pragma once
 
 #include <cstdint>

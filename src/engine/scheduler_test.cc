@@ -86,7 +86,7 @@ TEST(Scheduler, TheLastToComeGivesWay) {
   const auto plan = scheduler.schedule(needs, room);
   EXPECT_EQ(pairs(plan.grants), (Pairs{{0, 1}, {1, 1}}));
   EXPECT_EQ(room.taken_back, std::vector<int32_t>{2});
-  EXPECT_EQ(needs[2].pending_rows, 6);
+  EXPECT_EQ(needs[2].pending_rows, 0);  // it begins again in another step
   EXPECT_FALSE(needs[2].holds_memory);
 }
 
@@ -105,6 +105,36 @@ TEST(Scheduler, NamesASequenceThatDoesNotFitAlone) {
   EXPECT_TRUE(plan.grants.empty());
   EXPECT_EQ(plan.starved, 0);
   EXPECT_EQ(room.taken_back, std::vector<int32_t>{1});
+}
+
+SequenceNeed passed_over(int64_t held) { return {.held_rows = held, .holds_memory = true}; }
+
+TEST(Scheduler, PassesOverWhatWaits) {
+  Scheduler scheduler({.prefill_rows = 8, .score_rows = 1}, 8);
+  std::vector<SequenceNeed> needs = {passed_over(5), running(4, 6), passed_over(7)};
+  FakeRoom room(needs, 1000);
+  EXPECT_EQ(pairs(scheduler.schedule(needs, room).grants), (Pairs{{1, 6}}));
+  needs = {passed_over(5), passed_over(7)};
+  const auto plan = scheduler.schedule(needs, room);
+  EXPECT_TRUE(plan.grants.empty());
+  EXPECT_FALSE(plan.starved.has_value());
+}
+
+TEST(Scheduler, WhatWaitsGivesWayBeforeAnybodyStarves) {
+  Scheduler scheduler({.prefill_rows = 100, .score_rows = 1}, 8);
+  std::vector<SequenceNeed> needs = {passed_over(5), passed_over(5), running(5, 1), passed_over(5)};
+  FakeRoom room(needs, 16);
+  EXPECT_EQ(pairs(scheduler.schedule(needs, room).grants), (Pairs{{2, 1}}));
+  EXPECT_EQ(room.taken_back, (std::vector<int32_t>{3}));  // a later one first
+
+  needs = {passed_over(5), passed_over(5), running(5, 9)};
+  FakeRoom less(needs, 15);
+  EXPECT_EQ(pairs(scheduler.schedule(needs, less).grants), (Pairs{{2, 9}}));
+  EXPECT_EQ(less.taken_back, (std::vector<int32_t>{1, 0}));
+
+  needs = {passed_over(5), running(5, 20)};
+  FakeRoom least(needs, 15);
+  EXPECT_EQ(scheduler.schedule(needs, least).starved, 1);
 }
 
 TEST(Scheduler, NothingToDoIsAnEmptyPlan) {
@@ -127,6 +157,7 @@ TEST(Scheduler, KeepsItsPromisesOnRandomLoads) {
     for (int64_t i = 0; i < 1 + below(6); ++i) {
       SequenceNeed need = below(2) == 0 ? running(1 + below(30), 1 + below(3)) : waiting(1 + below(60));
       if (below(4) == 0) need.unscored_rows = 1 + below(need.pending_rows);
+      if (i > 0 && below(6) == 0) need = passed_over(1 + below(30));
       used += need.held_rows;
       needs.push_back(need);
     }

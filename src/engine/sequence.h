@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "cairn/ids.h"
@@ -44,6 +45,7 @@ struct Session {
   SessionId id;
   bool busy = false;            // a request runs in it, and has its rows
   std::vector<TokenId> tokens;  // those whose rows `kv` holds
+  std::string salt;             // of the request before: rows stay with their tenant
   KvLease kv;
 };
 

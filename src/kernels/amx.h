@@ -37,6 +37,10 @@ CAIRN_AMX_INLINE void load_config(const TileConfig& config) {
   _tile_loadconfig(&config);
 }
 
+// Likewise gcc 12 does not know that tile loads read memory: what they read must be there before them, and
+// must not change before they are done.
+CAIRN_AMX_INLINE void settle_memory() { __asm__ volatile("" : : : "memory"); }
+
 }  // namespace cairn
 
 #endif  // __x86_64__

@@ -9,11 +9,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 #include "base/check.h"
 #include "kernels/amx.h"
 #include "kernels/attention_amx.h"
+#include "kernels/attention_amx_pack.h"
 #include "kernels/code_matmul.h"
 
 namespace cairn::emulated {

@@ -37,7 +37,8 @@ inline constexpr int32_t kSpanBlocks = kSpanSize / kBlockSize;
 struct KvLayerLayout {
   KvTileShape keys;
   KvTileShape values;
-  int64_t offset = 0;  // of the layer in a block; there lie, for each KV head, its key tile, then its value tile
+  int64_t offset =
+      0;  // of the layer in a block; there lie, for each KV head, its key tile, then its value tile
 
   // Open rows are f32 tiles, only of the sides whose codec seals whole blocks; likewise head by head.
   bool opens_keys = false;
@@ -62,8 +63,8 @@ struct KvLayout {
 // One sequence's memory: blocks[b] holds positions [b * kBlockSize, (b + 1) * kBlockSize) of all layers.
 struct KvSequenceView {
   std::byte* const* blocks = nullptr;
-  // The open rows of the block in which the step's first row lies: from step to step they stay here. Null where
-  // the layout opens nothing.
+  // The open rows of the block in which the step's first row lies: from step to step they stay here. Null
+  // where the layout opens nothing.
   std::byte* open = nullptr;
 };
 

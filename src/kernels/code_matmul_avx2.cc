@@ -7,8 +7,7 @@
 #include <cstring>
 
 #include "kernels/code_matmul.h"
-#include "kernels/code_types.h"
-#include "kernels/expand_codes.h"
+#include "kernels/code_panel.h"
 
 #define CAIRN_AVX2 __attribute__((target("avx2,fma,f16c"), flatten))
 #define CAIRN_AVX2_INLINE inline __attribute__((target("avx2,fma,f16c"), always_inline))
@@ -36,19 +35,16 @@ CAIRN_AVX2_INLINE __m256i add_products(__m256i dot, __m256i codes, __m256i a) {
   return _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-CAIRN_AVX2_INLINE void store_sum(const float* sum, int64_t count, float* out) {
-  std::memcpy(out, sum, static_cast<size_t>(count < 16 ? count : 16) * sizeof(float));
-}
-
-// One expanded unit, added to `sums` [kRows][16]; codes and scales of a group are read once for all rows.
+// `unit` added to kRows rows of sums; codes and scales of a group are read once for all rows. `group_rows`:
+// how far one group of columns is from the next in x.
 template <TensorType kType, int kRows>
-CAIRN_AVX2 void add_unit(const uint8_t* codes, int64_t code_step, const float (*all_scales)[16],
-                         const float (*all_minima)[16], int64_t groups, const Operand& x, int64_t index,
-                         int64_t group_rows, float* sums) {
+CAIRN_AVX2 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index, int64_t group_rows,
+                         float (*sums)[16]) {
   constexpr CodeFormat kFormat = code_format(kType);
   constexpr int kParts = 32 / kFormat.group;
   constexpr int kZero = kType == TensorType::kQ8_0 ? 0 : kFormat.zero;  // q8_0 is made signed instead
-  for (int64_t g = 0; g < groups; ++g, codes += code_step) {
+  const uint8_t* codes = unit.codes;
+  for (int64_t g = 0; g < unit.groups; ++g, codes += unit.code_step) {
     const int64_t i = index + g * group_rows;
     for (int part = 0; part < kParts; ++part) {
       __m256i dot[kRows][2];
@@ -70,71 +66,43 @@ CAIRN_AVX2 void add_unit(const uint8_t* codes, int64_t code_step, const float (*
       CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
         const __m256 a_scale = _mm256_set1_ps(x.scales[i + r]);
         CAIRN_UNROLL for (int h = 0; h < 2; ++h) {
-          __m256 sum = _mm256_loadu_ps(sums + 16 * r + 8 * h);
+          __m256 sum = _mm256_loadu_ps(sums[r] + 8 * h);
           const __m256 scaled =
-              _mm256_mul_ps(_mm256_cvtepi32_ps(dot[r][h]), _mm256_loadu_ps(all_scales[s] + 8 * h));
+              _mm256_mul_ps(_mm256_cvtepi32_ps(dot[r][h]), _mm256_loadu_ps(unit.scales[s] + 8 * h));
           sum = _mm256_fmadd_ps(scaled, a_scale, sum);
           if constexpr (kFormat.has_min) {
             const int32_t* halves = x.sums + 2 * (i + r);
             const int32_t total = kParts == 2 ? halves[part] : halves[0] + halves[1];
             const __m256 codes_sum = _mm256_set1_ps(x.scales[i + r] * static_cast<float>(total));
-            sum = _mm256_fmadd_ps(_mm256_loadu_ps(all_minima[s] + 8 * h), codes_sum, sum);
+            sum = _mm256_fmadd_ps(_mm256_loadu_ps(unit.minima[s] + 8 * h), codes_sum, sum);
           }
-          _mm256_storeu_ps(sums + 16 * r + 8 * h, sum);
+          _mm256_storeu_ps(sums[r] + 8 * h, sum);
         }
       }
     }
   }
 }
 
-// q8_0 is read in place (only its scales are widened), eight groups at a time; other types are expanded.
-template <TensorType kType>
-CAIRN_AVX2 void panel_product(const PackedMatrix& w, const Operand& x, int64_t g, int64_t panel, float* out,
-                              int64_t stride) {
-  constexpr bool kInPlace = kType == TensorType::kQ8_0;
-  constexpr int64_t kUnitGroups = unit_columns(code_format(kType)) / 32;
-  constexpr int64_t kStep = kInPlace ? 8 : kUnitGroups;
-  const std::byte* data = w.data + panel * panel_bytes(kType, w.columns);
-  const int64_t rows = x.rows_in_group(g);
-  ExpandedUnit unit;
-  alignas(64) float sums[kOperandRows][16] = {};
-  for (int64_t c = 0; c < x.column_groups(); c += kStep) {
-    const int64_t groups = x.column_groups() - c < kStep ? x.column_groups() - c : kStep;
-    const auto* codes = reinterpret_cast<const uint8_t*>(data);
-    if constexpr (kInPlace) {
-      for (int64_t i = 0; i < groups; ++i) expand_halves(data + i * 544 + 512, unit.scales[i]);
-      data += groups * 544;
-    } else {
-      expand_unit<kType>(data, unit);
-      codes = unit.codes[0];
-      data += unit_bytes(kType);
-    }
-    const int64_t code_step = kInPlace ? 544 : 512;
-    const int64_t index = x.first_index(g) + c * rows;
+struct Avx2 {
+  template <TensorType kType>
+  CAIRN_AVX2 static void add_unit(const CodeUnit& unit, const Operand& x, int64_t index, int64_t rows,
+                                  float (*sums)[16]) {
     int64_t row = 0;
-    for (; row + 4 <= rows; row += 4) {
-      add_unit<kType, 4>(codes, code_step, unit.scales, unit.minima, groups, x, index + row, rows, sums[row]);
-    }
-    for (; row < rows; ++row) {
-      add_unit<kType, 1>(codes, code_step, unit.scales, unit.minima, groups, x, index + row, rows, sums[row]);
-    }
+    for (; row + 4 <= rows; row += 4) add_rows<kType, 4>(unit, x, index + row, rows, sums + row);
+    for (; row < rows; ++row) add_rows<kType, 1>(unit, x, index + row, rows, sums + row);
   }
-  for (int64_t row = 0; row < rows; ++row) {
-    store_sum(sums[row], w.rows - panel * 16, out + (g * kOperandRows + row) * stride + panel * 16);
+  template <TensorType kType>
+  CAIRN_AVX2 static void panel(const PackedMatrix& w, const Operand& x, int64_t group, int64_t panel,
+                               float* out, int64_t stride) {
+    sum_panel<kType, Avx2>(w, x, group, panel, out, stride);
   }
-}
+};
 
 }  // namespace
 
 void code_matmul_avx2(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
                       int64_t stride) {
-  visit_code_type(w.type, [&](auto type) {
-    for (int64_t panel = tile.first_panel; panel < tile.first_panel + tile.panel_count; ++panel) {
-      for (int64_t g = tile.first_group; g < tile.first_group + tile.group_count; ++g) {
-        panel_product<decltype(type)::value>(w, x, g, panel, out, stride);
-      }
-    }
-  });
+  sum_panels<Avx2>(w, x, tile, out, stride);
 }
 
 }  // namespace cairn

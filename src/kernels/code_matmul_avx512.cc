@@ -8,8 +8,7 @@
 #include <cstring>
 
 #include "kernels/code_matmul.h"
-#include "kernels/code_types.h"
-#include "kernels/expand_codes.h"
+#include "kernels/code_panel.h"
 
 #define CAIRN_AVX512 \
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni,avx2,fma,f16c"), flatten))
@@ -99,15 +98,16 @@ void q8_matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, 
   }
 }
 
-// One expanded unit of another type, added to `sums` [kRows][16].
+// A unit of another type added to kRows rows of sums. `group_rows`: how far one group of columns is from the
+// next in x.
 template <TensorType kType, int kRows>
-CAIRN_AVX512 void add_unit(const ExpandedUnit& unit, int64_t groups, const Operand& x, int64_t index,
-                           int64_t group_rows, float* sums) {
+CAIRN_AVX512 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index, int64_t group_rows,
+                           float (*sums)[16]) {
   constexpr CodeFormat kFormat = code_format(kType);
   constexpr int kParts = 32 / kFormat.group;
   __m512 sum[kRows];
-  CAIRN_UNROLL for (int r = 0; r < kRows; ++r) sum[r] = _mm512_loadu_ps(sums + 16 * r);
-  for (int64_t g = 0; g < groups; ++g) {
+  CAIRN_UNROLL for (int r = 0; r < kRows; ++r) sum[r] = _mm512_load_ps(sums[r]);
+  for (int64_t g = 0; g < unit.groups; ++g) {
     const int64_t i = index + g * group_rows;
     CAIRN_UNROLL for (int part = 0; part < kParts; ++part) {
       __m512i dot[kRows];
@@ -119,7 +119,7 @@ CAIRN_AVX512 void add_unit(const ExpandedUnit& unit, int64_t groups, const Opera
         codes_sum[r] = _mm512_set1_ps(x.scales[i + r] * static_cast<float>(total));
       }
       CAIRN_UNROLL for (int q = part * 8 / kParts; q < (part + 1) * 8 / kParts; ++q) {
-        const __m512i codes = _mm512_load_si512(unit.codes[g] + 64 * q);
+        const __m512i codes = _mm512_loadu_si512(unit.codes + g * unit.code_step + 64 * q);
         CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
           dot[r] =
               _mm512_dpbusd_epi32(dot[r], codes, _mm512_set1_epi32(quad(x.codes + 32 * (i + r) + 4 * q)));
@@ -135,43 +135,31 @@ CAIRN_AVX512 void add_unit(const ExpandedUnit& unit, int64_t groups, const Opera
       }
     }
   }
-  CAIRN_UNROLL for (int r = 0; r < kRows; ++r) _mm512_storeu_ps(sums + 16 * r, sum[r]);
+  CAIRN_UNROLL for (int r = 0; r < kRows; ++r) _mm512_store_ps(sums[r], sum[r]);
 }
 
-template <TensorType kType>
-CAIRN_AVX512 void expanded_panel(const PackedMatrix& w, const Operand& x, int64_t g, int64_t panel,
-                                 float* out, int64_t stride) {
-  constexpr int64_t kGroups = unit_columns(code_format(kType)) / 32;
-  const std::byte* data = w.data + panel * panel_bytes(kType, w.columns);
-  const int64_t rows = x.rows_in_group(g);
-  ExpandedUnit unit;
-  alignas(64) float sums[kOperandRows][16] = {};
-  for (int64_t c = 0; c < x.column_groups(); c += kGroups, data += unit_bytes(kType)) {
-    expand_unit<kType>(data, unit);
-    const int64_t index = x.first_index(g) + c * rows;
+struct Avx512 {
+  template <TensorType kType>
+  CAIRN_AVX512 static void add_unit(const CodeUnit& unit, const Operand& x, int64_t index, int64_t rows,
+                                    float (*sums)[16]) {
     int64_t row = 0;
-    for (; row + 8 <= rows; row += 8) add_unit<kType, 8>(unit, kGroups, x, index + row, rows, sums[row]);
-    for (; row + 2 <= rows; row += 2) add_unit<kType, 2>(unit, kGroups, x, index + row, rows, sums[row]);
-    for (; row < rows; ++row) add_unit<kType, 1>(unit, kGroups, x, index + row, rows, sums[row]);
+    for (; row + 8 <= rows; row += 8) add_rows<kType, 8>(unit, x, index + row, rows, sums + row);
+    for (; row + 2 <= rows; row += 2) add_rows<kType, 2>(unit, x, index + row, rows, sums + row);
+    for (; row < rows; ++row) add_rows<kType, 1>(unit, x, index + row, rows, sums + row);
   }
-  for (int64_t row = 0; row < rows; ++row) {
-    store_sum(_mm512_load_ps(sums[row]), w.rows - panel * 16,
-              out + (g * kOperandRows + row) * stride + panel * 16);
+  template <TensorType kType>
+  CAIRN_AVX512 static void panel(const PackedMatrix& w, const Operand& x, int64_t group, int64_t panel,
+                                 float* out, int64_t stride) {
+    sum_panel<kType, Avx512>(w, x, group, panel, out, stride);
   }
-}
+};
 
 }  // namespace
 
 void code_matmul_avx512(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
                         int64_t stride) {
   if (w.type == TensorType::kQ8_0) return q8_matmul(w, x, tile, out, stride);
-  visit_code_type(w.type, [&](auto type) {
-    for (int64_t panel = tile.first_panel; panel < tile.first_panel + tile.panel_count; ++panel) {
-      for (int64_t g = tile.first_group; g < tile.first_group + tile.group_count; ++g) {
-        expanded_panel<decltype(type)::value>(w, x, g, panel, out, stride);
-      }
-    }
-  });
+  sum_panels<Avx512>(w, x, tile, out, stride);
 }
 
 }  // namespace cairn

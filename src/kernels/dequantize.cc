@@ -3,9 +3,11 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "kernels/choose_codes.h"
+#include "kernels/code_types.h"
 #include "kernels/float16.h"
-#include "kernels/k_quants.h"
-#include "kernels/small_quants.h"
+#include "kernels/packed_matrix.h"
+#include "kernels/weight_codes.h"
 
 namespace cairn {
 namespace {
@@ -22,22 +24,39 @@ void store(T value, std::byte* at) {
   std::memcpy(at, &value, sizeof(T));
 }
 
-// Applies `convert(block of bytes, block of floats)` along a row.
-template <typename Convert>
-void for_each_block(TensorType type, const std::byte* row, std::span<float> values, Convert convert) {
-  const TensorTypeInfo& info = tensor_type_info(type);
-  for (size_t at = 0; at < values.size(); at += static_cast<size_t>(info.elements)) {
-    convert(row, values.data() + at);
-    row += info.bytes;
+// The values of a block, in ggml's order of operations.
+template <TensorType kType>
+void values_of(const WeightCodes& from, float* values) {
+  constexpr CodeFormat kFormat = code_format(kType);
+  const float d = f16_to_float(from.d);
+  for (int g = 0; g < unit_columns(kFormat) / kFormat.group; ++g) {
+    float scale = d;
+    if constexpr (kFormat.is_super) scale *= static_cast<float>(from.sub_scales[g]);
+    float min = 0;
+    if constexpr (kFormat.has_min) min = f16_to_float(from.min);
+    if constexpr (kFormat.has_min && kFormat.is_super) min *= -static_cast<float>(from.sub_mins[g]);
+    for (int i = g * kFormat.group; i < (g + 1) * kFormat.group; ++i) {
+      values[i] = scale * static_cast<float>(from.codes[i] - kFormat.zero);
+      if constexpr (kFormat.has_min) values[i] += min;
+    }
   }
 }
 
-template <typename Convert>
-void for_each_block(TensorType type, std::span<const float> values, std::byte* row, Convert convert) {
+void dequantize_blocks(TensorType type, const std::byte* row, std::span<float> values) {
   const TensorTypeInfo& info = tensor_type_info(type);
-  for (size_t at = 0; at < values.size(); at += static_cast<size_t>(info.elements)) {
-    convert(values.data() + at, row);
-    row += info.bytes;
+  WeightCodes codes;
+  for (size_t at = 0; at < values.size(); at += static_cast<size_t>(info.elements), row += info.bytes) {
+    take_apart(type, row, codes);
+    visit_code_type(type, [&](auto known) { values_of<decltype(known)::value>(codes, values.data() + at); });
+  }
+}
+
+void quantize_blocks(TensorType type, std::span<const float> values, std::byte* row) {
+  const TensorTypeInfo& info = tensor_type_info(type);
+  WeightCodes codes;
+  for (size_t at = 0; at < values.size(); at += static_cast<size_t>(info.elements), row += info.bytes) {
+    choose_codes(type, values.data() + at, codes);
+    put_together(type, codes, row);
   }
 }
 
@@ -53,16 +72,7 @@ void dequantize_row(TensorType type, const std::byte* row, std::span<float> valu
     case TensorType::kBF16:
       for (size_t i = 0; i < values.size(); ++i) values[i] = bf16_to_float(load<uint16_t>(row + 2 * i));
       return;
-    case TensorType::kQ8_0: return for_each_block(type, row, values, decode_q8_0);
-    case TensorType::kQ4_0: return for_each_block(type, row, values, decode_q4_0);
-    case TensorType::kQ4_1: return for_each_block(type, row, values, decode_q4_1);
-    case TensorType::kQ5_0: return for_each_block(type, row, values, decode_q5_0);
-    case TensorType::kQ5_1: return for_each_block(type, row, values, decode_q5_1);
-    case TensorType::kQ2_K: return for_each_block(type, row, values, decode_q2_k);
-    case TensorType::kQ3_K: return for_each_block(type, row, values, decode_q3_k);
-    case TensorType::kQ4_K: return for_each_block(type, row, values, decode_q4_k);
-    case TensorType::kQ5_K: return for_each_block(type, row, values, decode_q5_k);
-    case TensorType::kQ6_K: return for_each_block(type, row, values, decode_q6_k);
+    default: return dequantize_blocks(type, row, values);
   }
 }
 
@@ -76,16 +86,7 @@ void quantize_row(TensorType type, std::span<const float> values, std::byte* row
     case TensorType::kBF16:
       for (size_t i = 0; i < values.size(); ++i) store(float_to_bf16(values[i]), row + 2 * i);
       return;
-    case TensorType::kQ8_0: return for_each_block(type, values, row, encode_q8_0);
-    case TensorType::kQ4_0: return for_each_block(type, values, row, encode_q4_0);
-    case TensorType::kQ4_1: return for_each_block(type, values, row, encode_q4_1);
-    case TensorType::kQ5_0: return for_each_block(type, values, row, encode_q5_0);
-    case TensorType::kQ5_1: return for_each_block(type, values, row, encode_q5_1);
-    case TensorType::kQ2_K: return for_each_block(type, values, row, encode_q2_k);
-    case TensorType::kQ3_K: return for_each_block(type, values, row, encode_q3_k);
-    case TensorType::kQ4_K: return for_each_block(type, values, row, encode_q4_k);
-    case TensorType::kQ5_K: return for_each_block(type, values, row, encode_q5_k);
-    case TensorType::kQ6_K: return for_each_block(type, values, row, encode_q6_k);
+    default: return quantize_blocks(type, values, row);
   }
 }
 

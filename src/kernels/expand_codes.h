@@ -70,9 +70,9 @@ CAIRN_ALWAYS_INLINE void expand_super_scales(const std::byte* from, ExpandedUnit
   if constexpr (kFormat.has_min) expand_halves(halves + 32, dmin);
   for (int g = 0; g < kGroups; ++g) {
     for (int i = 0; i < 16; ++i) {
-      int scale = static_cast<int8_t>(scales[g * 16 + i]);
-      if constexpr (kType == TensorType::kQ2_K) scale &= 15;
-      to.scales[g][i] = d[i] * static_cast<float>(scale);
+      const uint8_t scale = scales[g * 16 + i];
+      to.scales[g][i] = d[i] * (kType == TensorType::kQ2_K ? static_cast<float>(scale & 15U)
+                                                           : static_cast<float>(static_cast<int8_t>(scale)));
     }
     if constexpr (kFormat.has_min) {
       for (int i = 0; i < 16; ++i) {

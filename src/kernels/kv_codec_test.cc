@@ -100,13 +100,15 @@ double error_bound(KvFormat format, double x, double low, double high) {
   return half_step(high - low + f16_step(low), std::exp2(kv_format_bits(format)) - 1);
 }
 
-// The rows come back within the bound of the format, whatever the group is: around zero, far from it.
+// The rows come back within the bound of the format, whatever the group is: around zero, far from it, or so
+// small that its scale is a denormal f16.
 TEST(KvCodec, RoundTripErrorIsBounded) {
   for (const TileCase& c : all_tile_cases()) {
     const KvTileShape shape = c.shape();
-    for (const float offset : {0.0F, 3.0F, -300.0F}) {
+    using Line = std::pair<float, float>;
+    for (const auto& [factor, offset] : {Line{1, 0}, Line{1, 3}, Line{1, -300}, Line{1e-6F, 0}}) {
       std::vector<float> rows = uneven_rows(c.head_dim, 7);
-      for (float& x : rows) x = std::clamp(x + offset, -440.0F, 440.0F);
+      for (float& x : rows) x = std::clamp(x * factor + offset, -440.0F, 440.0F);
       const std::vector<float> back = decoded_rows(shape, encoded(shape, rows).data());
       const bool by_row = c.axis == KvAxis::kToken;
       for (int32_t p = 0; p < kBlockSize; ++p) {

@@ -132,15 +132,6 @@ void pack_codes(TensorType type, const std::byte* const rows[], int64_t columns,
 
 }  // namespace
 
-int64_t unit_bytes(TensorType type) {
-  const CodeFormat format = code_format(type);
-  const int64_t codes = 2 * format.bits * unit_columns(format);  // 16 rows, bits / 8 bytes each
-  const int64_t halves = format.has_min ? 64 : 32;
-  if (!format.is_super) return codes + halves;
-  const int64_t sub_scales = 256 / format.group * 16;
-  return codes + halves + (format.has_min && type != TensorType::kQ2_K ? 2 : 1) * sub_scales;
-}
-
 int64_t panel_bytes(TensorType type, int64_t columns) {
   switch (type) {
     case TensorType::kF32: return columns * 64;

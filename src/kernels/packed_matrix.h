@@ -64,7 +64,15 @@ struct PackedMatrix {
 };
 
 [[nodiscard]] constexpr int64_t unit_columns(CodeFormat f) { return f.is_super ? 256 : 32; }
-[[nodiscard]] int64_t unit_bytes(TensorType type);  // of one unit of one panel of a quantised type
+// Of one unit of one panel of a quantised type.
+[[nodiscard]] constexpr int64_t unit_bytes(TensorType type) {
+  const CodeFormat format = code_format(type);
+  const int64_t codes = 2 * format.bits * unit_columns(format);  // 16 rows, bits / 8 bytes each
+  const int64_t halves = format.has_min ? 64 : 32;
+  if (!format.is_super) return codes + halves;
+  const int64_t sub_scales = 256 / format.group * 16;
+  return codes + halves + (format.has_min && type != TensorType::kQ2_K ? 2 : 1) * sub_scales;
+}
 [[nodiscard]] int64_t panel_bytes(TensorType type, int64_t columns);
 [[nodiscard]] int64_t packed_bytes(TensorType type, int64_t rows, int64_t columns);
 

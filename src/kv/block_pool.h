@@ -2,12 +2,11 @@
 //
 //   free -> open -> held <-> idle -> free            open -> free, held -> free (of blocks without a name)
 //
-// open: one writer fills it.  held: complete, pinned by leases (pin_count >= 1).  idle: complete and named, pinned
-// by nobody, waiting to be found again or evicted.
-// Always true: each block is in exactly one state and the counts add up; idle blocks stand in the order in which
-// they were let go, the oldest first, which is the order of eviction. Free blocks are a stack: the last one given
-// back is taken first, so pages that were never needed are never touched. Nothing is allocated after `make`.
-// Inside the kv room only.
+// open: one writer fills it.  held: complete, pinned by leases (pin_count >= 1).  idle: complete and named,
+// pinned by nobody, waiting to be found again or evicted. Always true: each block is in exactly one state and
+// the counts add up; idle blocks stand in the order in which they were let go, the oldest first, which is the
+// order of eviction. Free blocks are a stack: the last one given back is taken first, so pages that were
+// never needed are never touched. Nothing is allocated after `make`. Inside the kv room only.
 #pragma once
 
 #include <compare>
@@ -57,7 +56,9 @@ class BlockPool {
   [[nodiscard]] int64_t free_count() const { return static_cast<int64_t>(free_.size()); }
   [[nodiscard]] int64_t idle_count() const { return idle_count_; }
   [[nodiscard]] int64_t open_count() const { return open_count_; }
-  [[nodiscard]] int64_t held_count() const { return block_count() - free_count() - idle_count_ - open_count_; }
+  [[nodiscard]] int64_t held_count() const {
+    return block_count() - free_count() - idle_count_ - open_count_;
+  }
   [[nodiscard]] uint64_t bytes() const { return memory_.bytes(); }
   // Counts everything anew; kInternal names the first thing that does not add up.
   [[nodiscard]] Status check() const;

@@ -44,8 +44,8 @@ class KvGeometry {
   // Bytes of `block_count` blocks; kInvalidArgument if that is more than 2^62.
   [[nodiscard]] Result<uint64_t> bytes_of_blocks(int64_t block_count) const;
 
-  // Open rows, where a codec seals whole blocks (else 0): f32 rows of the one block that a sequence is filling,
-  // in all layers that need it ...
+  // Open rows, where a codec seals whole blocks (else 0): f32 rows of the one block that a sequence is
+  // filling, in all layers that need it ...
   [[nodiscard]] uint64_t open_bytes() const { return open_bytes_; }
   [[nodiscard]] bool opens_rows() const { return open_bytes_ > 0; }
   // ... and of the further blocks that a step of so many rows can touch, of one layer at a time.

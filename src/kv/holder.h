@@ -31,8 +31,8 @@ class KvHolder {
   virtual Room grow(SequenceId sequence, KvBlockTable& table, int64_t block_count) = 0;
   // Rows of these tokens were stored behind the first `length`.
   virtual void commit(SequenceId, KvBlockTable&, int64_t, std::span<const TokenId>) {}
-  // Rows before `positions` stay, later ones and room that they do not need go. Where that cuts a sealed block
-  // and there is no memory to go on in a copy of it, its rows go too. Answers how many rows stay.
+  // Rows before `positions` stay, later ones and room that they do not need go. Where that cuts a sealed
+  // block and there is no memory to go on in a copy of it, its rows go too. Answers how many rows stay.
   virtual int64_t truncate(SequenceId sequence, KvBlockTable& table, int64_t positions) = 0;
   // `copy`, empty, gets the first `length` rows of `original`; or kNoRoom, and nothing changes.
   virtual Room fork(SequenceId original, const KvBlockTable& table, int64_t length, SequenceId copy,

@@ -4,10 +4,10 @@
 // A sequence has a length (positions whose rows are there) and room (positions that have memory). A KvLease
 // pins it: while the lease lives, its blocks stay.
 //
-// Always true: length <= room, length <= context; every block of memory is in exactly one state, and the counts add
-// up: check() says so. An operation that answers kNoRoom changed nothing. Sealed blocks are immutable, and found
-// again by their content (paged, unless KvSharing::kNone).
-// One thread at a time; the engine calls it, and kernels see only the views. It must outlive its leases.
+// Always true: length <= room, length <= context; every block of memory is in exactly one state, and the
+// counts add up: check() says so. An operation that answers kNoRoom changed nothing. Sealed blocks are
+// immutable, and found again by their content (paged, unless KvSharing::kNone). One thread at a time; the
+// engine calls it, and kernels see only the views. It must outlive its leases.
 //
 //   match -> (reserve -> view, forward -> commit)* -> truncate, fork ... -> the lease is dropped
 #pragma once
@@ -116,8 +116,8 @@ class KvLease {
 class KvCache {
  public:
   // Takes all memory that the holding takes at the start (pages are touched only when rows are written).
-  // Errors: kInvalidArgument (a dimension, the plan), kResourceExhausted (says what was asked, what there is, what
-  // to do).
+  // Errors: kInvalidArgument (a dimension, the plan), kResourceExhausted (says what was asked, what there is,
+  // what to do).
   static Result<std::unique_ptr<KvCache>> create(const KvCacheOptions& options);
   // What create() would take. The same errors, but for the memory itself.
   static Result<KvMemory> memory_of(const KvCacheOptions& options);
@@ -125,9 +125,9 @@ class KvCache {
   KvCache(const KvCache&) = delete;
   KvCache& operator=(const KvCache&) = delete;
 
-  // A new sequence that begins with these tokens, and with the rows of their longest beginning that sealed blocks
-  // hold, pinned (a whole number of blocks, at most (tokens - 1) / kBlockSize: the last token always runs).
-  // Blocks are shared only under the same salt. An empty lease where max_sequences are open already.
+  // A new sequence that begins with these tokens, and with the rows of their longest beginning that sealed
+  // blocks hold, pinned (a whole number of blocks, at most (tokens - 1) / kBlockSize: the last token always
+  // runs). Blocks are shared only under the same salt. An empty lease where max_sequences are open already.
   [[nodiscard]] KvLease match(std::span<const TokenId> tokens, std::string_view salt = {});
   // A new sequence without rows.
   [[nodiscard]] KvLease open() { return match({}); }
@@ -135,8 +135,8 @@ class KvCache {
   // there is no room for it.
   [[nodiscard]] KvLease fork(const KvLease& lease);
 
-  // Makes room for positions [0, positions); positions <= context(). Rows that are there stay; idle blocks are
-  // evicted where no free ones are left.
+  // Makes room for positions [0, positions); positions <= context(). Rows that are there stay; idle blocks
+  // are evicted where no free ones are left.
   Room reserve(const KvLease& lease, int64_t positions);
   // The blocks of these sequences, in this order. Valid until the next call that changes one of them;
   // allocates nothing. At most max_sequences of them.
@@ -145,9 +145,9 @@ class KvCache {
   // were filled are sealed, and can be found from now on.
   // A holding that keeps nothing forgets the rows at once: length and room are 0 afterwards.
   void commit(const KvLease& lease, std::span<const TokenId> tokens);
-  // The sequence ends before `positions` (<= length). Answers how many rows stay: `positions`, but for those that
-  // must be computed again because a sealed block was cut (fewer than kBlockSize): all of the block's where its
-  // codec sealed it as a whole, or where there is no memory for a copy. Room without rows goes.
+  // The sequence ends before `positions` (<= length). Answers how many rows stay: `positions`, but for those
+  // that must be computed again because a sealed block was cut (fewer than kBlockSize): all of the block's
+  // where its codec sealed it as a whole, or where there is no memory for a copy. Room without rows goes.
   int64_t truncate(const KvLease& lease, int64_t positions);
 
   [[nodiscard]] int64_t length(const KvLease& lease) const;

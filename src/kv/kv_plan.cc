@@ -32,7 +32,7 @@ AxisText shortest_axis(const KvCodec& codec, KvSide side) {
 std::string codecs_text(const KvLayerCodecs& codecs) {
   const AxisText keys_axis = shortest_axis(codecs.keys, KvSide::kKeys);
   const AxisText values_axis = shortest_axis(codecs.values, KvSide::kValues);
-  const std::string keys = codec_text(codecs.keys, keys_axis);
+  std::string keys = codec_text(codecs.keys, keys_axis);
   const std::string values = codec_text(codecs.values, values_axis);
   if (keys_axis == AxisText::kLeftOut && values_axis == AxisText::kLeftOut && keys == values) return keys;
   if (codecs.keys == codecs.values) return codec_text(codecs.keys, AxisText::kSaid);

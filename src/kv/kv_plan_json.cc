@@ -134,7 +134,8 @@ Result<KvPlan> KvPlan::parse_json(std::string_view text) {
 
 Result<KvPlan> KvPlan::parse_text_or_json(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r\n");
-  const bool is_json = first != std::string_view::npos && (text[first] == '[' || text[first] == '{' || text[first] == '"');
+  const bool is_json =
+      first != std::string_view::npos && (text[first] == '[' || text[first] == '{' || text[first] == '"');
   return is_json ? parse_json(text) : parse(text);
 }
 

@@ -83,7 +83,6 @@ Result<KvPlan::Rule> KvPlan::Parser::rule() {
       rule.selector = Selector::kRanges;
       CAIRN_ASSIGN_OR_RETURN(rule.ranges, ranges());
     }
-    skip_spaces();
     if (!take(':')) {
       return error(at_, fmt::format("{}, where \":\" and codecs are expected{}", found(at_),
                                     rule.ranges.empty() ? "" : ", or \",\" and more layers"));
@@ -230,9 +229,9 @@ bool KvPlan::Parser::word_ends_with(char c) {
 
 bool KvPlan::Parser::take(char c) {
   skip_spaces();
-  if (at_ == text_.size() || text_[at_] != c) return false;
-  ++at_;
-  return true;
+  const bool stands_there = at_ < text_.size() && text_[at_] == c;
+  if (stands_there) ++at_;
+  return stands_there;
 }
 
 std::string KvPlan::Parser::found(size_t at) const {

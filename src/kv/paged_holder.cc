@@ -147,7 +147,8 @@ int64_t PagedHolder::truncate(SequenceId sequence, KvBlockTable& table, int64_t 
   return positions;
 }
 
-// The last block is sealed; its first rows go on as an open block: itself where nobody else knows it, else a copy.
+// The last block is sealed; its first rows go on as an open block: itself where nobody else knows it, else a
+// copy.
 bool PagedHolder::reopen(Chain& chain, KvBlockTable& table, int64_t row_count) {
   const BlockId block = chain.blocks.back();
   if (!shares() && pool_.pin_count(block) == 1) {
@@ -232,7 +233,8 @@ Status PagedHolder::check(std::span<const KvBlockTable> tables) const {
     const BlockState state = pool_.state({b});
     const int expected = state == BlockState::kOpen ? 1 : pool_.pin_count({b});
     if (count != expected) {
-      return internal_error(fmt::format("block {} is in {} tables, but is pinned {} times", b, count, expected));
+      return internal_error(
+          fmt::format("block {} is in {} tables, but is pinned {} times", b, count, expected));
     }
     if (shares() && state != BlockState::kHeld && tree_.has_name({b}) != (state == BlockState::kIdle)) {
       return internal_error(fmt::format("block {} is named and not sealed, or idle without a name", b));

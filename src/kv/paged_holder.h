@@ -1,10 +1,10 @@
 // PagedHolder: one pool of blocks for all sequences. A sequence takes a block when its last one is full, so
-// memory follows what is used. Sealed blocks get names and are shared: by sequences that begin alike, by forks,
-// and with those to come, while they lie idle.
+// memory follows what is used. Sealed blocks get names and are shared: by sequences that begin alike, by
+// forks, and with those to come, while they lie idle.
 //
-// Always true: a sequence's sealed blocks come first in its table, and are held; behind them are open ones, of
-// which the first may have rows. A sequence that holds a block holds all before it, so a child is never let go
-// after its parent: eviction takes ends of chains before their beginnings. Inside the kv room only.
+// Always true: a sequence's sealed blocks come first in its table, and are held; behind them are open ones,
+// of which the first may have rows. A sequence that holds a block holds all before it, so a child is never
+// let go after its parent: eviction takes ends of chains before their beginnings. Inside the kv room only.
 #pragma once
 
 #include <optional>
@@ -61,7 +61,8 @@ class PagedHolder final : public KvHolder {
   void release(BlockId sealed_block);
   void shrink(Chain& chain, KvBlockTable& table, int64_t block_count);
   bool reopen(Chain& chain, KvBlockTable& table, int64_t row_count);
-  [[nodiscard]] Status check_chain(const Chain& chain, const KvBlockTable& table, std::vector<int>& pins) const;
+  [[nodiscard]] Status check_chain(const Chain& chain, const KvBlockTable& table,
+                                   std::vector<int>& pins) const;
 
   KvSharing sharing_;
   Rows rows_;

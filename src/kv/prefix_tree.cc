@@ -100,8 +100,8 @@ Status PrefixTree::check() const {
   }
   const auto filled = std::ranges::count_if(places_, [](int32_t block) { return block != kEmpty; });
   if (named != size_ || filled != named) {
-    return internal_error(fmt::format("{} blocks have names, {} are in the table, {} were counted", named,
-                                      filled, size_));
+    return internal_error(
+        fmt::format("{} blocks have names, {} are in the table, {} were counted", named, filled, size_));
   }
   return {};
 }

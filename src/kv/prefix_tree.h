@@ -1,10 +1,10 @@
 // PrefixTree: which sealed blocks there are, by what determines their content.
 //
-// A block's name is the SHA-256 of its parent's name and its own tokens, so it names the whole prefix that ends
-// with the block; the parent of a first block is a root (root_name: format, shape, KV plan, salt). Names make
-// the tree: a block is found only from its parent's name, and used only where its tokens agree as well.
-// Always true: a block has at most one name, a name at most one block. Sized at the start; nothing is allocated
-// later. Integers only; it knows nothing of states and bytes. Inside the kv room only.
+// A block's name is the SHA-256 of its parent's name and its own tokens, so it names the whole prefix that
+// ends with the block; the parent of a first block is a root (root_name: format, shape, KV plan, salt). Names
+// make the tree: a block is found only from its parent's name, and used only where its tokens agree as well.
+// Always true: a block has at most one name, a name at most one block. Sized at the start; nothing is
+// allocated later. Integers only; it knows nothing of states and bytes. Inside the kv room only.
 #pragma once
 
 #include <array>

@@ -43,8 +43,7 @@ AttentionTiles::AttentionTiles(const Config& config, int64_t max_rows, int64_t m
       context_spans_(spans_for(context)) {
   rows_.reserve(static_cast<size_t>(max_rows));
   groups_.reserve(static_cast<size_t>(max_sequences));
-  Result<PageMemory> memory =
-      PageMemory::allocate(bytes_for(config, max_sequences, context, thread_count));
+  Result<PageMemory> memory = PageMemory::allocate(bytes_for(config, max_sequences, context, thread_count));
   CHECK(memory.ok());  // address space only: pages are counted when touched
   memory_ = std::move(memory).value();
   const StateCounts counts = counts_for(config, max_sequences, context);
@@ -85,6 +84,14 @@ int32_t AttentionTiles::shared_spans(const Rows& a, const Rows& b, const KvView&
   return same / kSpanBlocks;
 }
 
+// Whether this is all that its sequence runs in this step, and one row.
+bool AttentionTiles::decodes(size_t index) const {
+  const StepBlock& block = rows_[index].block;
+  const bool begins = index == 0 || rows_[index - 1].block.sequence != block.sequence;
+  const bool ends = index + 1 == rows_.size() || rows_[index + 1].block.sequence != block.sequence;
+  return begins && ends && block.row_count == 1;
+}
+
 // Neighbours in the batch that decode one row each and begin with the same blocks. A member that shares much
 // less than the others would make all of them share less: it begins a group of its own.
 void AttentionTiles::find_groups(const KvView& kv) {
@@ -93,8 +100,7 @@ void AttentionTiles::find_groups(const KvView& kv) {
   for (size_t i = 0; i < rows_.size();) {
     Group group{.first = static_cast<int32_t>(i), .count = 1};
     size_t next = i + 1;
-    for (; next < rows_.size() && rows_[next].block.row_count == 1 && rows_[i].block.row_count == 1; ++next) {
-      if (rows_[next].block.sequence == rows_[next - 1].block.sequence) break;
+    for (; next < rows_.size() && decodes(i) && decodes(next); ++next) {
       const int32_t shared = shared_spans(rows_[i], rows_[next], kv);
       if (shared == 0 || shared * 2 < group.span_count) break;
       group.span_count = group.count == 1 ? shared : std::min(group.span_count, shared);

@@ -1,9 +1,11 @@
 // AttentionTiles: cuts a step's attention into tiles of rows that share a KV head, and runs them over the
-// threads. The cut changes nothing: a row's result depends on that row alone, span by span. For transformer.cc.
+// threads. The cut changes nothing: a row's result depends on that row alone, span by span. For
+// transformer.cc.
 //
 // Three cuts:
 //   a tile      consecutive positions of one sequence in one block, with all query heads of a KV head
-//   a group     sequences that decode together and whose first blocks are the same ones: their rows go through
+//   a group     sequences that decode together and whose first blocks are the same ones: their rows go
+//   through
 //               those spans in one tile, so that a shared prefix is read once (cascade attention: Hydragen,
 //               Juravsky et al. 2024, arXiv:2402.05099), then each through the rest of its own
 //   by spans    where tiles are too few for the threads, a tile's spans are reduced apart and merged in order
@@ -63,6 +65,7 @@ class AttentionTiles {
   };
 
   void find_groups(const KvView& kv);
+  [[nodiscard]] bool decodes(size_t index) const;
   [[nodiscard]] int32_t shared_spans(const Rows& a, const Rows& b, const KvView& kv) const;
   [[nodiscard]] int64_t head_parts() const { return (group_heads_ + tile_heads_ - 1) / tile_heads_; }
   [[nodiscard]] AttentionTile tile_of(const Layer& layer, const StepBlock& block, int64_t kv_head) const;
@@ -73,7 +76,8 @@ class AttentionTiles {
                    const AttentionRow* done) const;
 
   void attend_group(const Layer& layer, const Group& group, int64_t item, int thread) const;
-  void attend_rows(const Layer& layer, const Rows& rows, int64_t kv_head, int64_t head_part, int thread) const;
+  void attend_rows(const Layer& layer, const Rows& rows, int64_t kv_head, int64_t head_part,
+                   int thread) const;
   void attend_by_spans(const Layer& layer, ThreadPool& threads, const Rows& rows) const;
   [[nodiscard]] bool goes_by_spans(const Layer& layer, int thread_count) const;
   [[nodiscard]] float* group_states(const Rows& rows, int64_t kv_head, int64_t head_part) const;

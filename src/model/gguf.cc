@@ -1,5 +1,6 @@
 #include "model/gguf.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <iterator>
 
@@ -198,6 +199,13 @@ std::span<const Tensor> GgufFile::tensors() const { return impl_->tensors.all();
 const Tensor* GgufFile::find_tensor(std::string_view name) const { return impl_->tensors.find(name); }
 uint32_t GgufFile::version() const { return impl_->version; }
 uint64_t GgufFile::file_bytes() const { return impl_->file_bytes; }
+
+void GgufFile::copy(std::span<const std::byte> bytes, std::byte* to) const {
+  for (const MappedFile& file : impl_->files) {
+    if (file.contains(bytes)) return file.copy(bytes, to);
+  }
+  std::ranges::copy(bytes, to);
+}
 
 void GgufFile::release(std::span<const std::byte> bytes) const {
   for (const MappedFile& file : impl_->files) {

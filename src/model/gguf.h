@@ -71,6 +71,8 @@ class GgufFile {
   // Tells the system that the pages of these bytes of a tensor need not stay in memory (they are read again
   // from the file if touched): keeps peak memory near the size of the model while weights are repacked.
   void release(std::span<const std::byte> bytes) const;
+  // Copies bytes of a tensor without bringing the pages around them into this process's memory.
+  void copy(std::span<const std::byte> bytes, std::byte* to) const;
 
  private:
   struct Impl;

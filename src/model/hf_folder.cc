@@ -219,6 +219,18 @@ std::span<const Tensor> HfFolder::tensors() const { return impl_->tensors.all();
 const Tensor* HfFolder::find_tensor(std::string_view name) const { return impl_->tensors.find(name); }
 uint64_t HfFolder::file_bytes() const { return impl_->file_bytes; }
 
+void HfFolder::forget_tokenizer() {
+  impl_->tokenizer.reset();
+  impl_->tokenizer_config.reset();
+}
+
+void HfFolder::copy(std::span<const std::byte> bytes, std::byte* to) const {
+  for (const MappedFile& file : impl_->files) {
+    if (file.contains(bytes)) return file.copy(bytes, to);
+  }
+  std::ranges::copy(bytes, to);
+}
+
 void HfFolder::release(std::span<const std::byte> bytes) const {
   for (const MappedFile& file : impl_->files) {
     if (file.contains(bytes)) return file.release(bytes);

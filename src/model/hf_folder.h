@@ -39,8 +39,12 @@ class HfFolder {
   [[nodiscard]] std::optional<TensorType> imagined_type() const;
   [[nodiscard]] std::span<const Tensor> tensors() const;
   [[nodiscard]] const Tensor* find_tensor(std::string_view name) const;
-  [[nodiscard]] uint64_t file_bytes() const;             // of all safetensors files
-  void release(std::span<const std::byte> bytes) const;  // as GgufFile::release
+  [[nodiscard]] uint64_t file_bytes() const;  // of all safetensors files
+  // Frees what a tokenizer was made from: tokenizer.json takes ten times its size in memory. tokenizer() is
+  // null then.
+  void forget_tokenizer();
+  void copy(std::span<const std::byte> bytes, std::byte* to) const;  // as GgufFile::copy
+  void release(std::span<const std::byte> bytes) const;              // as GgufFile::release
 
  private:
   struct Impl;

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/memory.h"
 #include "model/gguf.h"
 #include "model/hf_folder.h"
 #include "model/model_plan.h"
@@ -29,6 +30,13 @@ Result<std::optional<std::string>> chat_template_of(const GgufFile& file) {
 }
 Result<std::optional<std::string>> chat_template_of(const HfFolder& folder) { return folder.chat_template(); }
 
+// What only the tokenizer was made from.
+void forget_tokenizer(GgufFile&) {}
+void forget_tokenizer(HfFolder& folder) {
+  folder.forget_tokenizer();
+  trim_heap();
+}
+
 uint64_t products(const Linear& linear) {
   return static_cast<uint64_t>(linear.matrix.rows) * static_cast<uint64_t>(linear.matrix.columns);
 }
@@ -41,17 +49,19 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   impl->kernels = &kernels;
   const auto load_from = [&](auto opened) -> Status {
     if (!opened.ok()) return opened.status();
-    const auto& file =
-        impl->file.template emplace<std::decay_t<decltype(*opened)>>(std::move(opened).value());
+    auto& file = impl->file.template emplace<std::decay_t<decltype(*opened)>>(std::move(opened).value());
     CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, plan_model(file));
     if (options.accept) CAIRN_RETURN_IF_ERROR(options.accept(plan));
     CAIRN_ASSIGN_OR_RETURN(impl->tokenizer, load_tokenizer(file));
     CAIRN_ASSIGN_OR_RETURN(impl->chat_template, chat_template_of(file));
+    forget_tokenizer(file);
     impl->config = plan.config;
     impl->file_bytes = file.file_bytes();
-    const WeightsOptions weights_options{[&](std::span<const std::byte> bytes) { file.release(bytes); },
-                                         options.progress};
+    const WeightsOptions weights_options{
+        [&](std::span<const std::byte> bytes) { file.release(bytes); },
+        [&](std::span<const std::byte> bytes, std::byte* to) { file.copy(bytes, to); }, options.progress};
     CAIRN_ASSIGN_OR_RETURN(impl->weights, load_weights(plan, threads, weights_options));
+    for (const Tensor& tensor : file.tensors()) file.release(tensor.data);  // vectors' pages too
     return {};
   };
   std::error_code ignored;

@@ -7,7 +7,8 @@
 
 namespace cairn {
 
-uint64_t StepBuffers::lay_out(const Config& config, int64_t max_rows, int64_t max_logit_rows, std::byte* base) {
+uint64_t StepBuffers::lay_out(const Config& config, int64_t max_rows, int64_t max_logit_rows,
+                              std::byte* base) {
   const int64_t heads = config.head_count * config.head_dim;
   const int64_t kv_heads = config.kv_head_count * config.head_dim;
   const int64_t turns = static_cast<int64_t>(config.ropes.size()) * config.rope_dim / 2;

@@ -24,8 +24,8 @@ struct StepBuffers {
   float* up = nullptr;         // ffn_dim
   float* cosines = nullptr;    // ropes * rope_dim / 2
   float* sines = nullptr;
-  float* final_rows = nullptr;    // [max_logit_rows][model_dim]
-  std::byte* operand = nullptr;   // of the widest input
+  float* final_rows = nullptr;   // [max_logit_rows][model_dim]
+  std::byte* operand = nullptr;  // of the widest input
 
   [[nodiscard]] uint64_t bytes() const { return memory_.bytes(); }
 

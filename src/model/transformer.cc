@@ -47,12 +47,10 @@ struct Transformer::Impl {
   };
   std::vector<Place> places;
   int64_t rows = 0;
-  int64_t embedded_rows = 0;  // since the embedding tables' pages were given back
 
   void forward(const Batch& batch, const KvView& kv, std::span<float> logits);
   void begin_step(const Batch& batch, const KvView& kv);
   void embed(const Batch& batch);
-  void embed_row(const Batch& batch, int64_t row);
   void turn_angles(int64_t row);
   void attention_block(const LayerWeights& layer, int64_t index, const KvView& kv);
   void finish_row(const LayerWeights& layer, int64_t index, int64_t row);
@@ -95,28 +93,22 @@ void Transformer::Impl::begin_step(const Batch& batch, const KvView& kv) {
 }
 
 void Transformer::Impl::embed(const Batch& batch) {
-  for (int64_t first = 0; first < rows; first += kEmbeddingRows) {
-    const int64_t count = std::min(kEmbeddingRows, rows - first);
-    for_rows(threads, count, [&](int64_t i) { embed_row(batch, first + i); });
-    embedded_rows += count;
-    if (embedded_rows < kEmbeddingRows) continue;
-    release_embeddings(weights);
-    embedded_rows = 0;
-  }
-}
-
-void Transformer::Impl::embed_row(const Batch& batch, int64_t row) {
   const int64_t dim = config.model_dim;
-  float* x = buffers.residual + row * dim;
-  read_row(weights.token_embedding, batch.tokens[static_cast<size_t>(row)], {x, static_cast<size_t>(dim)});
-  if (config.embedding_scale != 1) kernels.scale(config.embedding_scale, dim, x);
-  if (weights.position_embedding) {
-    float* position = buffers.normed + row * dim;
-    read_row(*weights.position_embedding, places[static_cast<size_t>(row)].position,
-             {position, static_cast<size_t>(dim)});
-    kernels.add(x, position, dim, x);
-  }
-  turn_angles(row);
+  for_rows(threads, rows, [&](int64_t row) {
+    float* x = buffers.residual + row * dim;
+    float* scratch = buffers.projected + row * dim;
+    const auto width = static_cast<size_t>(dim);
+    read_embedding_row(weights, weights.token_embedding, batch.tokens[static_cast<size_t>(row)], {x, width},
+                       scratch);
+    if (config.embedding_scale != 1) kernels.scale(config.embedding_scale, dim, x);
+    if (weights.position_embedding) {
+      float* position = buffers.normed + row * dim;
+      read_embedding_row(weights, *weights.position_embedding, places[static_cast<size_t>(row)].position,
+                         {position, width}, scratch);
+      kernels.add(x, position, dim, x);
+    }
+    turn_angles(row);
+  });
 }
 
 void Transformer::Impl::turn_angles(int64_t row) {

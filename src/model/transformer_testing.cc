@@ -57,7 +57,8 @@ std::vector<float> forward_all(std::shared_ptr<const Model> model, ThreadPool& t
                     .step_slot_count = block_count};
 
   const int64_t rows = std::min(chunk, count);
-  Transformer transformer(model, threads, {.rows = rows, .logit_rows = rows, .sequences = 1, .context = count});
+  Transformer transformer(model, threads,
+                          {.rows = rows, .logit_rows = rows, .sequences = 1, .context = count});
   std::vector<float> logits(static_cast<size_t>(count * config.vocab_size));
   for (int64_t first = 0; first < count; first += rows) {
     const int64_t n = std::min(rows, count - first);
@@ -66,8 +67,7 @@ std::vector<float> forward_all(std::shared_ptr<const Model> model, ThreadPool& t
     const BatchSequence sequence{0, static_cast<int32_t>(n), static_cast<int32_t>(first)};
     const Batch batch{{tokens.data() + first, static_cast<size_t>(n)}, {&sequence, 1}, wanted};
     transformer.forward(
-        batch, view,
-        {logits.data() + first * config.vocab_size, static_cast<size_t>(n * config.vocab_size)});
+        batch, view, {logits.data() + first * config.vocab_size, static_cast<size_t>(n * config.vocab_size)});
   }
   return logits;
 }

@@ -135,7 +135,7 @@ Result<Weights> load_weights(const ModelPlan& plan, ThreadPool& threads, const W
   Weights weights;
   const WeightSizes sizes = weight_sizes(plan);
   weights.decode_file_bytes = sizes.stored_bytes;
-  weights.release = options.release;
+  weights.copy = options.copy;
   CAIRN_ASSIGN_OR_RETURN(weights.memory, PageMemory::allocate(sizes.packed_bytes));
   Packer packer(weights.memory, threads, options, weights.decode_file_bytes);
   weights.token_embedding = plan.token_embedding;
@@ -148,10 +148,12 @@ Result<Weights> load_weights(const ModelPlan& plan, ThreadPool& threads, const W
   return weights;
 }
 
-void release_embeddings(const Weights& weights) {
-  if (!weights.release) return;
-  weights.release(weights.token_embedding.tensor->data);
-  if (weights.position_embedding) weights.release(weights.position_embedding->tensor->data);
+void read_embedding_row(const Weights& weights, const TensorPart& part, int64_t row, std::span<float> values,
+                        float* scratch) {
+  if (!weights.copy) return read_row(part, row, values);
+  auto* stored = reinterpret_cast<std::byte*>(scratch);  // no type takes more bytes than a float
+  weights.copy({stored_row(part, row), stored_row_bytes(part)}, stored);
+  dequantize_row(part.tensor->type, stored, values);
 }
 
 void read_row(const TensorPart& part, int64_t row, std::span<float> values) {

@@ -41,21 +41,22 @@ struct Weights {
 
   PageMemory memory;               // what the packed matrices point into
   uint64_t decode_file_bytes = 0;  // of all matrices, as the file stores them
-  std::function<void(std::span<const std::byte>)> release;  // WeightsOptions::release, for release_embeddings
+  std::function<void(std::span<const std::byte>, std::byte*)> copy;  // WeightsOptions::copy
 };
 
 struct WeightsOptions {
   std::function<void(std::span<const std::byte>)> release;  // these bytes of the file are not needed any more
+  // Copies bytes of the file as long as the weights live; empty: they are read in place.
+  std::function<void(std::span<const std::byte>, std::byte*)> copy;
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;
 };
 
 // Packs every matrix of `plan`. Errors: kResourceExhausted.
 Result<Weights> load_weights(const ModelPlan& plan, ThreadPool& threads, const WeightsOptions& options);
 
-// The pages of the embedding tables need not stay in memory. Called after each kEmbeddingRows rows that were read,
-// so that no more of the tables is in memory at once than those rows bring with them.
-void release_embeddings(const Weights& weights);
-inline constexpr int64_t kEmbeddingRows = 64;
+// One row of weights.token_embedding or position_embedding, as floats. `scratch`: as many floats.
+void read_embedding_row(const Weights& weights, const TensorPart& part, int64_t row, std::span<float> values,
+                        float* scratch);
 
 // One row of an embedding table (or of any part), as floats.
 void read_row(const TensorPart& part, int64_t row, std::span<float> values);

@@ -1,16 +1,21 @@
 #include "engine/verify/faults_testing.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <limits>
+#include <map>
+#include <span>
+#include <vector>
 
-#include "kernels/float16.h"
+#include "engine/verify/pass_faults_testing.h"
+#include "kernels/reference.h"
+#include "model/step_blocks.h"
 
 namespace cairn {
 namespace {
@@ -76,62 +81,109 @@ void shared_scales(const Operand& to, int64_t group) {
 
 // --- attention ---
 
-float element_at(KvType type, const std::byte* tile, int64_t index) {
-  if (type == KvType::kF32) {
-    float value = 0;
-    std::memcpy(&value, tile + index * 4, sizeof(value));
-    return value;
+// A block's keys and values, widened: as the tile says, or from other f32 tiles.
+struct OpenTiles {
+  const float* keys = nullptr;
+  const float* values = nullptr;
+};
+
+class WideBlock {
+ public:
+  WideBlock(const AttentionTile& tile, int32_t block, const OpenTiles& open)
+      : keys_(static_cast<size_t>(tile.keys.lines * kBlockSize)), value_lanes_(tile.values.lanes) {
+    const std::byte* bytes = tile.blocks[block];
+    if (open.keys != nullptr) {
+      std::copy_n(open.keys, keys_.size(), keys_.begin());
+    } else {
+      sound().decode_kv(tile.keys, bytes + tile.keys_offset, 0, tile.keys.lines,
+                        aligned(tile.keys.lanes).data());
+      std::copy_n(aligned_.begin() + shift_, keys_.size(), keys_.begin());
+    }
+    if (open.values != nullptr) {
+      value_lanes_ = attention_padded(tile.values.head_dim);
+      values_.assign(open.values, open.values + kBlockSize * value_lanes_);
+    } else {
+      sound().decode_kv(tile.values, bytes + tile.values_offset, 0, kBlockSize, aligned(value_lanes_).data());
+      values_.assign(aligned_.begin() + shift_, aligned_.begin() + shift_ + kBlockSize * value_lanes_);
+    }
   }
-  uint16_t bits = 0;
-  std::memcpy(&bits, tile + index * 2, sizeof(bits));
-  return type == KvType::kF16 ? f16_to_float(bits) : bf16_to_float(bits);
+  [[nodiscard]] float key(int64_t d, int32_t slot) const {
+    return keys_[static_cast<size_t>(d * kBlockSize + slot)];
+  }
+  [[nodiscard]] float value(int64_t d, int32_t slot) const {
+    return values_[static_cast<size_t>(slot * value_lanes_ + d)];
+  }
+
+ private:
+  // Decoding wants 64-byte alignment.
+  std::span<float> aligned(int64_t lanes) {
+    aligned_.assign(static_cast<size_t>(256 * std::max<int64_t>(lanes, 32) + 16), 0);
+    shift_ =
+        static_cast<int64_t>((64 - reinterpret_cast<uintptr_t>(aligned_.data()) % 64) % 64 / sizeof(float));
+    return std::span(aligned_).subspan(static_cast<size_t>(shift_));
+  }
+  std::vector<float> keys_;
+  std::vector<float> values_;
+  int64_t value_lanes_;
+  std::vector<float> aligned_;
+  int64_t shift_ = 0;
+};
+
+// Where a block's rows are read from, if not from the block.
+using OpenOf = std::function<OpenTiles(const AttentionTile& tile, int32_t block)>;
+
+OpenTiles own_block_open(const AttentionTile& tile, int32_t block) {
+  if (block != tile.open_block) return {};
+  return {tile.open_keys, tile.open_values};
 }
 
-// As attention is defined, but with any span; the same bits as the sound one only for itself.
-void attend_in_spans(const AttentionTile& tile, int32_t row, int32_t span_size) {
-  const auto at = [&](int64_t offset, int32_t position, int64_t index) {
-    return element_at(tile.type, tile.blocks[position / kBlockSize] + offset, index);
-  };
-  float* out = tile.output[row];
-  std::fill_n(out, tile.head_dim, 0.0F);
-  float peak = -INFINITY;
-  float total = 0;
-  for (int32_t low = tile.begin[row] / span_size * span_size; low < tile.end[row]; low += span_size) {
-    const int32_t begin = std::max(low, tile.begin[row]);
-    const int32_t end = std::min(low + span_size, tile.end[row]);
-    std::vector<float> p;
-    for (int32_t j = begin; j < end; ++j) {
-      float dot = 0;
-      for (int32_t d = 0; d < tile.head_dim; ++d) {
-        dot = std::fma(tile.query[row][d], at(tile.keys_offset, j, int64_t{d} * kBlockSize + j % kBlockSize),
-                       dot);
-      }
-      p.push_back(dot);
+// Positions [begin, end) of one row, reduced to a state of their own.
+std::vector<float> reduce(const std::map<int32_t, WideBlock>& blocks, const AttentionTile& tile,
+                          const AttentionRow& row, int32_t begin, int32_t end) {
+  const int64_t head_dim = tile.keys.head_dim;
+  std::vector<float> p;
+  for (int32_t j = begin; j < end; ++j) {
+    float dot = 0;
+    for (int64_t d = 0; d < head_dim; ++d) {
+      dot = std::fma(row.query[d], blocks.at(j / kBlockSize).key(d, j % kBlockSize), dot);
     }
-    const float top = std::max(peak, *std::max_element(p.begin(), p.end()));
-    const float old_factor = std::exp(peak - top);
-    total *= old_factor;
-    for (int32_t d = 0; d < tile.head_dim; ++d) out[d] *= old_factor;
-    for (int32_t j = begin; j < end; ++j) {
-      const float weight = std::exp(p[static_cast<size_t>(j - begin)] - top);
-      total += weight;
-      for (int32_t d = 0; d < tile.head_dim; ++d) {
-        out[d] += weight * at(tile.values_offset, j, int64_t{j % kBlockSize} * tile.head_dim + d);
-      }
-    }
-    peak = top;
+    p.push_back(dot);
   }
-  for (int32_t d = 0; d < tile.head_dim; ++d) out[d] /= total;
+  std::vector<float> state(static_cast<size_t>(attention_state_floats(head_dim)), 0.0F);
+  state[0] = *std::max_element(p.begin(), p.end());
+  for (int32_t j = begin; j < end; ++j) {
+    const float weight = std::exp(p[static_cast<size_t>(j - begin)] - state[0]);
+    state[1] += weight;
+    for (int64_t d = 0; d < head_dim; ++d) {
+      state[static_cast<size_t>(16 + d)] += weight * blocks.at(j / kBlockSize).value(d, j % kBlockSize);
+    }
+  }
+  return state;
 }
 
-void attend_rows_in_spans(const AttentionTile& tile, int32_t span_size) {
-  for (int32_t row = 0; row < tile.row_count; ++row) attend_in_spans(tile, row, span_size);
+// As attention is defined, but with spans of any size and blocks from anywhere; the same bits as the sound
+// one only for itself.
+void attend_otherwise(const AttentionTile& tile, SpanRange spans, int32_t span_size, const OpenOf& open_of) {
+  std::map<int32_t, WideBlock> blocks;
+  for (const AttentionRow& row : tile.rows) {
+    const int32_t begin = std::max(row.begin, spans.first * kSpanSize);
+    const int32_t end = std::min(row.end, spans.last * kSpanSize);
+    for (int32_t block = begin / kBlockSize; block * kBlockSize < end; ++block) {
+      if (!blocks.contains(block)) blocks.emplace(block, WideBlock(tile, block, open_of(tile, block)));
+    }
+    for (int32_t low = begin / span_size * span_size; low < end; low += span_size) {
+      const std::vector<float> state =
+          reduce(blocks, tile, row, std::max(low, begin), std::min(low + span_size, end));
+      reference::merge_attention(state.data(), tile.keys.head_dim, row.state);
+    }
+  }
 }
 
 constexpr int32_t kShortSpan = 48;
+constexpr size_t kFullTile = 64;  // tiny-llama: 32 positions of 2 query heads
 
-void spans_by_tile_height(const AttentionTile& tile, const AttentionScratch&) {
-  attend_rows_in_spans(tile, tile.row_count == kAttentionRows ? kSpanSize : kShortSpan);
+void spans_by_tile_height(const AttentionTile& tile, SpanRange spans, const AttentionScratch&) {
+  attend_otherwise(tile, spans, tile.rows.size() == kFullTile ? kSpanSize : kShortSpan, own_block_open);
 }
 
 std::atomic<int64_t> idle_threads = 0;
@@ -140,37 +192,78 @@ int64_t process_threads() {
   return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
 }
 
-void spans_by_threads(const AttentionTile& tile, const AttentionScratch&) {
-  attend_rows_in_spans(tile, process_threads() > idle_threads ? kShortSpan : kSpanSize);
+void spans_by_threads(const AttentionTile& tile, SpanRange spans, const AttentionScratch&) {
+  attend_otherwise(tile, spans, process_threads() > idle_threads ? kShortSpan : kSpanSize, own_block_open);
 }
 
 // Right up to the end of the first span; after it, decode (a tile that is not full) cuts the rest otherwise.
-void spans_in_long_texts(const AttentionTile& tile, const AttentionScratch& scratch) {
-  if (tile.end[0] <= kSpanSize || tile.row_count == kAttentionRows) return sound().attend(tile, scratch);
-  attend_rows_in_spans(tile, kShortSpan);
+void spans_in_long_texts(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
+  if (tile.rows.front().end <= kSpanSize || tile.rows.size() == kFullTile) {
+    return sound().attend(tile, spans, scratch);
+  }
+  attend_otherwise(tile, spans, kShortSpan, own_block_open);
 }
 
 std::atomic<std::byte* const*> first_table = nullptr;
 
-void block_of_another(const AttentionTile& tile, const AttentionScratch& scratch) {
+void block_of_another(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
   std::byte* const* none = nullptr;
   first_table.compare_exchange_strong(none, tile.blocks);
   std::byte* const* other = first_table;
-  if (other == tile.blocks) return sound().attend(tile, scratch);
-  std::vector<std::byte*> blocks(tile.blocks,
-                                 tile.blocks + (tile.end[tile.row_count - 1] - 1) / kBlockSize + 1);
+  if (other == tile.blocks) return sound().attend(tile, spans, scratch);
+  std::vector<std::byte*> blocks(tile.blocks, tile.blocks + (tile.rows.back().end - 1) / kBlockSize + 1);
   blocks[0] = other[0];
   AttentionTile wrong = tile;
   wrong.blocks = blocks.data();
-  sound().attend(wrong, scratch);
+  sound().attend(wrong, spans, scratch);
 }
 
-void store_once(const KvSlot& slot, const float* key, const float* value) {
-  const int64_t row_bytes = slot.head_dim * kv_element_bytes(slot.type);
-  const std::byte* row = slot.values + slot.offset * row_bytes;
-  if (std::all_of(row, row + row_bytes, [](std::byte b) { return b == std::byte{0}; })) {
-    sound().store_kv(slot, key, value);
+// --- attention that looks at the step (pass_faults_testing.h tells which one runs) ---
+
+void spans_by_batch(const AttentionTile& tile, SpanRange spans, const AttentionScratch&) {
+  const bool is_alone = step_now()->batch.sequences.size() == 1;
+  attend_otherwise(tile, spans, is_alone ? kSpanSize : kShortSpan, own_block_open);
+}
+
+// The layer and KV head of a tile.
+struct Place {
+  int64_t layer = 0;
+  int64_t kv_head = 0;
+};
+
+Place place_of(const KvLayout& layout, const AttentionTile& tile) {
+  for (int64_t layer = 0; layer < std::ssize(layout.layers); ++layer) {
+    for (int64_t head = 0; head < layout.kv_head_count; ++head) {
+      if (layout.layers[static_cast<size_t>(layer)].keys_offset(head) == tile.keys_offset)
+        return {layer, head};
+    }
   }
+  return {};
+}
+
+// Blocks that this step has filled are read open by all of its queries, as if they were sealed when it ends.
+void sealed_when_the_step_ends(const AttentionTile& tile, SpanRange spans, const AttentionScratch&) {
+  const StepNow& now = *step_now();
+  const Place place = place_of(now.kv.layout, tile);
+  StepBlocks blocks(std::ssize(now.batch.tokens));
+  blocks.set(now.batch);
+  attend_otherwise(tile, spans, kSpanSize, [&](const AttentionTile&, int32_t block) -> OpenTiles {
+    for (const StepBlock& filled : blocks.blocks()) {
+      const auto sequence = static_cast<size_t>(filled.sequence);
+      if (filled.block != block || now.kv.sequences[sequence].blocks != tile.blocks) continue;
+      const auto open = StepBlocks::open_tiles(now.kv, filled, place.layer, place.kv_head);
+      return {reinterpret_cast<const float*>(open.keys), reinterpret_cast<const float*>(open.values)};
+    }
+    return {};
+  });
+}
+
+// Of a group, each member's own spans come first, and then those that all share.
+void shared_spans_last(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
+  const auto needs_more = [&](const AttentionRow& row) { return row.end > spans.last * kSpanSize; };
+  if (spans.first == 0 && std::ranges::any_of(tile.rows, needs_more)) return;
+  sound().attend(tile, spans, scratch);
+  if (spans.first > 0) sound().attend(tile, {0, spans.first}, scratch);
 }
 
 // --- logits: the output matrix is the only one with so many rows (tiny-llama's vocabulary) ---
@@ -213,7 +306,9 @@ Kernels with_spans_by_tile_height() { return replaced(&Kernels::attend, &spans_b
 Kernels with_spans_by_threads() { return replaced(&Kernels::attend, &spans_by_threads); }
 Kernels with_spans_in_long_texts() { return replaced(&Kernels::attend, &spans_in_long_texts); }
 Kernels with_block_of_another_sequence() { return replaced(&Kernels::attend, &block_of_another); }
-Kernels with_rows_that_stay() { return replaced(&Kernels::store_kv, &store_once); }
+Kernels with_spans_by_batch() { return replaced(&Kernels::attend, &spans_by_batch); }
+Kernels with_seals_when_the_step_ends() { return replaced(&Kernels::attend, &sealed_when_the_step_ends); }
+Kernels with_shared_spans_last() { return replaced(&Kernels::attend, &shared_spans_last); }
 Kernels with_constant_logits() { return replaced(&Kernels::matmul, &constant_logits); }
 Kernels with_logits_of_no_position() { return replaced(&Kernels::rms_norm, &norm_of_nothing); }
 Kernels with_a_nan_logit() { return replaced(&Kernels::matmul, &nan_logit); }

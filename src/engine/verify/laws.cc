@@ -56,7 +56,7 @@ Status check_options(const Model& model, const LawOptions& options, int64_t posi
   return {};
 }
 
-// Counts work over all row types.
+// Counts work over all plans.
 class Progress {
  public:
   explicit Progress(const LawOptions& options) : report_(options.on_progress) {}
@@ -128,8 +128,8 @@ Status check_plan(const Scene& scene, std::span<const Variation> variations, Pro
 
 std::vector<KvPlan> default_law_plans() {
   std::vector<KvPlan> plans;
-  for (const char* text : {"f16", "f32", "bf16", "fp8_e4m3", "fp8_e5m2", "int8", "k=int8:channel,v=int8", "int4",
-                           "int3", "k=int2,v=int2"}) {
+  for (const char* text : {"f16", "f32", "bf16", "fp8_e4m3", "fp8_e5m2", "int8", "k=int8:channel,v=int8",
+                           "int4", "int3", "int2", "layers 0: f16; rest: k=int4,v=int8", "int4:hadamard"}) {
     Result<KvPlan> plan = KvPlan::parse(text);
     CHECK(plan.ok());
     plans.push_back(std::move(*plan));
@@ -139,7 +139,7 @@ std::vector<KvPlan> default_law_plans() {
 
 int64_t default_law_positions(const Model& model) {
   constexpr uint64_t kLogitBytesMax = 256 << 20;  // kept for comparing
-  constexpr int64_t kRowsPerPosition = 60;        // of all variations and row types, from scratch excepted
+  constexpr int64_t kRowsPerPosition = 60;        // of all variations and plans, from scratch excepted
   const auto vocab_size = static_cast<uint64_t>(model.config().vocab_size);
   const auto by_memory = static_cast<int64_t>(kLogitBytesMax / (vocab_size * sizeof(float)));
   const auto by_time = static_cast<int64_t>(product_budget(model) / kRowsPerPosition /
@@ -154,14 +154,24 @@ Result<std::vector<LawRow>> check_laws(const std::shared_ptr<const Model>& model
   const LawTexts texts = law_texts(*model, options.text_kind, position_count, options.seed);
 
   Progress progress(options);
+  std::vector<LawRow> rows;
   std::vector<Scene> scenes;
   std::vector<std::vector<Variation>> variations;
   for (const KvPlan& plan : options.kv_plans) {
+    const auto fits = plan.resolve(model->config().layer_count, model->config().head_dim);
+    if (!fits.ok()) {
+      rows.push_back({.what = "the plan fits the model",
+                      .kv_plan = plan,
+                      .outcome = LawOutcome::kNotApplicable,
+                      .remark = fits.status().message()});
+      continue;
+    }
     const uint64_t row_budget = scratch_row_budget(*model, scenes.empty());
     scenes.push_back({.model = model,
                       .texts = texts,
                       .kv_plan = plan,
                       .thread_count = options.thread_counts.front(),
+                      .wrap_pass = options.wrap_pass,
                       .scratch_positions = scratch_positions(position_count, row_budget),
                       .on_work = [&](int64_t rows) { progress.add(rows); }});
     variations.push_back(law_variations(scenes.back(), options.thread_counts));
@@ -169,7 +179,6 @@ Result<std::vector<LawRow>> check_laws(const std::shared_ptr<const Model>& model
     for (const Variation& variation : variations.back()) progress.plan(variation.work);
   }
 
-  std::vector<LawRow> rows;
   for (size_t i = 0; i < scenes.size(); ++i) {
     CAIRN_RETURN_IF_ERROR(check_plan(scenes[i], variations[i], progress, rows));
   }

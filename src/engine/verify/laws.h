@@ -1,6 +1,7 @@
-// Laws 1 and 2 held against a model: the cache changes no bit of any logit, and neither does how the work was
-// cut. What a text's logits are is computed once without a cache, all positions together; then the same text
-// is run in every other way there is, and each logit is compared by its bits.
+// Laws 1 to 4 held against a model: the cache changes no bit of any logit, and neither does how the work was
+// cut; the memory plan is the truth; every block is in one state. What a text's logits are is computed once
+// without a cache, all positions together; then the same text is run in every other way there is, and each
+// logit is compared by its bits.
 //
 // Always true: everything goes through Engine::submit and Engine::step; nothing is printed; the same model,
 // options and machine give the same report. `cairn verify` and tests call it.
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "engine/forward_pass.h"
 #include "engine/verify/logit_record.h"
 #include "engine/verify/texts.h"
 #include "kv/kv_plan.h"
@@ -47,26 +49,28 @@ struct LawProgress {
   uint64_t total = 0;
 };
 
-// One plan for each codec: all that can go wrong in one way.
+// One plan for each codec, one that mixes layers, and one that rotates: all that can go wrong in one way.
 [[nodiscard]] std::vector<KvPlan> default_law_plans();
 
 struct LawOptions {
   TextKind text_kind = TextKind::kPassage;
   // Positions of the text, at least 2; absent: default_law_positions().
   std::optional<int64_t> position_count;
-  // KV plans, at least one; the first one's recomputation from scratch leaves out the fewest positions.
+  // KV plans, at least one; the first one's recomputation from scratch leaves out the fewest positions. One
+  // that does not fit the model (a rotation of heads that are no power of two) gets one row, which says so.
   std::vector<KvPlan> kv_plans = default_law_plans();
   // Numbers of threads to compare, at least one; all other rows run with the first.
   std::vector<int> thread_counts = {1, 2};
   uint64_t seed = 1;  // of the texts of random ids
   std::function<void(const LawProgress&)> on_progress;
+  PassWrapper wrap_pass;  // for tests; empty: nothing stands between engines and the model
 };
 
 // Past one attention span and several blocks, unless the context, the model's size or its instruction set
 // (scalar) makes that too much; then fewer.
 [[nodiscard]] int64_t default_law_positions(const Model& model);
 
-// A row for each way and row type, in the order in which they ran. Errors: kInvalidArgument (an option that
+// A row for each way and plan, in the order in which they ran. Errors: kInvalidArgument (an option that
 // does not fit the model).
 Result<std::vector<LawRow>> check_laws(const std::shared_ptr<const Model>& model, const LawOptions& options);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/random.h"
+#include "kernels/kv_codec.h"
 
 namespace cairn {
 namespace {
@@ -37,8 +38,6 @@ constexpr const char* kPassage =
     "down "
     "a very deep well.\n\n";
 
-constexpr int64_t kCompanions = 7;
-
 std::vector<TokenId> random_text(uint64_t seed, uint64_t text, int64_t count, int64_t vocab_size) {
   std::vector<TokenId> tokens;
   for (int64_t i = 0; i < count; ++i) {
@@ -63,20 +62,37 @@ std::vector<TokenId> passage_text(const Model& model, int64_t count) {
 
 // Companions end in different blocks, and cost together about as much as the text itself.
 int64_t companion_length(int64_t index, int64_t position_count) {
-  return std::max<int64_t>(2, std::min(position_count * (index + 2) / (kCompanions + 2), 31 + 11 * index));
+  return std::max<int64_t>(2,
+                           std::min(position_count * (index + 2) / (kCompanionTexts + 2), 31 + 11 * index));
 }
 
 }  // namespace
 
-std::vector<std::vector<TokenId>> law_texts(const Model& model, TextKind kind, int64_t position_count,
-                                            uint64_t seed) {
+int64_t branch_beginning(int64_t position_count, int64_t i) {
+  constexpr int64_t kApart = 9;  // tokens
+  const int64_t edge = (position_count - kApart) / kBlockSize * kBlockSize;
+  if (position_count <= kApart || edge == 0)
+    return std::clamp<int64_t>(position_count / 2 + i, 1, position_count - 1);
+  return edge - 1 + i;
+}
+
+LawTexts law_texts(const Model& model, TextKind kind, int64_t position_count, uint64_t seed) {
   const int64_t vocab_size = model.config().vocab_size;
-  std::vector<std::vector<TokenId>> texts(1);
+  LawTexts texts(1);
   if (kind == TextKind::kPassage) texts[0] = passage_text(model, position_count);
   if (texts[0].empty()) texts[0] = random_text(seed, 0, position_count, vocab_size);
-  for (int64_t i = 0; i < kCompanions; ++i) {
+  for (int64_t i = 0; i < kCompanionTexts; ++i) {
     const auto stream = static_cast<uint64_t>(i) + 1;
     texts.push_back(random_text(seed, stream, companion_length(i, position_count), vocab_size));
+  }
+  for (int64_t i = 0; i < kBranchTexts; ++i) {
+    const auto stream = static_cast<uint64_t>(kFirstBranch + i);
+    texts.push_back(random_text(seed, stream, position_count, vocab_size));
+    const int64_t shared = branch_beginning(position_count, i);
+    std::copy_n(texts[0].begin(), shared, texts.back().begin());
+    TokenId& first = texts.back()[static_cast<size_t>(shared)];
+    if (first == texts[0][static_cast<size_t>(shared)])
+      first = static_cast<TokenId>((first + 1) % vocab_size);
   }
   return texts;
 }

@@ -1,32 +1,50 @@
 #include "engine/verify/trial.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace cairn {
 
-Result<std::unique_ptr<Trial>> Trial::start(std::shared_ptr<const Model> model, const LawTexts& texts,
-                                            int thread_count, const EngineOptions& options, LogitSink sink) {
-  std::unique_ptr<Trial> trial(new Trial(texts, thread_count, std::move(sink)));
-  CAIRN_ASSIGN_OR_RETURN(trial->engine_, Engine::create(std::move(model), trial->threads_, options));
+Result<std::unique_ptr<Trial>> Trial::start(const Setting& setting, const EngineOptions& options,
+                                            LogitSink sink) {
+  std::unique_ptr<Trial> trial(new Trial(setting, std::move(sink)));
+  CAIRN_ASSIGN_OR_RETURN(Engine::Parts parts, Engine::parts_of(setting.model, trial->threads_, options));
+  if (setting.wrap_pass) parts.pass = setting.wrap_pass(std::move(parts.pass));
+  CAIRN_ASSIGN_OR_RETURN(trial->engine_, Engine::create(std::move(parts), options));
   return trial;
 }
 
-Status Trial::submit_text(int64_t text, int64_t prompt_count, int64_t token_count,
-                          std::optional<SessionId> session) {
-  const std::span<const TokenId> tokens(texts_[static_cast<size_t>(text)]);
-  const auto prompt = tokens.first(static_cast<size_t>(prompt_count));
-  const auto forced = tokens.subspan(prompt.size(), static_cast<size_t>(token_count - prompt_count));
-  Request request{.prompt = {prompt.begin(), prompt.end()},
-                  .max_tokens = 0,
-                  .forced_tokens = {forced.begin(), forced.end()},
-                  .logits_wanted = LogitsWanted::kEveryPosition,
-                  .session = session};
+// Tokens from `first` on: the prompt's, then forced ones.
+Request Trial::request_of(const TextRequest& request, int64_t first) const {
+  const std::span<const TokenId> tokens(texts_[static_cast<size_t>(request.text)]);
+  const auto prompt =
+      tokens.subspan(static_cast<size_t>(first), static_cast<size_t>(request.prompt_count - first));
+  const auto forced = tokens.subspan(static_cast<size_t>(request.prompt_count),
+                                     static_cast<size_t>(request.token_count - request.prompt_count));
+  Request made{.prompt = {prompt.begin(), prompt.end()},
+               .max_tokens = 0,
+               .forced_tokens = {forced.begin(), forced.end()},
+               .logits_wanted = request.wanted,
+               .salt = request.salt,
+               .session = request.session};
   if (!forced.empty()) {
     // The last generated token is never run, so there is one more; forced, for a sampler refuses NaN.
-    request.forced_tokens.push_back(tokens[0]);
-    request.max_tokens = static_cast<int64_t>(request.forced_tokens.size());
+    made.forced_tokens.push_back(tokens[0]);
+    made.max_tokens = static_cast<int64_t>(made.forced_tokens.size());
   }
-  return submit(text, token_count, std::move(request));
+  return made;
+}
+
+Result<RequestId> Trial::submit_text(const TextRequest& request) {
+  return engine_->submit(watched(request.text, request.token_count, request_of(request, 0)));
+}
+
+Result<RequestId> Trial::fork_text(RequestId parent, const TextRequest& request) {
+  const std::optional<int64_t> shared = token_count(parent);
+  if (!shared.has_value() || *shared > request.prompt_count) {
+    return internal_error("the request to fork has ended, or is too far");
+  }
+  return engine_->fork(parent, watched(request.text, request.token_count, request_of(request, *shared)));
 }
 
 Status Trial::submit_altered(int64_t text, int64_t kept, std::span<const TokenId> others,
@@ -37,18 +55,20 @@ Status Trial::submit_altered(int64_t text, int64_t kept, std::span<const TokenId
                   .logits_wanted = LogitsWanted::kEveryPosition,
                   .session = session};
   request.prompt.insert(request.prompt.end(), others.begin(), others.end());
-  return submit(text, kept, std::move(request));
+  return engine_->submit(watched(text, kept, std::move(request))).status();
 }
 
 Status Trial::submit_last(int64_t text, int64_t prompt_count) {
   const auto& tokens = texts_[static_cast<size_t>(text)];
-  return submit(text, prompt_count,
-                {.prompt = {tokens.begin(), tokens.begin() + prompt_count},
-                 .max_tokens = 1,
-                 .forced_tokens = {tokens[0]}});
+  return engine_
+      ->submit(watched(text, prompt_count,
+                       {.prompt = {tokens.begin(), tokens.begin() + prompt_count},
+                        .max_tokens = 1,
+                        .forced_tokens = {tokens[0]}}))
+      .status();
 }
 
-Status Trial::submit(int64_t text, int64_t told, Request request) {
+Request Trial::watched(int64_t text, int64_t told, Request request) {
   request.on_logits = [this, text, told](int64_t position, std::span<const float> logits) {
     if (position < told) sink_(text, position, logits);
   };
@@ -57,17 +77,60 @@ Status Trial::submit(int64_t text, int64_t told, Request request) {
     preemptions_ += result.stats.preemptions;
     reused_tokens_ += result.stats.reused_tokens;
   };
-  return engine_->submit(std::move(request)).status();
+  return request;
+}
+
+Status Trial::begin_tries(int64_t prompt_count) {
+  const auto& text = texts_[0];
+  tried_.assign(text.begin(), text.begin() + prompt_count);
+  Request request = watched(0, 0, {.prompt = tried_, .picks = Picks::kByCaller});
+  request.logits_wanted = LogitsWanted::kEveryNewPosition;
+  request.on_logits = [this, &text](int64_t position, std::span<const float> logits) {
+    const auto differs = std::ranges::mismatch(tried_, text);
+    if (position < differs.in1 - tried_.begin()) sink_(0, position, logits);
+  };
+  CAIRN_ASSIGN_OR_RETURN(tries_, engine_->submit(std::move(request)));
+  return run_tries();
+}
+
+Status Trial::try_tokens(std::span<const TokenId> tokens) {
+  CAIRN_RETURN_IF_ERROR(engine_->extend(tries_, tokens));
+  tried_.insert(tried_.end(), tokens.begin(), tokens.end());
+  return run_tries();
+}
+
+Status Trial::take_back(int64_t length) {
+  CAIRN_RETURN_IF_ERROR(engine_->roll_back(tries_, length));
+  tried_.resize(static_cast<size_t>(length));
+  return run_tries();
+}
+
+void Trial::end_tries() { engine_->cancel(tries_); }
+
+Status Trial::run_tries() {
+  while (status_.ok() && !engine_->waits()) step();
+  return status_;
+}
+
+std::optional<int64_t> Trial::token_count(RequestId id) const {
+  const RequestStats* stats = engine_->stats(id);
+  if (stats == nullptr) return std::nullopt;
+  return stats->prompt_tokens + stats->generated_tokens;
+}
+
+void Trial::step() {
+  engine_->step();
+  ++step_count_;
+  if (status_.ok()) status_ = engine_->cache().check();
 }
 
 void Trial::steps(int count) {
-  for (int i = 0; i < count && !engine_->idle(); ++i) engine_->step();
+  for (int i = 0; i < count && !engine_->idle(); ++i) step();
 }
 
 Status Trial::finish() {
-  while (!engine_->idle()) engine_->step();
-  CAIRN_RETURN_IF_ERROR(status_);
-  return engine_->cache().check();
+  while (!engine_->idle()) step();
+  return status_;
 }
 
 }  // namespace cairn

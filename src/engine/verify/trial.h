@@ -1,5 +1,6 @@
 // Trial: one engine that computes the texts' logits in some way, while a Comparison watches. All through
-// Engine::submit and Engine::step, as every other user of a model. For engine/verify only.
+// Engine::submit and Engine::step, as every other user of a model; after each step the cache must add up. For
+// engine/verify only.
 #pragma once
 
 #include <cstdint>
@@ -7,57 +8,90 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/thread_pool.h"
 #include "engine/engine.h"
 #include "engine/verify/logit_record.h"
+#include "engine/verify/texts.h"
 #include "model/model.h"
 
 namespace cairn {
 
-using LawTexts = std::vector<std::vector<TokenId>>;
-
 // What a trial tells while it runs, for each logit row.
 using LogitSink = std::function<void(int64_t text, int64_t position, std::span<const float> logits)>;
 
+// A request over a text: `prompt_count` of its tokens as the prompt, the next ones up to `token_count` one by
+// one as if they had been generated.
+struct TextRequest {
+  int64_t text = 0;
+  int64_t prompt_count = 0;
+  int64_t token_count = 0;
+  LogitsWanted wanted = LogitsWanted::kEveryPosition;
+  std::optional<SessionId> session = std::nullopt;
+  std::string salt = {};
+};
+
 class Trial {
  public:
-  // `texts` must outlive the trial. It has threads of its own, so that a trial with one thread has one.
-  static Result<std::unique_ptr<Trial>> start(std::shared_ptr<const Model> model, const LawTexts& texts,
-                                              int thread_count, const EngineOptions& options, LogitSink sink);
+  struct Setting {
+    std::shared_ptr<const Model> model;
+    const LawTexts& texts;  // must outlive the trial
+    int thread_count = 1;   // of its own, so that a trial with one thread has one
+    PassWrapper wrap_pass;  // may be empty
+  };
+  static Result<std::unique_ptr<Trial>> start(const Setting& setting, const EngineOptions& options,
+                                              LogitSink sink);
 
-  // A request over a text: `prompt_count` of its tokens as the prompt, the next ones up to `token_count` one
-  // by one as if they had been generated. The logits of every position are told.
-  Status submit_text(int64_t text, int64_t prompt_count, int64_t token_count,
-                     std::optional<SessionId> session = std::nullopt);
+  Result<RequestId> submit_text(const TextRequest& request);
+  // The same as a fork of a request over a text that begins alike; it must have at most `prompt_count`
+  // tokens.
+  Result<RequestId> fork_text(RequestId parent, const TextRequest& request);
   // The text's first `kept` tokens, then those of another one: the logits of the first part are told.
   Status submit_altered(int64_t text, int64_t kept, std::span<const TokenId> others,
                         std::optional<SessionId> session);
   // The first `prompt_count` tokens; only the logits after the last one are told, as in generation.
   Status submit_last(int64_t text, int64_t prompt_count);
 
+  // A request over the beginning of text 0 whose tokens are tried (Picks::kByCaller), one such in a trial.
+  // Each of these runs until it waits; logits are told where all tokens up to theirs are the text's.
+  Status begin_tries(int64_t prompt_count);
+  Status try_tokens(std::span<const TokenId> tokens);
+  Status take_back(int64_t length);
+  void end_tries();
+
   SessionId open_session() { return engine_->open_session(); }
   void steps(int count);
-  // Steps until all requests have ended. The error of one that failed.
+  // Steps until all requests have ended. The error of one that failed, or of a cache that did not add up.
   Status finish();
 
+  // Tokens that a live request has, prompt and generated ones; nothing where it has ended.
+  [[nodiscard]] std::optional<int64_t> token_count(RequestId id) const;
   [[nodiscard]] int64_t preemptions() const { return preemptions_; }
-  [[nodiscard]] int64_t reused_tokens() const { return reused_tokens_; }
+  [[nodiscard]] int64_t reused_tokens() const { return reused_tokens_; }  // of the requests that have ended
+  [[nodiscard]] int64_t step_count() const { return step_count_; }
+  [[nodiscard]] const KvCache& cache() const { return engine_->cache(); }
 
  private:
-  Trial(const LawTexts& texts, int thread_count, LogitSink sink)
-      : texts_(texts), threads_(thread_count), sink_(std::move(sink)) {}
+  Trial(const Setting& setting, LogitSink sink)
+      : texts_(setting.texts), threads_(setting.thread_count), sink_(std::move(sink)) {}
+  void step();
+  Status run_tries();
+  [[nodiscard]] Request request_of(const TextRequest& request, int64_t first) const;
   // Logits of positions below `told` go to the sink.
-  Status submit(int64_t text, int64_t told, Request request);
+  Request watched(int64_t text, int64_t told, Request request);
 
   const LawTexts& texts_;
   ThreadPool threads_;
   LogitSink sink_;
+  std::vector<TokenId> tried_;
+  RequestId tries_;
   std::unique_ptr<Engine> engine_;
   Status status_;
   int64_t preemptions_ = 0;
   int64_t reused_tokens_ = 0;
+  int64_t step_count_ = 0;
 };
 
 }  // namespace cairn

@@ -5,63 +5,25 @@
 #include <algorithm>
 #include <numeric>
 
-#include "kv/geometry.h"
-
 namespace cairn {
 namespace {
 
 constexpr int64_t kChunks[] = {1, 7, 64, 512};
-constexpr int64_t kCrowdChunk = 64;  // several prompts share a step, and the longer ones need several
-
-int64_t length_of(const Scene& scene, int64_t text) {
-  return static_cast<int64_t>(scene.texts[static_cast<size_t>(text)].size());
-}
-int64_t text_count(const Scene& scene) { return static_cast<int64_t>(scene.texts.size()); }
-
-uint64_t work_of_all(const Scene& scene) {
-  uint64_t sum = 0;
-  for (const auto& text : scene.texts) sum += text.size();
-  return sum;
-}
-
-EngineOptions options_of(const Scene& scene, KvHolding holding) {
-  const int64_t positions = length_of(scene, 0);
-  return {.holding = holding,
-          .kv_plan = scene.kv_plan,
-          .context = positions,
-          .prefill_chunk = positions,
-          .score_chunk = positions};
-}
-
-Result<std::unique_ptr<Trial>> start(const Scene& scene, int thread_count, const EngineOptions& options,
-                                     Comparison& comparison) {
-  return Trial::start(scene.model, scene.texts, thread_count, options,
-                      [&](int64_t text, int64_t position, std::span<const float> logits) {
-                        comparison.see(text, position, logits);
-                        scene.on_work(1);
-                      });
-}
-
-void require_text(const Scene& scene, int64_t text, Comparison& comparison) {
-  for (int64_t position = 0; position < length_of(scene, text); ++position) {
-    comparison.require(text, position);
-  }
-}
 
 // A prompt, then the rest one by one.
 Result<std::string> run_alone(const Scene& scene, Comparison& comparison, int64_t prompt_count,
                               int thread_count, const EngineOptions& options) {
-  require_text(scene, 0, comparison);
-  CAIRN_ASSIGN_OR_RETURN(const auto trial, start(scene, thread_count, options, comparison));
-  CAIRN_RETURN_IF_ERROR(trial->submit_text(0, prompt_count, length_of(scene, 0)));
+  require(comparison, 0, 0, scene.length());
+  CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, thread_count, options, comparison));
+  CAIRN_RETURN_IF_ERROR(
+      trial->submit_text({.prompt_count = prompt_count, .token_count = scene.length()}).status());
   CAIRN_RETURN_IF_ERROR(trial->finish());
   return std::string();
 }
 
 // How `generate --cache none` computes the logits at a position: all positions up to it, its own logits only.
 Result<std::string> run_from_scratch(const Scene& scene, Comparison& comparison) {
-  CAIRN_ASSIGN_OR_RETURN(const auto trial,
-                         start(scene, scene.thread_count, options_of(scene, KvHolding::kNone), comparison));
+  CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, scene.options(KvHolding::kNone), comparison));
   for (const int64_t position : scene.scratch_positions) {
     comparison.require(0, position);
     CAIRN_RETURN_IF_ERROR(trial->submit_last(0, position + 1));
@@ -76,43 +38,31 @@ int64_t prompt_of(int64_t length) { return std::max<int64_t>(1, length * 2 / 3);
 // Short prompts, so that most of the text is decoded beside the others.
 int64_t crowd_prompt_of(int64_t length) { return std::max<int64_t>(1, length / 3); }
 
-EngineOptions crowd_options(const Scene& scene, KvHolding holding) {
-  EngineOptions options = options_of(scene, holding);
-  options.max_sequences = text_count(scene);
-  options.prefill_chunk = std::min(kCrowdChunk, options.context);
-  return options;
-}
-
 Status submit_crowd(const Scene& scene, Trial& trial, int64_t first, int64_t last) {
   for (int64_t text = first; text < last; ++text) {
-    const int64_t length = length_of(scene, text);
-    CAIRN_RETURN_IF_ERROR(trial.submit_text(text, crowd_prompt_of(length), length));
+    const int64_t length = scene.length_of(text);
+    CAIRN_RETURN_IF_ERROR(
+        trial.submit_text({.text = text, .prompt_count = crowd_prompt_of(length), .token_count = length})
+            .status());
   }
   return {};
 }
 
-void require_all(const Scene& scene, Comparison& comparison) {
-  for (int64_t text = 0; text < text_count(scene); ++text) require_text(scene, text, comparison);
-}
-
 Result<std::string> run_crowd(const Scene& scene, Comparison& comparison) {
-  require_all(scene, comparison);
-  CAIRN_ASSIGN_OR_RETURN(const auto trial, start(scene, scene.thread_count,
-                                                 crowd_options(scene, KvHolding::kPaged), comparison));
-  CAIRN_RETURN_IF_ERROR(submit_crowd(scene, *trial, 0, text_count(scene)));
+  require_texts(scene, comparison, 0, kCrowdTexts);
+  CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, scene.crowd_options(kCrowdTexts), comparison));
+  CAIRN_RETURN_IF_ERROR(submit_crowd(scene, *trial, 0, kCrowdTexts));
   CAIRN_RETURN_IF_ERROR(trial->finish());
   return std::string();
 }
 
 // Half of the company runs already when the text comes; the others come while it runs.
 Result<std::string> run_late(const Scene& scene, Comparison& comparison) {
-  require_all(scene, comparison);
-  const int64_t count = text_count(scene);
-  CAIRN_ASSIGN_OR_RETURN(const auto trial, start(scene, scene.thread_count,
-                                                 crowd_options(scene, KvHolding::kPaged), comparison));
-  CAIRN_RETURN_IF_ERROR(submit_crowd(scene, *trial, count / 2, count));
+  require_texts(scene, comparison, 0, kCrowdTexts);
+  CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, scene.crowd_options(kCrowdTexts), comparison));
+  CAIRN_RETURN_IF_ERROR(submit_crowd(scene, *trial, kCrowdTexts / 2, kCrowdTexts));
   trial->steps(5);
-  for (int64_t text = 0; text < count / 2; ++text) {
+  for (int64_t text = 0; text < kCrowdTexts / 2; ++text) {
     CAIRN_RETURN_IF_ERROR(submit_crowd(scene, *trial, text, text + 1));
     trial->steps(3);
   }
@@ -122,67 +72,59 @@ Result<std::string> run_late(const Scene& scene, Comparison& comparison) {
 
 // Memory for the text and two blocks more: the others lose theirs and are computed again.
 Result<std::string> run_preempted(const Scene& scene, Comparison& comparison) {
-  const Config& config = scene.model->config();
-  CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make({.layer_count = config.layer_count,
-                                                                      .kv_head_count = config.kv_head_count,
-                                                                      .head_dim = config.head_dim,
-                                                                      .plan = scene.kv_plan}));
-  const int64_t blocks = KvGeometry::blocks_for(length_of(scene, 0)) + 2;
-  EngineOptions options = crowd_options(scene, KvHolding::kPaged);
-  CAIRN_ASSIGN_OR_RETURN(options.pool_bytes, geometry.bytes_of_blocks(blocks));
-  require_all(scene, comparison);
-  CAIRN_ASSIGN_OR_RETURN(const auto trial, start(scene, scene.thread_count, options, comparison));
-  CAIRN_RETURN_IF_ERROR(submit_crowd(scene, *trial, 0, text_count(scene)));
+  EngineOptions options = scene.crowd_options(kCrowdTexts);
+  CAIRN_ASSIGN_OR_RETURN(options.pool_bytes, scene.pool_of(KvGeometry::blocks_for(scene.length()) + 2));
+  require_texts(scene, comparison, 0, kCrowdTexts);
+  CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
+  CAIRN_RETURN_IF_ERROR(submit_crowd(scene, *trial, 0, kCrowdTexts));
   CAIRN_RETURN_IF_ERROR(trial->finish());
   if (trial->preemptions() > 0) return std::string();
-  if (length_of(scene, 0) <= 3 * kBlockSize) return std::string("too few positions to run out of memory");
+  if (scene.length() <= 3 * kBlockSize) return std::string("too few positions to run out of memory");
+  if (scene.length() > 10 * kBlockSize)
+    return std::string("the others are too short to run out of memory with");
   return internal_error("memory was short, yet nothing was preempted");
 }
 
-// A conversation that computes everything again would be equal too, and prove nothing.
-Result<std::string> remark_on_reuse(const Scene& scene, const Trial& trial) {
-  if (trial.reused_tokens() > 0) return std::string();
-  constexpr int64_t kEnoughToReuse = 8;
-  if (length_of(scene, 0) < kEnoughToReuse) return std::string("too few positions to reuse any");
-  return internal_error("no turn used the rows of the one before");
-}
+constexpr int64_t kEnoughForTurns = 8;  // positions
 
 // Three turns of a conversation; each continues on the rows of the one before.
 Result<std::string> run_turns(const Scene& scene, Comparison& comparison) {
-  require_text(scene, 0, comparison);
-  CAIRN_ASSIGN_OR_RETURN(const auto trial,
-                         start(scene, scene.thread_count, options_of(scene, KvHolding::kPaged), comparison));
+  require(comparison, 0, 0, scene.length());
+  CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, scene.options(), comparison));
   const SessionId session = trial->open_session();
-  const int64_t length = length_of(scene, 0);
+  const int64_t length = scene.length();
   int64_t end = 0;
   for (const int64_t part : {length * 2 / 5, length * 3 / 4, length}) {
     const int64_t prompt_count = std::max<int64_t>(1, (end + part) / 2);
     end = std::max(part, prompt_count);
-    CAIRN_RETURN_IF_ERROR(trial->submit_text(0, prompt_count, end, session));
+    CAIRN_RETURN_IF_ERROR(
+        trial->submit_text({.prompt_count = prompt_count, .token_count = end, .session = session}).status());
     CAIRN_RETURN_IF_ERROR(trial->finish());
   }
-  return remark_on_reuse(scene, *trial);
+  return remark_on_reuse(*trial, length >= kEnoughForTurns, "turns");
 }
 
 // A turn goes on with other tokens; then it is edited: those rows go, and the true ones are computed. Once
 // cut in the middle of a block, once at a block's edge.
 Result<std::string> run_edited(const Scene& scene, Comparison& comparison) {
-  require_text(scene, 0, comparison);
-  const int64_t length = length_of(scene, 0);
+  require(comparison, 0, 0, scene.length());
+  const int64_t length = scene.length();
   const int64_t middle = std::max<int64_t>(1, length / 2) | 1;
   const int64_t edge = std::max<int64_t>(1, length * 3 / 4 / kBlockSize * kBlockSize);
-  CAIRN_ASSIGN_OR_RETURN(const auto trial,
-                         start(scene, scene.thread_count, options_of(scene, KvHolding::kPaged), comparison));
+  CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, scene.options(), comparison));
   const SessionId session = trial->open_session();
   for (const int64_t kept : {std::min(middle, length - 1), std::min(edge, length - 1)}) {
-    const std::vector<TokenId>& others = scene.texts.back();
+    const std::vector<TokenId>& others = scene.texts[kCompanionTexts];
     const auto count = static_cast<size_t>(std::min<int64_t>(std::ssize(others), length - kept));
     CAIRN_RETURN_IF_ERROR(trial->submit_altered(0, kept, std::span(others).first(count), session));
     CAIRN_RETURN_IF_ERROR(trial->finish());
-    CAIRN_RETURN_IF_ERROR(trial->submit_text(0, length, length, session));
+    CAIRN_RETURN_IF_ERROR(
+        trial->submit_text({.prompt_count = length, .token_count = length, .session = session}).status());
     CAIRN_RETURN_IF_ERROR(trial->finish());
   }
-  return remark_on_reuse(scene, *trial);
+  // A cut block that its codec sealed as a whole is computed again: below two blocks nothing else may be
+  // there.
+  return remark_on_reuse(*trial, length >= 2 * kBlockSize, "an edited turn");
 }
 
 Variation from_scratch(const Scene& scene) {
@@ -195,24 +137,23 @@ Variation from_scratch(const Scene& scene) {
 Variation holding(const Scene& scene, KvHolding kind) {
   return {1, fmt::format("{} cache, prefill and decode", kv_holding_name(kind)), scene.texts[0].size(),
           [kind](const Scene& s, Comparison& comparison) {
-            return run_alone(s, comparison, prompt_of(length_of(s, 0)), s.thread_count, options_of(s, kind));
+            return run_alone(s, comparison, prompt_of(s.length()), s.thread_count, s.options(kind));
           }};
 }
 
 Variation prefill_chunk(const Scene& scene, int64_t chunk) {
   return {2, fmt::format("prefill chunk {}", chunk), scene.texts[0].size(),
           [chunk](const Scene& s, Comparison& comparison) {
-            EngineOptions options = options_of(s, KvHolding::kPaged);
+            EngineOptions options = s.options();
             options.prefill_chunk = chunk;
-            return run_alone(s, comparison, length_of(s, 0), s.thread_count, options);
+            return run_alone(s, comparison, s.length(), s.thread_count, options);
           }};
 }
 
 Variation threads(const Scene& scene, int thread_count) {
   return {2, fmt::format("{} thread{}", thread_count, thread_count == 1 ? "" : "s"), scene.texts[0].size(),
           [thread_count](const Scene& s, Comparison& comparison) {
-            return run_alone(s, comparison, prompt_of(length_of(s, 0)), thread_count,
-                             options_of(s, KvHolding::kPaged));
+            return run_alone(s, comparison, prompt_of(s.length()), thread_count, s.options());
           }};
 }
 
@@ -223,22 +164,24 @@ Result<std::vector<LogitRecord>> expected_logits(const Scene& scene) {
   for (const auto& text : scene.texts) {
     records.emplace_back(static_cast<int64_t>(text.size()), scene.model->config().vocab_size);
   }
-  CAIRN_ASSIGN_OR_RETURN(
-      const auto trial,
-      Trial::start(scene.model, scene.texts, scene.thread_count, options_of(scene, KvHolding::kNone),
-                   [&](int64_t text, int64_t position, std::span<const float> logits) {
-                     records[static_cast<size_t>(text)].put(position, logits);
-                     scene.on_work(1);
-                   }));
-  for (int64_t text = 0; text < text_count(scene); ++text) {
-    CAIRN_RETURN_IF_ERROR(trial->submit_text(text, length_of(scene, text), length_of(scene, text)));
+  CAIRN_ASSIGN_OR_RETURN(const auto trial,
+                         Trial::start({scene.model, scene.texts, scene.thread_count, scene.wrap_pass},
+                                      scene.options(KvHolding::kNone),
+                                      [&](int64_t text, int64_t position, std::span<const float> logits) {
+                                        records[static_cast<size_t>(text)].put(position, logits);
+                                        scene.on_work(1);
+                                      }));
+  for (int64_t text = 0; text < std::ssize(scene.texts); ++text) {
+    const int64_t length = scene.length_of(text);
+    CAIRN_RETURN_IF_ERROR(
+        trial->submit_text({.text = text, .prompt_count = length, .token_count = length}).status());
     CAIRN_RETURN_IF_ERROR(trial->finish());
   }
   return records;
 }
 
 std::vector<Variation> law_variations(const Scene& scene, std::span<const int> thread_counts) {
-  const uint64_t all = work_of_all(scene);
+  const uint64_t all = scene.work_of(0, kCrowdTexts);
   const uint64_t one = scene.texts[0].size();
   std::vector<Variation> list{from_scratch(scene)};
   for (const KvHolding kind : {KvHolding::kGrowing, KvHolding::kContiguous, KvHolding::kPaged}) {
@@ -246,11 +189,13 @@ std::vector<Variation> law_variations(const Scene& scene, std::span<const int> t
   }
   for (const int64_t chunk : kChunks) list.push_back(prefill_chunk(scene, chunk));
   for (const int count : thread_counts) list.push_back(threads(scene, count));
-  list.push_back({2, fmt::format("in a batch of {}", scene.texts.size()), all, run_crowd});
+  list.push_back({2, fmt::format("in a batch of {}", kCrowdTexts), all, run_crowd});
   list.push_back({2, "others come and go beside it", all, run_late});
   list.push_back({2, "preempted and run again", all, run_preempted});
   list.push_back({2, "a conversation's turns", one, run_turns});
   list.push_back({2, "a turn edited, rows cut and redone", one, run_edited});
+  for (Variation& variation : sharing_variations(scene)) list.push_back(std::move(variation));
+  for (Variation& variation : memory_variations(scene)) list.push_back(std::move(variation));
   return list;
 }
 
