@@ -68,6 +68,35 @@ std::vector<Line> lines_of_way(const std::vector<LawRow>& rows, const std::strin
   return lines;
 }
 
+// The plans of a model's rows, in their order.
+std::vector<std::string> plans_of(const VerifiedModel& model) {
+  std::vector<std::string> plans;
+  for (const LawRow& row : model.rows) {
+    const std::string plan = row.kv_plan.text();
+    if (std::ranges::find(plans, plan) == plans.end()) plans.push_back(plan);
+  }
+  return plans;
+}
+
+// A few plans by their names; all of many by their number: a list under the table has the names.
+constexpr size_t kManyPlans = 4;
+std::string plans_text(const Line& line, const std::vector<std::string>& plans) {
+  const bool is_all = plans.size() >= kManyPlans && line.variants == plans;
+  return is_all ? fmt::format("all {}", plans.size()) : line.variants_text();
+}
+
+std::string list_of_plans(std::span<const VerifiedModel> models) {
+  std::string text;
+  std::vector<std::string> told;
+  for (const VerifiedModel& model : models) {
+    const std::vector<std::string> plans = plans_of(model);
+    if (plans.size() < kManyPlans || plans == told) continue;
+    text += fmt::format("all {}: {}\n", plans.size(), fmt::join(plans, " | "));
+    told = plans;
+  }
+  return text;
+}
+
 // "equal" or the first row that is not.
 std::string result_of_model(const VerifiedModel& model) {
   if (!model.not_applicable.empty()) return "not applicable: " + model.not_applicable;
@@ -115,18 +144,19 @@ std::string ways_table(std::span<const VerifiedModel> models) {
                {"logits", Align::kRight},
                {"result"}});
   for (const VerifiedModel& model : models) {
+    const std::vector<std::string> plans = plans_of(model);
     std::vector<std::string> told;
     for (const LawRow& row : model.rows) {
       if (std::ranges::find(told, row.what) != told.end()) continue;
       told.push_back(row.what);
       for (const Line& line : lines_of_way(model.rows, row.what)) {
         table.add_row({std::string(isa_name(model.isa)), fmt::format("{}", row.law), row.what,
-                       line.variants_text(), grouped(static_cast<uint64_t>(line.position_count)),
+                       plans_text(line, plans), grouped(static_cast<uint64_t>(line.position_count)),
                        grouped(line.logit_count), line.result});
       }
     }
   }
-  return table.aligned();
+  return table.aligned() + list_of_plans(models);
 }
 
 std::string models_table(std::span<const VerifiedModel> models) {
