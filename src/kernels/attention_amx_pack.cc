@@ -13,7 +13,8 @@
 namespace cairn {
 namespace {
 
-constexpr int32_t kPieceLines = 16;
+constexpr int32_t kPieceLines = 32;  // a tile of pairs; all positions of a block
+static_assert(kPieceLines == kBlockSize);
 
 constexpr int64_t padded32(int64_t n) { return (n + 31) / 32 * 32; }
 
@@ -23,16 +24,30 @@ bool is_new(int32_t b, uint32_t& have) {
   return is;
 }
 
-// Sixteen lanes of two lines, rounded to bf16, as pairs; zeros for a line that is not there.
-CAIRN_AMX_INLINE void pack_pairs(const float* even, bool has_even, const float* odd, bool has_odd,
-                                 uint16_t* to) {
+// Sixteen lanes of two lines, rounded to bf16, as pairs.
+CAIRN_AMX_INLINE void pack_pairs(const float* even, const float* odd, uint16_t* to) {
   alignas(64) static constexpr uint16_t kInterleave[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                                            21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
                                                            11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  const __m512 low = _mm512_maskz_loadu_ps(has_even ? 0xFFFF : 0, even);
-  const __m512 high = _mm512_maskz_loadu_ps(has_odd ? 0xFFFF : 0, odd);
-  const auto rounded = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+  const auto rounded = (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(odd), _mm512_loadu_ps(even));
   _mm512_store_si512(to, _mm512_permutexvar_epi16(_mm512_load_si512(kInterleave), rounded));
+}
+
+// Stands for a line that is not there.
+alignas(64) constexpr float kZeros[16] = {};
+
+// A piece of lines, of which those of `there` are there, from `lines` on, `stride` apart: sixteen lanes of
+// each.
+CAIRN_AMX_INLINE void pack_tile(const float* lines, int64_t stride, LineRange there, uint16_t* to) {
+  if (there.begin == 0 && there.end == kPieceLines) {
+    for (int32_t i = 0; i < kPieceLines; i += 2)
+      pack_pairs(lines + i * stride, lines + (i + 1) * stride, to + i * 16);
+    return;
+  }
+  const auto line = [&](int32_t i) {
+    return i >= there.begin && i < there.end ? lines + (i - there.begin) * stride : kZeros;
+  };
+  for (int32_t i = 0; i < kPieceLines; i += 2) pack_pairs(line(i), line(i + 1), to + i * 16);
 }
 
 // Rows of 32 floats, rounded; `count` of them are there, zeros behind.
@@ -85,31 +100,25 @@ const uint16_t* PackedSpan::values(int32_t b) {
   return to;
 }
 
-// Lines [first, last) as f32, and a part of what comes next asked for.
-CAIRN_AMX const float* PackedSpan::widen(const StoredTile& stored, const KvTileShape& shape, int32_t first,
-                                         int32_t last, StoredTile& ahead) {
+// These lines as f32, and a part of what comes next asked for.
+CAIRN_AMX const float* PackedSpan::widen(const StoredTile& stored, const KvTileShape& shape, LineRange lines,
+                                         StoredTile& ahead) {
   const int64_t share = (ahead.bytes * kPieceLines / shape.lines + 63) / 64 * 64;
   for (int64_t i = 0; i < share; i += 64) _mm_prefetch(ahead.data + i, _MM_HINT_T1);
   ahead.data += share;
-  if (stored.is_f32()) return stored.floats() + first * stored.f32_stride;
-  avx512::decode_kv(shape, stored.data, first, last - first, places_.piece);
+  if (stored.is_f32()) return stored.floats() + lines.begin * stored.f32_stride;
+  avx512::decode_kv(shape, stored.data, lines.begin, lines.end - lines.begin, places_.piece);
   return places_.piece;
 }
 
 CAIRN_AMX void PackedSpan::pack_keys(const StoredTile& stored, StoredTile ahead, uint16_t* to) {
   const int32_t head_dim = tile_.keys.head_dim;
   settle_memory();
-  for (int32_t first = 0; first < padded32(head_dim); first += kPieceLines) {
-    const int32_t last = std::min(first + kPieceLines, head_dim);
-    const float* lines = first < last ? widen(stored, tile_.keys, first, last, ahead) : places_.piece;
-    uint16_t* const tiles = to + first / 32 * 2 * kTileElements + first % 32 * 16;
-    for (int32_t i = 0; i < kPieceLines; i += 2) {
-      for (int32_t half = 0; half < 2; ++half) {
-        const float* from = lines + i * kBlockSize + 16 * half;
-        pack_pairs(from, first + i < last, from + kBlockSize, first + i + 1 < last,
-                   tiles + half * kTileElements + i * 16);
-      }
-    }
+  for (int32_t first = 0; first < head_dim; first += kPieceLines, to += 2 * kTileElements) {
+    const int32_t count = std::min(kPieceLines, head_dim - first);
+    const float* lines = widen(stored, tile_.keys, {first, first + count}, ahead);
+    pack_tile(lines, kBlockSize, {0, count}, to);
+    pack_tile(lines + 16, kBlockSize, {0, count}, to + kTileElements);
   }
   settle_memory();
 }
@@ -120,18 +129,8 @@ CAIRN_AMX void PackedSpan::pack_values(const StoredTile& stored, LineRange seen,
   const int64_t stride = stored.is_f32() ? stored.f32_stride : tile_.values.lanes;
   const int64_t padded = attention_padded(tile_.values.head_dim);
   settle_memory();
-  for (int32_t first = 0; first < kBlockSize; first += kPieceLines) {
-    const int32_t begin = std::max(first, seen.begin);
-    const int32_t end = std::min(first + kPieceLines, seen.end);
-    const float* lines = begin < end ? widen(stored, tile_.values, begin, end, ahead) : places_.piece;
-    for (int32_t i = first; i < first + kPieceLines; i += 2) {
-      for (int64_t d = 0; d < padded; d += 16) {
-        const float* from = lines + (i - begin) * stride + d;
-        pack_pairs(from, i >= begin && i < end, from + stride, i + 1 >= begin && i + 1 < end,
-                   to + d / 16 * kTileElements + i * 16);
-      }
-    }
-  }
+  const float* lines = widen(stored, tile_.values, seen, ahead);
+  for (int64_t d = 0; d < padded; d += 16, to += kTileElements) pack_tile(lines + d, stride, seen, to);
   settle_memory();
 }
 

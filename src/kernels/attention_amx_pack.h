@@ -36,8 +36,7 @@ class PackedSpan {
   const uint16_t* values(int32_t b);
 
  private:
-  const float* widen(const StoredTile& stored, const KvTileShape& shape, int32_t first, int32_t last,
-                     StoredTile& ahead);
+  const float* widen(const StoredTile& stored, const KvTileShape& shape, LineRange lines, StoredTile& ahead);
   void pack_keys(const StoredTile& stored, StoredTile ahead, uint16_t* to);
   void pack_values(const StoredTile& stored, LineRange seen, StoredTile ahead, uint16_t* to);
 

@@ -138,10 +138,11 @@ std::vector<KvPlan> default_law_plans() {
 }
 
 int64_t default_law_positions(const Model& model) {
-  constexpr uint64_t kLogitBytesMax = 256 << 20;  // kept for comparing
-  constexpr int64_t kRowsPerPosition = 60;        // of all variations and plans, from scratch excepted
+  constexpr uint64_t kLogitBytesMax = 512 << 20;  // kept for comparing
+  constexpr uint64_t kTextsLong = 5;              // of all texts together, in lengths of the first
+  constexpr uint64_t kRowsPerPosition = 500;  // of all variations and default plans, from scratch excepted
   const auto vocab_size = static_cast<uint64_t>(model.config().vocab_size);
-  const auto by_memory = static_cast<int64_t>(kLogitBytesMax / (vocab_size * sizeof(float)));
+  const auto by_memory = static_cast<int64_t>(kLogitBytesMax / kTextsLong / (vocab_size * sizeof(float)));
   const auto by_time = static_cast<int64_t>(product_budget(model) / kRowsPerPosition /
                                             std::max<uint64_t>(products_per_row(model), 1));
   const int64_t wanted = std::clamp(std::min(by_memory, by_time), kFewest, kPositions);
@@ -166,11 +167,13 @@ Result<std::vector<LawRow>> check_laws(const std::shared_ptr<const Model>& model
                       .remark = fits.status().message()});
       continue;
     }
+    const bool is_dear = model->kernels().isa == Isa::kScalar && !scenes.empty();
     const uint64_t row_budget = scratch_row_budget(*model, scenes.empty());
     scenes.push_back({.model = model,
                       .texts = texts,
                       .kv_plan = plan,
                       .thread_count = options.thread_counts.front(),
+                      .scope = is_dear ? Scope::kThoseThatCodecsCouldBreak : Scope::kAll,
                       .wrap_pass = options.wrap_pass,
                       .scratch_positions = scratch_positions(position_count, row_budget),
                       .on_work = [&](int64_t rows) { progress.add(rows); }});

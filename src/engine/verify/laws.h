@@ -70,8 +70,8 @@ struct LawOptions {
 // (scalar) makes that too much; then fewer.
 [[nodiscard]] int64_t default_law_positions(const Model& model);
 
-// A row for each way and plan, in the order in which they ran. Errors: kInvalidArgument (an option that
-// does not fit the model).
+// A row for each way and plan (scalar: of plans after the first, only the ways that a codec could break), in
+// the order in which they ran. Errors: kInvalidArgument (an option that does not fit the model).
 Result<std::vector<LawRow>> check_laws(const std::shared_ptr<const Model>& model, const LawOptions& options);
 
 }  // namespace cairn

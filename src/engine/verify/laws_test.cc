@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "base/sanitizer_testing.h"
@@ -64,6 +66,9 @@ int64_t positions_for(Isa isa) { return is_slow(isa) ? 34 : 80; }
 TEST_P(EveryIsaLaws, HoldForATinyModelOfEachFamily) {
   for (const std::string_view shape : synth_shape_names()) {
     if (!shape.starts_with("tiny-") || shape == "tiny-256") continue;
+    // The plain kernels take long: windows, both norms, and the widest differences between families.
+    constexpr std::string_view kFew[] = {"tiny-gemma2", "tiny-gpt2", "tiny-qwen3"};
+    if (GetParam() == Isa::kScalar && std::ranges::find(kFew, shape) == std::end(kFew)) continue;
     SCOPED_TRACE(shape);
     const auto model = made_model(std::string(shape), TensorType::kF32, kernels_for(GetParam()));
     expect_all_sound(rows_of(

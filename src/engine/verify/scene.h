@@ -11,11 +11,15 @@
 
 namespace cairn {
 
+// How many variations are run: the plain kernels pay for all of them with one plan only.
+enum class Scope : uint8_t { kAll, kThoseThatCodecsCouldBreak };
+
 struct Scene {
   std::shared_ptr<const Model> model;
   const LawTexts& texts;
   KvPlan kv_plan;
   int thread_count = 1;
+  Scope scope = Scope::kAll;
   PassWrapper wrap_pass;                   // as Trial::Setting
   std::vector<int64_t> scratch_positions;  // which positions of the text are recomputed from scratch
   std::function<void(int64_t row_count)> on_work;

@@ -183,6 +183,11 @@ Result<std::vector<LogitRecord>> expected_logits(const Scene& scene) {
 std::vector<Variation> law_variations(const Scene& scene, std::span<const int> thread_counts) {
   const uint64_t all = scene.work_of(0, kCrowdTexts);
   const uint64_t one = scene.texts[0].size();
+  if (scene.scope == Scope::kThoseThatCodecsCouldBreak) {
+    std::vector<Variation> few{holding(scene, KvHolding::kPaged), prefill_chunk(scene, 7)};
+    for (Variation& variation : sharing_variations(scene)) few.push_back(std::move(variation));
+    return few;
+  }
   std::vector<Variation> list{from_scratch(scene)};
   for (const KvHolding kind : {KvHolding::kGrowing, KvHolding::kContiguous, KvHolding::kPaged}) {
     list.push_back(holding(scene, kind));
