@@ -75,6 +75,10 @@ void report_json(const std::vector<PlanQuality>& rows, Console& console) {
 }  // namespace
 
 Status bench_codecs(const BenchOptions& options, Console& console) {
+  if (!options.text_file.has_value()) {
+    return invalid_argument(
+        "bench codecs needs a text to compare predictions on: give -f FILE, a book or so");
+  }
   PromptOptions prompt;
   prompt.file = options.text_file;
   CAIRN_ASSIGN_OR_RETURN(const std::string text, read_prompt_text(prompt, LastLineEnd::kKeep));

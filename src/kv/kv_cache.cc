@@ -40,9 +40,9 @@ Result<KvHolderPlan> make_plan(const KvGeometry& geometry, const KvCacheOptions&
   if (sizable && options.pool_bytes.has_value()) {
     const uint64_t blocks = *options.pool_bytes / geometry.block_bytes();
     if (blocks == 0) {
-      return invalid_argument(
-          fmt::format("a cache of {} bytes cannot hold one block of {} positions ({} bytes)",
-                      *options.pool_bytes, kBlockSize, geometry.block_bytes()));
+      return invalid_argument(fmt::format(
+          "a cache of {} bytes cannot hold one block of {} positions ({} bytes): give it more (--kv-memory)",
+          *options.pool_bytes, kBlockSize, geometry.block_bytes()));
     }
     plan.pool_blocks = static_cast<int64_t>(std::min(blocks, static_cast<uint64_t>(plan.pool_blocks)));
   }
