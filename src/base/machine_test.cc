@@ -146,6 +146,8 @@ TEST(MachineReal, ResidentBytesFollowWhatIsTouched) {
   EXPECT_GE(before.peak_bytes, before.current_bytes);
   {
     const std::string block(64 * kMiB, 'x');
+    const volatile char* seen = block.data();  // or a compiler may see that nobody reads it, and leave it out
+    EXPECT_EQ(seen[block.size() - 1], 'x');
     EXPECT_GE(resident_facts().current_bytes + 8 * kMiB, before.current_bytes + block.size());
   }
   EXPECT_GE(resident_facts().peak_bytes + 8 * kMiB, before.current_bytes + 64 * kMiB);

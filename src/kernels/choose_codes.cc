@@ -12,11 +12,13 @@ namespace {
 constexpr int kBlock = 32;
 constexpr int kSuper = 256;
 
-// The value of largest magnitude, with its sign.
+// The value of largest magnitude, with its sign; the first of several. First how large, then which: in one loop,
+// clang 19 at -O3 now and then picked a smaller one.
 float peak(const float* x, int n) {
-  float best = 0.0F;
-  for (int i = 0; i < n; ++i) best = magnitude(x[i]) > magnitude(best) ? x[i] : best;
-  return best;
+  float most = 0.0F;
+  for (int i = 0; i < n; ++i) most = std::max(most, magnitude(x[i]));
+  const float* const found = std::find_if(x, x + n, [most](float value) { return magnitude(value) == most; });
+  return found == x + n ? 0.0F : *found;
 }
 
 // Stores a scale as f16, never infinite (a value past the range saturates instead), and returns it as a
