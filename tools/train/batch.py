@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from bpe import BOS, FIRST_BYTE, Tokenizer
-from corpus import CHAT_SHARE, SOURCES
+from corpus import CHAT_SHARE, SOURCES, TEACHER, TEACHER_SHARE
 from recall import drill, plant, repeat
 
+COLLECTIONS = ("tiny", "tiny2", "story", "chat", TEACHER)  # of short documents
 NEWLINE = FIRST_BYTE + ord("\n")
-RECALL_SHARE = 0.45
+RECALL_SHARE = 0.35
 REPEAT_SHARE = 0.06
 DRILL_SHARE = 0.03
 SKIP_SHARE = 0.5  # sequences whose positions jump: far RoPE distances at the price of near ones
@@ -23,11 +24,13 @@ class Batcher:
         self.seed, self.context, self.drill_share = seed, context, DRILL_SHARE
         self.tok = Tokenizer.load(work / "tokenizer.json")
         shares = {**{s: share for s, (_, _, share) in SOURCES.items()}, "chat": CHAT_SHARE}
+        if (work / f"{TEACHER}.u16").exists():
+            shares[TEACHER] = TEACHER_SHARE
         self.names = list(shares)
         self.shares = np.array(list(shares.values())) / sum(shares.values())
         self.data = {s: np.fromfile(work / f"{s}.u16", dtype=np.uint16).astype(np.int32) for s in self.names}
         # Stories start where a document starts; books start at any paragraph.
-        self.starts = {s: np.flatnonzero(d == BOS) + 1 if s in ("tiny", "tiny2", "story", "chat")
+        self.starts = {s: np.flatnonzero(d == BOS) + 1 if s in COLLECTIONS
                        else np.flatnonzero((d[:-1] == NEWLINE) & (d[1:] != NEWLINE)) + 1
                        for s, d in self.data.items()}
 
@@ -39,7 +42,7 @@ class Batcher:
         while have < n:  # each document of a collection of stories is drawn alone
             start = starts[rng.integers(len(starts))]
             part = data[start:start + n - have]
-            if source in ("tiny", "tiny2", "story", "chat"):
+            if source in COLLECTIONS:
                 ends = np.flatnonzero(part == BOS)
                 part = part[:ends[0] + 1] if len(ends) else part
             parts.append(part)

@@ -102,6 +102,11 @@ class Tokenizer:
     def load(path: Path) -> "Tokenizer":
         return Tokenizer([(p, s) for p, s in json.loads(path.read_text())])
 
+    @staticmethod
+    def of_gguf(meta: dict) -> "Tokenizer":
+        """The tokenizer in the metadata of a file that export_gguf.py wrote."""
+        return Tokenizer(list(zip(meta["tokenizer.ggml.tokens"], meta["tokenizer.ggml.scores"]))[FIRST_PIECE:])
+
     def __len__(self) -> int:
         return len(self.tokens)
 

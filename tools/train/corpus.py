@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bpe import BOS, EOS, Tokenizer, count_words, train
+import gguf_file
+from bpe import BOS, EOS, FIRST_PIECE, Tokenizer, count_words, train
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus"
@@ -24,13 +25,15 @@ WORK = Path.home() / ".cache" / "cairn-train"
 # source: (file, weight of its words when the tokenizer is trained, share of the training tokens).
 # The share favours simple English: a model this small writes better sentences when sentences are short.
 SOURCES = {
-    "tiny": ("tinystories_train_sample", 10, 0.26),
-    "tiny2": ("tinystories_valid_sample", 10, 0.16),
-    "story": ("storybooks_ccby", 8, 0.18),
-    "folk": ("folk_fairy_tales", 2, 0.13),
-    "children": ("children_chilit", 1, 0.12),
-    "classics": ("classics_plain", 0.1, 0.03),
+    "tiny": ("tinystories_train_sample", 10, 0.12),
+    "tiny2": ("tinystories_valid_sample", 10, 0.08),
+    "story": ("storybooks_ccby", 8, 0.08),
+    "folk": ("folk_fairy_tales", 2, 0.05),
+    "children": ("children_chilit", 1, 0.05),
+    "classics": ("classics_plain", 0.1, 0.02),
 }
+TEACHER = "teacher"  # teacher.txt in the work folder, if there is one: stories that teacher.c had a model write
+TEACHER_SHARE = 0.48
 CHAT_SHARE = 0.12
 VALID_PART = 0.25  # the last part of tinystories_valid_sample: validation loss, never trained on
 
@@ -41,10 +44,12 @@ garden forest park beach river sea moon star sun rain snow cake cookie apple hou
 balloon baby mom dad grandma friend teacher farmer pirate wizard fairy ghost monster whale turtle squirrel""".split()
 
 
-def read_source(folder: Path, name: str) -> list[str]:
+def unpack(packed: Path) -> str:
+    return subprocess.run(["zstd", "-dc", str(packed)], check=True, stdout=subprocess.PIPE).stdout.decode()
+
+
+def clean(text: str) -> list[str]:
     """Documents of one source, in plain ASCII but for the long dash."""
-    packed = folder / f"{name}.txt.zst"
-    text = subprocess.run(["zstd", "-dc", str(packed)], check=True, stdout=subprocess.PIPE).stdout.decode()
     for bad, good in _MOJIBAKE.items():
         text = text.replace(bad, good)
     text = re.sub(r"\[[^\]\n]{0,12}\]|[_*{}\[\]|]", "", text.replace("<|endoftext|>", "\f"))
@@ -83,26 +88,33 @@ def write_ids(path: Path, tok: Tokenizer, documents: list[str]) -> int:
     return len(ids)
 
 
+def train_tokenizer(documents: dict[str, list[str]], vocab: int) -> Tokenizer:
+    counts: Counter[str] = Counter()
+    for source, docs in documents.items():
+        for word, n in count_words("\n".join(docs)).items():
+            counts[word] += n * SOURCES[source][1]
+    return Tokenizer(train(counts, vocab))
+
+
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("--corpus", type=Path, default=CORPUS)
     args.add_argument("--work", type=Path, default=WORK)
     args.add_argument("--vocab", type=int, default=4096)
+    args.add_argument("--tokenizer", type=Path, help="a GGUF file of ours whose tokenizer is taken, to train it further")
     a = args.parse_args()
     a.work.mkdir(parents=True, exist_ok=True)
 
-    documents = {s: read_source(a.corpus, file) for s, (file, _, _) in SOURCES.items()}
+    documents = {s: clean(unpack(a.corpus / f"{file}.txt.zst")) for s, (file, _, _) in SOURCES.items()}
     kept, held_out = split_valid("\n\n".join(documents["tiny2"]))
     documents["tiny2"] = re.split(r"\n\n(?=Once upon a time|One day, a |There once was)", kept)
-    counts: Counter[str] = Counter()
-    for source, docs in documents.items():
-        for word, n in count_words("\n".join(docs)).items():
-            counts[word] += n * SOURCES[source][1]
-    tok = Tokenizer(pieces := train(counts, a.vocab))
+    tok = Tokenizer.of_gguf(gguf_file.read(a.tokenizer)[0]) if a.tokenizer else train_tokenizer(documents, a.vocab)
     tok.check()
-    (a.work / "tokenizer.json").write_text(json.dumps(pieces))
+    (a.work / "tokenizer.json").write_text(json.dumps(list(zip(tok.tokens, tok.scores))[FIRST_PIECE:]))
 
-    chats = [c for d in documents["tiny"] + documents["tiny2"] if (c := as_chat(d))]
+    if (written := a.work / f"{TEACHER}.txt").exists():
+        documents[TEACHER] = clean(written.read_text(errors="replace"))
+    chats = [c for s in ("tiny", "tiny2", TEACHER) for d in documents.get(s, ()) if (c := as_chat(d))]
     print("vocabulary", len(tok), "chat documents", len(chats))
     for name, docs in {"valid": [held_out], **documents, "chat": chats}.items():
         n = write_ids(a.work / f"{name}.u16", tok, docs)

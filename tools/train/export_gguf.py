@@ -74,8 +74,7 @@ def load_model(path: Path, ops) -> tuple[Model, Tokenizer]:
     for ours, parts in tensor_names(c).items():
         state[f"mats.{ours}"] = np.concatenate([tensors[name] for name, _ in parts])
     model.load_state_dict({k: torch.tensor(v) for k, v in state.items()})
-    pieces = list(zip(meta["tokenizer.ggml.tokens"], meta["tokenizer.ggml.scores"]))[FIRST_PIECE:]
-    return model, Tokenizer(pieces)
+    return model, Tokenizer.of_gguf(meta)
 
 
 def numpy_logits(path: Path, ids: list[int]) -> np.ndarray:
@@ -141,10 +140,14 @@ def main() -> None:
     args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("--work", type=Path, default=WORK)
     args.add_argument("--out", type=Path, default=ROOT / "models" / "cairn-demo.gguf")
+    args.add_argument("--blend", type=Path, help="a GGUF file of ours: the mean of its weights and the checkpoint's is written")
     a = args.parse_args()
     saved = torch.load(a.work / "last.pt", map_location="cpu")
     config, state = Config(**saved["config"]), saved["model"]
     silence_idle_blocks(config, state, saved["progress"]["layers"])
+    if a.blend:
+        other = load_model(a.blend, ops_plain)[0].state_dict()
+        state = {k: (v + other[k]) / 2 for k, v in state.items()}
     part = a.out.with_suffix(".part")
     gguf_file.write(part, metadata(config, Tokenizer.load(a.work / "tokenizer.json")), to_tensors(config, state))
     check(part, config, state)

@@ -1,4 +1,4 @@
-"""The operations of the model for a CPU with AMX: amx.c and fused.c, with gradients by hand.
+"""The operations of the model for a CPU with AMX or AVX-512 bf16: amx.c and fused.c, with gradients by hand.
 
 Each call uses one thread; training runs several micro batches side by side, which keeps going at a fair pace
 when something else wants the cores, where products split over threads would wait for each other.

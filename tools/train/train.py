@@ -21,6 +21,7 @@ import torch
 from batch import Batcher
 from bpe import BOS
 from corpus import WORK
+from export_gguf import load_model
 from model import Config, Model
 from optim import Optimizer
 from prime import prime
@@ -116,6 +117,7 @@ def read_controls(work: Path, model: Model, p: Progress, shape: tuple[int, int])
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--work", type=Path, default=WORK)
+    args.add_argument("--init", type=Path, help="a GGUF file of ours whose weights a new run starts from")
     args.add_argument("--tokens", type=int, default=40_000_000, help="length of the run")
     args.add_argument("--decay", type=int, default=6_000_000, help="its last tokens, with a falling learning rate")
     args.add_argument("--batch", type=int, default=4096, help="tokens of an update")
@@ -137,7 +139,13 @@ def main() -> None:
     (a.work / "pid").write_text(str(os.getpid()))
     batcher = Batcher(a.work, a.seed, Config.context)
     model, path = Model(Config(vocab=len(batcher.tok)), pick_ops(device)), a.work / "last.pt"
-    if not path.exists():
+    if path.exists():
+        pass  # its weights are read below
+    elif a.init:
+        given, tok = load_model(a.init, model.ops)
+        assert tok.tokens == batcher.tok.tokens, "other tokens: make the token files with corpus.py --tokenizer"
+        model.load_state_dict(given.state_dict())
+    else:
         prime(model)
     model.to(device)
     # On a CPU each thread runs a micro batch of its own, and takes the next when it is done.
