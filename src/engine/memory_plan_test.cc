@@ -125,7 +125,9 @@ TEST(MemoryPlan, IsTheEnginesOwn) {
   for (const std::string_view shape : {"tiny-llama", "tiny-gemma3", "tiny-gpt2"}) {
     const std::string path = folder.at(shape);
     ASSERT_TRUE(write_synthetic_model({.shape = std::string(shape)}, path).ok());
-    const ModelPlan model_plan = *plan_model(*GgufFile::open(path));
+    const auto file = GgufFile::open(path);  // the plan points into it
+    ASSERT_TRUE(file.ok()) << file.status().message();
+    const ModelPlan model_plan = *plan_model(*file);
     const ModelSizes sizes{model_plan.config, weight_sizes(model_plan)};
     const auto kernels = select_kernels(std::nullopt);
     const auto model = Model::load(path, **kernels, threads);

@@ -12,8 +12,8 @@ namespace {
 constexpr int kBlock = 32;
 constexpr int kSuper = 256;
 
-// The value of largest magnitude, with its sign; the first of several. First how large, then which: in one loop,
-// clang 19 at -O3 now and then picked a smaller one.
+// The value of largest magnitude, with its sign; the first of several. First how large, then which: in one
+// loop, clang 19 at -O3 now and then picked a smaller one.
 float peak(const float* x, int n) {
   float most = 0.0F;
   for (int i = 0; i < n; ++i) most = std::max(most, magnitude(x[i]));
