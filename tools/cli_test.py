@@ -12,6 +12,7 @@ import os
 import pty
 import re
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -439,6 +440,8 @@ class CliTest(unittest.TestCase):
         """What a terminal shows until its last bytes are `end` (a prompt that waits)."""
         seen, deadline = b"", time.monotonic() + TIMEOUT_S
         while not seen.endswith(end):
+            ready = select.select([master], [], [], max(0, deadline - time.monotonic()))[0]
+            self.assertTrue(ready, seen)
             self.assertLess(time.monotonic(), deadline, seen)
             seen += os.read(master, piece)
         return seen

@@ -41,7 +41,7 @@ class Chat {
   [[nodiscard]] uint64_t seed() const { return seed_; }
 
   ExitCode run() {
-    LineReader reader(STDIN_FILENO);
+    LineReader reader(STDIN_FILENO, interrupt_.fd());
     std::string line;
     bool leaves_next = false;  // one Ctrl-C at the prompt was noticed
     while (console_.out_status().ok()) {

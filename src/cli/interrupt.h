@@ -1,7 +1,7 @@
 // Interrupt: Ctrl-C as a question that a loop asks, rather than the end of the program.
 //
-// While an Interrupt lives, Ctrl-C only sets a mark (and makes a waiting read return early); before and
-// after, it ends the program as usual. One at a time, made and asked on the main thread.
+// While an Interrupt lives, Ctrl-C only sets a mark, and wakes who waits for fd() as well as for input;
+// before and after, it ends the program as usual. One at a time, made and asked on the main thread.
 #pragma once
 
 #include <csignal>
@@ -19,9 +19,13 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
 
   [[nodiscard]] bool is_raised() const;
+  // Readable from a Ctrl-C until clear(), so that one which comes just before a wait is not lost; -1 where
+  // the system has none.
+  [[nodiscard]] int fd() const { return fd_; }
   void clear();
 
  private:
+  int fd_;
   struct sigaction before_{};
 };
 

@@ -1,5 +1,6 @@
 #include "cli/line_reader.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,6 +8,13 @@
 #include <cerrno>
 
 namespace cairn {
+
+LineReader::Wait LineReader::wait() const {
+  if (fd_ < 0) return Wait::kReady;  // reading will tell
+  pollfd both[] = {{fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}};
+  if (::poll(both, 2, -1) < 0) return errno == EINTR ? Wait::kInterrupted : Wait::kReady;
+  return both[1].revents != 0 ? Wait::kInterrupted : Wait::kReady;
+}
 
 LineReader::Event LineReader::read(std::string& line) {
   constexpr size_t kLongestLine = size_t{1} << 20;
@@ -19,6 +27,7 @@ LineReader::Event LineReader::read(std::string& line) {
       return Event::kLine;
     }
     if (at_end_) return Event::kEnd;
+    if (wait() == Wait::kInterrupted) return Event::kInterrupted;
     const ssize_t got = ::read(fd_, part.data(), part.size());
     if (got < 0 && errno == EINTR) return Event::kInterrupted;
     if (got <= 0) {

@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <string_view>
+
+#include "cli/interrupt.h"
 
 namespace cairn {
 namespace {
@@ -51,6 +54,23 @@ TEST(LineReader, OfAClosedFileEnds) {
   LineReader reader(-1);
   std::string line;
   EXPECT_EQ(reader.read(line), Event::kEnd);
+}
+
+// A Ctrl-C that comes before the wait begins ends it all the same.
+TEST(LineReader, IsWokenByAnInterruptThatCameBefore) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);  // nothing comes, and nothing ends
+  Interrupt interrupt(Interrupt::SecondTime::kIsTheSame);
+  LineReader reader(ends[0], interrupt.fd());
+  std::string line;
+  std::raise(SIGINT);
+  EXPECT_EQ(reader.read(line), Event::kInterrupted);
+  interrupt.clear();
+  ASSERT_EQ(::write(ends[1], "on\n", 3), 3);
+  EXPECT_EQ(reader.read(line), Event::kLine);
+  EXPECT_EQ(line, "on");
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 }  // namespace
