@@ -43,13 +43,17 @@ struct KvLayerLayout {
   // Open rows are f32 tiles, only of the sides whose codec seals whole blocks; likewise head by head.
   bool opens_keys = false;
   bool opens_values = false;
-  int64_t open_offset = 0;      // of the layer in a sequence's open slot
-  int64_t open_head_bytes = 0;  // 0: this layer has no open rows
+  int64_t open_offset = 0;         // of the layer in a sequence's open slot
+  int64_t open_values_offset = 0;  // of the value tile in a head's open rows
+  int64_t open_head_bytes = 0;     // 0: this layer has no open rows
 
   [[nodiscard]] int64_t head_bytes() const { return keys.bytes + values.bytes; }
   [[nodiscard]] int64_t keys_offset(int64_t kv_head) const { return offset + kv_head * head_bytes(); }
   [[nodiscard]] int64_t values_offset(int64_t kv_head) const { return keys_offset(kv_head) + keys.bytes; }
 };
+
+// With both offsets 0. The one place that knows what a codec asks of a layer.
+[[nodiscard]] KvLayerLayout kv_layer_layout(const KvCodec& keys, const KvCodec& values, int32_t head_dim);
 
 struct KvLayout {
   std::span<const KvLayerLayout> layers;

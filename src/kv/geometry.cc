@@ -19,17 +19,6 @@ Status check_dimension(const char* name, int64_t value) {
                                       name, value, kMaxDimension));
 }
 
-KvLayerLayout layer_layout(const KvLayerCodecs& codecs, int32_t head_dim) {
-  constexpr KvCodec kOpen{.format = KvFormat::kF32};
-  KvLayerLayout layer{.keys = kv_tile_shape(codecs.keys, KvSide::kKeys, head_dim),
-                      .values = kv_tile_shape(codecs.values, KvSide::kValues, head_dim),
-                      .opens_keys = kv_seals_whole_block(codecs.keys),
-                      .opens_values = kv_seals_whole_block(codecs.values)};
-  if (layer.opens_keys) layer.open_head_bytes += kv_tile_shape(kOpen, KvSide::kKeys, head_dim).bytes;
-  if (layer.opens_values) layer.open_head_bytes += kv_tile_shape(kOpen, KvSide::kValues, head_dim).bytes;
-  return layer;
-}
-
 }  // namespace
 
 Result<KvGeometry> KvGeometry::make(const KvShape& shape) {
@@ -43,7 +32,7 @@ Result<KvGeometry> KvGeometry::make(const KvShape& shape) {
   geometry.kv_head_count_ = static_cast<int32_t>(shape.kv_head_count);
   geometry.head_dim_ = static_cast<int32_t>(shape.head_dim);
   for (const KvLayerCodecs& layer_codecs : codecs) {
-    KvLayerLayout layer = layer_layout(layer_codecs, geometry.head_dim_);
+    KvLayerLayout layer = kv_layer_layout(layer_codecs.keys, layer_codecs.values, geometry.head_dim_);
     layer.offset = static_cast<int64_t>(geometry.block_bytes_);
     layer.open_offset = static_cast<int64_t>(geometry.open_bytes_);
     const auto open_bytes = static_cast<uint64_t>(layer.open_head_bytes * shape.kv_head_count);

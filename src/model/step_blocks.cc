@@ -69,10 +69,7 @@ StepBlocks::OpenTiles StepBlocks::open_tiles(const KvView& kv, const StepBlock& 
   head += kv_head * layout.open_head_bytes;
   OpenTiles tiles;
   if (layout.opens_keys) tiles.keys = head;
-  if (layout.opens_values) {
-    const KvTileShape keys = kv_tile_shape({.format = KvFormat::kF32}, KvSide::kKeys, kv.layout.head_dim);
-    tiles.values = head + (layout.opens_keys ? keys.bytes : 0);
-  }
+  if (layout.opens_values) tiles.values = head + layout.open_values_offset;
   return tiles;
 }
 

@@ -11,14 +11,8 @@ namespace {
 
 // One layer after the other, as the cache's geometry does it.
 std::vector<KvLayerLayout> layouts_of(const Config& config, const TestCodecs& codecs) {
-  const auto dim = static_cast<int32_t>(config.head_dim);
-  constexpr KvCodec kOpen{.format = KvFormat::kF32};
-  KvLayerLayout layer{.keys = kv_tile_shape(codecs.keys, KvSide::kKeys, dim),
-                      .values = kv_tile_shape(codecs.values, KvSide::kValues, dim),
-                      .opens_keys = kv_seals_whole_block(codecs.keys),
-                      .opens_values = kv_seals_whole_block(codecs.values)};
-  if (layer.opens_keys) layer.open_head_bytes += kv_tile_shape(kOpen, KvSide::kKeys, dim).bytes;
-  if (layer.opens_values) layer.open_head_bytes += kv_tile_shape(kOpen, KvSide::kValues, dim).bytes;
+  const KvLayerLayout layer =
+      kv_layer_layout(codecs.keys, codecs.values, static_cast<int32_t>(config.head_dim));
   std::vector<KvLayerLayout> layers(static_cast<size_t>(config.layer_count), layer);
   for (int64_t i = 0; i < config.layer_count; ++i) {
     layers[static_cast<size_t>(i)].offset = i * config.kv_head_count * layer.head_bytes();
