@@ -2,17 +2,16 @@
 // never out of room; but a short sequence holds on to as much address space as the longest.
 #include <fmt/format.h>
 
-#include <cstring>
-
 #include "base/memory.h"
-#include "kv/holder.h"
+#include "kv/unshared_holder.h"
 
 namespace cairn {
 namespace {
 
-class ContiguousHolder final : public KvHolder {
+class ContiguousHolder final : public UnsharedHolder {
  public:
-  ContiguousHolder(const KvHolderPlan& plan, PageMemory memory) : plan_(plan), memory_(std::move(memory)) {}
+  ContiguousHolder(const KvHolderPlan& plan, PageMemory memory)
+      : UnsharedHolder(plan), memory_(std::move(memory)) {}
 
   Room grow(SequenceId sequence, KvBlockTable& table, int64_t block_count) override {
     used_blocks_ += block_count - static_cast<int64_t>(table.size());
@@ -22,22 +21,8 @@ class ContiguousHolder final : public KvHolder {
     return Room::kOk;
   }
   int64_t truncate(SequenceId, KvBlockTable& table, int64_t positions) override {
-    used_blocks_ -= static_cast<int64_t>(table.size());
-    table.resize(static_cast<size_t>(KvGeometry::blocks_for(positions)));
-    used_blocks_ += static_cast<int64_t>(table.size());
+    cut_table(table, positions);
     return positions;
-  }
-  Room fork(SequenceId, const KvBlockTable& table, int64_t length, SequenceId copy,
-            KvBlockTable& copy_table) override {
-    const int64_t block_count = KvGeometry::blocks_for(length);
-    if (block_count == 0) return Room::kOk;
-    if (grow(copy, copy_table, block_count) == Room::kNoRoom) return Room::kNoRoom;
-    const auto bytes = static_cast<uint64_t>(block_count) * plan_.geometry.block_bytes();
-    std::memcpy(copy_table.front(), table.front(), bytes);
-    return Room::kOk;
-  }
-  [[nodiscard]] uint64_t used_bytes() const override {
-    return static_cast<uint64_t>(used_blocks_) * plan_.geometry.block_bytes();
   }
   [[nodiscard]] uint64_t pool_bytes() const override { return memory_.bytes(); }
   [[nodiscard]] int64_t max_blocks_alone() const override { return plan_.context_blocks; }
@@ -60,9 +45,7 @@ class ContiguousHolder final : public KvHolder {
     return memory_.data() + index * plan_.geometry.block_bytes();
   }
 
-  KvHolderPlan plan_;
   PageMemory memory_;
-  int64_t used_blocks_ = 0;  // of all tables
 };
 
 }  // namespace

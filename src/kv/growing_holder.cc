@@ -6,15 +6,15 @@
 #include <cstring>
 
 #include "base/memory.h"
-#include "kv/holder.h"
+#include "kv/unshared_holder.h"
 
 namespace cairn {
 namespace {
 
-class GrowingHolder final : public KvHolder {
+class GrowingHolder final : public UnsharedHolder {
  public:
   explicit GrowingHolder(const KvHolderPlan& plan)
-      : plan_(plan), tensors_(static_cast<size_t>(plan.max_sequences)) {}
+      : UnsharedHolder(plan), tensors_(static_cast<size_t>(plan.max_sequences)) {}
 
   Room grow(SequenceId sequence, KvBlockTable& table, int64_t block_count) override {
     PageMemory& old_tensor = tensors_[static_cast<size_t>(sequence.value)];
@@ -39,9 +39,7 @@ class GrowingHolder final : public KvHolder {
 
   // A cut leaves the tensor as large as it was: a smaller one could only be had by another copy.
   int64_t truncate(SequenceId sequence, KvBlockTable& table, int64_t positions) override {
-    used_blocks_ -= static_cast<int64_t>(table.size());
-    table.resize(static_cast<size_t>(KvGeometry::blocks_for(positions)));
-    used_blocks_ += static_cast<int64_t>(table.size());
+    cut_table(table, positions);
     if (positions > 0) return positions;
     PageMemory& tensor = tensors_[static_cast<size_t>(sequence.value)];
     pool_bytes_ -= tensor.bytes();
@@ -49,20 +47,7 @@ class GrowingHolder final : public KvHolder {
     return 0;
   }
 
-  Room fork(SequenceId, const KvBlockTable& table, int64_t length, SequenceId copy,
-            KvBlockTable& copy_table) override {
-    const int64_t block_count = KvGeometry::blocks_for(length);
-    if (block_count == 0) return Room::kOk;
-    if (grow(copy, copy_table, block_count) == Room::kNoRoom) return Room::kNoRoom;
-    const auto bytes = static_cast<uint64_t>(block_count) * plan_.geometry.block_bytes();
-    std::memcpy(copy_table.front(), table.front(), bytes);
-    return Room::kOk;
-  }
-
   [[nodiscard]] uint64_t pool_bytes() const override { return pool_bytes_; }
-  [[nodiscard]] uint64_t used_bytes() const override {
-    return static_cast<uint64_t>(used_blocks_) * plan_.geometry.block_bytes();
-  }
   [[nodiscard]] int64_t max_blocks_alone() const override { return plan_.pool_blocks; }
 
   [[nodiscard]] Status check(std::span<const KvBlockTable> tables) const override {
@@ -85,10 +70,8 @@ class GrowingHolder final : public KvHolder {
   }
 
  private:
-  KvHolderPlan plan_;
   std::vector<PageMemory> tensors_;  // by sequence
   uint64_t pool_bytes_ = 0;          // of all tensors
-  int64_t used_blocks_ = 0;          // of all tables
 };
 
 }  // namespace
