@@ -140,26 +140,29 @@ Status BeamSearch::go_on(const std::vector<Candidate>& chosen) {
   for (size_t h = 0; h < live_.size(); ++h) {
     if (std::ranges::count(chosen, h, &Candidate::hypothesis) == 0) engine_->cancel(live_[h]->id);
   }
-  std::vector<std::unique_ptr<Hypothesis>> next(chosen.size());
-  std::vector<bool> is_taken(live_.size(), false);
-  for (size_t i = 0; i < chosen.size(); ++i) {
-    const Hypothesis& parent = *live_[chosen[i].hypothesis];
-    if (!is_taken[chosen[i].hypothesis]) {
-      is_taken[chosen[i].hypothesis] = true;
+  std::vector<size_t> places;  // in live_, which owns forks too from the beginning: their requests tell them
+  for (const Candidate& candidate : chosen) {
+    if (std::ranges::find(places, candidate.hypothesis) == places.end()) {
+      places.push_back(candidate.hypothesis);
       continue;
     }
-    next[i] = std::make_unique<Hypothesis>();
-    next[i]->tokens = parent.tokens;
-    CAIRN_ASSIGN_OR_RETURN(next[i]->id, engine_->fork(parent.id, request_for(*next[i], {chosen[i].token})));
+    const Hypothesis& parent = *live_[candidate.hypothesis];
+    auto fork = std::make_unique<Hypothesis>();
+    fork->tokens = parent.tokens;
+    CAIRN_ASSIGN_OR_RETURN(fork->id, engine_->fork(parent.id, request_for(*fork, {candidate.token})));
+    places.push_back(live_.size());
+    live_.push_back(std::move(fork));
   }
   for (size_t i = 0; i < chosen.size(); ++i) {
-    if (next[i] == nullptr) {
-      next[i] = std::move(live_[chosen[i].hypothesis]);
-      CAIRN_RETURN_IF_ERROR(engine_->extend(next[i]->id, {&chosen[i].token, 1}));
+    Hypothesis& hypothesis = *live_[places[i]];
+    if (places[i] == chosen[i].hypothesis) {
+      CAIRN_RETURN_IF_ERROR(engine_->extend(hypothesis.id, {&chosen[i].token, 1}));
     }
-    next[i]->tokens.push_back(chosen[i].token);
-    next[i]->log_probability = chosen[i].log_probability;
+    hypothesis.tokens.push_back(chosen[i].token);
+    hypothesis.log_probability = chosen[i].log_probability;
   }
+  std::vector<std::unique_ptr<Hypothesis>> next;
+  for (const size_t place : places) next.push_back(std::move(live_[place]));
   live_ = std::move(next);
   return {};
 }
