@@ -13,6 +13,7 @@
 #include "cli/json_text.h"
 #include "cli/open_model.h"
 #include "cli/table.h"
+#include "engine/memory_plan.h"
 
 namespace cairn {
 namespace {
@@ -198,10 +199,7 @@ Status bench_shared(const BenchOptions& options, Console& console) {
   settings.context = prefix + kBehind;
   settings.max_sequences = kSequences;
   CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry,
-                         KvGeometry::make({.layer_count = opened.model->config().layer_count,
-                                           .kv_head_count = opened.model->config().kv_head_count,
-                                           .head_dim = opened.model->config().head_dim,
-                                           .plan = settings.kv_plan}));
+                         KvGeometry::make(kv_shape_of(opened.model->config(), settings.kv_plan)));
   // Two prefixes and every tail: what sharing needs, not what the sequences would take apart.
   const int64_t blocks = 2 * prefix / kBlockSize + kSequences * KvGeometry::blocks_for(kBehind);
   CAIRN_ASSIGN_OR_RETURN(settings.pool_bytes, geometry.bytes_of_blocks(blocks));

@@ -8,6 +8,7 @@
 #include "base/printable.h"
 #include "cli/common_options.h"
 #include "cli/table.h"
+#include "engine/memory_plan.h"
 #include "kv/geometry.h"
 
 namespace cairn {
@@ -42,10 +43,7 @@ std::vector<KvCost> kv_costs(const Config& config) {
   for (const char* text : {"f32", "f16", "int8", "int4"}) {
     const auto plan = KvPlan::parse(text);
     if (!plan.ok()) continue;
-    const auto geometry = KvGeometry::make({.layer_count = config.layer_count,
-                                            .kv_head_count = config.kv_head_count,
-                                            .head_dim = config.head_dim,
-                                            .plan = *plan});
+    const auto geometry = KvGeometry::make(kv_shape_of(config, *plan));
     if (geometry.ok()) costs.push_back({text, geometry->position_bytes()});
   }
   return costs;

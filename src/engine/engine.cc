@@ -112,15 +112,15 @@ Result<RequestId> Engine::submit(Request request) {
   if (session != nullptr && session->busy) {
     return invalid_argument("a request runs in this session already: wait for its end");
   }
-  std::vector<TokenId> tokens = request.prompt;
-  CAIRN_ASSIGN_OR_RETURN(const RequestId id, start(std::move(request), std::move(tokens)));
-  if (session != nullptr) continue_session(*session, *live_.back());
-  return id;
+  Sequence& sequence = start(std::move(request));
+  if (session != nullptr) continue_session(*session, sequence);
+  return sequence.id;
 }
 
-// `tokens` are the prompt; the request has been checked.
-Result<RequestId> Engine::start(Request request, std::vector<TokenId> tokens) {
+// The request has been checked.
+Sequence& Engine::start(Request request) {
   const RequestId id{next_id_++};
+  std::vector<TokenId> tokens = request.prompt;
   const auto prompt_count = static_cast<int64_t>(tokens.size());
   // The last token is never run, so one more than the context's positions can be generated.
   const int64_t most = context() - prompt_count + 1;
@@ -142,7 +142,7 @@ Result<RequestId> Engine::start(Request request, std::vector<TokenId> tokens) {
   sequence->stats.scores_by_layer.assign(layer_windows_.size(), 0);
   live_.push_back(std::move(sequence));
   needs_.reserve(live_.capacity());
-  return id;
+  return *live_.back();
 }
 
 Result<RequestId> Engine::fork(RequestId parent_id, Request request) {
@@ -154,18 +154,16 @@ Result<RequestId> Engine::fork(RequestId parent_id, Request request) {
   request.prompt.insert(request.prompt.begin(), parent->tokens.begin(), parent->tokens.end());
   request.salt = parent->request.salt;
   CAIRN_RETURN_IF_ERROR(check(request));
-  std::vector<TokenId> tokens = request.prompt;
-  CAIRN_ASSIGN_OR_RETURN(const RequestId id, start(std::move(request), std::move(tokens)));
-  Sequence& child = *live_.back();
-  if (!parent->kv) return id;
+  Sequence& child = start(std::move(request));
+  if (!parent->kv) return child.id;
   child.kv = cache_->fork(parent->kv);
-  if (!child.kv) return id;  // no room now: it will find what it can of the prefix
+  if (!child.kv) return child.id;  // no room now: it will find what it can of the prefix
   // The last token runs, if need be again: its logits are wanted.
   const int64_t again = child.prompt_count - 1;
   if (cache_->length(child.kv) > again) cache_->truncate(child.kv, again);
   child.stats.reused_tokens = cache_->length(child.kv);
   child.scored = child.stats.reused_tokens;
-  return id;
+  return child.id;
 }
 
 Status Engine::extend(RequestId id, std::span<const TokenId> tokens) {

@@ -126,7 +126,7 @@ class Engine {
 
   [[nodiscard]] Status check(const Request& request) const;
   [[nodiscard]] Status check_scored(const Request& request, int64_t token_count) const;
-  Result<RequestId> start(Request request, std::vector<TokenId> tokens);
+  Sequence& start(Request request);
   [[nodiscard]] Sequence* find_sequence(RequestId id) const;
   [[nodiscard]] Sequence* find_waiting(RequestId id) const;
   [[nodiscard]] Session* find_session(std::optional<SessionId> id);

@@ -7,6 +7,7 @@
 
 #include "base/exact_math.h"
 #include "engine/engine.h"
+#include "engine/memory_plan.h"
 #include "model/model.h"
 
 namespace cairn {
@@ -134,10 +135,7 @@ Result<std::vector<PlanQuality>> evaluate_plans(const std::shared_ptr<const Mode
   const int64_t count = piece_count * (length - 1);
   const auto n = static_cast<double>(count);
   for (size_t i = 0; i < plans.size(); ++i) {
-    CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make({.layer_count = config.layer_count,
-                                                                        .kv_head_count = config.kv_head_count,
-                                                                        .head_dim = config.head_dim,
-                                                                        .plan = plans[i]}));
+    CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(kv_shape_of(config, plans[i])));
     qualities.push_back({.plan = plans[i],
                          .position_bytes = static_cast<double>(geometry.block_bytes()) / kBlockSize,
                          .perplexity = exact::exp(sums[i].loss / n),

@@ -59,7 +59,6 @@ AttentionTiles::AttentionTiles(const Config& config, int64_t max_rows, int64_t m
 
 void AttentionTiles::set(const StepBlocks& blocks, const KvView& kv) {
   rows_.clear();
-  longest_ = 0;
   for (const StepBlock& block : blocks.blocks()) {
     const auto step = static_cast<int32_t>(tile_positions_);
     for (int32_t i = 0; i < block.row_count; i += step) {
@@ -69,7 +68,6 @@ void AttentionTiles::set(const StepBlocks& blocks, const KvView& kv) {
       part.row_count = std::min(step, block.row_count - i);
       rows_.push_back({part});
     }
-    longest_ = std::max<int64_t>(longest_, block.end_position());
   }
   find_groups(kv);
 }
@@ -209,7 +207,8 @@ void AttentionTiles::attend_rows(const Layer& layer, const Rows& rows, int64_t k
 // One sequence that decodes alone, with fewer KV heads than keep the threads evenly busy.
 bool AttentionTiles::goes_by_spans(const Layer& layer, int thread_count) const {
   if (rows_.size() != 1 || rows_.front().block.row_count != 1 || thread_count == 1) return false;
-  const int64_t seen = layer.window == 0 ? longest_ : std::min(layer.window, longest_);
+  const int64_t end = rows_.front().block.end_position();
+  const int64_t seen = layer.window == 0 ? end : std::min(layer.window, end);
   const int64_t tiles = config_.kv_head_count * head_parts();
   constexpr int64_t kFewTiles = 4;  // for each thread; more even out by themselves
   return seen > 2 * kSpanSize && tiles < kFewTiles * thread_count && tiles % thread_count != 0;

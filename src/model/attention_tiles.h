@@ -90,7 +90,6 @@ class AttentionTiles {
   int64_t context_spans_;
   std::vector<Rows> rows_;
   std::vector<Group> groups_;
-  int64_t longest_ = 0;  // positions that the step's last row of any sequence sees
 
   PageMemory memory_;
   std::vector<float*> thread_scratch_;  // attention_scratch_floats

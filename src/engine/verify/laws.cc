@@ -176,7 +176,7 @@ Result<std::vector<LawRow>> check_laws(const std::shared_ptr<const Model>& model
                       .scope = is_dear ? Scope::kThoseThatCodecsCouldBreak : Scope::kAll,
                       .wrap_pass = options.wrap_pass,
                       .scratch_positions = scratch_positions(position_count, row_budget),
-                      .on_work = [&](int64_t rows) { progress.add(rows); }});
+                      .on_work = [&](int64_t row_count) { progress.add(row_count); }});
     variations.push_back(law_variations(scenes.back(), options.thread_counts));
     for (const auto& text : texts) progress.plan(text.size());
     for (const Variation& variation : variations.back()) progress.plan(variation.work);
