@@ -138,7 +138,7 @@ Result<SharedCost> measure(Engine& engine, int64_t vocab_size, int64_t prefix, C
   }
   bench.finish();
   for (int round = 0; round < kRounds; ++round) {
-    bar.update(static_cast<uint64_t>(kRounds + round), 2 * kRounds);
+    bar.update(uint64_t{kRounds} + static_cast<uint64_t>(round), 2 * kRounds);
     CAIRN_ASSIGN_OR_RETURN(const double hit, bench.first_token(1'000 + round));
     CAIRN_ASSIGN_OR_RETURN(const double rest, bench.rest_alone(2'000 + round));
     hits.push_back(hit);

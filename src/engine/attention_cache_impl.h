@@ -19,7 +19,7 @@ struct AttentionCache::Impl {
       : plan(std::move(p)),
         threads(plan.thread_count),
         cache(std::move(c)),
-        buffers(plan.config, plan.limits.rows, 0),
+        buffers(plan.config, plan.limits, plan.thread_count),
         attention(plan.config, *plan.kernels, threads, plan.limits),
         slots(static_cast<size_t>(plan.limits.sequences)) {
     step.reserve(slots.size());

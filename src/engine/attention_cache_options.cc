@@ -69,7 +69,7 @@ Config config_of(const AttentionCacheOptions& options) {
 
 // Work memory is bounded here, where it can be said in words; what is left is the cache's.
 Status take_work_memory(AttentionCachePlan& plan) {
-  const uint64_t work_bytes = StepBuffers::bytes_for(plan.config, plan.limits.rows, 0) +
+  const uint64_t work_bytes = StepBuffers::bytes_for(plan.config, plan.limits, plan.thread_count) +
                               LayerAttention::bytes_for(plan.config, plan.limits, plan.thread_count);
   constexpr uint64_t kAbsurdBytes = uint64_t{1} << 46;
   const uint64_t told_bytes = memory_facts().available_bytes;

@@ -37,6 +37,21 @@ CAIRN_AMX_INLINE void load_config(const TileConfig& config) {
   _tile_loadconfig(&config);
 }
 
+// A tile load waits for its sixteen lines one after the other where they are not in first-level cache: what
+// tiles will read is asked for early. An address past the end does no harm.
+template <int kLines>
+CAIRN_AMX_INLINE void prefetch_lines(const void* at) {
+  _Pragma("GCC unroll 64") for (int line = 0; line < kLines; ++line) {
+    _mm_prefetch(static_cast<const char*>(at) + 64 * line, _MM_HINT_T0);
+  }
+}
+
+// Sixteen floats of a row on their way out, cut off at the last panel's missing rows.
+CAIRN_AMX_INLINE void store_sum(__m512 sum, int64_t count, float* out) {
+  const auto mask = static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1U << count) - 1U);
+  _mm512_mask_storeu_ps(out, mask, sum);
+}
+
 // Likewise gcc 12 does not know that tile loads read memory: what they read must be there before them, and
 // must not change before they are done.
 CAIRN_AMX_INLINE void settle_memory() { __asm__ volatile("" : : : "memory"); }

@@ -127,7 +127,8 @@ namespace cairn::emulated::attention {
 #include "kernels/attention_amx.cc"
 }  // namespace cairn::emulated::attention
 namespace cairn::emulated::products {
-#include "kernels/matmul_amx.cc"
+#include "kernels/bf16_matmul_amx.cc"
+#include "kernels/code_matmul_amx.cc"
 }  // namespace cairn::emulated::products
 
 namespace cairn {

@@ -20,12 +20,18 @@
 
 namespace cairn {
 
+// Room of one thread for sums that wait for more columns (bf16 by AMX): so many row groups times panels.
+inline constexpr int64_t kSumsGroups = 16;
+inline constexpr int64_t kSumsPanels = 16;
+inline constexpr int64_t kSumsFloats = kSumsGroups * kOperandRows * kSumsPanels * kPanelRows;
+
 // Which part of a product to compute: panels of the weights, row groups of the operand.
 struct MatmulTile {
   int64_t first_panel = 0;
   int64_t panel_count = 0;
   int64_t first_group = 0;
   int64_t group_count = 0;
+  float* sums = nullptr;  // kSumsFloats of them, 64-byte aligned, written over; null for one row group
 };
 
 struct Kernels {

@@ -24,8 +24,11 @@ struct FloatMatrix {
   int64_t stride = 0;
 };
 
-// out = x * w^T for each job; all jobs share x, whose columns are those of each w. `memory`: operand_bytes(
-// x.rows, x.columns), 64-byte aligned.
+// The work memory of a product of up to `rows` rows of `columns`: the operand, and each thread's sums.
+[[nodiscard]] int64_t matmul_bytes(int64_t rows, int64_t columns, int thread_count);
+
+// out = x * w^T for each job; all jobs share x, whose columns are those of each w. `memory`: matmul_bytes(
+// x.rows, x.columns, thread count), 64-byte aligned.
 void matmul(const Kernels& kernels, ThreadPool& threads, const FloatMatrix& x,
             std::span<const MatmulJob> jobs, std::byte* memory);
 

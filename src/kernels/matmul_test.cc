@@ -62,6 +62,20 @@ TEST_P(Matmul, ARowDoesNotDependOnItsPlaceNorItsNeighbours) {
   }
 }
 
+// More row groups, panels and columns than any kernel takes at a time.
+TEST_P(Matmul, RowsByTheHundredHaveTheBitsOfAFew) {
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const TensorType type = std::get<1>(GetParam());
+  constexpr int64_t kOutputs = 300, kColumns = 512, kRows = 300, kFew = 7;
+  const TestMatrix w(type, kOutputs, kColumns, 10);
+  const std::vector<float> x = random_floats(kRows * kColumns, 11);
+  const std::vector<float> all = multiply(kernels, w.packed(), x.data(), kRows, kColumns);
+  for (int64_t row = 0; row + kFew <= kRows; row += 41) {
+    const std::vector<float> few = multiply(kernels, w.packed(), x.data() + row * kColumns, kFew, kColumns);
+    ASSERT_TRUE(same_bits(few.data(), all.data() + row * kOutputs, few.size())) << "from row " << row;
+  }
+}
+
 TEST_P(Matmul, IsNearTheProductInDouble) {
   const Kernels& kernels = *std::get<0>(GetParam()).kernels;
   const TensorType type = std::get<1>(GetParam());
@@ -87,8 +101,9 @@ TEST_P(Matmul, IsNearTheProductInDouble) {
 TEST(MatmulAmx, HasTheBitsOfItsEmulation) {
   if (available_isas().back() != Isa::kAmx) GTEST_SKIP() << "this processor has no AMX";
   for (const TensorType type : {TensorType::kBF16, TensorType::kQ8_0}) {
-    const TestMatrix w(type, 100, 1120, 8);  // more than one piece of columns
-    for (const int64_t rows : {1, 7, 16, 37}) {
+    const TestMatrix w(type, 300, 1120,
+                       8);  // more than one piece of columns, more panels than one pass takes
+    for (const int64_t rows : {1, 7, 16, 37, 300}) {
       const std::vector<float> x = random_floats(rows * 1120, 9);
       const std::vector<float> real = multiply(kernels_for(Isa::kAmx), w.packed(), x.data(), rows, 1120);
       const std::vector<float> emulated = multiply(*emulated_amx_kernels(), w.packed(), x.data(), rows, 1120);

@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "kernels/operand.h"
+#include "kernels/matmul.h"
 
 namespace cairn {
 
-uint64_t StepBuffers::lay_out(const Config& config, int64_t max_rows, int64_t max_logit_rows,
+uint64_t StepBuffers::lay_out(const Config& config, const ForwardLimits& limits, int thread_count,
                               std::byte* base) {
   const int64_t heads = config.head_count * config.head_dim;
   const int64_t kv_heads = config.kv_head_count * config.head_dim;
@@ -20,31 +20,32 @@ uint64_t StepBuffers::lay_out(const Config& config, int64_t max_rows, int64_t ma
     return at;
   };
   const auto take_floats = [&](int64_t count) { return reinterpret_cast<float*>(take(count * 4)); };
-  residual = take_floats(max_rows * config.model_dim);
-  normed = take_floats(max_rows * config.model_dim);
-  query = take_floats(max_rows * heads);
-  key = take_floats(max_rows * kv_heads);
-  value = take_floats(max_rows * kv_heads);
-  attended = take_floats(max_rows * heads);
-  projected = take_floats(max_rows * config.model_dim);
-  gate = take_floats(max_rows * config.ffn_dim);
-  up = take_floats(max_rows * config.ffn_dim);
-  cosines = take_floats(max_rows * turns);
-  sines = take_floats(max_rows * turns);
-  final_rows = take_floats(max_logit_rows * config.model_dim);
-  operand = take(std::max(operand_bytes(max_rows, widest), operand_bytes(max_logit_rows, config.model_dim)));
+  residual = take_floats(limits.rows * config.model_dim);
+  normed = take_floats(limits.rows * config.model_dim);
+  query = take_floats(limits.rows * heads);
+  key = take_floats(limits.rows * kv_heads);
+  value = take_floats(limits.rows * kv_heads);
+  attended = take_floats(limits.rows * heads);
+  projected = take_floats(limits.rows * config.model_dim);
+  gate = take_floats(limits.rows * config.ffn_dim);
+  up = take_floats(limits.rows * config.ffn_dim);
+  cosines = take_floats(limits.rows * turns);
+  sines = take_floats(limits.rows * turns);
+  final_rows = take_floats(limits.logit_rows * config.model_dim);
+  matmul = take(std::max(matmul_bytes(limits.rows, widest, thread_count),
+                         matmul_bytes(limits.logit_rows, config.model_dim, thread_count)));
   return used;
 }
 
-uint64_t StepBuffers::bytes_for(const Config& config, int64_t max_rows, int64_t max_logit_rows) {
-  return StepBuffers().lay_out(config, max_rows, max_logit_rows, nullptr);
+uint64_t StepBuffers::bytes_for(const Config& config, const ForwardLimits& limits, int thread_count) {
+  return StepBuffers().lay_out(config, limits, thread_count, nullptr);
 }
 
-StepBuffers::StepBuffers(const Config& config, int64_t max_rows, int64_t max_logit_rows) {
-  Result<PageMemory> memory = PageMemory::allocate(bytes_for(config, max_rows, max_logit_rows));
+StepBuffers::StepBuffers(const Config& config, const ForwardLimits& limits, int thread_count) {
+  Result<PageMemory> memory = PageMemory::allocate(bytes_for(config, limits, thread_count));
   CHECK(memory.ok());  // address space only: pages are counted when touched
   memory_ = std::move(memory).value();
-  lay_out(config, max_rows, max_logit_rows, memory_.data());
+  lay_out(config, limits, thread_count, memory_.data());
 }
 
 }  // namespace cairn

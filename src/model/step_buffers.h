@@ -5,14 +5,16 @@
 
 #include "base/memory.h"
 #include "model/config.h"
+#include "model/forward_limits.h"
 
 namespace cairn {
 
 struct StepBuffers {
-  StepBuffers(const Config& config, int64_t max_rows, int64_t max_logit_rows);
-  [[nodiscard]] static uint64_t bytes_for(const Config& config, int64_t max_rows, int64_t max_logit_rows);
+  StepBuffers(const Config& config, const ForwardLimits& limits, int thread_count);
+  [[nodiscard]] static uint64_t bytes_for(const Config& config, const ForwardLimits& limits,
+                                          int thread_count);
 
-  // [max_rows][width], rows without gaps.
+  // [limits.rows][width], rows without gaps.
   float* residual = nullptr;   // model_dim: the stream that layers add to
   float* normed = nullptr;     // model_dim
   float* query = nullptr;      // head_count * head_dim
@@ -24,15 +26,15 @@ struct StepBuffers {
   float* up = nullptr;         // ffn_dim
   float* cosines = nullptr;    // ropes * rope_dim / 2
   float* sines = nullptr;
-  float* final_rows = nullptr;   // [max_logit_rows][model_dim]
-  std::byte* operand = nullptr;  // of the widest input
+  float* final_rows = nullptr;  // [limits.logit_rows][model_dim]
+  std::byte* matmul = nullptr;  // matmul_bytes() of the widest input
 
   [[nodiscard]] uint64_t bytes() const { return memory_.bytes(); }
 
  private:
   StepBuffers() = default;
   // Hands out stretches from `base` on (null: only counts). Answers the bytes in all.
-  uint64_t lay_out(const Config& config, int64_t max_rows, int64_t max_logit_rows, std::byte* base);
+  uint64_t lay_out(const Config& config, const ForwardLimits& limits, int thread_count, std::byte* base);
 
   PageMemory memory_;
 };

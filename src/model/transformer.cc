@@ -24,7 +24,7 @@ struct Transformer::Impl {
         kernels(model->kernels()),
         threads(t),
         limits(step_limits),
-        buffers(config, limits.rows, limits.logit_rows),
+        buffers(config, limits, threads.thread_count()),
         attention(config, kernels, threads, limits) {
     for (const RopeConfig& rope : config.ropes) ropes.emplace_back(rope, config.rope_dim);
     places.resize(static_cast<size_t>(limits.rows));
@@ -127,12 +127,12 @@ void Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index
                            {&layer.key.matrix, buffers.key, kv_width()},
                            {&layer.value.matrix, buffers.value, kv_width()}};
   const int64_t dim = config.model_dim;
-  matmul(kernels, threads, {buffers.normed, rows, dim, dim}, qkv, buffers.operand);
+  matmul(kernels, threads, {buffers.normed, rows, dim, dim}, qkv, buffers.matmul);
   for_rows(threads, rows, [&](int64_t row) { finish_row(layer, index, row); });
   attention.run(kv, index, buffers);
   const MatmulJob output{&layer.output.matrix, buffers.projected, dim};
   matmul(kernels, threads, {buffers.attended, rows, heads_width(), heads_width()}, {&output, 1},
-         buffers.operand);
+         buffers.matmul);
   add_projected(layer.output.bias, layer.attention_post_norm);
 }
 
@@ -161,7 +161,7 @@ void Transformer::Impl::ffn_block(const LayerWeights& layer) {
   const int64_t ffn = config.ffn_dim;
   const MatmulJob jobs[] = {{&layer.up.matrix, buffers.up, ffn}, {&layer.gate.matrix, buffers.gate, ffn}};
   matmul(kernels, threads, {buffers.normed, rows, dim, dim}, std::span(jobs, config.gated_ffn ? 2 : 1),
-         buffers.operand);
+         buffers.matmul);
   for_rows(threads, rows, [&](int64_t row) {
     float* up = buffers.up + row * ffn;
     float* gate = buffers.gate + row * ffn;
@@ -171,7 +171,7 @@ void Transformer::Impl::ffn_block(const LayerWeights& layer) {
     (config.activation == Activation::kSilu ? kernels.silu_times : kernels.gelu_times)(gate, up, ffn, up);
   });
   const MatmulJob down{&layer.down.matrix, buffers.projected, dim};
-  matmul(kernels, threads, {buffers.up, rows, ffn, ffn}, {&down, 1}, buffers.operand);
+  matmul(kernels, threads, {buffers.up, rows, ffn, ffn}, {&down, 1}, buffers.matmul);
   add_projected(layer.down.bias, layer.ffn_post_norm);
 }
 
@@ -196,7 +196,7 @@ void Transformer::Impl::project_logits(const Batch& batch, std::span<float> logi
     norm(x, weights.final_norm, weights.final_norm_bias, buffers.final_rows + i * dim);
   }
   const MatmulJob output{&weights.output, logits.data(), config.vocab_size};
-  matmul(kernels, threads, {buffers.final_rows, count, dim, dim}, {&output, 1}, buffers.operand);
+  matmul(kernels, threads, {buffers.final_rows, count, dim, dim}, {&output, 1}, buffers.matmul);
   if (config.final_soft_cap == 0) return;
   threads.for_each(count, [&](int64_t i, int) {
     kernels.soft_cap(config.final_soft_cap, config.vocab_size, logits.data() + i * config.vocab_size);
@@ -239,7 +239,7 @@ void Transformer::forward(const Batch& batch, const KvView& kv, std::span<float>
 const ForwardLimits& Transformer::limits() const { return impl_->limits; }
 uint64_t Transformer::work_bytes() const { return impl_->buffers.bytes() + impl_->attention.bytes(); }
 uint64_t Transformer::work_bytes_for(const Config& config, const ForwardLimits& limits, int thread_count) {
-  return StepBuffers::bytes_for(config, limits.rows, limits.logit_rows) +
+  return StepBuffers::bytes_for(config, limits, thread_count) +
          LayerAttention::bytes_for(config, limits, thread_count);
 }
 
