@@ -22,18 +22,26 @@ CAIRN_AVX2_INLINE __m256i quads(const int8_t* codes) {
   return _mm256_set1_epi32(four);
 }
 
-// dot += four products in each of eight 32-bit lanes.
+// Weights of eight outputs, four columns each, ready for VPMADDUBSW.
 template <TensorType kType>
-CAIRN_AVX2_INLINE __m256i add_products(__m256i dot, __m256i codes, __m256i a) {
-  __m256i pairs;
-  if constexpr (kType == TensorType::kQ8_0) {
-    const __m256i w = _mm256_xor_si256(codes, _mm256_set1_epi8(static_cast<char>(0x80)));
-    pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(a, w));
-  } else {
-    pairs = _mm256_maddubs_epi16(codes, a);
+struct Weights {
+  __m256i sizes;  // unsigned
+  __m256i signs;  // q8_0 only
+
+  CAIRN_AVX2_INLINE explicit Weights(const uint8_t* codes)
+      : sizes(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes))) {
+    if constexpr (kType == TensorType::kQ8_0) {
+      signs = _mm256_xor_si256(sizes, _mm256_set1_epi8(static_cast<char>(0x80)));
+      sizes = _mm256_abs_epi8(signs);
+    }
   }
-  return _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
+  // dot + four products in each of eight 32-bit lanes.
+  [[nodiscard]] CAIRN_AVX2_INLINE __m256i add_to(__m256i dot, __m256i a) const {
+    if constexpr (kType == TensorType::kQ8_0) a = _mm256_sign_epi8(a, signs);
+    const __m256i pairs = _mm256_maddubs_epi16(sizes, a);
+    return _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+};
 
 // `unit` added to kRows rows of sums; codes and scales of a group are read once for all rows. `group_rows`:
 // how far one group of columns is from the next in x.
@@ -42,53 +50,55 @@ CAIRN_AVX2 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index, 
                          float (*sums)[16]) {
   constexpr CodeFormat kFormat = code_format(kType);
   constexpr int kParts = 32 / kFormat.group;
+  constexpr int kQuads = 8 / kParts;
   constexpr int kZero = kType == TensorType::kQ8_0 ? 0 : kFormat.zero;  // q8_0 is made signed instead
-  const uint8_t* codes = unit.codes;
-  for (int64_t g = 0; g < unit.groups; ++g, codes += unit.code_step) {
-    const int64_t i = index + g * group_rows;
-    for (int part = 0; part < kParts; ++part) {
-      __m256i dot[kRows][2];
+  for (int64_t part = 0; part < unit.groups * kParts; ++part) {
+    const int64_t i = index + part / kParts * group_rows;
+    const uint8_t* codes = unit.codes + part / kParts * unit.code_step + part % kParts * kQuads * 64;
+    const int8_t* a = x.codes + 32 * i + part % kParts * kQuads * 4;
+    const auto total = [&](int r) {
+      const int32_t* halves = x.sums + 2 * (i + r);
+      return kParts == 2 ? halves[part % 2] : halves[0] + halves[1];
+    };
+    // Eight outputs at a time: the sums of sixteen do not fit in registers.
+    for (int half = 0; half < 16; half += 8) {
+      __m256i dot[kRows];
       CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
-        const int32_t* halves = x.sums + 2 * (i + r);
-        const int32_t total = kParts == 2 ? halves[part] : halves[0] + halves[1];
-        dot[r][0] = dot[r][1] = _mm256_set1_epi32(-kZero * total);
+        dot[r] = _mm256_set1_epi32(kZero == 0 ? 0 : -kZero * total(r));
       }
-      CAIRN_UNROLL for (int q = part * 8 / kParts; q < (part + 1) * 8 / kParts; ++q) {
-        const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 64 * q));
-        const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 64 * q + 32));
-        CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
-          const __m256i a = quads(x.codes + 32 * (i + r) + 4 * q);
-          dot[r][0] = add_products<kType>(dot[r][0], low, a);
-          dot[r][1] = add_products<kType>(dot[r][1], high, a);
-        }
+      // Unrolled further, gcc holds all products until the end and spills them.
+      _Pragma("GCC unroll 2") for (int q = 0; q < kQuads; ++q) {
+        const Weights<kType> w(codes + 64 * q + 4 * half);
+        CAIRN_UNROLL for (int r = 0; r < kRows; ++r) dot[r] = w.add_to(dot[r], quads(a + 32 * r + 4 * q));
       }
-      const int64_t s = g * kParts + part;
+      const __m256 scales = _mm256_load_ps(unit.scales[part] + half);
       CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
-        const __m256 a_scale = _mm256_set1_ps(x.scales[i + r]);
-        CAIRN_UNROLL for (int h = 0; h < 2; ++h) {
-          __m256 sum = _mm256_loadu_ps(sums[r] + 8 * h);
-          const __m256 scaled =
-              _mm256_mul_ps(_mm256_cvtepi32_ps(dot[r][h]), _mm256_loadu_ps(unit.scales[s] + 8 * h));
-          sum = _mm256_fmadd_ps(scaled, a_scale, sum);
-          if constexpr (kFormat.has_min) {
-            const int32_t* halves = x.sums + 2 * (i + r);
-            const int32_t total = kParts == 2 ? halves[part] : halves[0] + halves[1];
-            const __m256 codes_sum = _mm256_set1_ps(x.scales[i + r] * static_cast<float>(total));
-            sum = _mm256_fmadd_ps(_mm256_loadu_ps(unit.minima[s] + 8 * h), codes_sum, sum);
-          }
-          _mm256_storeu_ps(sums[r] + 8 * h, sum);
+        const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[r]), scales);
+        __m256 sum = _mm256_load_ps(sums[r] + half);
+        sum = _mm256_fmadd_ps(scaled, _mm256_set1_ps(x.scales[i + r]), sum);
+        if constexpr (kFormat.has_min) {
+          const __m256 codes_sum = _mm256_set1_ps(x.scales[i + r] * static_cast<float>(total(r)));
+          sum = _mm256_fmadd_ps(_mm256_load_ps(unit.minima[part] + half), codes_sum, sum);
         }
+        _mm256_store_ps(sums[r] + half, sum);
       }
     }
   }
 }
 
 struct Avx2 {
+  CAIRN_AVX2 static void widen(const std::byte* from, float* to) {
+    const auto* halves = reinterpret_cast<const __m128i*>(from);
+    _mm256_store_ps(to, _mm256_cvtph_ps(_mm_loadu_si128(halves)));
+    _mm256_store_ps(to + 8, _mm256_cvtph_ps(_mm_loadu_si128(halves + 1)));
+  }
   template <TensorType kType>
   CAIRN_AVX2 static void add_unit(const CodeUnit& unit, const Operand& x, int64_t index, int64_t rows,
                                   float (*sums)[16]) {
     int64_t row = 0;
+    for (; row + 8 <= rows; row += 8) add_rows<kType, 8>(unit, x, index + row, rows, sums + row);
     for (; row + 4 <= rows; row += 4) add_rows<kType, 4>(unit, x, index + row, rows, sums + row);
+    for (; row + 2 <= rows; row += 2) add_rows<kType, 2>(unit, x, index + row, rows, sums + row);
     for (; row < rows; ++row) add_rows<kType, 1>(unit, x, index + row, rows, sums + row);
   }
   template <TensorType kType>

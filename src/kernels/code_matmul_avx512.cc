@@ -139,6 +139,9 @@ CAIRN_AVX512 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index
 }
 
 struct Avx512 {
+  CAIRN_AVX512 static void widen(const std::byte* from, float* to) {
+    _mm512_store_ps(to, half_scales(reinterpret_cast<const uint8_t*>(from)));
+  }
   template <TensorType kType>
   CAIRN_AVX512 static void add_unit(const CodeUnit& unit, const Operand& x, int64_t index, int64_t rows,
                                     float (*sums)[16]) {

@@ -3,6 +3,8 @@
 // unit is added to the sums:
 //
 //   struct Target {
+//     // Sixteen f16 to float; `to` is 64-byte aligned.
+//     static void widen(const std::byte* from, float* to);
 //     // Adds `unit` to sums [rows][16]; x's index of row 0 and the unit's first 32 columns is `index`.
 //     template <TensorType kType>
 //     static void add_unit(const CodeUnit& unit, const Operand& x, int64_t index, int64_t rows,
@@ -42,7 +44,8 @@ CAIRN_ALWAYS_INLINE void sum_panel(const PackedMatrix& w, const Operand& x, int6
   const std::byte* data = w.data + panel * panel_bytes(kType, w.columns);
   const int64_t rows = x.rows_in_group(group);
   ExpandedUnit expanded;
-  alignas(64) float sums[kOperandRows][16] = {};
+  alignas(64) float sums[kOperandRows][16];
+  std::memset(sums, 0, static_cast<size_t>(rows) * sizeof sums[0]);
   for (int64_t c = 0; c < x.column_groups(); c += kGroups) {
     CodeUnit unit{expanded.codes[0], 512, kGroups, expanded.scales, expanded.minima};
     if constexpr (kInPlace) {
@@ -50,9 +53,9 @@ CAIRN_ALWAYS_INLINE void sum_panel(const PackedMatrix& w, const Operand& x, int6
       unit.code_step = kUnitBytes;
       unit.groups = x.column_groups() - c < kGroups ? x.column_groups() - c : kGroups;
       for (int64_t i = 0; i < unit.groups; ++i, data += kUnitBytes)
-        expand_halves(data + 512, expanded.scales[i]);
+        Target::widen(data + 512, expanded.scales[i]);
     } else {
-      expand_unit<kType>(data, expanded);
+      expand_unit<kType, Target>(data, expanded);
       data += kUnitBytes;
     }
     Target::template add_unit<kType>(unit, x, x.first_index(group) + c * rows, rows, sums);

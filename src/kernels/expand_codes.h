@@ -50,24 +50,27 @@ CAIRN_ALWAYS_INLINE void expand_planes(const uint8_t* __restrict from, uint8_t* 
   }
 }
 
-CAIRN_ALWAYS_INLINE void expand_halves(const std::byte* from, float* to) {
-  uint16_t half[16];
-  std::memcpy(half, from, sizeof half);
-  for (int i = 0; i < 16; ++i) to[i] = f16_to_float(half[i]);
-}
+// Sixteen f16 to float. Instruction sets bring their own: the same numbers, in one or two instructions.
+struct PlainHalves {
+  static void widen(const std::byte* from, float* to) {
+    uint16_t half[16];
+    std::memcpy(half, from, sizeof half);
+    for (int i = 0; i < 16; ++i) to[i] = f16_to_float(half[i]);
+  }
+};
 
 // The scales of a k-quant unit: d * sub-scale, and -(dmin * sub-minimum).
-template <TensorType kType>
+template <TensorType kType, typename Halves>
 CAIRN_ALWAYS_INLINE void expand_super_scales(const std::byte* from, ExpandedUnit& to) {
   constexpr CodeFormat kFormat = code_format(kType);
   constexpr int kGroups = 256 / kFormat.group;
   const auto* scales = reinterpret_cast<const uint8_t*>(from);
   const uint8_t* minima = kType == TensorType::kQ2_K ? scales : scales + kGroups * 16;
   const std::byte* halves = from + kGroups * 16 * (kFormat.has_min && kType != TensorType::kQ2_K ? 2 : 1);
-  float d[16];
-  float dmin[16];
-  expand_halves(halves, d);
-  if constexpr (kFormat.has_min) expand_halves(halves + 32, dmin);
+  alignas(64) float d[16];
+  alignas(64) float dmin[16];
+  Halves::widen(halves, d);
+  if constexpr (kFormat.has_min) Halves::widen(halves + 32, dmin);
   for (int g = 0; g < kGroups; ++g) {
     for (int i = 0; i < 16; ++i) {
       const uint8_t scale = scales[g * 16 + i];
@@ -84,7 +87,7 @@ CAIRN_ALWAYS_INLINE void expand_super_scales(const std::byte* from, ExpandedUnit
 }
 
 // Expands the unit at `from` (unit_bytes(kType) of them).
-template <TensorType kType>
+template <TensorType kType, typename Halves = PlainHalves>
 CAIRN_ALWAYS_INLINE void expand_unit(const std::byte* from, ExpandedUnit& to) {
   constexpr CodeFormat kFormat = code_format(kType);
   constexpr int kGroups = static_cast<int>(unit_columns(kFormat) / 32);
@@ -98,10 +101,10 @@ CAIRN_ALWAYS_INLINE void expand_unit(const std::byte* from, ExpandedUnit& to) {
   }
   const std::byte* scales = from + kGroups * 64 * kFormat.bits;
   if constexpr (kFormat.is_super) {
-    expand_super_scales<kType>(scales, to);
+    expand_super_scales<kType, Halves>(scales, to);
   } else {
-    expand_halves(scales, to.scales[0]);
-    if constexpr (kFormat.has_min) expand_halves(scales + 32, to.minima[0]);
+    Halves::widen(scales, to.scales[0]);
+    if constexpr (kFormat.has_min) Halves::widen(scales + 32, to.minima[0]);
   }
 }
 
