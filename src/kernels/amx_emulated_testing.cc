@@ -124,11 +124,11 @@ void dpbsud(int to, int a, int b) {
 
 // Their own `namespace cairn` comes to lie inside these.
 namespace cairn::emulated::attention {
-#include "kernels/attention_amx.cc"
+#include "kernels/attention_amx.cc"  // NOLINT(bugprone-suspicious-include)
 }  // namespace cairn::emulated::attention
 namespace cairn::emulated::products {
-#include "kernels/bf16_matmul_amx.cc"
-#include "kernels/code_matmul_amx.cc"
+#include "kernels/bf16_matmul_amx.cc"  // NOLINT(bugprone-suspicious-include)
+#include "kernels/code_matmul_amx.cc"  // NOLINT(bugprone-suspicious-include)
 }  // namespace cairn::emulated::products
 
 namespace cairn {

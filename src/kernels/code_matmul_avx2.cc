@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/code_matmul.h"
@@ -108,11 +109,39 @@ struct Avx2 {
   }
 };
 
+// One row of q8_0: nothing but reading the weights, which memory gives faster in several streams. Four panels
+// side by side, each by instructions of its own, as prefetchers tell streams apart by those.
+constexpr int64_t kStreams = 4;
+CAIRN_AVX2 void q8_row(const PackedMatrix& w, const Operand& x, int64_t first_panel, float* out) {
+  constexpr int64_t kUnitBytes = unit_bytes(TensorType::kQ8_0);
+  const int64_t bytes = panel_bytes(TensorType::kQ8_0, w.columns);
+  const std::byte* data = w.data + first_panel * bytes;
+  alignas(64) float sums[kStreams][1][16] = {};
+  alignas(64) float scales[kStreams][1][16];
+  for (int64_t c = 0; c < x.column_groups(); ++c, data += kUnitBytes) {
+    CAIRN_UNROLL for (int p = 0; p < kStreams; ++p) {
+      const std::byte* at = data + p * bytes;
+      Avx2::widen(at + 512, scales[p][0]);
+      add_rows<TensorType::kQ8_0, 1>({reinterpret_cast<const uint8_t*>(at), 0, 1, scales[p], nullptr}, x, c,
+                                     1, sums[p]);
+    }
+  }
+  const int64_t left = w.rows - first_panel * kPanelRows;
+  std::memcpy(out + first_panel * kPanelRows, sums,
+              static_cast<size_t>(std::min(left, kStreams * kPanelRows)) * sizeof(float));
+}
+
 }  // namespace
 
 void code_matmul_avx2(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
                       int64_t stride) {
-  sum_panels<Avx2>(w, x, tile, out, stride);
+  MatmulTile rest = tile;
+  if (w.type == TensorType::kQ8_0 && x.row_count == 1) {
+    for (; rest.panel_count >= kStreams; rest.panel_count -= kStreams, rest.first_panel += kStreams) {
+      q8_row(w, x, rest.first_panel, out);
+    }
+  }
+  sum_panels<Avx2>(w, x, rest, out, stride);
 }
 
 }  // namespace cairn

@@ -84,9 +84,9 @@ void Transformer::Impl::begin_step(const Batch& batch, const KvView& kv) {
   CHECK(rows <= limits.rows && static_cast<int64_t>(batch.logit_rows.size()) <= limits.logit_rows);
   for (size_t s = 0; s < batch.sequences.size(); ++s) {
     const BatchSequence& sequence = batch.sequences[s];
+    Place* of_sequence = places.data() + sequence.first_row;
     for (int32_t i = 0; i < sequence.row_count; ++i) {
-      places[static_cast<size_t>(sequence.first_row + i)] = {static_cast<int32_t>(s),
-                                                             sequence.first_position + i};
+      of_sequence[i] = {static_cast<int32_t>(s), sequence.first_position + i};
     }
   }
   attention.begin_step(batch, kv);
