@@ -318,7 +318,7 @@ class CliTest(unittest.TestCase):
         self.fails(1, "plan", "-m", self.tmp / "none.gguf", says="none.gguf")
 
     def test_the_plan_is_what_the_process_takes(self):
-        """Two models of the list that docs/theory.md gives; a prompt of a prefill chunk, and the context filled."""
+        """Two models and plans of those in tools/plan_check.py; a prompt of a prefill chunk, and the context filled."""
         if b"san.so" in subprocess.run(["ldd", PROGRAM], capture_output=True).stdout:
             self.skipTest("a sanitizer takes memory of its own")
         for shape, plans in (("smollm2-135m", ("f16", "int4")), ("llama-110m", ("f32", "k=int8,v=int4"))):

@@ -6,6 +6,7 @@
 #include <boost/json/array.hpp>
 #include <vector>
 
+#include "cli/bench_plans.h"
 #include "cli/console.h"
 #include "cli/json_text.h"
 #include "cli/open_model.h"
@@ -15,33 +16,6 @@
 
 namespace cairn {
 namespace {
-
-constexpr const char* kPlans[] = {"f32",
-                                  "f16",
-                                  "bf16",
-                                  "fp8_e4m3",
-                                  "fp8_e5m2",
-                                  "int8",
-                                  "k=int8:channel,v=int8",
-                                  "k=int4:token,v=int4",
-                                  "k=int4:token:hadamard,v=int4:hadamard",
-                                  "int4",
-                                  "k=int4,v=int8",
-                                  "k=int8,v=int4",
-                                  "int3",
-                                  "int2"};
-
-bool is_power_of_two(int64_t n) { return (n & (n - 1)) == 0; }
-
-std::vector<KvPlan> chosen_plans(const BenchOptions& options, const Config& config) {
-  if (options.common.kv_plan.has_value()) return {*options.common.kv_plan};
-  std::vector<KvPlan> plans;
-  for (const std::string_view text : kPlans) {
-    if (text.find("hadamard") != std::string_view::npos && !is_power_of_two(config.head_dim)) continue;
-    plans.push_back(KvPlan::parse(text).value());
-  }
-  return plans;
-}
 
 void report_text(const std::vector<PlanQuality>& rows, const BenchOptions& options, double elements,
                  Console& console) {
@@ -91,9 +65,10 @@ Status bench_codecs(const BenchOptions& options, Console& console) {
   const EvaluationOptions evaluation{
       .window = options.common.context.value_or(std::min<int64_t>(config.context_length, 1024)),
       .on_progress = [&](uint64_t done, uint64_t total) { bar.update(done, total); }};
-  CAIRN_ASSIGN_OR_RETURN(const auto rows,
-                         evaluate_plans(opened.model, *opened.threads, std::span(tokens).first(count),
-                                        chosen_plans(options, config), evaluation));
+  const std::optional<KvPlan>& asked = options.common.kv_plan;
+  const std::vector<KvPlan> plans = asked ? std::vector{*asked} : every_codec(config);
+  CAIRN_ASSIGN_OR_RETURN(const auto rows, evaluate_plans(opened.model, *opened.threads,
+                                                         std::span(tokens).first(count), plans, evaluation));
   if (options.common.output_form == OutputForm::kJson) {
     report_json(rows, console);
     return {};

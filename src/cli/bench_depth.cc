@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "cli/bench_ceilings.h"
+#include "cli/bench_plans.h"
 #include "cli/bench_texts.h"
 #include "cli/console.h"
 #include "cli/json_text.h"
@@ -236,8 +237,9 @@ void report_json(const std::vector<DepthCost>& costs, const OpenModel& opened, C
                            {"depths", std::move(list)}}));
 }
 
-std::vector<KvPlan> chosen_plans(const CommonOptions& common) {
-  if (common.kv_plan.has_value()) return {*common.kv_plan};
+std::vector<KvPlan> chosen_plans(const BenchOptions& options, const Config& config) {
+  if (options.common.kv_plan.has_value()) return {*options.common.kv_plan};
+  if (options.every_codec) return every_codec(config);
   std::vector<KvPlan> plans;
   for (const char* text : {"f16", "int8", "int4"}) plans.push_back(KvPlan::parse(text).value());
   return plans;
@@ -259,7 +261,7 @@ Status bench_depth(const BenchOptions& options, Console& console) {
   }
   CAIRN_ASSIGN_OR_RETURN(const Ceilings ceilings, Ceilings::create(*opened.threads, opened.kernels->isa));
   std::vector<DepthCost> costs;
-  for (const KvPlan& plan : chosen_plans(options.common)) {
+  for (const KvPlan& plan : chosen_plans(options, opened.model->config())) {
     CAIRN_ASSIGN_OR_RETURN(const auto of_plan, measure_plan(opened, settings, plan, ceilings, console));
     costs.insert(costs.end(), of_plan.begin(), of_plan.end());
   }

@@ -206,6 +206,9 @@ Result<Command> parse_bench(Arguments arguments) {
         app.add_option("-f,--file", options.text_file, "A text for codecs to be compared on")
             ->type_name("FILE");
         add_common_options(app, options.common);
+        app.add_flag("--every-codec", options.every_codec,
+                     "depth: measure every codec, not f16, int8 and int4")
+            ->excludes("--kv");
         add_json_option(app, options.common.output_form);
         app.add_flag_callback(
             "--csv", [&options] { options.table_form = TableForm::kCsv; }, "Print tables as CSV");

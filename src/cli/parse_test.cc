@@ -138,6 +138,7 @@ TEST(Parse, ReadsTheOtherCommands) {
   EXPECT_EQ(parsed<BenchOptions>({"bench"}).subject, BenchSubject::kAll);
   EXPECT_EQ(parsed<BenchOptions>({"bench", "cache", "--csv"}).subject, BenchSubject::kCache);
   EXPECT_EQ(parsed<BenchOptions>({"bench", "cache", "--csv"}).table_form, TableForm::kCsv);
+  EXPECT_TRUE(parsed<BenchOptions>({"bench", "depth", "--every-codec"}).every_codec);
 
   const auto synth = parsed<ModelSynthOptions>({"model", "synth", "--shape", "tinyllama-1.1b", "--type",
                                                 "Q4_K", "--context", "32768", "--seed", "3", "out.gguf"});
