@@ -30,11 +30,15 @@ CAIRN_AMX void configure(int32_t rows) {
 CAIRN_AMX void score_group(const RowGroup& group, PackedSpan& span, int32_t head_dim,
                            const AmxPlaces& places) {
   constexpr size_t kRowBytes = kSpanSize * sizeof(float);
-  for (int32_t b = group.lines.seen_from(0); b < kSpanBlocks; b = group.lines.seen_from(b + 1)) {
+  const int32_t first = group.lines.seen_from(0);
+  for (int32_t b = first, next; b < kSpanBlocks; b = next) {
+    next = group.lines.seen_from(b + 1);
     const uint16_t* keys = span.keys(b);
+    const uint16_t* ahead = span.keys_ahead(next, first);
     _tile_zero(0);
     _tile_zero(1);
     for (int32_t d = 0; d < head_dim; d += 32, keys += 2 * kTileElements) {
+      if (ahead != nullptr) prefetch_lines<32>(ahead + d / 32 * 2 * kTileElements);
       _tile_loadd(4, places.queries + d * kGroupRows, 64);
       _tile_loadd(5, keys, 64);
       _tile_dpbf16ps(0, 4, 5);
@@ -54,8 +58,12 @@ CAIRN_AMX void sum_columns(const RowGroup& group, PackedSpan& span, const AmxPla
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  for (int32_t b = group.lines.seen_from(0); b < kSpanBlocks; b = group.lines.seen_from(b + 1)) {
+  const int32_t first_block = group.lines.seen_from(0);
+  for (int32_t b = first_block, next; b < kSpanBlocks; b = next) {
+    next = group.lines.seen_from(b + 1);
     const uint16_t* values = span.values(b) + first / 16 * kTileElements;
+    const uint16_t* ahead = span.values_ahead(next, first_block);
+    if (ahead != nullptr) prefetch_lines<64>(ahead + first / 16 * kTileElements);
     _tile_loadd(4, places.probabilities + b * kGroupRows * 32, 64);
     _tile_loadd(5, values, 64);
     _tile_dpbf16ps(0, 4, 5);

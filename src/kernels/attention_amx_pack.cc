@@ -100,6 +100,16 @@ const uint16_t* PackedSpan::values(int32_t b) {
   return to;
 }
 
+const uint16_t* PackedSpan::keys_ahead(int32_t b, int32_t first) const {
+  if (key_step_ == 0) return nullptr;
+  return b < kSpanBlocks ? places_.keys + b * key_step_ : places_.values + first * value_step_;
+}
+
+const uint16_t* PackedSpan::values_ahead(int32_t b, int32_t first) const {
+  if (value_step_ == 0) return nullptr;
+  return b < kSpanBlocks ? places_.values + b * value_step_ : places_.keys + first * key_step_;
+}
+
 // These lines as f32, and a part of what comes next asked for.
 CAIRN_AMX const float* PackedSpan::widen(const StoredTile& stored, const KvTileShape& shape, LineRange lines,
                                          StoredTile& ahead) {

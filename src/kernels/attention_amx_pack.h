@@ -35,6 +35,11 @@ class PackedSpan {
   const uint16_t* keys(int32_t b);
   const uint16_t* values(int32_t b);
 
+  // Where they are once they are packed, for asking ahead; nothing where blocks share a place, which stays in
+  // first-level cache. Past the last block: where the other half of attention begins, at block `first`.
+  [[nodiscard]] const uint16_t* keys_ahead(int32_t b, int32_t first) const;
+  [[nodiscard]] const uint16_t* values_ahead(int32_t b, int32_t first) const;
+
  private:
   const float* widen(const StoredTile& stored, const KvTileShape& shape, LineRange lines, StoredTile& ahead);
   void pack_keys(const StoredTile& stored, StoredTile ahead, uint16_t* to);
