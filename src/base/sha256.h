@@ -2,7 +2,7 @@
 //
 // Always true: the digest of the parts fed one after another is the digest of their concatenation.
 // Used for names that must not be forged (blocks, models) and for fingerprints that people compare.
-// One Sha256 belongs to one thread at a time; anyone may make one.
+// One Sha256 belongs to one thread at a time; anyone may make one. Only making it allocates memory.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 #include <span>
 #include <string>
 
-struct evp_md_ctx_st;
+struct SHA256state_st;
 
 namespace cairn {
 
@@ -28,13 +28,11 @@ class Sha256 {
   [[nodiscard]] Sha256Digest finish();
 
  private:
-  struct FreeContext {
-    void operator()(evp_md_ctx_st* context) const;
+  struct Free {
+    void operator()(SHA256state_st* state) const;
   };
 
-  void start();
-
-  std::unique_ptr<evp_md_ctx_st, FreeContext> context_;
+  std::unique_ptr<SHA256state_st, Free> state_;
 };
 
 [[nodiscard]] Sha256Digest sha256(std::span<const std::byte> bytes);
