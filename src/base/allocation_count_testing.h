@@ -12,7 +12,8 @@ namespace cairn::allocation_count_testing {
 
 inline std::atomic<uint64_t> g_allocation_count{0};
 
-inline void* counted(std::size_t bytes, std::size_t alignment) {
+// Null where there is no memory.
+inline void* counted_or_null(std::size_t bytes, std::size_t alignment) noexcept {
   g_allocation_count.fetch_add(1, std::memory_order_relaxed);
   void* memory = nullptr;
   if (alignment <= alignof(std::max_align_t)) {
@@ -20,6 +21,11 @@ inline void* counted(std::size_t bytes, std::size_t alignment) {
   } else if (::posix_memalign(&memory, alignment, bytes) != 0) {
     memory = nullptr;
   }
+  return memory;
+}
+
+inline void* counted(std::size_t bytes, std::size_t alignment) {
+  void* const memory = counted_or_null(bytes, alignment);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
@@ -33,6 +39,12 @@ void* operator new(std::size_t bytes, std::align_val_t a) {
 }
 void* operator new[](std::size_t bytes, std::align_val_t a) {
   return cairn::allocation_count_testing::counted(bytes, static_cast<std::size_t>(a));
+}
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return cairn::allocation_count_testing::counted_or_null(bytes, 1);
+}
+void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept {
+  return cairn::allocation_count_testing::counted_or_null(bytes, 1);
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
