@@ -30,6 +30,9 @@ inline void* counted(std::size_t bytes, std::size_t alignment) {
   return memory;
 }
 
+// Not inlined: gcc would see free() for what an operator new gave, and warn.
+[[gnu::noinline]] inline void give_back(void* memory) noexcept { std::free(memory); }
+
 }  // namespace cairn::allocation_count_testing
 
 void* operator new(std::size_t bytes) { return cairn::allocation_count_testing::counted(bytes, 1); }
@@ -46,14 +49,26 @@ void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
 void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept {
   return cairn::allocation_count_testing::counted_or_null(bytes, 1);
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept { cairn::allocation_count_testing::give_back(memory); }
+void operator delete[](void* memory) noexcept { cairn::allocation_count_testing::give_back(memory); }
+void operator delete(void* memory, std::size_t) noexcept {
+  cairn::allocation_count_testing::give_back(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
+  cairn::allocation_count_testing::give_back(memory);
+}
+void operator delete(void* memory, std::align_val_t) noexcept {
+  cairn::allocation_count_testing::give_back(memory);
+}
+void operator delete[](void* memory, std::align_val_t) noexcept {
+  cairn::allocation_count_testing::give_back(memory);
+}
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  cairn::allocation_count_testing::give_back(memory);
+}
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
+  cairn::allocation_count_testing::give_back(memory);
+}
 
 namespace cairn {
 
