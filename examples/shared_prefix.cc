@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <string>
+#include <utility>
 
 int main(int argc, char** argv) {
   if (argc != 2) return std::fprintf(stderr, "usage: shared_prefix MODEL\n"), 2;
@@ -15,12 +16,11 @@ int main(int argc, char** argv) {
       "dog. "
       "One sunny day her mother gave her a red ball and told her to be home before dark.";
   for (const std::string name : {"A", "B"}) {
-    const auto id =
-        llm->submit({.prompt = common + (name == "A" ? " Lily" : " The dog"),
-                     .max_tokens = 24,
-                     .on_text = [name](int64_t, std::string_view text) {
-                       std::printf("%s|%.*s\n", name.c_str(), static_cast<int>(text.size()), text.data());
-                     }});
+    cairn::TextRequest request{.prompt = common + (name == "A" ? " Lily" : " The dog"), .max_tokens = 24};
+    request.on_text = [name](int64_t, std::string_view text) {
+      std::printf("%s|%.*s\n", name.c_str(), static_cast<int>(text.size()), text.data());
+    };
+    const auto id = llm->submit(std::move(request));
     if (!id.ok()) return std::fprintf(stderr, "%s\n", id.status().message().c_str()), 1;
   }
   llm->run();
