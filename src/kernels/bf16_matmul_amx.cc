@@ -78,26 +78,30 @@ struct PanelFetch {
   }
 };
 
+// What a block multiplies. Panels are new where they are not in first-level cache yet.
 struct Factors {
   TilePair rows;
   TilePair panels;
-  int64_t steps;
-  TilePair next_rows;      // of the block after this one
-  const float* next_sums;  // likewise
-  bool panels_are_new;     // not yet in first-level cache
+  bool panels_are_new;
+
+  CAIRN_AMX_INLINE void prefetch(int64_t step) const {
+    rows.prefetch(step);
+    if (panels_are_new) panels.prefetch(step);
+  }
 };
 
-CAIRN_AMX_INLINE void multiply_block(const Factors& factors, PanelFetch& fetch) {
+// `next`, `next_sums`: of the block after this one.
+CAIRN_AMX_INLINE void multiply_block(const Factors& factors, int64_t steps, const Factors& next,
+                                     const float* next_sums, PanelFetch& fetch) {
   constexpr int64_t kSumLines = kBlockFloats / 16 / kPieceSteps;
-  for (int64_t step = 0; step < factors.steps; ++step) {
+  for (int64_t step = 0; step < steps; ++step) {
     const int64_t ahead = step + kPrefetchSteps;
-    if (ahead < factors.steps) {
-      factors.rows.prefetch(ahead);
-      if (factors.panels_are_new) factors.panels.prefetch(ahead);
+    if (ahead < steps) {
+      factors.prefetch(ahead);
     } else {
-      factors.next_rows.prefetch(ahead - factors.steps);
+      next.prefetch(ahead - steps);
     }
-    prefetch_lines<kSumLines>(factors.next_sums + step * kSumLines * 16);
+    prefetch_lines<kSumLines>(next_sums + step * kSumLines * 16);
     fetch.go_on();
     const int64_t at = step * kTileBytes;
     _tile_loadd(4, factors.rows.first + at, 64);
@@ -173,9 +177,10 @@ CAIRN_AMX void bf16_piece(const Bf16Job& job, const Area& area, int64_t first_st
       } else {
         load_sums(rest);
       }
-      multiply_block({rows_at(g), panels_at(p, first_step), steps, rows_at(next_group),
-                      resting + kBlockFloats, g == area.first_group},
-                     fetch);
+      const bool is_end = next_group == area.first_group;
+      const Factors factors{rows_at(g), panels_at(p, first_step), g == area.first_group};
+      const Factors next{rows_at(next_group), is_end ? fetch.panels : factors.panels, is_end};
+      multiply_block(factors, steps, next, resting + kBlockFloats, fetch);
       store_sums(is_last ? BlockSums{job.out + g * kOperandRows * job.stride + p * kPanelRows, job.stride}
                          : rest);
     }
