@@ -22,6 +22,15 @@ PROMPT = 900
 MIB = 1 << 20
 
 
+def prompt_of(count):
+    """So many token ids, as --prompt-tokens takes them."""
+    return ",".join(str(3 + 11 * i % 400) for i in range(count))
+
+
+def is_near(planned_bytes, peak_bytes):
+    return abs(planned_bytes - peak_bytes) < max(0.02 * planned_bytes, 16 * MIB)
+
+
 def facts(program, *arguments):
     done = subprocess.run([program, *map(str, arguments), "--json"], capture_output=True, text=True)
     if done.returncode != 0:
@@ -33,12 +42,11 @@ def check(program, path, name, kv):
     """Prints a row; whether plan and process agree."""
     size = ("-m", path, "-c", CONTEXT, "--prefill-chunk", CHUNK, "--kv", kv, "-t", 2)
     plan = facts(program, "plan", *size)
-    prompt = ",".join(str(3 + 11 * i % 400) for i in range(PROMPT))
-    run = facts(program, "generate", *size, "--prompt-tokens", prompt, "-n", CONTEXT - PROMPT, "--temp", 0,
+    run = facts(program, "generate", *size, "--prompt-tokens", prompt_of(PROMPT), "-n", CONTEXT - PROMPT, "--temp", 0,
                 "--ignore-eos")
     planned, peak = plan["total_bytes"], run["peak_rss_bytes"]
     same_pool = plan["kv_bytes"] == run["kv_pool_bytes"]
-    near = abs(planned - peak) <= max(0.02 * planned, 16 * MIB)
+    near = is_near(planned, peak)
     print(f"{name:24} {kv:28} {plan['kv_bytes']:>12,} {'equal' if same_pool else run['kv_pool_bytes']:>8} "
           f"{planned / MIB:9.1f} {peak / MIB:9.1f} {(peak - planned) / MIB:+7.1f} {'' if near else 'TOO FAR'}", flush=True)
     return same_pool and near

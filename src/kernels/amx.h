@@ -46,13 +46,7 @@ CAIRN_AMX_INLINE void prefetch_lines(const void* at) {
   }
 }
 
-// Sixteen floats of a row on their way out, cut off at the last panel's missing rows.
-CAIRN_AMX_INLINE void store_sum(__m512 sum, int64_t count, float* out) {
-  const auto mask = static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1U << count) - 1U);
-  _mm512_mask_storeu_ps(out, mask, sum);
-}
-
-// Likewise gcc 12 does not know that tile loads read memory: what they read must be there before them, and
+// gcc 12 does not know either that tile loads read memory: what they read must be there before them, and
 // must not change before they are done.
 CAIRN_AMX_INLINE void settle_memory() { __asm__ volatile("" : : : "memory"); }
 

@@ -14,6 +14,7 @@
 #include "kernels/amx.h"
 #include "kernels/attention_amx.h"
 #include "kernels/attention_amx_pack.h"
+#include "kernels/avx512.h"
 #include "kernels/code_matmul.h"
 
 namespace cairn::emulated {

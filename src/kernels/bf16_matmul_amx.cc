@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "kernels/amx.h"
+#include "kernels/avx512.h"
 #include "kernels/code_matmul.h"
 
 namespace cairn {

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "kernels/amx.h"
+#include "kernels/avx512.h"
 #include "kernels/code_matmul.h"
 
 #define CAIRN_UNROLL _Pragma("GCC unroll 16")
@@ -17,7 +18,7 @@
 namespace cairn {
 namespace {
 
-constexpr int64_t kUnitBytes = 544;  // of a panel: 512 codes, 16 f16 scales
+constexpr int64_t kUnitBytes = unit_bytes(TensorType::kQ8_0);  // of a panel: 512 codes, 16 f16 scales
 constexpr int kAhead = 4;  // groups whose products are under way while earlier ones are scaled: one tile each
 
 // Tiles 0-3 hold sums, 4-5 activations [rows][32], 6-7 weights [8][16][4].
@@ -101,8 +102,7 @@ CAIRN_AMX void q8_panel(const PackedMatrix& w, const Operand& x, int64_t g, int6
     if (c + kAhead < groups) multiply(c + kAhead, products[1 - turn]);
     prefetch(c + 2 * kAhead);
     for (int64_t j = 0; j < kAhead && c + j < groups; ++j) {
-      const __m512 scales = _mm512_cvtph_ps(
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(data + (c + j) * kUnitBytes + 512)));
+      const __m512 scales = half_scales(data + (c + j) * kUnitBytes + 512);
       add_scaled<kFull>(products[turn] + 256 * j, scales, x, start + (c + j) * rows, rows, sums);
     }
   }

@@ -7,14 +7,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/avx512.h"
 #include "kernels/code_matmul.h"
 #include "kernels/code_panel.h"
 
-#define CAIRN_AVX512 \
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni,avx2,fma,f16c"), flatten))
-#define CAIRN_AVX512_INLINE                                                                             \
-  inline __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni,avx2,fma,f16c"), \
-                        always_inline))
 #define CAIRN_UNROLL _Pragma("GCC unroll 16")
 
 namespace cairn {
@@ -24,15 +20,6 @@ CAIRN_AVX512_INLINE int32_t quad(const int8_t* codes) {
   int32_t four;
   std::memcpy(&four, codes, 4);
   return four;
-}
-
-CAIRN_AVX512_INLINE __m512 half_scales(const uint8_t* at) {
-  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
-}
-
-CAIRN_AVX512_INLINE void store_sum(__m512 sum, int64_t count, float* out) {
-  const auto mask = static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1U << count) - 1U);
-  _mm512_mask_storeu_ps(out, mask, sum);
 }
 
 // q8_0 as stored: kRows rows times kPanels panels over all columns, sums in registers throughout.
@@ -47,7 +34,7 @@ CAIRN_AVX512 void q8_block(const PackedMatrix& w, const Operand& x, int64_t grou
   CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
     CAIRN_UNROLL for (int p = 0; p < kPanels; ++p) sum[r][p] = _mm512_setzero_ps();
   }
-  for (int64_t c = 0; c < x.column_groups(); ++c, data += 544) {
+  for (int64_t c = 0; c < x.column_groups(); ++c, data += unit_bytes(TensorType::kQ8_0)) {
     const int64_t i = start + c * group_rows;
     __m512i dot[kRows][kPanels];
     CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {

@@ -1,0 +1,29 @@
+// What files for AVX-512 and AMX share. For files that compile functions with CAIRN_AVX512 or CAIRN_AMX only.
+#pragma once
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#define CAIRN_AVX512_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni,avx2,fma,f16c"
+#define CAIRN_AVX512 __attribute__((target(CAIRN_AVX512_TARGET), flatten))
+#define CAIRN_AVX512_INLINE inline __attribute__((target(CAIRN_AVX512_TARGET), always_inline))
+
+namespace cairn {
+
+// Sixteen f16 to float.
+CAIRN_AVX512_INLINE __m512 half_scales(const uint8_t* at) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+}
+
+// Sixteen floats of a row on their way out, cut off at the last panel's missing rows.
+CAIRN_AVX512_INLINE void store_sum(__m512 sum, int64_t count, float* out) {
+  const auto mask = static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1U << count) - 1U);
+  _mm512_mask_storeu_ps(out, mask, sum);
+}
+
+}  // namespace cairn
+
+#endif  // __x86_64__
