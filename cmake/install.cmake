@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # One archive, so that nobody need know the rooms. What they link from outside is found again by cairnConfig.cmake.
-set(rooms base kernels kv model engine)
+set(rooms base kernels kv text files model engine)
 list(TRANSFORM rooms REPLACE "(.+)" "$<TARGET_OBJECTS:cairn_\\1>" OUTPUT_VARIABLE objects)
 add_library(cairn_library STATIC ${objects})
 set_target_properties(cairn_library PROPERTIES OUTPUT_NAME cairn EXPORT_NAME cairn LINKER_LANGUAGE CXX)

@@ -3,10 +3,10 @@
 #include <cstdlib>
 #include <span>
 
-#include "model/gguf.h"
+#include "files/gguf.h"
+#include "files/touch_testing.h"
 #include "model/model_plan.h"
-#include "model/tokenizer.h"
-#include "model/touch_testing.h"
+#include "text/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto file = cairn::GgufFile::parse(std::as_bytes(std::span(data, size)));

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/chat_template.h"
+#include "text/chat_template.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   const auto parsed = cairn::ChatTemplate::parse({reinterpret_cast<const char*>(data), size});

@@ -3,9 +3,9 @@
 #include <cstdlib>
 #include <span>
 
-#include "model/safetensors.h"
-#include "model/tensor_table.h"
-#include "model/touch_testing.h"
+#include "files/safetensors.h"
+#include "files/tensor_table.h"
+#include "files/touch_testing.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto file = cairn::SafetensorsFile::read(std::as_bytes(std::span(data, size)));

@@ -8,7 +8,7 @@
 
 #include "cairn/status.h"
 #include "cli/reply.h"
-#include "model/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 

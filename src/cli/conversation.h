@@ -13,8 +13,8 @@
 
 #include "cairn/ids.h"
 #include "cairn/status.h"
-#include "model/chat_template.h"
-#include "model/tokenizer.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 

@@ -2,7 +2,7 @@
 
 #include <boost/json/serialize.hpp>
 
-#include "model/tokenizer/utf8.h"
+#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 

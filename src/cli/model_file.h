@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "cairn/status.h"
-#include "model/gguf.h"
-#include "model/hf_folder.h"
+#include "files/gguf.h"
+#include "files/hf_folder.h"
 #include "model/model_plan.h"
-#include "model/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 

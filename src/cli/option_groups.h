@@ -9,7 +9,7 @@
 #include "cli/common_options.h"
 #include "cli/prompt.h"
 #include "cli/sampling_options.h"
-#include "kernels/tensor_type.h"
+#include "kernels/weights/tensor_type.h"
 
 namespace CLI {
 class App;

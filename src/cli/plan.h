@@ -7,7 +7,7 @@
 
 #include "cli/common_options.h"
 #include "cli/exit_code.h"
-#include "kernels/tensor_type.h"
+#include "kernels/weights/tensor_type.h"
 
 namespace cairn {
 

@@ -6,7 +6,7 @@
 #include "cli/model_file.h"
 #include "cli/open_model.h"
 #include "cli/plan_report.h"
-#include "model/json.h"
+#include "files/json.h"
 #include "model/published_shapes.h"
 
 namespace cairn {

@@ -8,7 +8,7 @@
 
 #include "cairn/ids.h"
 #include "cairn/status.h"
-#include "model/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 

@@ -24,8 +24,8 @@
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "kv/kv_cache.h"
-#include "model/tokenizer.h"
 #include "model/transformer.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 

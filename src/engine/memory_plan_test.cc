@@ -7,8 +7,8 @@
 
 #include "base/temporary_folder_testing.h"
 #include "base/thread_pool.h"
+#include "files/gguf.h"
 #include "kernels/kernels.h"
-#include "model/gguf.h"
 #include "model/model.h"
 #include "model/published_shapes.h"
 #include "model/synth.h"

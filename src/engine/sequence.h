@@ -11,7 +11,7 @@
 #include "engine/request.h"
 #include "engine/stop_matcher.h"
 #include "kv/kv_cache.h"
-#include "model/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 

@@ -12,10 +12,10 @@
 
 #include "base/check.h"
 #include "kernels/amx.h"
-#include "kernels/attention_amx.h"
-#include "kernels/attention_amx_pack.h"
+#include "kernels/attention/attention_amx.h"
+#include "kernels/attention/attention_amx_pack.h"
 #include "kernels/avx512.h"
-#include "kernels/code_matmul.h"
+#include "kernels/matmul/code_matmul.h"
 
 namespace cairn::emulated {
 namespace {
@@ -125,11 +125,11 @@ void dpbsud(int to, int a, int b) {
 
 // Their own `namespace cairn` comes to lie inside these.
 namespace cairn::emulated::attention {
-#include "kernels/attention_amx.cc"  // NOLINT(bugprone-suspicious-include)
+#include "kernels/attention/attention_amx.cc"  // NOLINT(bugprone-suspicious-include)
 }  // namespace cairn::emulated::attention
 namespace cairn::emulated::products {
-#include "kernels/bf16_matmul_amx.cc"  // NOLINT(bugprone-suspicious-include)
-#include "kernels/code_matmul_amx.cc"  // NOLINT(bugprone-suspicious-include)
+#include "kernels/matmul/bf16_matmul_amx.cc"  // NOLINT(bugprone-suspicious-include)
+#include "kernels/matmul/code_matmul_amx.cc"  // NOLINT(bugprone-suspicious-include)
 }  // namespace cairn::emulated::products
 
 namespace cairn {

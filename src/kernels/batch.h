@@ -8,7 +8,7 @@
 #include <span>
 
 #include "cairn/ids.h"
-#include "kernels/kv_codec.h"
+#include "kernels/codecs/kv_codec.h"
 
 namespace cairn {
 

@@ -1,6 +1,6 @@
 #include "kernels/kernel_testing.h"
 
-#include "kernels/dequantize.h"
+#include "kernels/weights/dequantize.h"
 
 namespace cairn {
 

@@ -4,8 +4,8 @@
 #include <array>
 
 #include "base/check.h"
-#include "kernels/attention_amx.h"
-#include "kernels/code_matmul.h"
+#include "kernels/attention/attention_amx.h"
+#include "kernels/matmul/code_matmul.h"
 #include "kernels/reference.h"
 #include "kernels/simd.h"
 

@@ -13,10 +13,10 @@
 #include <string_view>
 
 #include "cairn/status.h"
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 #include "kernels/isa.h"
-#include "kernels/operand.h"
-#include "kernels/packed_matrix.h"
+#include "kernels/matmul/operand.h"
+#include "kernels/weights/packed_matrix.h"
 
 namespace cairn {
 

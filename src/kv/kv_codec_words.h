@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include "kernels/kv_codec.h"
+#include "kernels/codecs/kv_codec.h"
 
 namespace cairn {
 

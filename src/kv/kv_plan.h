@@ -25,7 +25,7 @@
 #include <vector>
 
 #include "cairn/status.h"
-#include "kernels/kv_codec.h"
+#include "kernels/codecs/kv_codec.h"
 
 namespace cairn {
 

@@ -16,7 +16,7 @@
 
 #include "base/sha256.h"
 #include "cairn/ids.h"
-#include "kernels/kv_codec.h"
+#include "kernels/codecs/kv_codec.h"
 #include "kv/block_pool.h"
 
 namespace cairn {

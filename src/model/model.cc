@@ -5,8 +5,8 @@
 #include <variant>
 
 #include "base/memory.h"
-#include "model/gguf.h"
-#include "model/hf_folder.h"
+#include "files/gguf.h"
+#include "files/hf_folder.h"
 #include "model/model_plan.h"
 #include "model/weights.h"
 

@@ -11,7 +11,7 @@
 #include "cairn/status.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
-#include "model/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "files/tensor.h"
 #include "model/config.h"
-#include "model/tensor.h"
 
 namespace cairn {
 

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "model/gguf.h"
+#include "files/gguf.h"
+#include "files/hf_folder.h"
 #include "model/golden_testing.h"
-#include "model/hf_folder.h"
 #include "model/reference_testing.h"
 
 namespace cairn {

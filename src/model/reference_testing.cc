@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "base/check.h"
-#include "kernels/dequantize.h"
+#include "kernels/weights/dequantize.h"
 
 namespace cairn {
 namespace {

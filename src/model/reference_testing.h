@@ -1,6 +1,6 @@
 // ReferenceModel: the float64 oracle. A plain forward pass over a ModelPlan that recomputes everything from
 // the token ids: no cache, no batch, no blocks, no cleverness, one line of the papers after the other. It
-// shares no code with the engine but the reading of stored weights (kernels/dequantize.h). Test support only:
+// shares no code with the engine but the reading of stored weights (kernels/weights/dequantize.h). Test support only:
 // slow, and it uses libm.
 #pragma once
 

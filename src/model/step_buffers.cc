@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "kernels/matmul.h"
+#include "kernels/matmul/matmul.h"
 
 namespace cairn {
 

@@ -5,8 +5,8 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "files/gguf_writer.h"
 #include "model/families/keys.h"
-#include "model/gguf_writer.h"
 #include "model/synth_shapes.h"
 #include "model/synth_tensors.h"
 

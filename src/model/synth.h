@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "cairn/status.h"
-#include "kernels/tensor_type.h"
+#include "kernels/weights/tensor_type.h"
 
 namespace cairn {
 

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "model/gguf.h"
+#include "files/gguf.h"
 #include "model/reference_testing.h"
 
 namespace cairn {

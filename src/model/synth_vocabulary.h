@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/gguf_writer.h"
+#include "files/gguf_writer.h"
 
 namespace cairn {
 

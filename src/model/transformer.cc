@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/float_mode.h"
 #include "base/thread_pool.h"
-#include "kernels/matmul.h"
+#include "kernels/matmul/matmul.h"
 #include "model/for_rows.h"
 #include "model/layer_attention.h"
 #include "model/rope.h"

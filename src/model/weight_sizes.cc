@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "kernels/packed_matrix.h"
+#include "kernels/weights/packed_matrix.h"
 
 namespace cairn {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "base/temporary_folder_testing.h"
 #include "base/thread_pool.h"
-#include "model/gguf.h"
+#include "files/gguf.h"
 #include "model/published_shapes.h"
 #include "model/synth.h"
 #include "model/weights.h"

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/thread_pool.h"
-#include "kernels/dequantize.h"
+#include "kernels/weights/dequantize.h"
 #include "model/weight_sizes.h"
 
 namespace cairn {

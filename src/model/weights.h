@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 #include "cairn/status.h"
-#include "kernels/packed_matrix.h"
+#include "kernels/weights/packed_matrix.h"
 #include "model/model_plan.h"
 
 namespace cairn {

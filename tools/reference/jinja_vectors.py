@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Expected outputs of chat templates, from python3-jinja2 with the settings under which they are published.
 
-Writes into src/model/jinja/testdata:
+Writes into src/text/jinja/testdata:
   families.json    each family's template (the *.jinja beside it) over a list of conversations
   constructs.json  small templates, written by hand, for each construct of the language
   random.json      small templates, made at random from a seed
@@ -21,7 +21,7 @@ import jinja2
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-TESTDATA = pathlib.Path(__file__).resolve().parents[2] / "src/model/jinja/testdata"
+TESTDATA = pathlib.Path(__file__).resolve().parents[2] / "src/text/jinja/testdata"
 NOW = datetime.datetime(2025, 3, 7, 9, 5, 2)
 
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/verify/laws.h"
-#include "kernels/tensor_type.h"
+#include "kernels/weights/tensor_type.h"
 
 namespace cairn {
 

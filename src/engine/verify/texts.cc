@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/random.h"
-#include "kernels/kv_codec.h"
+#include "kernels/codecs/kv_codec.h"
 
 namespace cairn {
 namespace {

@@ -3,9 +3,9 @@
 #include <cmath>
 
 #include "base/printable.h"
-#include "kernels/dequantize.h"
+#include "files/hf_folder.h"
+#include "kernels/weights/dequantize.h"
 #include "model/families/keys.h"
-#include "model/hf_folder.h"
 
 namespace cairn {
 namespace {

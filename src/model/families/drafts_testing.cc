@@ -9,8 +9,8 @@
 #include <fstream>
 
 #include "base/check.h"
-#include "model/gguf.h"
-#include "model/hf_folder.h"
+#include "files/gguf.h"
+#include "files/hf_folder.h"
 #include "model/model_plan.h"
 
 namespace cairn {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "files/gguf_writer.h"
 #include "model/config.h"
-#include "model/gguf_writer.h"
 
 namespace cairn {
 

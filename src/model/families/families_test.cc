@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "files/gguf.h"
+#include "files/hf_folder.h"
 #include "model/families/drafts_testing.h"
-#include "model/gguf.h"
 #include "model/golden_testing.h"
-#include "model/hf_folder.h"
 #include "model/model_plan.h"
 
 namespace cairn {

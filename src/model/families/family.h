@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "cairn/status.h"
-#include "model/gguf.h"
-#include "model/hf_folder.h"
+#include "files/gguf.h"
+#include "files/hf_folder.h"
 #include "model/model_plan.h"
 
 namespace cairn {

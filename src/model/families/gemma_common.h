@@ -7,9 +7,9 @@
 #include <optional>
 
 #include "cairn/status.h"
+#include "files/gguf.h"
 #include "model/config.h"
 #include "model/families/assemble.h"
-#include "model/gguf.h"
 
 namespace cairn {
 

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "cairn/status.h"
-#include "model/gguf.h"
+#include "files/gguf.h"
 
 namespace cairn {
 

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "files/tensor.h"
 #include "model/model_plan.h"
-#include "model/tensor.h"
 
 namespace cairn {
 

@@ -9,9 +9,9 @@
 #include <cstdint>
 
 #include "cairn/status.h"
+#include "files/gguf.h"
 #include "model/config.h"
 #include "model/families/keys.h"
-#include "model/gguf.h"
 
 namespace cairn {
 

@@ -7,10 +7,10 @@
 #include <string_view>
 
 #include "cairn/status.h"
+#include "files/gguf.h"
 #include "model/config.h"
 #include "model/families/assemble.h"
 #include "model/families/keys.h"
-#include "model/gguf.h"
 
 namespace cairn {
 

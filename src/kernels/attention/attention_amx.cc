@@ -1,0 +1,136 @@
+// Attention by AMX: queries, keys, probabilities and values as bf16, sixteen rows times sixteen outputs a
+// tile. Tiles are loaded with as many rows as a group has; an output's sum depends on its own row alone.
+//
+// Both products are taken in steps of 32 factors (elements of the head; positions of a block) in ascending
+// order from an aligned beginning; a step that a row does not see adds zeros to its sum. So it may be left
+// out where no row of the group sees it. The sum of probabilities is that of the f32 numbers, before they are
+// rounded.
+#include "kernels/attention/attention_amx.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <algorithm>
+
+#include "kernels/amx.h"
+#include "kernels/attention/attention_amx_pack.h"
+
+namespace cairn {
+namespace {
+
+// Tiles 0-3 hold sums, 4 rows of factors, 5-7 pairs of lines.
+CAIRN_AMX void configure(int32_t rows) {
+  TileConfig config;
+  for (int i = 0; i < 5; ++i) config.set(i, rows, 64);
+  for (int i = 5; i < 8; ++i) config.set(i, 16, 64);
+  load_config(config);
+}
+
+CAIRN_AMX void score_group(const RowGroup& group, PackedSpan& span, int32_t head_dim,
+                           const AmxPlaces& places) {
+  constexpr size_t kRowBytes = kSpanSize * sizeof(float);
+  const int32_t first = group.lines.seen_from(0);
+  for (int32_t b = first, next; b < kSpanBlocks; b = next) {
+    next = group.lines.seen_from(b + 1);
+    const uint16_t* keys = span.keys(b);
+    const uint16_t* ahead = span.keys_ahead(next, first);
+    _tile_zero(0);
+    _tile_zero(1);
+    for (int32_t d = 0; d < head_dim; d += 32, keys += 2 * kTileElements) {
+      if (ahead != nullptr) prefetch_lines<32>(ahead + d / 32 * 2 * kTileElements);
+      _tile_loadd(4, places.queries + d * kGroupRows, 64);
+      _tile_loadd(5, keys, 64);
+      _tile_dpbf16ps(0, 4, 5);
+      _tile_loadd(6, keys + kTileElements, 64);
+      _tile_dpbf16ps(1, 4, 6);
+    }
+    _tile_stored(0, places.scores + b * kBlockSize, kRowBytes);
+    _tile_stored(1, places.scores + b * kBlockSize + 16, kRowBytes);
+  }
+  settle_memory();
+}
+
+// `vectors` (1 to 4) times sixteen elements from `first` on, all blocks.
+CAIRN_AMX void sum_columns(const RowGroup& group, PackedSpan& span, const AmxPlaces& places, int64_t padded,
+                           int64_t first, int64_t vectors) {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  const int32_t first_block = group.lines.seen_from(0);
+  for (int32_t b = first_block, next; b < kSpanBlocks; b = next) {
+    next = group.lines.seen_from(b + 1);
+    const uint16_t* values = span.values(b) + first / 16 * kTileElements;
+    const uint16_t* ahead = span.values_ahead(next, first_block);
+    if (ahead != nullptr) prefetch_lines<64>(ahead + first / 16 * kTileElements);
+    _tile_loadd(4, places.probabilities + b * kGroupRows * 32, 64);
+    _tile_loadd(5, values, 64);
+    _tile_dpbf16ps(0, 4, 5);
+    if (vectors > 1) {
+      _tile_loadd(6, values + kTileElements, 64);
+      _tile_dpbf16ps(1, 4, 6);
+    }
+    if (vectors > 2) {
+      _tile_loadd(7, values + 2 * kTileElements, 64);
+      _tile_dpbf16ps(2, 4, 7);
+    }
+    if (vectors > 3) {
+      _tile_loadd(5, values + 3 * kTileElements, 64);
+      _tile_dpbf16ps(3, 4, 5);
+    }
+  }
+  const size_t row_bytes = static_cast<size_t>(padded) * sizeof(float);
+  float* const out = places.sums + first;
+  _tile_stored(0, out, row_bytes);
+  if (vectors > 1) _tile_stored(1, out + 16, row_bytes);
+  if (vectors > 2) _tile_stored(2, out + 32, row_bytes);
+  if (vectors > 3) _tile_stored(3, out + 48, row_bytes);
+}
+
+CAIRN_AMX void sum_group(const RowGroup& group, PackedSpan& span, const AmxPlaces& places, int64_t padded) {
+  for (int64_t d = 0; d < padded; d += 64) {
+    sum_columns(group, span, places, padded, d, std::min<int64_t>(4, (padded - d) / 16));
+  }
+  settle_memory();
+  for (int64_t i = 0; i < group.count * padded; i += 16) {  // -0 becomes 0
+    _mm512_store_ps(places.sums + i, _mm512_add_ps(_mm512_load_ps(places.sums + i), _mm512_setzero_ps()));
+  }
+}
+
+CAIRN_AMX void attend_span(const AttentionTile& tile, int32_t low, const AmxPlaces& places,
+                           int32_t& configured) {
+  const int32_t head_dim = tile.keys.head_dim;
+  const int64_t padded = attention_padded(head_dim);
+  const SpanLines lines = lines_seen(tile, low);
+  size_t at = 0;
+  RowGroup group = next_group(tile, low, at);
+  PackedSpan span(tile, lines, at == tile.rows.size(), places);
+  for (; group.count > 0; group = next_group(tile, low, at)) {
+    if (group.count != configured) configure(configured = group.count);
+    round_queries(group, head_dim, places.queries);
+    score_group(group, span, head_dim, places);
+    const SpanResult result = avx512::soft_max(group, tile.soft_cap, places.scores);
+    round_probabilities(group, places.scores, places.probabilities);
+    sum_group(group, span, places, padded);
+    float* states[kGroupRows];
+    for (int32_t r = 0; r < group.count; ++r) states[r] = group.rows[r]->state;
+    avx512::merge_span(result, places.sums, padded, states, group.count);
+  }
+}
+
+}  // namespace
+
+CAIRN_AMX void attend_amx(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
+  if (tile.keys.codec.format == KvFormat::kF32 || tile.values.codec.format == KvFormat::kF32) {
+    return avx512::attend(tile, spans, scratch);
+  }
+  const AmxPlaces places(scratch.floats, tile.keys.head_dim);
+  int32_t configured = 0;  // rows of the tiles
+  for (int32_t s = spans.first; s < spans.last; ++s) attend_span(tile, s * kSpanSize, places, configured);
+  if (configured != 0) _tile_release();
+}
+
+}  // namespace cairn
+
+#endif  // __x86_64__

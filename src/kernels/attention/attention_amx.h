@@ -1,0 +1,21 @@
+// Attention by AMX, and what it shares with the AVX-512 form: softmax in f32, the merging of spans.
+#pragma once
+
+#include "kernels/attention/attention_span.h"
+
+namespace cairn {
+
+// Codecs other than f32, as bf16; where keys or values are f32, the AVX-512 form.
+void attend_amx(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch);
+
+// Parts of attention.cc, compiled for AVX-512.
+namespace avx512 {
+void attend(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch);
+void decode_kv(const KvTileShape& shape, const std::byte* tile, int32_t first_line, int32_t line_count,
+               float* out);
+SpanResult soft_max(const RowGroup& group, float soft_cap, float* scores);
+void merge_span(const SpanResult& span, const float* sums, int64_t padded, float* const* states,
+                int32_t rows);
+}  // namespace avx512
+
+}  // namespace cairn

@@ -1,0 +1,78 @@
+#include "kernels/attention/attention_span.h"
+
+#include <algorithm>
+
+namespace cairn {
+namespace {
+
+StoredTile in_block(const KvTileShape& shape, const std::byte* data) {
+  return {data, shape.bytes, shape.codec.format == KvFormat::kF32 ? shape.lanes : 0};
+}
+
+StoredTile open_tile(const float* floats, int64_t lines, int64_t lanes) {
+  return {reinterpret_cast<const std::byte*>(floats), lines * lanes * int64_t{sizeof(float)}, lanes};
+}
+
+}  // namespace
+
+bool SpanLines::add(const AttentionRow& row) {
+  const int32_t first = std::max(row.begin - low, 0);
+  const int32_t last = std::min(row.end - low, kSpanSize);
+  for (int32_t b = first / kBlockSize; b * kBlockSize < last; ++b) {
+    block[b].begin = std::min(block[b].begin, std::max(first - b * kBlockSize, 0));
+    block[b].end = std::max(block[b].end, std::min(last - b * kBlockSize, kBlockSize));
+  }
+  return first < last;
+}
+
+int32_t SpanLines::seen_from(int32_t b) const {
+  while (b < kSpanBlocks && block[b].empty()) ++b;
+  return b;
+}
+
+SpanLines lines_seen(const AttentionTile& tile, int32_t low) {
+  SpanLines lines{.low = low};
+  for (const AttentionRow& row : tile.rows) lines.add(row);
+  return lines;
+}
+
+RowGroup next_group(const AttentionTile& tile, int32_t low, size_t& at) {
+  RowGroup group;
+  group.lines.low = low;
+  for (; at < tile.rows.size() && group.count < kGroupRows; ++at) {
+    if (group.lines.add(tile.rows[at])) group.rows[group.count++] = &tile.rows[at];
+  }
+  return group;
+}
+
+StoredTile stored_keys(const AttentionTile& tile, int32_t low, int32_t b) {
+  const int32_t block = low / kBlockSize + b;
+  if (tile.open_keys != nullptr && block == tile.open_block) {
+    return open_tile(tile.open_keys, tile.keys.head_dim, kBlockSize);
+  }
+  return in_block(tile.keys, tile.blocks[block] + tile.keys_offset);
+}
+
+StoredTile stored_values(const AttentionTile& tile, int32_t low, int32_t b) {
+  const int32_t block = low / kBlockSize + b;
+  if (tile.open_values != nullptr && block == tile.open_block) {
+    return open_tile(tile.open_values, kBlockSize, attention_padded(tile.values.head_dim));
+  }
+  return in_block(tile.values, tile.blocks[block] + tile.values_offset);
+}
+
+StoredTile after_keys(const AttentionTile& tile, const SpanLines& lines, int32_t b) {
+  const int32_t next = lines.seen_from(b + 1);
+  if (next < kSpanBlocks) return stored_keys(tile, lines.low, next);
+  return stored_values(tile, lines.low, lines.seen_from(0));
+}
+
+StoredTile after_values(const AttentionTile& tile, const SpanLines& lines, int32_t b) {
+  const int32_t next = lines.seen_from(b + 1);
+  if (next < kSpanBlocks) return stored_values(tile, lines.low, next);
+  const int32_t behind = lines.low + kSpanSize;
+  const bool goes_on = tile.rows[0].begin <= behind && tile.rows[0].end > behind;
+  return goes_on ? stored_keys(tile, behind, 0) : StoredTile{};
+}
+
+}  // namespace cairn

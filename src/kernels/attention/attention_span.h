@@ -1,0 +1,67 @@
+// The rows of a tile that see one span, sixteen at a time, and what they see of each of its blocks. Integers
+// only; shared by all attention kernels.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/attention/attention.h"
+
+namespace cairn {
+
+// Lines of one block: positions [begin, end) % kBlockSize. Empty as it is made.
+struct LineRange {
+  int32_t begin = kBlockSize;
+  int32_t end = 0;
+  [[nodiscard]] bool empty() const { return begin >= end; }
+};
+
+// Of each block of the span that begins at position `low`: the lines that some row sees. A block that nobody
+// sees may not be touched: its memory may be gone.
+struct SpanLines {
+  int32_t low = 0;
+  LineRange block[kSpanBlocks];
+
+  // Adds what a row sees; false if that is nothing.
+  bool add(const AttentionRow& row);
+  // The first block from `b` on that some row sees; kSpanBlocks: none.
+  [[nodiscard]] int32_t seen_from(int32_t b) const;
+};
+
+[[nodiscard]] SpanLines lines_seen(const AttentionTile& tile, int32_t low);
+
+inline constexpr int32_t kGroupRows = 16;
+
+struct RowGroup {
+  const AttentionRow* rows[kGroupRows] = {};
+  int32_t count = 0;
+  SpanLines lines;
+};
+
+// The next rows of the tile, from `at` on, that see the span; moves `at` behind them. Empty after the last.
+[[nodiscard]] RowGroup next_group(const AttentionTile& tile, int32_t low, size_t& at);
+
+// What the rows of a group got from one span, beside their weighted sums.
+struct SpanResult {
+  alignas(64) float peak[kGroupRows] = {};
+  alignas(64) float total[kGroupRows] = {};
+};
+
+// A block's keys or values: in the block, or in the open tile that stands in for it.
+struct StoredTile {
+  const std::byte* data = nullptr;
+  int64_t bytes = 0;
+  int64_t f32_stride = 0;  // where the tile is f32: floats from line to line; else 0
+  [[nodiscard]] bool is_f32() const { return f32_stride != 0; }
+  [[nodiscard]] const float* floats() const { return reinterpret_cast<const float*>(data); }
+};
+// Of block `b` of the span that begins at `low`.
+[[nodiscard]] StoredTile stored_keys(const AttentionTile& tile, int32_t low, int32_t b);
+[[nodiscard]] StoredTile stored_values(const AttentionTile& tile, int32_t low, int32_t b);
+
+// What a kernel reads after the keys, or values, of block `b`, where it takes first the keys of all blocks of
+// a span, then the values: to be asked for early. Empty where nobody knows.
+[[nodiscard]] StoredTile after_keys(const AttentionTile& tile, const SpanLines& lines, int32_t b);
+[[nodiscard]] StoredTile after_values(const AttentionTile& tile, const SpanLines& lines, int32_t b);
+
+}  // namespace cairn

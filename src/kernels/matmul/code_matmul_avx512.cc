@@ -1,0 +1,157 @@
+// Quantised weights by VNNI: four unsigned codes times four signed activations into each of sixteen 32-bit
+// sums. The codes' zero point is taken off in advance: a sum starts at -zero * (sum of the activation codes).
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/avx512.h"
+#include "kernels/matmul/code_matmul.h"
+#include "kernels/matmul/code_panel.h"
+
+#define CAIRN_UNROLL _Pragma("GCC unroll 16")
+
+namespace cairn {
+namespace {
+
+CAIRN_AVX512_INLINE int32_t quad(const int8_t* codes) {
+  int32_t four;
+  std::memcpy(&four, codes, 4);
+  return four;
+}
+
+// q8_0 as stored: kRows rows times kPanels panels over all columns, sums in registers throughout.
+template <int kRows, int kPanels>
+CAIRN_AVX512 void q8_block(const PackedMatrix& w, const Operand& x, int64_t group, int64_t row, int64_t panel,
+                           float* out, int64_t stride) {
+  const int64_t bytes = panel_bytes(TensorType::kQ8_0, w.columns);
+  const auto* data = reinterpret_cast<const uint8_t*>(w.data + panel * bytes);
+  const int64_t group_rows = x.rows_in_group(group);
+  const int64_t start = x.first_index(group) + row;
+  __m512 sum[kRows][kPanels];
+  CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
+    CAIRN_UNROLL for (int p = 0; p < kPanels; ++p) sum[r][p] = _mm512_setzero_ps();
+  }
+  for (int64_t c = 0; c < x.column_groups(); ++c, data += unit_bytes(TensorType::kQ8_0)) {
+    const int64_t i = start + c * group_rows;
+    __m512i dot[kRows][kPanels];
+    CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
+      CAIRN_UNROLL for (int p = 0; p < kPanels; ++p) dot[r][p] = _mm512_set1_epi32(x.offsets[i + r]);
+    }
+    CAIRN_UNROLL for (int q = 0; q < 8; ++q) {
+      CAIRN_UNROLL for (int p = 0; p < kPanels; ++p) {
+        const __m512i codes = _mm512_loadu_si512(data + p * bytes + q * 64);
+        CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
+          const __m512i a = _mm512_set1_epi32(quad(x.codes + 32 * (i + r) + 4 * q));
+          dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], codes, a);
+        }
+      }
+    }
+    CAIRN_UNROLL for (int p = 0; p < kPanels; ++p) {
+      const __m512 scales = half_scales(data + p * bytes + 512);
+      CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
+        const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[r][p]), scales);
+        sum[r][p] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(x.scales[i + r]), sum[r][p]);
+      }
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int p = 0; p < kPanels; ++p) {
+      const int64_t column = (panel + p) * 16;
+      store_sum(sum[r][p], w.rows - column, out + (group * kOperandRows + row + r) * stride + column);
+    }
+  }
+}
+
+template <int kRows, int kPanels>
+CAIRN_AVX512 void q8_panels(const PackedMatrix& w, const Operand& x, int64_t group, int64_t row,
+                            const MatmulTile& tile, float* out, int64_t stride) {
+  const int64_t end = tile.first_panel + tile.panel_count;
+  int64_t panel = tile.first_panel;
+  for (; panel + kPanels <= end; panel += kPanels)
+    q8_block<kRows, kPanels>(w, x, group, row, panel, out, stride);
+  for (; panel < end; ++panel) q8_block<kRows, 1>(w, x, group, row, panel, out, stride);
+}
+
+void q8_matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {
+  for (int64_t g = tile.first_group; g < tile.first_group + tile.group_count; ++g) {
+    const int64_t rows = x.rows_in_group(g);
+    int64_t row = 0;
+    for (; row + 4 <= rows; row += 4) q8_panels<4, 2>(w, x, g, row, tile, out, stride);
+    for (; row + 2 <= rows; row += 2) q8_panels<2, 4>(w, x, g, row, tile, out, stride);
+    for (; row < rows; ++row) q8_panels<1, 8>(w, x, g, row, tile, out, stride);
+  }
+}
+
+// A unit of another type added to kRows rows of sums. `group_rows`: how far one group of columns is from the
+// next in x.
+template <TensorType kType, int kRows>
+CAIRN_AVX512 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index, int64_t group_rows,
+                           float (*sums)[16]) {
+  constexpr CodeFormat kFormat = code_format(kType);
+  constexpr int kParts = 32 / kFormat.group;
+  __m512 sum[kRows];
+  CAIRN_UNROLL for (int r = 0; r < kRows; ++r) sum[r] = _mm512_load_ps(sums[r]);
+  for (int64_t g = 0; g < unit.groups; ++g) {
+    const int64_t i = index + g * group_rows;
+    CAIRN_UNROLL for (int part = 0; part < kParts; ++part) {
+      __m512i dot[kRows];
+      __m512 codes_sum[kRows];
+      CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
+        const int32_t* halves = x.sums + 2 * (i + r);
+        const int32_t total = kParts == 2 ? halves[part] : halves[0] + halves[1];
+        dot[r] = _mm512_set1_epi32(-kFormat.zero * total);
+        codes_sum[r] = _mm512_set1_ps(x.scales[i + r] * static_cast<float>(total));
+      }
+      CAIRN_UNROLL for (int q = part * 8 / kParts; q < (part + 1) * 8 / kParts; ++q) {
+        const __m512i codes = _mm512_loadu_si512(unit.codes + g * unit.code_step + 64 * q);
+        CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
+          dot[r] =
+              _mm512_dpbusd_epi32(dot[r], codes, _mm512_set1_epi32(quad(x.codes + 32 * (i + r) + 4 * q)));
+        }
+      }
+      const int64_t s = g * kParts + part;
+      const __m512 scales = _mm512_load_ps(unit.scales[s]);
+      CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
+        const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[r]), scales);
+        sum[r] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(x.scales[i + r]), sum[r]);
+        if constexpr (kFormat.has_min)
+          sum[r] = _mm512_fmadd_ps(_mm512_load_ps(unit.minima[s]), codes_sum[r], sum[r]);
+      }
+    }
+  }
+  CAIRN_UNROLL for (int r = 0; r < kRows; ++r) _mm512_store_ps(sums[r], sum[r]);
+}
+
+struct Avx512 {
+  CAIRN_AVX512 static void widen(const std::byte* from, float* to) {
+    _mm512_store_ps(to, half_scales(reinterpret_cast<const uint8_t*>(from)));
+  }
+  template <TensorType kType>
+  CAIRN_AVX512 static void add_unit(const CodeUnit& unit, const Operand& x, int64_t index, int64_t rows,
+                                    float (*sums)[16]) {
+    int64_t row = 0;
+    for (; row + 8 <= rows; row += 8) add_rows<kType, 8>(unit, x, index + row, rows, sums + row);
+    for (; row + 2 <= rows; row += 2) add_rows<kType, 2>(unit, x, index + row, rows, sums + row);
+    for (; row < rows; ++row) add_rows<kType, 1>(unit, x, index + row, rows, sums + row);
+  }
+  template <TensorType kType>
+  CAIRN_AVX512 static void panel(const PackedMatrix& w, const Operand& x, int64_t group, int64_t panel,
+                                 float* out, int64_t stride) {
+    sum_panel<kType, Avx512>(w, x, group, panel, out, stride);
+  }
+};
+
+}  // namespace
+
+void code_matmul_avx512(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
+                        int64_t stride) {
+  if (w.type == TensorType::kQ8_0) return q8_matmul(w, x, tile, out, stride);
+  sum_panels<Avx512>(w, x, tile, out, stride);
+}
+
+}  // namespace cairn
+
+#endif  // __x86_64__

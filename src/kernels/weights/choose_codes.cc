@@ -1,0 +1,136 @@
+#include "kernels/weights/choose_codes.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "kernels/float16.h"
+#include "kernels/weights/quant_block.h"
+
+namespace cairn {
+namespace {
+
+constexpr int kBlock = 32;
+constexpr int kSuper = 256;
+
+// The value of largest magnitude, with its sign; the first of several. First how large, then which: in one
+// loop, clang 19 at -O3 now and then picked a smaller one.
+float peak(const float* x, int n) {
+  float most = 0.0F;
+  for (int i = 0; i < n; ++i) most = std::max(most, magnitude(x[i]));
+  const float* const found = std::find_if(x, x + n, [most](float value) { return magnitude(value) == most; });
+  return found == x + n ? 0.0F : *found;
+}
+
+// Stores a scale as f16, never infinite (a value past the range saturates instead), and returns it as a
+// reader will see it.
+float store_scale(float scale, uint16_t& to) {
+  to = float_to_f16(std::clamp(scale, -65504.0F, 65504.0F));
+  return f16_to_float(to);
+}
+
+// The integer multiple of `unit` that is at least `x`, so that no value of the sub-block is clipped.
+int32_t multiple_above(float x, float unit, int32_t most) {
+  const float ratio = std::min(x * inverse(unit), static_cast<float>(most));
+  const auto whole = static_cast<int32_t>(ratio > 0 ? ratio : 0.0F);
+  return std::min(whole + (static_cast<float>(whole) < ratio ? 1 : 0), most);
+}
+
+void choose_q8_0(const float* values, WeightCodes& to) {
+  const float id = inverse(store_scale(magnitude(peak(values, kBlock)) / 127.0F, to.d));
+  for (int i = 0; i < kBlock; ++i) {
+    to.codes[i] = static_cast<uint8_t>(nearest_in(values[i] * id, -127, 127) + 128);
+  }
+}
+
+// q4_0, q5_0. The value of largest magnitude falls on code 0, where the range reaches furthest.
+void choose_symmetric(const float* values, int32_t zero, WeightCodes& to) {
+  const float id = inverse(store_scale(peak(values, kBlock) / -static_cast<float>(zero), to.d));
+  for (int i = 0; i < kBlock; ++i) {
+    to.codes[i] = static_cast<uint8_t>(nearest_in(values[i] * id, -zero, zero - 1) + zero);
+  }
+}
+
+// q4_1, q5_1.
+void choose_affine(const float* values, int32_t code_most, WeightCodes& to) {
+  const auto [low, high] = std::minmax_element(values, values + kBlock);
+  const float m = store_scale(*low, to.min);
+  const float d = store_scale(std::max(*high - m, 0.0F) / static_cast<float>(code_most), to.d);
+  const float id = inverse(d);
+  for (int i = 0; i < kBlock; ++i) {
+    to.codes[i] = static_cast<uint8_t>(nearest_in((values[i] - m) * id, 0, code_most));
+  }
+}
+
+// q2_k, q4_k, q5_k: sub-blocks of `size`, sub-scales and sub-minima up to `scale_most`.
+struct AffineShape {
+  int size;
+  int32_t code_most;
+  int32_t scale_most;
+};
+void choose_affine_super(const float* values, AffineShape shape, WeightCodes& to) {
+  const int count = kSuper / shape.size;
+  float min[16], top[16];  // how far below zero a sub-block reaches, and its largest value
+  float min_most = 0, scale_most = 0;
+  for (int j = 0; j < count; ++j) {
+    const auto [low, high] = std::minmax_element(values + j * shape.size, values + (j + 1) * shape.size);
+    min[j] = std::max(-*low, 0.0F);
+    top[j] = *high;
+    min_most = std::max(min_most, min[j]);
+  }
+  const float dmin = store_scale(min_most / static_cast<float>(shape.scale_most), to.min);
+  float scale[16];
+  for (int j = 0; j < count; ++j) {
+    to.sub_mins[j] = static_cast<uint8_t>(multiple_above(min[j], dmin, shape.scale_most));
+    const float span = top[j] + dmin * static_cast<float>(to.sub_mins[j]);
+    scale[j] = std::max(span, 0.0F) / static_cast<float>(shape.code_most);
+    scale_most = std::max(scale_most, scale[j]);
+  }
+  const float d = store_scale(scale_most / static_cast<float>(shape.scale_most), to.d);
+  for (int j = 0; j < count; ++j) {
+    to.sub_scales[j] = static_cast<int8_t>(multiple_above(scale[j], d, shape.scale_most));
+    const float step = inverse(d * static_cast<float>(to.sub_scales[j]));
+    const float shift = dmin * static_cast<float>(to.sub_mins[j]);
+    for (int i = j * shape.size; i < (j + 1) * shape.size; ++i) {
+      to.codes[i] = static_cast<uint8_t>(nearest_in((values[i] + shift) * step, 0, shape.code_most));
+    }
+  }
+}
+
+// q3_k, q6_k: sub-blocks of 16 with signed scales. The value of largest magnitude falls on code 0.
+void choose_signed_super(const float* values, int32_t zero, int32_t scale_most, WeightCodes& to) {
+  float scale[16];
+  float most = 0;
+  for (int j = 0; j < 16; ++j) {
+    scale[j] = peak(values + j * 16, 16) / -static_cast<float>(zero);
+    most = std::max(most, magnitude(scale[j]));
+  }
+  const float d = store_scale(most / static_cast<float>(scale_most), to.d);
+  for (int j = 0; j < 16; ++j) {
+    const int32_t multiple = multiple_above(magnitude(scale[j]), d, scale_most);
+    to.sub_scales[j] = static_cast<int8_t>(scale[j] < 0 ? -multiple : multiple);
+    const float step = inverse(d * static_cast<float>(to.sub_scales[j]));
+    for (int i = j * 16; i < (j + 1) * 16; ++i) {
+      to.codes[i] = static_cast<uint8_t>(nearest_in(values[i] * step, -zero, zero - 1) + zero);
+    }
+  }
+}
+
+}  // namespace
+
+void choose_codes(TensorType type, const float* values, WeightCodes& to) {
+  switch (type) {
+    case TensorType::kQ8_0: return choose_q8_0(values, to);
+    case TensorType::kQ4_0: return choose_symmetric(values, 8, to);
+    case TensorType::kQ5_0: return choose_symmetric(values, 16, to);
+    case TensorType::kQ4_1: return choose_affine(values, 15, to);
+    case TensorType::kQ5_1: return choose_affine(values, 31, to);
+    case TensorType::kQ2_K: return choose_affine_super(values, {16, 3, 15}, to);
+    case TensorType::kQ4_K: return choose_affine_super(values, {32, 15, 63}, to);
+    case TensorType::kQ5_K: return choose_affine_super(values, {32, 31, 63}, to);
+    case TensorType::kQ3_K: return choose_signed_super(values, 4, 31, to);
+    case TensorType::kQ6_K: return choose_signed_super(values, 32, 127, to);
+    default: CHECK(false && "not a quantised type");
+  }
+}
+
+}  // namespace cairn

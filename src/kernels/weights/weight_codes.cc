@@ -1,0 +1,185 @@
+#include "kernels/weights/weight_codes.h"
+
+#include <cstring>
+
+#include "kernels/weights/code_types.h"
+#include "kernels/weights/packed_matrix.h"
+
+namespace cairn {
+namespace {
+
+// Where the bits of element i lie: `shift` bits up in byte `byte`.
+struct Place {
+  int byte;
+  int shift;
+};
+constexpr Place whole_byte(int i) { return {i, 0}; }
+// Of 32 elements: nibbles of 16 bytes, the low ones first; bits of one little-endian word.
+constexpr Place nibble_of_32(int i) { return {i % 16, i / 16 * 4}; }
+constexpr Place bit_of_word(int i) { return {i / 8, i % 8}; }
+// Of 256: of each 64 (128), the low nibbles of 32 (64) bytes and then their high ones; of each 128, the four
+// pairs of 32 bytes, lowest first; the eight bits of 32 bytes, lowest first.
+constexpr Place nibble_of_64(int i) { return {i / 64 * 32 + i % 32, i % 64 / 32 * 4}; }
+constexpr Place nibble_of_128(int i) { return {i / 128 * 64 + i % 64, i % 128 / 64 * 4}; }
+constexpr Place pair_of_128(int i) { return {i / 128 * 32 + i % 32, i % 128 / 32 * 2}; }
+constexpr Place bit_of_256(int i) { return {i % 32, i / 32}; }
+
+// Some bits of every code, from byte `at` of the block on.
+struct Plane {
+  int at = 0;
+  int bits = 0;
+  Place (*place)(int) = nullptr;
+};
+struct Layout {
+  int d;    // the byte where it begins
+  int min;  // the same, where the type has a minimum
+  Plane low;
+  Plane high;          // lies on top of `low`; of no bits in most types
+  int sub_scales = 0;  // k-quants
+};
+
+constexpr Layout layout_of(TensorType type) {
+  switch (type) {
+    case TensorType::kQ8_0: return {0, 0, {2, 8, whole_byte}, {}};
+    case TensorType::kQ4_0: return {0, 0, {2, 4, nibble_of_32}, {}};
+    case TensorType::kQ4_1: return {0, 2, {4, 4, nibble_of_32}, {}};
+    case TensorType::kQ5_0: return {0, 0, {6, 4, nibble_of_32}, {2, 1, bit_of_word}};
+    case TensorType::kQ5_1: return {0, 2, {8, 4, nibble_of_32}, {4, 1, bit_of_word}};
+    case TensorType::kQ2_K: return {80, 82, {16, 2, pair_of_128}, {}, 0};
+    case TensorType::kQ3_K: return {108, 0, {32, 2, pair_of_128}, {0, 1, bit_of_256}, 96};
+    case TensorType::kQ4_K: return {0, 2, {16, 4, nibble_of_64}, {}, 4};
+    case TensorType::kQ5_K: return {0, 2, {48, 4, nibble_of_64}, {16, 1, bit_of_256}, 4};
+    case TensorType::kQ6_K: return {208, 0, {0, 4, nibble_of_128}, {128, 2, pair_of_128}, 192};
+    default: return {};
+  }
+}
+
+uint32_t bits_at(const uint8_t* block, const Plane& plane, int i) {
+  const Place at = plane.place(i);
+  return block[plane.at + at.byte] >> at.shift & ((1U << plane.bits) - 1U);
+}
+
+void add_bits(uint8_t* to, uint32_t bits) { *to = static_cast<uint8_t>(*to | bits); }
+
+void put_bits(uint8_t* block, const Plane& plane, int i, uint32_t bits) {
+  const Place at = plane.place(i);
+  add_bits(block + plane.at + at.byte, (bits & ((1U << plane.bits) - 1U)) << at.shift);
+}
+
+// q8_0 stores code - 128 as a signed byte: the code with its uppermost bit turned.
+template <TensorType kType>
+constexpr uint32_t kTurned = kType == TensorType::kQ8_0 ? 0x80U : 0U;
+
+template <TensorType kType>
+void take_codes(const uint8_t* b, uint8_t* codes) {
+  constexpr Layout kLayout = layout_of(kType);
+  for (int i = 0; i < unit_columns(code_format(kType)); ++i) {
+    uint32_t code = bits_at(b, kLayout.low, i) ^ kTurned<kType>;
+    if constexpr (kLayout.high.bits > 0) code |= bits_at(b, kLayout.high, i) << kLayout.low.bits;
+    codes[i] = static_cast<uint8_t>(code);
+  }
+}
+
+template <TensorType kType>
+void put_codes(const uint8_t* codes, uint8_t* b) {
+  constexpr Layout kLayout = layout_of(kType);
+  for (int i = 0; i < unit_columns(code_format(kType)); ++i) {
+    const uint32_t code = codes[i] ^ kTurned<kType>;
+    put_bits(b, kLayout.low, i, code);
+    if constexpr (kLayout.high.bits > 0) put_bits(b, kLayout.high, i, code >> kLayout.low.bits);
+  }
+}
+
+// q2_k: sixteen bytes, the scale in the low nibble and the minimum in the high one.
+void take_nibble_scales(const uint8_t* b, WeightCodes& to) {
+  for (int j = 0; j < 16; ++j) {
+    to.sub_scales[j] = static_cast<int8_t>(b[j] & 15U);
+    to.sub_mins[j] = static_cast<uint8_t>(b[j] >> 4);
+  }
+}
+
+void put_nibble_scales(const WeightCodes& from, uint8_t* b) {
+  for (int j = 0; j < 16; ++j) b[j] = static_cast<uint8_t>(from.sub_scales[j] | from.sub_mins[j] << 4);
+}
+
+// q3_k: sixteen scales of six bits, less 32: low nibbles in bytes 0..7 (eight scales low, eight high), upper
+// pairs in bytes 8..11 (scale j in byte 8 + j % 4).
+void take_signed_scales(const uint8_t* b, WeightCodes& to) {
+  for (int j = 0; j < 16; ++j) {
+    const uint32_t low = b[j % 8] >> (j / 8 * 4) & 15U;
+    const uint32_t high = b[8 + j % 4] >> (j / 4 * 2) & 3U;
+    to.sub_scales[j] = static_cast<int8_t>(static_cast<int>(low | high << 4) - 32);
+  }
+}
+
+void put_signed_scales(const WeightCodes& from, uint8_t* b) {
+  for (int j = 0; j < 16; ++j) {
+    const auto six = static_cast<uint32_t>(from.sub_scales[j] + 32);
+    add_bits(b + j % 8, (six & 15U) << (j / 8 * 4));
+    add_bits(b + 8 + j % 4, six >> 4 << (j / 4 * 2));
+  }
+}
+
+// q4_k, q5_k: eight scales and minima of six bits. The first four of each are the low bits of bytes 0..3 and
+// 4..7; the others have their low nibbles in bytes 8..11 and their upper pairs on top of bytes 0..3 and 4..7.
+void take_six_bit_scales(const uint8_t* b, WeightCodes& to) {
+  for (int j = 0; j < 4; ++j) {
+    to.sub_scales[j] = static_cast<int8_t>(b[j] & 63U);
+    to.sub_mins[j] = b[j + 4] & 63U;
+    to.sub_scales[j + 4] = static_cast<int8_t>((b[j + 8] & 15U) | b[j] >> 6 << 4);
+    to.sub_mins[j + 4] = static_cast<uint8_t>(b[j + 8] >> 4 | b[j + 4] >> 6 << 4);
+  }
+}
+
+void put_six_bit_scales(const WeightCodes& from, uint8_t* b) {
+  for (int j = 0; j < 4; ++j) {
+    const auto scale = static_cast<uint8_t>(from.sub_scales[j + 4]);
+    const uint8_t min = from.sub_mins[j + 4];
+    b[j] = static_cast<uint8_t>(from.sub_scales[j] | scale >> 4 << 6);
+    b[j + 4] = static_cast<uint8_t>(from.sub_mins[j] | min >> 4 << 6);
+    b[j + 8] = static_cast<uint8_t>((scale & 15U) | min << 4);
+  }
+}
+
+void take_sub_scales(TensorType type, const uint8_t* b, WeightCodes& to) {
+  switch (type) {
+    case TensorType::kQ2_K: return take_nibble_scales(b, to);
+    case TensorType::kQ3_K: return take_signed_scales(b, to);
+    case TensorType::kQ6_K: std::memcpy(to.sub_scales, b, sizeof to.sub_scales); return;
+    default: return take_six_bit_scales(b, to);
+  }
+}
+
+void put_sub_scales(TensorType type, const WeightCodes& from, uint8_t* b) {
+  switch (type) {
+    case TensorType::kQ2_K: return put_nibble_scales(from, b);
+    case TensorType::kQ3_K: return put_signed_scales(from, b);
+    case TensorType::kQ6_K: std::memcpy(b, from.sub_scales, sizeof from.sub_scales); return;
+    default: return put_six_bit_scales(from, b);
+  }
+}
+
+}  // namespace
+
+void take_apart(TensorType type, const std::byte* block, WeightCodes& to) {
+  const auto* b = reinterpret_cast<const uint8_t*>(block);
+  const CodeFormat format = code_format(type);
+  const Layout layout = layout_of(type);
+  visit_code_type(type, [&](auto known) { take_codes<decltype(known)::value>(b, to.codes); });
+  if (format.is_super) take_sub_scales(type, b + layout.sub_scales, to);
+  std::memcpy(&to.d, b + layout.d, sizeof to.d);
+  if (format.has_min) std::memcpy(&to.min, b + layout.min, sizeof to.min);
+}
+
+void put_together(TensorType type, const WeightCodes& from, std::byte* block) {
+  auto* b = reinterpret_cast<uint8_t*>(block);
+  const CodeFormat format = code_format(type);
+  const Layout layout = layout_of(type);
+  std::memset(b, 0, static_cast<size_t>(tensor_type_info(type).bytes));
+  visit_code_type(type, [&](auto known) { put_codes<decltype(known)::value>(from.codes, b); });
+  if (format.is_super) put_sub_scales(type, from, b + layout.sub_scales);
+  std::memcpy(b + layout.d, &from.d, sizeof from.d);
+  if (format.has_min) std::memcpy(b + layout.min, &from.min, sizeof from.min);
+}
+
+}  // namespace cairn

@@ -1,0 +1,21 @@
+// The functions that every template has: range, namespace, dict, raise_exception, strftime_now.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "text/chat_template.h"
+#include "text/jinja/arguments.h"
+#include "text/jinja/budget.h"
+
+namespace cairn::jinja {
+
+// Undefined where there is no such function. `now` says whether strftime_now is one.
+Value find_global(std::string_view name, const std::optional<CivilTime>& now);
+Result<Value> call_global(Budget& budget, std::string_view name, const Arguments& arguments,
+                          const std::optional<CivilTime>& now);
+
+// Formats as strftime does in the C locale: %d %b %Y and their like.
+Result<std::string> format_time(const CivilTime& time, std::string_view format);
+
+}  // namespace cairn::jinja

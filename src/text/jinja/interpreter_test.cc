@@ -1,0 +1,116 @@
+// The language against python3-jinja2: every construct by hand, and random small templates.
+#include <gtest/gtest.h>
+
+#include "text/jinja/vectors_testing.h"
+
+namespace cairn::jinja {
+namespace {
+
+void expect_equal_to_python(const std::string& file) {
+  const std::vector<SmallCase> cases = read_small_cases(file);
+  ASSERT_FALSE(cases.empty());
+  for (const SmallCase& each : cases) {
+    const Result<std::string> text = render_small(each.source);
+    if (each.expected) {
+      EXPECT_TRUE(text.ok()) << each.source << "\n" << text.status().message();
+      if (text.ok()) {
+        EXPECT_EQ(*text, *each.expected) << each.source;
+      }
+    } else {
+      EXPECT_FALSE(text.ok()) << each.source << "\nfails in Jinja, but gives: " << *text;
+      if (!text.ok()) {
+        EXPECT_FALSE(text.status().message().empty());
+      }
+    }
+  }
+}
+
+TEST(JinjaInterpreter, EqualsPythonInEveryConstruct) { expect_equal_to_python("constructs.json"); }
+
+TEST(JinjaInterpreter, EqualsPythonInRandomTemplates) {
+  EXPECT_GT(read_small_cases("random.json").size(), 300u);
+  expect_equal_to_python("random.json");
+}
+
+std::string error_of(const std::string& source) {
+  const Result<std::string> text = render_small(source);
+  return text.ok() ? "no error: " + *text : text.status().message();
+}
+
+TEST(JinjaInterpreter, NamesTheLineAndWhatIsWrong) {
+  EXPECT_EQ(error_of("a\n{{ nothing.x }}"), "line 2 of the chat template: 'nothing' is undefined");
+  EXPECT_EQ(error_of("\n\n{% if 1 %}\n{{ 1 + 'a' }}{% endif %}"),
+            "line 4 of the chat template: '+' does not work between a value of type int and one of type str");
+  EXPECT_EQ(error_of("{{ x | sparkle }}"),
+            "line 1 of the chat template: the filter 'sparkle' is not supported");
+  EXPECT_EQ(error_of("x\n{% include 'y' %}"),
+            "line 2 of the chat template: the block {% include %} is not supported");
+  EXPECT_EQ(error_of("{% macro f() %}\n{{ 1 / 0 }}\n{% endmacro %}\n\n{{ f() }}"),
+            "line 2 of the chat template: division by zero");
+  EXPECT_EQ(error_of("{% for x in messages %}\n"),
+            "line 1 of the chat template: a block is not closed: {% endfor %} is missing");
+}
+
+TEST(JinjaInterpreter, CannotBeMadeToHang) {
+  EXPECT_NE(error_of("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}")
+                .find("too much"),
+            std::string::npos);
+  EXPECT_NE(error_of("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}").find("too deeply"),
+            std::string::npos);
+  EXPECT_NE(
+      error_of("{% macro f(n) %}{{ f(n + 1) }}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}").find("too deeply"),
+      std::string::npos);
+  const std::string needle = "{% set s = 'a' * 2000000 %}{% set n = 'a' * 1000000 ~ 'b' %}";
+  EXPECT_FALSE(render_small(needle + "{% for i in range(99999) %}{{ n in s }}{% endfor %}").ok());
+  EXPECT_FALSE(render_small(needle + "{% for i in range(99999) %}{{ s.rfind(n) }}{% endfor %}").ok());
+}
+
+TEST(JinjaInterpreter, CannotBeMadeToFillMemory) {
+  EXPECT_NE(error_of("{{ 'a' * 999999999999 }}").find("too"), std::string::npos);
+  EXPECT_NE(error_of("{{ [1] * 999999999 * 999999999 }}").find("too"), std::string::npos);
+  EXPECT_NE(error_of("{% set ns = namespace(s='x') %}{% for i in range(99) %}{% set ns.s = ns.s ~ ns.s %}"
+                     "{% endfor %}")
+                .find("too much"),
+            std::string::npos);
+  EXPECT_NE(error_of("{% set ns = namespace(s=[1]) %}{% for i in range(99) %}{% set ns.s = [ns.s, ns.s] %}"
+                     "{% endfor %}{{ ns.s }}")
+                .find("too"),
+            std::string::npos);
+  EXPECT_NE(error_of("{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = [ns.s, ns.s] %}"
+                     "{% endfor %}{{ ns.s == ns.s ~ '' }}")
+                .find("too much"),
+            std::string::npos);
+  EXPECT_NE(error_of("{% for i in range(99999) %}{% for j in range(9) %}" + std::string(1000, 'x') +
+                     "{% endfor %}{% endfor %}")
+                .find("too much"),
+            std::string::npos);
+  EXPECT_NE(error_of("{{ messages | tojson(indent=999999999) }}").find("32"), std::string::npos);
+}
+
+TEST(JinjaInterpreter, RefusesWhatWouldFormACycle) {
+  EXPECT_FALSE(render_small("{% set ns = namespace() %}{% set ns.self = ns %}").ok());
+  EXPECT_FALSE(render_small("{% set ns = namespace() %}{% set ns.list = [ns] %}").ok());
+  EXPECT_FALSE(render_small("{% macro f() %}{% endmacro %}{% set ns = namespace(f=f) %}").ok());
+}
+
+TEST(JinjaParser, RefusesWhatIsNestedTooDeep) {
+  const auto repeat = [](const std::string& s, int n) {
+    std::string out;
+    for (int i = 0; i < n; ++i) out += s;
+    return out;
+  };
+  EXPECT_FALSE(ChatTemplate::parse("{{ " + repeat("(", 100000) + " }}").ok());
+  EXPECT_FALSE(ChatTemplate::parse("{{ " + repeat("[", 100000) + repeat("]", 100000) + " }}").ok());
+  EXPECT_FALSE(ChatTemplate::parse("{{ " + repeat("not ", 100000) + "1 }}").ok());
+  EXPECT_FALSE(ChatTemplate::parse("{{ " + repeat("-", 100000) + "1 }}").ok());
+  EXPECT_FALSE(ChatTemplate::parse("{{ 1" + repeat(" + 1", 100000) + " }}").ok());
+  EXPECT_FALSE(ChatTemplate::parse("{{ 1" + repeat("|string", 100000) + " }}").ok());
+  EXPECT_FALSE(ChatTemplate::parse("{{ a" + repeat(".a", 100000) + " }}").ok());
+  EXPECT_FALSE(ChatTemplate::parse("{{ 1" + repeat(" if 1 else 1", 50000) + " }}").ok());
+  EXPECT_FALSE(ChatTemplate::parse(repeat("{% if 1 %}", 10000) + repeat("{% endif %}", 10000)).ok());
+  EXPECT_FALSE(ChatTemplate::parse(repeat("a", 2 << 20)).ok());
+  EXPECT_TRUE(ChatTemplate::parse("{{ 1" + repeat(" + 1", 100) + " }}").ok());
+}
+
+}  // namespace
+}  // namespace cairn::jinja

@@ -1,0 +1,236 @@
+#include <algorithm>
+
+#include "text/jinja/filters.h"
+#include "text/jinja/methods.h"
+#include "text/jinja/operators.h"
+#include "text/jinja/subscript.h"
+
+namespace cairn::jinja {
+
+namespace {
+
+Result<Value> list_of(Items items) { return Value::sequence(SequenceKind::kList, std::move(items)); }
+Result<Value> generator_of(Items items) {
+  return Value::sequence(SequenceKind::kGenerator, std::move(items));
+}
+
+// "a.b.0" read from an item, as map(attribute=...) and join(attribute=...) have it.
+Result<Value> attribute_path(Budget& budget, Value value, const std::string& path) {
+  for (std::size_t from = 0; from <= path.size();) {
+    const std::size_t dot = std::min(path.find('.', from), path.size());
+    const std::string part = path.substr(from, dot - from);
+    from = dot + 1;
+    CAIRN_RETURN_IF_ERROR(budget.spend(1));
+    const bool is_index =
+        !part.empty() && part.size() < 10 && part.find_first_not_of("0123456789") == std::string::npos;
+    CAIRN_ASSIGN_OR_RETURN(
+        value, get_item(budget, value, is_index ? Value::integer(std::stoll(part)) : Value::string(part)));
+  }
+  return value;
+}
+
+Result<Value> default_value(Budget&, const Value& subject, const Arguments& arguments) {
+  CAIRN_ASSIGN_OR_RETURN(const Bound bound,
+                         Bound::bind("the filter 'default'", arguments, {"default_value", "boolean"}));
+  if (!subject.is_undefined() && !(bound.truth(1) && !subject.truth())) return subject;
+  const bool has_default = !arguments.positional.empty() || !arguments.named.empty();
+  return has_default ? bound[0] : Value::string("");
+}
+
+Result<Value> length_of(Budget& budget, const Value& subject, const Arguments& arguments) {
+  CAIRN_RETURN_IF_ERROR(Bound::bind("the filter 'length'", arguments, {}).status());
+  CAIRN_ASSIGN_OR_RETURN(const int64_t count, length(budget, subject));
+  return Value::integer(count);
+}
+
+Result<Value> to_list(Budget& budget, const Value& subject, const Arguments& arguments) {
+  CAIRN_RETURN_IF_ERROR(Bound::bind("the filter 'list'", arguments, {}).status());
+  CAIRN_ASSIGN_OR_RETURN(Items items, iterate(budget, subject));
+  return list_of(std::move(items));
+}
+
+Result<Value> first(Budget& budget, const Value& subject, const Arguments& arguments) {
+  CAIRN_RETURN_IF_ERROR(Bound::bind("the filter 'first'", arguments, {}).status());
+  CAIRN_ASSIGN_OR_RETURN(const Items items, iterate(budget, subject));
+  return items.empty() ? Value::undefined("there is no first item, the sequence is empty") : items.front();
+}
+
+Result<Value> last(Budget& budget, const Value& subject, const Arguments& arguments) {
+  CAIRN_RETURN_IF_ERROR(Bound::bind("the filter 'last'", arguments, {}).status());
+  CAIRN_ASSIGN_OR_RETURN(const Items items, iterate(budget, subject));
+  return items.empty() ? Value::undefined("there is no last item, the sequence is empty") : items.back();
+}
+
+Result<Value> reverse(Budget& budget, const Value& subject, const Arguments& arguments) {
+  CAIRN_RETURN_IF_ERROR(Bound::bind("the filter 'reverse'", arguments, {}).status());
+  CAIRN_ASSIGN_OR_RETURN(Items items, iterate(budget, subject));
+  std::reverse(items.begin(), items.end());
+  return subject.is_string() ? join_texts(budget, "", items) : generator_of(std::move(items));
+}
+
+Result<Value> join(Budget& budget, const Value& subject, const Arguments& arguments) {
+  CAIRN_ASSIGN_OR_RETURN(const Bound bound, Bound::bind("the filter 'join'", arguments, {"d", "attribute"}));
+  CAIRN_ASSIGN_OR_RETURN(Items items, iterate(budget, subject));
+  if (bound.has(1)) {
+    CAIRN_ASSIGN_OR_RETURN(const std::string path, bound.text(1, ""));
+    for (Value& item : items) {
+      CAIRN_ASSIGN_OR_RETURN(item, attribute_path(budget, item, path));
+    }
+  }
+  CAIRN_ASSIGN_OR_RETURN(const std::string between, bound.text(0, ""));
+  return join_texts(budget, between, items);
+}
+
+Result<Value> items_of(Budget& budget, const Value& subject, const Arguments& arguments) {
+  if (subject.is_undefined()) return generator_of({});
+  if (subject.as_dict() == nullptr) return invalid_data("the filter 'items' needs a dict");
+  CAIRN_ASSIGN_OR_RETURN(const Value view, call_method(budget, subject, "items", arguments));
+  return generator_of(view.as_sequence()->items);
+}
+
+Result<Value> dict_sort(Budget& budget, const Value& subject, const Arguments& arguments) {
+  CAIRN_RETURN_IF_ERROR(Bound::bind("the filter 'dictsort'", arguments, {}).status());
+  CAIRN_ASSIGN_OR_RETURN(const Value pairs, items_of(budget, subject, {}));
+  const Items& items = pairs.as_sequence()->items;
+  std::vector<std::pair<std::string, std::size_t>> keyed;  // the place keeps equal keys in their order
+  for (const Value& item : items) {
+    const Value& key = item.as_sequence()->items[0];
+    if (!key.is_string()) {
+      return unsupported("the filter 'dictsort' works on dicts whose keys are all strings");
+    }
+    CAIRN_ASSIGN_OR_RETURN(const Value lower, apply_filter(budget, "lower", key, {}));
+    keyed.emplace_back(*lower.text(), keyed.size());
+  }
+  std::sort(keyed.begin(), keyed.end());
+  Items sorted;
+  for (const auto& [key, place] : keyed) sorted.push_back(items[place]);
+  return list_of(std::move(sorted));
+}
+
+Result<Value> unique(Budget& budget, const Value& subject, const Arguments& arguments) {
+  CAIRN_RETURN_IF_ERROR(Bound::bind("the filter 'unique'", arguments, {}).status());
+  CAIRN_RETURN_IF_ERROR(budget.spend(subject.weight()));
+  CAIRN_ASSIGN_OR_RETURN(const Items items, iterate(budget, subject));
+  std::unordered_map<std::string, bool> seen;
+  Items kept;
+  for (const Value& item : items) {
+    const Value* key = &item;
+    Value lower;
+    if (item.is_string()) {
+      CAIRN_ASSIGN_OR_RETURN(lower, apply_filter(budget, "lower", item, {}));
+      key = &lower;
+    }
+    CAIRN_ASSIGN_OR_RETURN(std::string id, key_of(*key));
+    if (seen.emplace(std::move(id), true).second) kept.push_back(item);
+  }
+  return generator_of(std::move(kept));
+}
+
+// The arguments from `from` on, for the filter or test that they are meant for.
+Arguments tail(const Arguments& arguments, std::size_t from) {
+  Arguments rest;
+  rest.positional.assign(arguments.positional.begin() + static_cast<std::ptrdiff_t>(from),
+                         arguments.positional.end());
+  rest.named = arguments.named;
+  return rest;
+}
+
+Result<Value> map(Budget& budget, const Value& subject, const Arguments& arguments) {
+  if (!subject.truth()) return generator_of({});  // Jinja looks no further, even into None
+  CAIRN_ASSIGN_OR_RETURN(Items items, iterate(budget, subject));
+  if (arguments.positional.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(const Bound bound,
+                           Bound::bind("the filter 'map'", arguments, {"attribute", "default"}, 1));
+    int64_t index = 0;
+    for (Value& item : items) {
+      if (bound[0].as_integer(&index)) {
+        CAIRN_ASSIGN_OR_RETURN(item, get_item(budget, item, bound[0]));
+      } else {
+        CAIRN_ASSIGN_OR_RETURN(const std::string path, bound.text(0, ""));
+        CAIRN_ASSIGN_OR_RETURN(item, attribute_path(budget, item, path));
+      }
+      if (item.is_undefined() && bound.has(1)) item = bound[1];
+    }
+    return generator_of(std::move(items));
+  }
+  const std::string* name = arguments.positional[0].text();
+  if (name == nullptr) return invalid_data("the filter 'map' needs the name of a filter");
+  const Arguments rest = tail(arguments, 1);
+  for (Value& item : items) {
+    CAIRN_ASSIGN_OR_RETURN(item, apply_filter(budget, *name, item, rest));
+  }
+  return generator_of(std::move(items));
+}
+
+enum class Keep { kMatching, kOthers };
+
+template <Keep keep>
+Result<Value> select(Budget& budget, const Value& subject, const Arguments& arguments) {
+  if (!subject.truth()) return generator_of({});
+  CAIRN_ASSIGN_OR_RETURN(const Items items, iterate(budget, subject));
+  const std::string* name = arguments.positional.empty() ? nullptr : arguments.positional[0].text();
+  if (!arguments.positional.empty() && name == nullptr)
+    return invalid_data("select needs the name of a test");
+  const Arguments rest = name == nullptr ? Arguments{} : tail(arguments, 1);
+  Items kept;
+  for (const Value& item : items) {
+    bool matches = item.truth();
+    if (name != nullptr) {
+      CAIRN_ASSIGN_OR_RETURN(matches, apply_test(budget, *name, item, rest));
+    }
+    if (matches == (keep == Keep::kMatching)) kept.push_back(item);
+  }
+  return generator_of(std::move(kept));
+}
+
+template <Keep keep>
+Result<Value> select_by_attribute(Budget& budget, const Value& subject, const Arguments& arguments) {
+  if (!subject.truth()) return generator_of({});
+  CAIRN_ASSIGN_OR_RETURN(const Items items, iterate(budget, subject));
+  const std::string* path = arguments.positional.empty() ? nullptr : arguments.positional[0].text();
+  if (path == nullptr) return invalid_data("selectattr and rejectattr need the name of an attribute");
+  const std::string* name = arguments.positional.size() < 2 ? nullptr : arguments.positional[1].text();
+  if (arguments.positional.size() >= 2 && name == nullptr)
+    return invalid_data("selectattr needs the name of a test");
+  const Arguments rest = name == nullptr ? Arguments{} : tail(arguments, 2);
+  Items kept;
+  for (const Value& item : items) {
+    CAIRN_ASSIGN_OR_RETURN(const Value attribute, attribute_path(budget, item, *path));
+    bool matches = attribute.truth();
+    if (name != nullptr) {
+      CAIRN_ASSIGN_OR_RETURN(matches, apply_test(budget, *name, attribute, rest));
+    }
+    if (matches == (keep == Keep::kMatching)) kept.push_back(item);
+  }
+  return generator_of(std::move(kept));
+}
+
+constexpr NamedFilter kFilters[] = {
+    {"count", length_of},
+    {"d", default_value},
+    {"default", default_value},
+    {"dictsort", dict_sort},
+    {"first", first},
+    {"items", items_of},
+    {"join", join},
+    {"last", last},
+    {"length", length_of},
+    {"list", to_list},
+    {"map", map},
+    {"reject", select<Keep::kOthers>},
+    {"rejectattr", select_by_attribute<Keep::kOthers>},
+    {"reverse", reverse},
+    {"select", select<Keep::kMatching>},
+    {"selectattr", select_by_attribute<Keep::kMatching>},
+    {"unique", unique},
+};
+
+}  // namespace
+
+Filter find_sequence_filter(std::string_view name) {
+  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters),
+                               [&](const NamedFilter& filter) { return filter.name == name; });
+  return at == std::end(kFilters) ? nullptr : at->apply;
+}
+
+}  // namespace cairn::jinja

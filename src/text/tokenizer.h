@@ -1,0 +1,129 @@
+// Tokenizer: text to token ids and back, exactly as the model's own tokenizer does it.
+// Kinds: SentencePiece-style BPE, unigram, byte-level BPE; from GGUF tables or a tokenizer.json.
+//
+// Always true: a Tokenizer is immutable, cheap to copy and safe to use from several threads at once;
+// what encode returns lies in [0, vocab_size()); what decode and StreamDecoder return is valid UTF-8.
+// Anyone from the model room upwards may call it.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/ids.h"
+#include "cairn/status.h"
+
+namespace cairn {
+
+class GgufFile;
+class HfFolder;
+
+// Whether encode puts the tokens around the text (bos, eos) that the model asks for.
+enum class BosEos { kAsModelSays, kNone };
+// What "<|im_end|>" in a text is: plain characters (a user's words must not end a turn), or the token
+// (a chat template's output). Tokens that a model defines as ordinary words are found in both.
+enum class SpecialText { kLiteral, kParsed };
+
+struct EncodeOptions {
+  BosEos bos_eos = BosEos::kAsModelSays;
+  SpecialText special_text = SpecialText::kLiteral;
+};
+
+// Whether special tokens (bos, end of turn, ...) add their names to the decoded text.
+enum class SpecialOutput { kHide, kShow };
+// SentencePiece models put a space before the first word of a text; decode takes it away again, but
+// not from ids that continue another text (a reply that goes on from its prompt).
+enum class TextPosition { kStart, kContinuation };
+
+struct DecodeOptions {
+  SpecialOutput special_output = SpecialOutput::kHide;
+  TextPosition position = TextPosition::kStart;
+};
+
+class Tokenizer {
+ public:
+  // kInvalidArgument: `text` is not UTF-8 (the byte offset is named), or holds a character for which
+  // the vocabulary has no token, no byte tokens and no unknown token.
+  [[nodiscard]] Result<std::vector<TokenId>> encode(std::string_view text, EncodeOptions options = {}) const;
+
+  // Bytes that form no UTF-8 become U+FFFD, one for each maximal broken part. Ids outside the vocabulary
+  // add nothing (a model's output row may be longer than its vocabulary).
+  [[nodiscard]] std::string decode(std::span<const TokenId> ids, DecodeOptions options = {}) const;
+
+  // The bytes that this token adds to a text, which need not be whole characters; a special token's name.
+  [[nodiscard]] std::string_view token_text(TokenId id) const;
+
+  [[nodiscard]] int64_t vocab_size() const;  // one past the largest id
+  [[nodiscard]] std::optional<TokenId> bos() const;
+  [[nodiscard]] std::optional<TokenId> eos() const;
+  [[nodiscard]] std::span<const TokenId> end_tokens() const;  // all that end a reply, ascending
+  [[nodiscard]] bool is_end(TokenId id) const;
+  [[nodiscard]] bool is_special(TokenId id) const;  // control and unknown tokens: hidden by kHide
+  // The token whose text (as token_text gives it) is `text`; a special one before an ordinary one.
+  [[nodiscard]] std::optional<TokenId> find(std::string_view text) const;
+  [[nodiscard]] std::string_view kind() const;  // "sentencepiece-bpe", "bpe", "byte-level-bpe", "unigram"
+
+  struct Impl;  // text/tokenizer/impl.h
+  explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+ private:
+  friend class StreamDecoder;
+  std::shared_ptr<const Impl> impl_;
+};
+
+// Decodes ids that come one at a time. Each call returns the characters that are complete by now; the
+// start of a character waits for its other bytes. All parts together equal decode of all ids.
+class StreamDecoder {
+ public:
+  explicit StreamDecoder(Tokenizer tokenizer, DecodeOptions options = {});
+  std::string push(TokenId id);
+  std::string flush();  // at the end: an unfinished character becomes U+FFFD; then the decoder is as new
+
+ private:
+  Tokenizer tokenizer_;
+  DecodeOptions options_;
+  int drop_spaces_ = 0;  // how many leading spaces of the text are still to be dropped
+  std::string pending_;  // the start of a character, at most 3 bytes between calls
+};
+
+// The tables of a GGUF file (tokenizer.ggml.*), or of a vocabulary made by hand.
+struct TokenizerTables {
+  std::string model;                // "llama" (SentencePiece BPE), "t5" or "unigram", "gpt2" (byte-level BPE)
+  std::string pre;                  // how "gpt2" splits text into words ("llama-bpe", ...); empty: "default"
+  std::vector<std::string> tokens;  // by id
+  std::vector<float> scores;        // by id; "llama" and "unigram" need them
+  std::vector<int64_t> types;       // by id; empty: all normal. GGUF's numbers, see TokenType
+  std::vector<std::string> merges;  // "a b", best first; "gpt2" needs them
+  std::optional<int64_t> bos, eos, unk;
+  std::vector<int64_t> end_tokens;                         // further ids that end a reply (eot, eom, ...)
+  std::optional<bool> add_bos, add_eos, add_space_prefix;  // absent: what is usual for `model` and `pre`
+  std::optional<bool> remove_extra_spaces;                 // SentencePiece's option; absent: no
+  std::vector<std::string> swallow_space_after;  // special tokens that eat the white space after them
+};
+
+enum class TokenType : int32_t {
+  kUndefined = 0,
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6,
+};
+
+// kInvalidData: the tables contradict themselves (the entry is named); kUnsupported: a kind, a `pre` or a
+// step of tokenizer.json that Cairn does not know (it is named, with those that it does).
+Result<Tokenizer> make_tokenizer(TokenizerTables tables);
+// `config` is tokenizer_config.json, `generation` generation_config.json; either may be null.
+Result<Tokenizer> make_tokenizer(const boost::json::object& tokenizer_json, const boost::json::object* config,
+                                 const boost::json::object* generation = nullptr);
+
+Result<Tokenizer> load_tokenizer(const GgufFile& file);
+Result<Tokenizer> load_tokenizer(const HfFolder& folder);
+
+}  // namespace cairn

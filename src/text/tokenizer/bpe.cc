@@ -1,0 +1,123 @@
+#include "text/tokenizer/bpe.h"
+
+#include "base/printable.h"
+
+namespace cairn {
+namespace {
+
+uint64_t pair_key(TokenId left, TokenId right) {
+  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RankedBpe>> RankedBpe::make(RankedBpeTables tables) {
+  std::unique_ptr<RankedBpe> bpe(new RankedBpe);
+  bpe->unit_ = tables.unit;
+  bpe->index_ = std::move(tables.index);
+  bpe->fallback_ = tables.fallback;
+  bpe->whole_words_first_ = tables.whole_words_first;
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    bpe->byte_ids_[static_cast<size_t>(byte)] = find_token(bpe->index_, std::string_view(&c, 1)).value_or(-1);
+  }
+  bpe->merges_ = FlatTable<Merge>(tables.merges.size());
+  for (size_t rank = 0; rank < tables.merges.size(); ++rank) {
+    const auto& [left, right] = tables.merges[rank];
+    CAIRN_RETURN_IF_ERROR(bpe->add_merge(tables.reserved, left, right, static_cast<uint32_t>(rank)));
+  }
+  return bpe;
+}
+
+Status RankedBpe::add_merge(const TokenIndex& reserved, std::string_view left, std::string_view right,
+                            uint32_t rank) {
+  const std::string whole = std::string(left) + std::string(right);
+  std::array<TokenId, 3> ids{};
+  size_t at = 0;
+  for (const std::string_view text : {left, right, std::string_view(whole)}) {
+    const auto id = find_token(index_, text);
+    if (!id && reserved.contains(text)) return {};
+    if (!id) {
+      return invalid_data("merge " + std::to_string(rank) + " of the tokenizer (\"" + printable(left) +
+                          "\" and \"" + printable(right) + "\") needs \"" + printable(text) +
+                          "\", which is no token");
+    }
+    ids[at++] = *id;
+  }
+  merges_.insert(pair_key(ids[0], ids[1]), {rank, ids[2]});
+  if (unit_ == BpeUnit::kCharacters)
+    joins_.add(utf8_at(left, utf8_before(left, left.size())), utf8_at(right, 0));
+  return {};
+}
+
+Status RankedBpe::segment(std::string_view word, MergeScratch& scratch, std::vector<TokenId>& ids) const {
+  if (whole_words_first_) {
+    if (const auto id = find_token(index_, word)) {
+      ids.push_back(*id);
+      return {};
+    }
+  }
+  scratch.symbols.clear();
+  return unit_ == BpeUnit::kBytes ? segment_bytes(word, scratch, ids)
+                                  : segment_characters(word, scratch, ids);
+}
+
+Status RankedBpe::segment_bytes(std::string_view word, MergeScratch& scratch,
+                                std::vector<TokenId>& ids) const {
+  for (size_t at = 0; at < word.size(); ++at) {
+    TokenId id = byte_ids_[static_cast<unsigned char>(word[at])];
+    if (id < 0) {
+      if (!fallback_.unknown) return no_token_for(word);
+      id = *fallback_.unknown;
+    }
+    scratch.add(at, 1, id);
+  }
+  merge_and_emit(scratch, ids);
+  return {};
+}
+
+Status RankedBpe::segment_characters(std::string_view word, MergeScratch& scratch,
+                                     std::vector<TokenId>& ids) const {
+  bool after_unknown = false;
+  char32_t previous = 0;
+  for (size_t at = 0; at < word.size();) {
+    const size_t length = utf8_length(word[at]);
+    const std::string_view text = word.substr(at, length);
+    const char32_t character = utf8_at(word, at);
+    if (!scratch.symbols.empty() && !joins_.joins(previous, character)) {
+      merge_and_emit(scratch, ids);
+      scratch.symbols.clear();
+    }
+    const auto id = find_token(index_, text);
+    if (id) {
+      scratch.add(at, length, *id);
+    } else if (fallback_.bytes) {
+      for (size_t i = 0; i < length; ++i) {
+        scratch.add(at + i, 1, (*fallback_.bytes)[static_cast<unsigned char>(text[i])]);
+      }
+    } else if (!fallback_.unknown) {
+      return no_token_for(text);
+    } else if (!after_unknown || !fallback_.fuse_unknown) {
+      scratch.add(at, length, *fallback_.unknown);
+    }
+    after_unknown = !id && !fallback_.bytes;
+    previous = character;
+    at += length;
+  }
+  merge_and_emit(scratch, ids);
+  return {};
+}
+
+void RankedBpe::merge_and_emit(MergeScratch& scratch, std::vector<TokenId>& ids) const {
+  merge_symbols(scratch, [&](const Symbol& left, const Symbol& right) -> std::optional<Merge> {
+    const Merge* merge = merges_.find(pair_key(left.id, right.id));
+    if (merge == nullptr) return std::nullopt;
+    return *merge;
+  });
+  const auto count = static_cast<int32_t>(scratch.symbols.size());
+  for (int32_t i = 0; i < count; i = scratch.symbols[static_cast<size_t>(i)].next) {
+    ids.push_back(scratch.symbols[static_cast<size_t>(i)].id);
+  }
+}
+
+}  // namespace cairn

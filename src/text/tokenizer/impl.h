@@ -1,0 +1,43 @@
+// Tokenizer::Impl: the parts that a text goes through, in order. Built by from_tables.cc and from_json.cc.
+//
+//   text -> added tokens cut out -> normalizer -> added tokens of the normalized text cut out
+//        -> pre-tokenizer (words) -> segmenter (ids), with prefix and suffix ids around
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "text/tokenizer.h"
+#include "text/tokenizer/added_tokens.h"
+#include "text/tokenizer/normalizer.h"
+#include "text/tokenizer/pre_tokenizer.h"
+#include "text/tokenizer/segmenter.h"
+#include "text/tokenizer/vocabulary.h"
+
+namespace cairn {
+
+struct Tokenizer::Impl {
+  std::string kind;
+  std::deque<std::string> texts;  // what the segmenter's index points into
+  Vocabulary vocabulary;
+  AddedTokens added;
+  AddedTokens normalized_added;
+  Normalizer normalizer;
+  PreTokenizer pre_tokenizer;
+  std::unique_ptr<const Segmenter> segmenter;
+  std::vector<TokenId> prefix, suffix;  // what BosEos::kAsModelSays puts around a text
+  std::optional<TokenId> bos, eos;
+  std::vector<TokenId> end_tokens;  // ascending
+  int drop_leading_spaces = 0;      // by decode at TextPosition::kStart
+};
+
+// Whether a token of this name ends a turn in a chat format of the supported families ("<|im_end|>").
+bool is_end_name(std::string_view name);
+
+// Fills end_tokens: eos, `more`, and special tokens that end a turn by their name.
+void set_end_tokens(Tokenizer::Impl& impl, const std::vector<TokenId>& more);
+
+}  // namespace cairn
