@@ -7,7 +7,9 @@
 #include <memory>
 #include <span>
 
+#include "cairn/status.h"
 #include "kernels/batch.h"
+#include "kernels/kv_view.h"
 
 namespace cairn {
 
@@ -15,9 +17,10 @@ class ForwardPass {
  public:
   virtual ~ForwardPass() = default;
 
-  // Reads earlier positions' rows through `kv`, stores those of its own rows there, and writes the logits of
-  // batch.logit_rows[i] to logits[i * vocab_size() ...].
-  virtual void forward(const Batch& batch, const KvView& kv, std::span<float> logits) = 0;
+  // Reads earlier positions' rows through the gate, layer by layer, stores those of its own rows there, and writes
+  // the logits of batch.logit_rows[i] to logits[i * vocab_size() ...]. Fails where the gate does: then the step
+  // must be abandoned, and `logits` means nothing.
+  virtual Status forward(const Batch& batch, KvLayerGate& gate, std::span<float> logits) = 0;
 
   [[nodiscard]] virtual int64_t max_rows() const = 0;
   [[nodiscard]] virtual int64_t max_logit_rows() const = 0;

@@ -16,8 +16,8 @@ class TransformerPass final : public ForwardPass {
   TransformerPass(std::shared_ptr<const Model> model, ThreadPool& threads, const ForwardLimits& limits)
       : vocab_size_(model->config().vocab_size), transformer_(std::move(model), threads, limits) {}
 
-  void forward(const Batch& batch, const KvView& kv, std::span<float> logits) override {
-    transformer_.forward(batch, kv, logits);
+  Status forward(const Batch& batch, KvLayerGate& gate, std::span<float> logits) override {
+    return transformer_.forward(batch, gate, logits);
   }
   [[nodiscard]] int64_t max_rows() const override { return transformer_.limits().rows; }
   [[nodiscard]] int64_t max_logit_rows() const override { return transformer_.limits().logit_rows; }

@@ -27,10 +27,13 @@ class OneHead {
   [[nodiscard]] Row attend(const Row& query, int32_t end) const {
     Row scaled{}, out{};
     std::ranges::transform(query, scaled.begin(), [](float q) { return q / 2.0F; });
-    std::byte* const blocks[] = {block_.data()};
+    const BlockId table[] = {{0}};
     const AttentionRow rows[] = {{.query = scaled.data(), .state = state_.data(), .end = end}};
-    const AttentionTile tile{
-        .keys = keys_, .values = values_, .values_offset = keys_.bytes, .blocks = blocks, .rows = rows};
+    const AttentionTile tile{.keys = keys_,
+                             .values = values_,
+                             .values_offset = keys_.bytes,
+                             .sequence = {.table = table, .memory = block_.data()},
+                             .rows = rows};
     const TestArray<float> scratch(attention_scratch_floats(kDim));
     clear_attention_state(state_.data());
     kernels_.attend(tile, {0, 1}, {scratch.data()});

@@ -8,12 +8,14 @@
 
 namespace cairn {
 
-Result<BlockPool> BlockPool::make(uint64_t block_bytes, int64_t block_count) {
-  // Blocks are counted in 32 bits; 2^28 of them are 8.6 billion positions.
+Status check_block_count(int64_t block_count) {
   constexpr int64_t kMaxBlocks = int64_t{1} << 28;
-  if (block_count > kMaxBlocks) {
-    return resource_exhausted(fmt::format("{} blocks are more than a pool can have", block_count));
-  }
+  if (block_count <= kMaxBlocks) return {};
+  return resource_exhausted(fmt::format("{} blocks are more than a pool can have", block_count));
+}
+
+Result<BlockPool> BlockPool::make(uint64_t block_bytes, int64_t block_count) {
+  CAIRN_RETURN_IF_ERROR(check_block_count(block_count));
   CAIRN_ASSIGN_OR_RETURN(auto memory, PageMemory::allocate(block_bytes * static_cast<uint64_t>(block_count)));
   return BlockPool(block_bytes, block_count, std::move(memory));
 }

@@ -9,7 +9,6 @@
 // never needed are never touched. Nothing is allocated after `make`. Inside the kv room only.
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,13 +16,12 @@
 
 #include "base/memory.h"
 #include "cairn/status.h"
+#include "kernels/kv_view.h"
 
 namespace cairn {
 
-struct BlockId {
-  int32_t value = 0;
-  friend auto operator<=>(const BlockId&, const BlockId&) = default;
-};
+// Blocks are counted in 32 bits; 2^28 of them are 8.6 billion positions. kResourceExhausted beyond.
+[[nodiscard]] Status check_block_count(int64_t block_count);
 
 enum class BlockState : uint8_t { kFree, kOpen, kHeld, kIdle };
 
@@ -47,6 +45,7 @@ class BlockPool {
   // The idle block that was let go first.
   [[nodiscard]] std::optional<BlockId> oldest_idle() const;
 
+  [[nodiscard]] std::byte* data() const { return memory_.data(); }
   [[nodiscard]] std::byte* data(BlockId block) const {
     return memory_.data() + static_cast<uint64_t>(block.value) * block_bytes_;
   }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cairn/status.h"
-#include "kernels/batch.h"
+#include "kernels/kv_view.h"
 #include "kv/kv_plan.h"
 
 namespace cairn {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "kv/holder.h"
+#include "kv/kv_plan.h"
 
 namespace cairn {
 namespace {
@@ -32,11 +32,11 @@ Status check_options(const KvCacheOptions& options) {
 double gib(uint64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(uint64_t{1} << 30); }
 
 // How many blocks the holding may take at most.
-Result<KvHolderPlan> make_plan(const KvGeometry& geometry, const KvCacheOptions& options) {
-  KvHolderPlan plan{geometry, KvGeometry::blocks_for(options.context), options.max_sequences, 0,
-                    options.sharing};
+Result<KvStoragePlan> make_plan(const KvGeometry& geometry, const KvCacheOptions& options) {
+  KvStoragePlan plan{geometry, KvGeometry::blocks_for(options.context), options.max_sequences, 0,
+                     options.storage == KvStorageKind::kPaged ? options.sharing : PrefixSharing::kOff};
   plan.pool_blocks = plan.context_blocks * plan.max_sequences;
-  const bool sizable = options.holding == KvHolding::kPaged || options.holding == KvHolding::kGrowing;
+  const bool sizable = options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
   if (sizable && options.pool_bytes.has_value()) {
     const uint64_t blocks = *options.pool_bytes / geometry.block_bytes();
     if (blocks == 0) {
@@ -49,9 +49,9 @@ Result<KvHolderPlan> make_plan(const KvGeometry& geometry, const KvCacheOptions&
   return plan;
 }
 
-Result<KvMemory> memory_of_plan(const KvHolderPlan& plan, const KvCacheOptions& options) {
+Result<KvMemory> memory_of_plan(const KvStoragePlan& plan, const KvCacheOptions& options) {
   const int64_t block_count =
-      options.holding == KvHolding::kNone ? plan.context_blocks + plan.max_sequences : plan.pool_blocks;
+      options.storage == KvStorageKind::kNone ? plan.context_blocks + plan.max_sequences : plan.pool_blocks;
   KvMemory memory;
   CAIRN_ASSIGN_OR_RETURN(memory.pool_bytes, plan.geometry.bytes_of_blocks(block_count));
   const auto slots =
@@ -65,36 +65,48 @@ Result<KvMemory> memory_of_plan(const KvHolderPlan& plan, const KvCacheOptions& 
   }
   memory.open_bytes = static_cast<uint64_t>(options.max_sequences) * plan.geometry.open_bytes() +
                       slots * plan.geometry.step_slot_bytes();
+  memory.table_bytes = KvStorage::table_bytes_for(plan);
   return memory;
 }
 
 // Refused here, in words, rather than by the system's out-of-memory killer later.
 Status check_memory(const KvMemory& memory, const KvCacheOptions& options) {
-  if (!options.available_bytes.has_value() || memory.total_bytes() <= *options.available_bytes) return {};
+  const uint64_t bytes = memory.total_bytes() + memory.table_bytes;
+  if (!options.available_bytes.has_value() || bytes <= *options.available_bytes) return {};
   return resource_exhausted(fmt::format(
       "the KV cache for {} sequences of {} positions needs {:.2f} GiB, but {:.2f} GiB of memory are "
-      "available: "
-      "ask for a shorter --context, a smaller codec (--kv int8 or int4) or fewer sequences",
-      options.max_sequences, options.context, gib(memory.total_bytes()), gib(*options.available_bytes)));
+      "available: ask for a shorter context, a smaller codec (kv plan int8 or int4) or fewer sequences",
+      options.max_sequences, options.context, gib(bytes), gib(*options.available_bytes)));
 }
 
 // The system refused.
 Status no_memory(const Status& status) {
   return {
       status.code(),
-      fmt::format("no memory for the KV cache ({}): ask for a shorter --context, a smaller codec (--kv int8 "
+      fmt::format("no memory for the KV cache ({}): ask for a shorter context, a smaller codec (kv plan int8 "
                   "or int4) or fewer sequences",
                   status.message())};
 }
 
-Result<std::unique_ptr<KvHolder>> make_holder(KvHolding holding, const KvHolderPlan& plan) {
-  switch (holding) {
-    case KvHolding::kNone: return make_none_holder(plan);
-    case KvHolding::kGrowing: return make_growing_holder(plan);
-    case KvHolding::kContiguous: return make_contiguous_holder(plan);
-    case KvHolding::kPaged: return make_paged_holder(plan);
+// All that shapes the bytes of a block, but the tokens and the salt.
+std::string identity_of(const KvGeometry& geometry, std::string_view of_options) {
+  const KvLayout layout = geometry.layout();
+  std::string text = fmt::format("{}\n{} layers, {} heads of {}, blocks of {}\n", of_options,
+                                 layout.layers.size(), layout.kv_head_count, layout.head_dim, kBlockSize);
+  for (const KvLayerLayout& layer : layout.layers) {
+    text += fmt::format("{},{}\n", kv_codec_name(layer.keys.codec), kv_codec_name(layer.values.codec));
   }
-  return invalid_argument("no such way of holding keys and values");
+  return text;
+}
+
+Result<std::unique_ptr<KvStorage>> make_storage(KvStorageKind kind, const KvStoragePlan& plan) {
+  switch (kind) {
+    case KvStorageKind::kNone: return make_none_storage(plan);
+    case KvStorageKind::kGrowing: return make_growing_storage(plan);
+    case KvStorageKind::kContiguous: return make_contiguous_storage(plan);
+    case KvStorageKind::kPaged: return make_paged_storage(plan);
+  }
+  return invalid_argument("there is no such kind of storage");
 }
 
 }  // namespace
@@ -106,42 +118,45 @@ KvLease::~KvLease() {
 Result<KvMemory> KvCache::memory_of(const KvCacheOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_options(options));
   CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(options.shape));
-  CAIRN_ASSIGN_OR_RETURN(const KvHolderPlan plan, make_plan(geometry, options));
+  CAIRN_ASSIGN_OR_RETURN(const KvStoragePlan plan, make_plan(geometry, options));
   return memory_of_plan(plan, options);
 }
 
 Result<std::unique_ptr<KvCache>> KvCache::create(const KvCacheOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_options(options));
   CAIRN_ASSIGN_OR_RETURN(KvGeometry geometry, KvGeometry::make(options.shape));
-  CAIRN_ASSIGN_OR_RETURN(const KvHolderPlan plan, make_plan(geometry, options));
+  CAIRN_ASSIGN_OR_RETURN(const KvStoragePlan plan, make_plan(geometry, options));
   CAIRN_ASSIGN_OR_RETURN(const KvMemory memory, memory_of_plan(plan, options));
   CAIRN_RETURN_IF_ERROR(check_memory(memory, options));
-  auto holder = make_holder(options.holding, plan);
-  if (!holder.ok()) return no_memory(holder.status());
+  auto storage = make_storage(options.storage, plan);
+  if (!storage.ok()) return no_memory(storage.status());
   const uint64_t open_bytes = static_cast<uint64_t>(options.max_sequences) * geometry.open_bytes();
   auto open_rows = PageMemory::allocate(open_bytes);
   if (!open_rows.ok()) return no_memory(open_rows.status());
   auto step_slots = PageMemory::allocate(memory.open_bytes - open_bytes);
   if (!step_slots.ok()) return no_memory(step_slots.status());
-  return std::unique_ptr<KvCache>(new KvCache(std::move(geometry), options, std::move(*holder),
+  return std::unique_ptr<KvCache>(new KvCache(std::move(geometry), options, std::move(*storage),
                                               std::move(*open_rows), std::move(*step_slots)));
 }
 
-KvCache::KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique_ptr<KvHolder> holder,
+KvCache::KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique_ptr<KvStorage> storage,
                  PageMemory open_rows, PageMemory step_slots)
     : geometry_(std::move(geometry)),
       context_(options.context),
-      holder_(std::move(holder)),
+      storage_(std::move(storage)),
       sequences_(static_cast<size_t>(options.max_sequences)),
-      tables_(sequences_.size()),
-      views_(sequences_.size()),
       open_rows_(std::move(open_rows)),
-      step_slots_(std::move(step_slots)) {
-  const auto context_blocks = static_cast<size_t>(KvGeometry::blocks_for(context_));
-  for (KvBlockTable& table : tables_) table.reserve(context_blocks);
+      step_slots_(std::move(step_slots)),
+      step_views_(sequences_.size()) {
+  const bool shares = options.storage == KvStorageKind::kPaged && options.sharing == PrefixSharing::kOn;
+  if (shares) namer_.emplace(identity_of(geometry_, options.identity));
+  step_.reserve(sequences_.size());
+  free_sequences_.reserve(sequences_.size());
+  for (auto s = static_cast<int32_t>(options.max_sequences) - 1; s >= 0; --s) free_sequences_.push_back({s});
 }
 
 KvCache::~KvCache() {
+  CHECK(!in_step());
   for (const Sequence& sequence : sequences_) CHECK(!sequence.is_open);  // a lease would outlive its cache
 }
 
@@ -150,11 +165,12 @@ size_t KvCache::index(const KvLease& lease) const {
   return static_cast<size_t>(lease.sequence_.value);
 }
 
-std::optional<SequenceId> KvCache::free_sequence() const {
-  for (size_t i = 0; i < sequences_.size(); ++i) {
-    if (!sequences_[i].is_open) return SequenceId{static_cast<int32_t>(i)};
-  }
-  return std::nullopt;
+std::optional<SequenceId> KvCache::take_sequence() {
+  if (free_sequences_.empty()) return std::nullopt;
+  const SequenceId id = free_sequences_.back();
+  free_sequences_.pop_back();
+  sequence(id) = {.is_open = true};
+  return id;
 }
 
 std::byte* KvCache::open_rows_of(SequenceId sequence) const {
@@ -162,22 +178,48 @@ std::byte* KvCache::open_rows_of(SequenceId sequence) const {
   return open_rows_.data() + static_cast<uint64_t>(sequence.value) * geometry_.open_bytes();
 }
 
-KvLease KvCache::match(std::span<const TokenId> tokens, std::string_view salt) {
-  const std::optional<SequenceId> id = free_sequence();
+PrefixNames KvCache::names_of(std::span<const TokenId> tokens, std::string_view salt) {
+  PrefixNames names;
+  if (!namer_.has_value()) return names;
+  names.root = namer_->root(salt);
+  namer_->extend(names, tokens);
+  return names;
+}
+
+void KvCache::extend_names(PrefixNames& names, std::span<const TokenId> tokens) {
+  if (namer_.has_value()) namer_->extend(names, tokens);
+}
+
+KvLease KvCache::match(const Match& match) {
+  const std::optional<SequenceId> id = take_sequence();
   if (!id.has_value()) return {};
-  const auto i = static_cast<size_t>(id->value);
-  sequences_[i] = {.is_open = true, .length = holder_->match(*id, tables_[i], tokens, salt)};
+  Sequence& s = sequence(*id);
+  s.report = storage_->match(*id, match.tokens, match.names);
+  s.length = s.report.found_positions;
+  const int64_t own = std::min(s.length, match.own_positions);
+  counts_.matched_positions += s.length - own;
+  counts_.recovered_positions += own;
   return {*this, *id};
 }
 
+int64_t KvCache::findable(std::span<const TokenId> tokens, const PrefixNames& names) const {
+  return storage_->findable(tokens, names);
+}
+
+const KvMatchReport& KvCache::match_report(const KvLease& lease) const {
+  return sequences_[index(lease)].report;
+}
+
 KvLease KvCache::fork(const KvLease& lease) {
-  const size_t from = index(lease);
-  const std::optional<SequenceId> id = free_sequence();
+  const Sequence& from = sequences_[index(lease)];
+  if (from.is_in_step) return {};
+  const std::optional<SequenceId> id = take_sequence();
   if (!id.has_value()) return {};
-  const auto to = static_cast<size_t>(id->value);
-  const int64_t length = sequences_[from].length;
-  if (holder_->fork(lease.sequence_, tables_[from], length, *id, tables_[to]) == Room::kNoRoom) return {};
-  sequences_[to] = {.is_open = true, .length = length};
+  if (storage_->fork(lease.sequence_, from.length, *id) == Room::kNoRoom) {
+    close_now(*id);
+    return {};
+  }
+  sequence(*id).length = from.length;
   if (geometry_.opens_rows()) {
     std::memcpy(open_rows_of(*id), open_rows_of(lease.sequence_), geometry_.open_bytes());
   }
@@ -186,104 +228,118 @@ KvLease KvCache::fork(const KvLease& lease) {
 
 Room KvCache::reserve(const KvLease& lease, int64_t positions) {
   CHECK(positions >= 0 && positions <= context_);
-  KvBlockTable& table = tables_[index(lease)];
-  const int64_t block_count = KvGeometry::blocks_for(positions);
-  if (block_count <= static_cast<int64_t>(table.size())) return Room::kOk;
-  return holder_->grow(lease.sequence_, table, block_count);
+  CHECK(!sequences_[index(lease)].is_in_step);
+  const int64_t end_block = KvGeometry::blocks_for(positions);
+  if (end_block <= storage_->table(lease.sequence_).end_block()) return Room::kOk;
+  return storage_->grow(lease.sequence_, end_block);
 }
 
-KvView KvCache::view(std::span<const SequenceId> sequences) {
-  CHECK(sequences.size() <= views_.size());
-  for (size_t i = 0; i < sequences.size(); ++i) {
-    const auto s = static_cast<size_t>(sequences[i].value);
-    CHECK(s < sequences_.size() && sequences_[s].is_open);
-    views_[i] = {tables_[s].data(), open_rows_of(sequences[i])};
-  }
-  const uint64_t slot_bytes = std::max<uint64_t>(geometry_.step_slot_bytes(), 1);
-  return {.layout = geometry_.layout(),
-          .sequences = std::span(views_).first(sequences.size()),
-          .step_slots = step_slots_.data(),
-          .step_slot_count = static_cast<int64_t>(step_slots_.bytes() / slot_bytes)};
+KvSequenceView KvCache::view(SequenceId sequence) const {
+  KvSequenceView view = storage_->view(sequence);
+  view.open = open_rows_of(sequence);
+  return view;
 }
 
-void KvCache::commit(const KvLease& lease, std::span<const TokenId> tokens) {
-  const size_t i = index(lease);
-  int64_t& length = sequences_[i].length;
-  CHECK(length + static_cast<int64_t>(tokens.size()) <= room(lease));
-  CHECK(length + static_cast<int64_t>(tokens.size()) <= context_);  // the last block may reach beyond it
-  holder_->commit(lease.sequence_, tables_[i], length, tokens);
-  length += static_cast<int64_t>(tokens.size());
-  if (!holder_->keeps_rows()) truncate(lease, 0);
+KvSequenceView KvCache::view(const KvLease& lease) const {
+  return view(SequenceId{static_cast<int32_t>(index(lease))});
 }
 
 int64_t KvCache::truncate(const KvLease& lease, int64_t positions) {
-  const size_t i = index(lease);
-  int64_t& length = sequences_[i].length;
-  CHECK(positions >= 0 && positions <= length);
+  const Sequence& s = sequences_[index(lease)];
+  CHECK(!s.is_in_step);
+  CHECK(positions >= 0 && positions <= s.length);
+  return cut(lease.sequence_, positions);
+}
+
+int64_t KvCache::cut(SequenceId id, int64_t positions) {
+  int64_t& length = sequence(id).length;
   const bool cuts_sealed_block = positions % kBlockSize != 0 && positions / kBlockSize < length / kBlockSize;
   if (cuts_sealed_block && geometry_.opens_rows()) positions -= positions % kBlockSize;
-  length = holder_->truncate(lease.sequence_, tables_[i], positions);
+  length = storage_->truncate(id, positions);
   return length;
 }
 
-void KvCache::close(SequenceId sequence) {
-  const auto i = static_cast<size_t>(sequence.value);
-  holder_->truncate(sequence, tables_[i], 0);
-  sequences_[i] = {};
+// A sequence whose step still runs keeps its blocks until the step ends: kernels may be reading them.
+void KvCache::close(SequenceId id) {
+  if (sequence(id).is_in_step) {
+    sequence(id).closes_after_step = true;
+  } else {
+    close_now(id);
+  }
+}
+
+void KvCache::close_now(SequenceId id) {
+  storage_->truncate(id, 0);
+  sequence(id) = {};
+  free_sequences_.push_back(id);
 }
 
 int64_t KvCache::length(const KvLease& lease) const { return sequences_[index(lease)].length; }
 
 int64_t KvCache::room(const KvLease& lease) const {
-  return static_cast<int64_t>(tables_[index(lease)].size()) * kBlockSize;
+  return storage_->table(SequenceId{static_cast<int32_t>(index(lease))}).end_block() * kBlockSize;
 }
 
-bool KvCache::keeps_rows() const { return holder_->keeps_rows(); }
+bool KvCache::keeps_rows() const { return storage_->keeps_rows(); }
 
-int64_t KvCache::max_length() const { return std::min(context_, holder_->max_blocks_alone() * kBlockSize); }
+int64_t KvCache::max_length() const { return std::min(context_, storage_->max_blocks_alone() * kBlockSize); }
 
 uint64_t KvCache::used_bytes(const KvLease& lease) const {
-  return tables_[index(lease)].size() * geometry_.block_bytes();
+  const KvBlockTable& table = storage_->table(SequenceId{static_cast<int32_t>(index(lease))});
+  return table.blocks.size() * geometry_.block_bytes();
 }
 
-uint64_t KvCache::used_bytes() const { return holder_->used_bytes(); }
+uint64_t KvCache::used_bytes() const { return storage_->used_bytes(); }
 
-uint64_t KvCache::pool_bytes() const { return holder_->pool_bytes(); }
+uint64_t KvCache::pool_bytes() const { return storage_->pool_bytes(); }
 
-KvCounts KvCache::counts() const { return holder_->counts(); }
+KvCounts KvCache::counts() const {
+  KvCounts counts = storage_->counts();
+  counts.matched_positions = counts_.matched_positions;
+  counts.recovered_positions = counts_.recovered_positions;
+  counts.abandoned_steps = counts_.abandoned_steps;
+  counts.recomputed_positions = counts_.recomputed_positions;
+  return counts;
+}
 
 Status KvCache::check() const {
+  size_t open_count = 0;
   for (size_t i = 0; i < sequences_.size(); ++i) {
     const Sequence& sequence = sequences_[i];
-    const auto blocks = static_cast<int64_t>(tables_[i].size());
+    const int64_t blocks = storage_->table({static_cast<int32_t>(i)}).end_block();
+    if (sequence.is_open) ++open_count;
     if (!sequence.is_open && (blocks > 0 || sequence.length > 0)) {
-      return internal_error(fmt::format("sequence {} is closed and holds {} blocks", i, blocks));
+      return internal_error(fmt::format("sequence {} is closed and has {} blocks", i, blocks));
     }
     if (sequence.length > blocks * kBlockSize || sequence.length > context_) {
       return internal_error(fmt::format("sequence {} has {} rows in {} blocks", i, sequence.length, blocks));
     }
   }
+  if (open_count + free_sequences_.size() != sequences_.size()) {
+    return internal_error(fmt::format("{} sequences are open and {} free, of {}", open_count,
+                                      free_sequences_.size(), sequences_.size()));
+  }
   if (used_bytes() > pool_bytes()) {
     return internal_error(fmt::format("{} bytes are used of {}", used_bytes(), pool_bytes()));
   }
-  return holder_->check(tables_);
+  return storage_->check();
 }
 
-Result<KvHolding> parse_kv_holding(std::string_view name) {
-  for (const KvHolding holding :
-       {KvHolding::kNone, KvHolding::kGrowing, KvHolding::kContiguous, KvHolding::kPaged}) {
-    if (name == kv_holding_name(holding)) return holding;
+Result<KvStorageKind> parse_kv_storage_kind(std::string_view name) {
+  for (const KvStorageKind kind :
+       {KvStorageKind::kNone, KvStorageKind::kGrowing, KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
+    if (name == kv_storage_kind_name(kind)) return kind;
   }
   return invalid_argument(
       fmt::format("no cache is called \"{}\": there are none, growing, contiguous and paged", name));
 }
 
-std::string_view kv_holding_name(KvHolding holding) {
-  switch (holding) {
-    case KvHolding::kNone: return "none";
-    case KvHolding::kGrowing: return "growing";
-    case KvHolding::kContiguous: return "contiguous";
-    case KvHolding::kPaged: return "paged";
+std::string_view kv_storage_kind_name(KvStorageKind kind) {
+  switch (kind) {
+    case KvStorageKind::kNone: return "none";
+    case KvStorageKind::kGrowing: return "growing";
+    case KvStorageKind::kContiguous: return "contiguous";
+    case KvStorageKind::kPaged: return "paged";
   }
   return "?";
 }

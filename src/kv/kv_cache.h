@@ -1,15 +1,16 @@
 // KvCache: keys and values of sequences, between and during steps. The only face of the kv room.
 //
-// It holds bytes and integers only: what a row contains is written and read by kernels through the KvView.
-// A sequence has a length (positions whose rows are there) and room (positions that have memory). A KvLease
-// pins it: while the lease lives, its blocks stay.
+// It knows bytes and integers only: what a row contains is written and read by kernels, layer by layer, through the
+// gate of a KvStep. A sequence has a length (positions whose rows are there) and room (positions that have memory). A
+// KvLease pins it: while the lease lives, its blocks stay.
 //
-// Always true: length <= room, length <= context; every block of memory is in exactly one state, and the
-// counts add up: check() says so. An operation that answers kNoRoom changed nothing. Sealed blocks are
-// immutable, and found again by their content (paged, unless KvSharing::kNone). One thread at a time; the
-// engine calls it, and kernels see only the views. It must outlive its leases.
+// Always true: length <= room, length <= context; every block of memory is in exactly one state, and the counts add
+// up: check() says so. An operation that returns kNoRoom changed nothing. Sealed blocks are immutable, and found again
+// by their content (paged, unless PrefixSharing::kOff). While a step runs, its sequences keep their old length; they
+// cannot be forked or truncated, and one whose lease is dropped is closed when the step ends. One thread at a time; it
+// must outlive its leases and steps.
 //
-//   match -> (reserve -> view, forward -> commit)* -> truncate, fork ... -> the lease is dropped
+//   names -> match -> (reserve -> begin_step, forward -> commit or abandon)* -> truncate, fork ... -> lease dropped
 #pragma once
 
 #include <cstddef>
@@ -17,44 +18,45 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/memory.h"
 #include "cairn/ids.h"
+#include "cairn/prefix_sharing.h"
 #include "cairn/status.h"
-#include "kernels/batch.h"
+#include "kernels/kv_view.h"
+#include "kv/block_name.h"
 #include "kv/geometry.h"
+#include "kv/kv_counts.h"
+#include "kv/match_report.h"
 #include "kv/sequence_id.h"
+#include "kv/storage.h"
 
 namespace cairn {
 
 class KvCache;
-class KvHolder;
 
-// Where a sequence's blocks are: [b] holds positions [b * kBlockSize, (b + 1) * kBlockSize) of all layers.
-using KvBlockTable = std::vector<std::byte*>;
-
-// How keys and values are held between steps. All give the same bits; they differ in memory and time.
-enum class KvHolding : uint8_t {
-  kNone,        // nothing is kept: every step computes all positions again. The truth that others are held to
+// How keys and values are stored between steps. All give the same bits; they differ in memory and time.
+enum class KvStorageKind : uint8_t {
+  kNone,  // nothing is kept: every step computes all positions again. The truth that others are compared with
   kGrowing,     // a tensor for each sequence, concatenated: each growth copies all of it
   kContiguous,  // memory for the whole context of every sequence, taken at the start
   kPaged,       // a pool of blocks, and a block table for each sequence
 };
 
 // "none", "growing", "contiguous", "paged". An unknown name is kInvalidArgument and lists them.
-Result<KvHolding> parse_kv_holding(std::string_view name);
-[[nodiscard]] std::string_view kv_holding_name(KvHolding holding);
-
-// Whether sealed blocks are found by sequences that begin alike. Only kPaged can.
-enum class KvSharing : uint8_t { kPrefixes, kNone };
+Result<KvStorageKind> parse_kv_storage_kind(std::string_view name);
+[[nodiscard]] std::string_view kv_storage_kind_name(KvStorageKind kind);
 
 struct KvCacheOptions {
   KvShape shape;
-  KvHolding holding = KvHolding::kPaged;
-  KvSharing sharing = KvSharing::kPrefixes;
+  KvStorageKind storage = KvStorageKind::kPaged;
+  PrefixSharing sharing = PrefixSharing::kOn;  // only kPaged can share
+  // What else shapes the bytes of a block: the model and the arithmetic that computes it. Part of every block's name.
+  std::string identity;
   int64_t context = 0;        // the longest sequence, in positions
   int64_t max_sequences = 1;  // how many there may be at once
   int64_t step_rows = 1;      // rows of a step at most, of all sequences together
@@ -69,22 +71,9 @@ struct KvCacheOptions {
 struct KvMemory {
   uint64_t pool_bytes = 0;  // blocks
   uint64_t open_bytes = 0;  // open rows of max_sequences sequences, and of a step
+  uint64_t table_bytes =
+      0;  // block tables and the index of prefixes; most of it is touched only when it is used
   [[nodiscard]] uint64_t total_bytes() const { return pool_bytes + open_bytes; }
-};
-
-// The answer to a request for memory.
-enum class [[nodiscard]] Room : uint8_t { kOk, kNoRoom };
-
-// Where the blocks of a paged cache are, and what became of them so far.
-struct KvCounts {
-  int64_t block_count = 0;  // = free + open + held + idle
-  int64_t free_blocks = 0;
-  int64_t open_blocks = 0;
-  int64_t held_blocks = 0;
-  int64_t idle_blocks = 0;
-  int64_t matched_positions = 0;  // found rather than computed
-  int64_t evicted_blocks = 0;
-  int64_t unified_blocks = 0;  // computed twice at once, and kept once
 };
 
 // A pin on one sequence's blocks; dropped by its destructor. Move-only.
@@ -113,9 +102,42 @@ class KvLease {
   SequenceId sequence_;
 };
 
+// The next `row_count` rows of a sequence, in a step.
+struct KvStepRows {
+  SequenceId sequence;
+  int64_t row_count = 0;
+};
+
+// A step that runs: rows of some sequences are being computed. It ends by commit or abandon; its destructor abandons.
+// It is the gate through which the forward pass gets each layer's blocks: a KvSequenceView for each of the step's
+// sequences, in their order. Move-only.
+class KvStep final : public KvLayerGate {
+ public:
+  KvStep(KvStep&& other) noexcept : cache_(std::exchange(other.cache_, nullptr)) {}
+  KvStep& operator=(KvStep&&) = delete;
+  ~KvStep() override;
+
+  Result<KvLayerView> open(int64_t layer) override;
+  void close(int64_t layer) override;
+
+  // All rows have been stored, for these tokens, sequence by sequence. Blocks that were filled are sealed, and can be
+  // found from now on. A cache that keeps nothing forgets the rows at once: length and room are 0 afterwards.
+  void commit(std::span<const TokenId> tokens);
+  // The rows are lost, at whatever layer the pass was. Every sequence has its old length, but one whose open rows the
+  // step has overwritten already (its codec seals whole blocks, and the step went past a block's end): it ends at the
+  // beginning of its open block, and KvCounts::recomputed_positions says how many rows that cost.
+  void abandon();
+
+ private:
+  friend class KvCache;
+  explicit KvStep(KvCache& cache) : cache_(&cache) {}
+
+  KvCache* cache_;
+};
+
 class KvCache {
  public:
-  // Takes all memory that the holding takes at the start (pages are touched only when rows are written).
+  // Takes all memory that the storage takes at the start (pages are touched only when rows are written).
   // Errors: kInvalidArgument (a dimension, the plan), kResourceExhausted (says what was asked, what there is,
   // what to do).
   static Result<std::unique_ptr<KvCache>> create(const KvCacheOptions& options);
@@ -125,27 +147,45 @@ class KvCache {
   KvCache(const KvCache&) = delete;
   KvCache& operator=(const KvCache&) = delete;
 
+  // The names by which the full blocks of `tokens` are found, under a tenant's salt. Empty where nothing is shared.
+  [[nodiscard]] PrefixNames names_of(std::span<const TokenId> tokens, std::string_view salt);
+  // The same text has more tokens now.
+  void extend_names(PrefixNames& names, std::span<const TokenId> tokens);
+
+  struct Match {
+    std::span<const TokenId> tokens;
+    const PrefixNames& names;  // of at least these tokens
+    // Rows before this position the same request had computed before: counted as recovered, not as matched.
+    int64_t own_positions = 0;
+  };
   // A new sequence that begins with these tokens, and with the rows of their longest beginning that sealed
   // blocks hold, pinned (a whole number of blocks, at most (tokens - 1) / kBlockSize: the last token always
   // runs). Blocks are shared only under the same salt. An empty lease where max_sequences are open already.
-  [[nodiscard]] KvLease match(std::span<const TokenId> tokens, std::string_view salt = {});
+  [[nodiscard]] KvLease match(const Match& match);
+  [[nodiscard]] KvLease match(std::span<const TokenId> tokens, std::string_view salt = {}) {
+    return match({.tokens = tokens, .names = names_of(tokens, salt)});
+  }
+  // How many positions match would find. Pins nothing.
+  [[nodiscard]] int64_t findable(std::span<const TokenId> tokens, const PrefixNames& names) const;
+  // Where the sequence's match ended, and why. Nothing of a fork.
+  [[nodiscard]] const KvMatchReport& match_report(const KvLease& lease) const;
   // A new sequence without rows.
-  [[nodiscard]] KvLease open() { return match({}); }
+  [[nodiscard]] KvLease open() { return match({}, {}); }
   // A new sequence with the same rows: sealed blocks are shared, the open one is copied. An empty lease where
-  // there is no room for it.
+  // there is no room for it, or a step runs over the sequence.
   [[nodiscard]] KvLease fork(const KvLease& lease);
+  [[nodiscard]] bool has_free_sequence() const { return !free_sequences_.empty(); }
 
   // Makes room for positions [0, positions); positions <= context(). Rows that are there stay; idle blocks
   // are evicted where no free ones are left.
   Room reserve(const KvLease& lease, int64_t positions);
-  // The blocks of these sequences, in this order. Valid until the next call that changes one of them;
-  // allocates nothing. At most max_sequences of them.
-  [[nodiscard]] KvView view(std::span<const SequenceId> sequences);
-  // Rows [length, length + tokens.size()) have been stored by a forward pass, for these tokens. Blocks that
-  // were filled are sealed, and can be found from now on.
-  // A holding that keeps nothing forgets the rows at once: length and room are 0 afterwards.
-  void commit(const KvLease& lease, std::span<const TokenId> tokens);
-  // The sequence ends before `positions` (<= length). Answers how many rows stay: `positions`, but for those
+  // A step over the next rows of these sequences, which have room for them: each once, at most max_sequences, at
+  // least one row each. One step at a time. Allocates nothing.
+  [[nodiscard]] KvStep begin_step(std::span<const KvStepRows> rows);
+  [[nodiscard]] bool in_step() const { return !step_.empty(); }
+  // Where a sequence's rows are between steps. Valid until the next call that changes it.
+  [[nodiscard]] KvSequenceView view(const KvLease& lease) const;
+  // The sequence ends before `positions` (<= length). Returns how many rows stay: `positions`, but for those
   // that must be computed again because a sealed block was cut (fewer than kBlockSize): all of the block's
   // where its codec sealed it as a whole, or where there is no memory for a copy. Room without rows goes.
   int64_t truncate(const KvLease& lease, int64_t positions);
@@ -162,7 +202,7 @@ class KvCache {
   // Bytes of the blocks that a sequence has, shared ones too; and of all sequences, shared ones once.
   [[nodiscard]] uint64_t used_bytes(const KvLease& lease) const;
   [[nodiscard]] uint64_t used_bytes() const;
-  // Bytes that the holding has taken for blocks, used or not; and for open rows.
+  // Bytes that the storage has taken for blocks, used or not; and for open rows.
   [[nodiscard]] uint64_t pool_bytes() const;
   [[nodiscard]] uint64_t open_bytes() const { return open_rows_.bytes() + step_slots_.bytes(); }
   [[nodiscard]] KvCounts counts() const;
@@ -171,26 +211,44 @@ class KvCache {
 
  private:
   friend class KvLease;
+  friend class KvStep;
   struct Sequence {
     bool is_open = false;
+    bool is_in_step = false;
+    bool closes_after_step = false;
     int64_t length = 0;
+    KvMatchReport report;
   };
 
-  KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique_ptr<KvHolder> holder,
+  KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique_ptr<KvStorage> storage,
           PageMemory open_rows, PageMemory step_slots);
   [[nodiscard]] size_t index(const KvLease& lease) const;
-  [[nodiscard]] std::optional<SequenceId> free_sequence() const;
+  [[nodiscard]] Sequence& sequence(SequenceId id) { return sequences_[static_cast<size_t>(id.value)]; }
+  [[nodiscard]] std::optional<SequenceId> take_sequence();
+  [[nodiscard]] KvSequenceView view(SequenceId sequence) const;
   [[nodiscard]] std::byte* open_rows_of(SequenceId sequence) const;
+  int64_t cut(SequenceId sequence, int64_t positions);
   void close(SequenceId sequence);
+  void close_now(SequenceId sequence);
+  [[nodiscard]] KvLayerView open_layer(int64_t layer);
+  void commit_step(std::span<const TokenId> tokens);
+  void abandon_step();
+  void end_step();
 
   KvGeometry geometry_;
   int64_t context_;
-  std::unique_ptr<KvHolder> holder_;
-  std::vector<Sequence> sequences_;   // by SequenceId
-  std::vector<KvBlockTable> tables_;  // likewise; capacity for the whole context from the start
-  std::vector<KvSequenceView> views_;
-  PageMemory open_rows_;   // [max_sequences][geometry.open_bytes()]
-  PageMemory step_slots_;  // [slots][geometry.step_slot_bytes()]
+  std::unique_ptr<KvStorage> storage_;
+  std::optional<BlockNamer> namer_;         // where prefixes are shared
+  std::vector<Sequence> sequences_;         // by SequenceId
+  std::vector<SequenceId> free_sequences_;  // a stack
+  PageMemory open_rows_;                    // [max_sequences][geometry.open_bytes()]
+  PageMemory step_slots_;                   // [slots][geometry.step_slot_bytes()]
+  KvCounts counts_;                         // what the storage does not count
+
+  // The step that runs; empty where none does. Capacity from the start.
+  std::vector<KvStepRows> step_;
+  std::vector<KvSequenceView> step_views_;
+  int64_t opened_layers_ = 0;
 };
 
 }  // namespace cairn

@@ -80,11 +80,12 @@ class TestRows {
         at_once_bytes_(geometry.opens_rows() ? stripe_bytes_ / 2 : stripe_bytes_) {}
 
   // As a step would whose rows end with the sequence; sequence `i` of the view.
-  void write(const KvView& view, size_t i, int64_t first_position, const std::vector<uint64_t>& marks) const {
+  void write(const KvLayerView& view, size_t i, int64_t first_position,
+             const std::vector<uint64_t>& marks) const {
     const KvSequenceView& to = view.sequences[i];
     // Whatever lies there belongs to nobody after the step.
-    if (view.step_slot_count > 0 && view.layout.step_slot_bytes > 0) {
-      std::memset(view.step_slots, 0xA5, view.step_slot_count * view.layout.step_slot_bytes);
+    if (view.step_slot_count > 0 && view.step_slot_bytes > 0) {
+      std::memset(view.step_slots, 0xA5, static_cast<size_t>(view.step_slot_count * view.step_slot_bytes));
     }
     const auto length = static_cast<int64_t>(marks.size());
     for (int64_t p = first_position; p < length; ++p) {
@@ -100,9 +101,8 @@ class TestRows {
   }
 
   // The first position whose row is not what the marks say; nothing where all are.
-  [[nodiscard]] std::optional<int64_t> first_wrong(const KvView& view, size_t i,
+  [[nodiscard]] std::optional<int64_t> first_wrong(const KvSequenceView& in,
                                                    const std::vector<uint64_t>& marks) const {
-    const KvSequenceView& in = view.sequences[i];
     const auto length = static_cast<int64_t>(marks.size());
     for (int64_t p = 0; p < length; ++p) {
       const uint64_t mark = marks[static_cast<size_t>(p)];
@@ -118,7 +118,7 @@ class TestRows {
 
  private:
   [[nodiscard]] std::byte* stripe(const KvSequenceView& view, int64_t position) const {
-    return view.blocks[position / kBlockSize] + static_cast<uint64_t>(position % kBlockSize) * stripe_bytes_;
+    return view.block(position / kBlockSize) + static_cast<uint64_t>(position % kBlockSize) * stripe_bytes_;
   }
   [[nodiscard]] std::byte* open_row(const KvSequenceView& view, int64_t position) const {
     return view.open + static_cast<uint64_t>(position % kBlockSize) * open_bytes_;
@@ -140,16 +140,12 @@ class TestRows {
   uint64_t at_once_bytes_;  // of a stripe
 };
 
-inline KvView view_of(KvCache& cache, const TestSequence& sequence) {
-  return cache.view(std::array{sequence.lease.sequence()});
-}
-
 // The cache says that everything adds up, and the sequence has its rows.
 inline void expect_intact(KvCache& cache, const TestSequence& sequence) {
   const Status status = cache.check();
   EXPECT_TRUE(status.ok()) << status.message();
   EXPECT_EQ(cache.length(sequence.lease), sequence.length());
-  const auto wrong = TestRows(cache.geometry()).first_wrong(view_of(cache, sequence), 0, sequence.marks);
+  const auto wrong = TestRows(cache.geometry()).first_wrong(cache.view(sequence.lease), sequence.marks);
   EXPECT_FALSE(wrong.has_value()) << "the row at " << wrong.value_or(-1);
 }
 
@@ -161,15 +157,32 @@ inline TestSequence begin(KvCache& cache, std::span<const TokenId> tokens, std::
   return sequence;
 }
 
+inline KvStepRows rows_of(const TestSequence& sequence, std::span<const TokenId> tokens) {
+  return {sequence.lease.sequence(), std::ssize(tokens)};
+}
+
+// What a forward pass does in a step: opens every layer, and writes the rows from `first` on of the step's sequence `i`.
+inline void write_rows(const KvCache& cache, KvStep& step, size_t i, int64_t first,
+                       const TestSequence& sequence) {
+  for (int64_t layer = 0; layer < cache.geometry().layer_count(); ++layer) {
+    const Result<KvLayerView> view = step.open(layer);
+    ASSERT_TRUE(view.ok()) << view.status().message();
+    if (layer == 0) TestRows(cache.geometry()).write(*view, i, first, sequence.marks);
+    step.close(layer);
+  }
+}
+
 // Makes room for these tokens, writes their rows and commits them; or changes nothing.
 inline Room extend(KvCache& cache, TestSequence& sequence, std::span<const TokenId> tokens) {
   const int64_t first = sequence.length();
   if (cache.reserve(sequence.lease, first + static_cast<int64_t>(tokens.size())) == Room::kNoRoom) {
     return Room::kNoRoom;
   }
+  if (tokens.empty()) return Room::kOk;
   for (const TokenId token : tokens) sequence.push(token);
-  TestRows(cache.geometry()).write(view_of(cache, sequence), 0, first, sequence.marks);
-  cache.commit(sequence.lease, tokens);
+  KvStep step = cache.begin_step({{rows_of(sequence, tokens)}});
+  write_rows(cache, step, 0, first, sequence);
+  step.commit(tokens);
   if (!cache.keeps_rows()) sequence.resize(0);
   return Room::kOk;
 }

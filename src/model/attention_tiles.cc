@@ -57,7 +57,7 @@ AttentionTiles::AttentionTiles(const Config& config, int64_t max_rows, int64_t m
   span_states_ = take(counts.span_floats);
 }
 
-void AttentionTiles::set(const StepBlocks& blocks, const KvView& kv) {
+void AttentionTiles::set(const StepBlocks& blocks) {
   rows_.clear();
   for (const StepBlock& block : blocks.blocks()) {
     const auto step = static_cast<int32_t>(tile_positions_);
@@ -69,16 +69,17 @@ void AttentionTiles::set(const StepBlocks& blocks, const KvView& kv) {
       rows_.push_back({part});
     }
   }
-  find_groups(kv);
+  grouped_for_.reset();
 }
 
 // How many spans of blocks two sequences have in common from the beginning on, and both have behind them.
-int32_t AttentionTiles::shared_spans(const Rows& a, const Rows& b, const KvView& kv) const {
-  const auto* of_a = kv.sequences[static_cast<size_t>(a.block.sequence)].blocks;
-  const auto* of_b = kv.sequences[static_cast<size_t>(b.block.sequence)].blocks;
+int32_t AttentionTiles::shared_spans(const Rows& a, const Rows& b, const KvLayerView& kv) const {
+  const KvSequenceView& of_a = kv.sequences[static_cast<size_t>(a.block.sequence)];
+  const KvSequenceView& of_b = kv.sequences[static_cast<size_t>(b.block.sequence)];
+  if (of_a.first_block != of_b.first_block) return 0;
   const int32_t most = std::min(a.block.block, b.block.block);
-  int32_t same = 0;
-  while (same < most && of_a[same] == of_b[same]) ++same;
+  int32_t same = of_a.first_block;
+  while (same < most && of_a.block(same) == of_b.block(same)) ++same;
   return same / kSpanBlocks;
 }
 
@@ -92,8 +93,11 @@ bool AttentionTiles::decodes(size_t index) const {
 
 // Neighbours in the batch that decode one row each and begin with the same blocks. A member that shares much
 // less than the others would make all of them share less: it begins a group of its own.
-void AttentionTiles::find_groups(const KvView& kv) {
+void AttentionTiles::find_groups(const KvLayerView& kv) {
+  if (grouped_for_ == kv.layer_group) return;
+  grouped_for_ = kv.layer_group;
   groups_.clear();
+  for (Rows& rows : rows_) rows.group = kNoGroup;
   int32_t member_count = 0;
   for (size_t i = 0; i < rows_.size();) {
     Group group{.first = static_cast<int32_t>(i), .count = 1};
@@ -116,13 +120,14 @@ void AttentionTiles::find_groups(const KvView& kv) {
 }
 
 AttentionTile AttentionTiles::tile_of(const Layer& layer, const StepBlock& block, int64_t kv_head) const {
-  const KvLayerLayout& layout = layer.kv.layout.layers[static_cast<size_t>(layer.index)];
-  const StepBlocks::OpenTiles open = StepBlocks::open_tiles(layer.kv, block, layer.index, kv_head);
+  const KvLayerLayout& layout = *layer.kv.layout;
+  const KvSequenceView& sequence = layer.kv.sequences[static_cast<size_t>(block.sequence)];
+  const StepBlocks::OpenTiles open = StepBlocks::open_tiles(layer.kv, block, kv_head);
   return {.keys = layout.keys,
           .values = layout.values,
           .keys_offset = layout.keys_offset(kv_head),
           .values_offset = layout.values_offset(kv_head),
-          .blocks = layer.kv.sequences[static_cast<size_t>(block.sequence)].blocks,
+          .sequence = sequence,
           .open_block = block.block,
           .open_keys = reinterpret_cast<const float*>(open.keys),
           .open_values = reinterpret_cast<const float*>(open.values),
@@ -246,9 +251,10 @@ void AttentionTiles::attend_by_spans(const Layer& layer, ThreadPool& threads, co
   }
 }
 
-void AttentionTiles::attend(const Kernels& kernels, ThreadPool& threads, const KvView& kv, int64_t index,
-                            const StepBuffers& buffers) const {
-  const Layer layer{kernels, kv, index, buffers, config_.layers[static_cast<size_t>(index)].window};
+void AttentionTiles::attend(const Kernels& kernels, ThreadPool& threads, const KvLayerView& kv, int64_t index,
+                            const StepBuffers& buffers) {
+  find_groups(kv);
+  const Layer layer{kernels, kv, buffers, config_.layers[static_cast<size_t>(index)].window};
   if (goes_by_spans(layer, threads.thread_count())) return attend_by_spans(layer, threads, rows_.front());
   const int64_t tile_members = std::max<int64_t>(1, kAttentionRows / tile_heads_);
   const int64_t per_rows = config_.kv_head_count * head_parts();

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -33,10 +34,10 @@ class AttentionTiles {
                  int thread_count);
 
   // Lays the tiles of this step; the same for all its layers.
-  void set(const StepBlocks& blocks, const KvView& kv);
+  void set(const StepBlocks& blocks);
   // buffers.attended = attention of buffers.query over what `kv` holds for `layer`.
-  void attend(const Kernels& kernels, ThreadPool& threads, const KvView& kv, int64_t layer,
-              const StepBuffers& buffers) const;
+  void attend(const Kernels& kernels, ThreadPool& threads, const KvLayerView& kv, int64_t layer,
+              const StepBuffers& buffers);
 
   [[nodiscard]] static uint64_t bytes_for(const Config& config, int64_t max_sequences, int64_t context,
                                           int thread_count);
@@ -58,15 +59,14 @@ class AttentionTiles {
   // What a layer's attention works with.
   struct Layer {
     const Kernels& kernels;
-    const KvView& kv;
-    int64_t index;
+    const KvLayerView& kv;
     const StepBuffers& buffers;
     int64_t window;
   };
 
-  void find_groups(const KvView& kv);
+  void find_groups(const KvLayerView& kv);
   [[nodiscard]] bool decodes(size_t index) const;
-  [[nodiscard]] int32_t shared_spans(const Rows& a, const Rows& b, const KvView& kv) const;
+  [[nodiscard]] int32_t shared_spans(const Rows& a, const Rows& b, const KvLayerView& kv) const;
   [[nodiscard]] int64_t head_parts() const { return (group_heads_ + tile_heads_ - 1) / tile_heads_; }
   [[nodiscard]] AttentionTile tile_of(const Layer& layer, const StepBlock& block, int64_t kv_head) const;
   // Adds a row for each query head of the part, at each position of `rows`.
@@ -90,6 +90,7 @@ class AttentionTiles {
   int64_t context_spans_;
   std::vector<Rows> rows_;
   std::vector<Group> groups_;
+  std::optional<int32_t> grouped_for_;  // the layer group whose blocks groups_ was made of
 
   PageMemory memory_;
   std::vector<float*> thread_scratch_;  // attention_scratch_floats

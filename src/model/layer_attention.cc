@@ -16,15 +16,22 @@ uint64_t LayerAttention::bytes_for(const Config& config, const ForwardLimits& li
   return AttentionTiles::bytes_for(config, limits.sequences, limits.context, thread_count);
 }
 
-void LayerAttention::begin_step(const Batch& batch, const KvView& kv) {
+void LayerAttention::begin_step(const Batch& batch) {
   rows_ = 0;
   for (const BatchSequence& sequence : batch.sequences) rows_ += sequence.row_count;
   blocks_.set(batch);
-  tiles_.set(blocks_, kv);
+  tiles_.set(blocks_);
 }
 
-void LayerAttention::run(const KvView& kv, int64_t layer, const StepBuffers& buffers) {
-  const KvLayerLayout& layout = kv.layout.layers[static_cast<size_t>(layer)];
+Status LayerAttention::run(KvLayerGate& gate, int64_t layer, const StepBuffers& buffers) {
+  CAIRN_ASSIGN_OR_RETURN(const KvLayerView kv, gate.open(layer));
+  attend(kv, layer, buffers);
+  gate.close(layer);
+  return {};
+}
+
+void LayerAttention::attend(const KvLayerView& kv, int64_t layer, const StepBuffers& buffers) {
+  const KvLayerLayout& layout = *kv.layout;
   const int64_t width = config_.head_count * config_.head_dim;
   const int64_t kv_width = config_.kv_head_count * config_.head_dim;
   for_rows(threads_, rows_, [&](int64_t row) {
@@ -34,9 +41,9 @@ void LayerAttention::run(const KvView& kv, int64_t layer, const StepBuffers& buf
     rotate_heads(layout.values.codec, config_.kv_head_count, buffers.value + row * kv_width);
     kernels_.scale(config_.attention_scale, width, query);
   });
-  blocks_.store(threads_, kv, layer, {buffers.key, buffers.value});
+  blocks_.store(threads_, kv, {buffers.key, buffers.value});
   tiles_.attend(kernels_, threads_, kv, layer, buffers);
-  blocks_.keep_open_rows(kv, layer);
+  blocks_.keep_open_rows(kv);
   if (layout.values.codec.rotation == KvRotation::kNone) return;
   for_rows(threads_, rows_, [&](int64_t row) {
     rotate_heads(layout.values.codec, config_.head_count, buffers.attended + row * width);

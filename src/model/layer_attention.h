@@ -27,16 +27,18 @@ class LayerAttention {
                  const ForwardLimits& limits);
 
   // The rows of this step, the same for all its layers.
-  void begin_step(const Batch& batch, const KvView& kv);
+  void begin_step(const Batch& batch);
   // buffers.attended = attention of buffers.query over the layer's keys and values, those of this step's rows
-  // included. Queries, keys and values are as RoPE leaves them, and are changed.
-  void run(const KvView& kv, int64_t layer, const StepBuffers& buffers);
+  // included. Queries, keys and values are as RoPE leaves them, and are changed. Opens the layer's gate, and closes it
+  // when all has been read. Fails where the gate does not open; then nothing was stored.
+  Status run(KvLayerGate& gate, int64_t layer, const StepBuffers& buffers);
 
   [[nodiscard]] static uint64_t bytes_for(const Config& config, const ForwardLimits& limits,
                                           int thread_count);
   [[nodiscard]] uint64_t bytes() const { return tiles_.bytes(); }
 
  private:
+  void attend(const KvLayerView& kv, int64_t layer, const StepBuffers& buffers);
   void rotate_heads(const KvCodec& codec, int64_t head_count, float* heads) const;
 
   const Config& config_;

@@ -55,16 +55,15 @@ void StepBlocks::set(const Batch& batch) {
   }
 }
 
-StepBlocks::OpenTiles StepBlocks::open_tiles(const KvView& kv, const StepBlock& block, int64_t layer,
-                                             int64_t kv_head) {
-  const KvLayerLayout& layout = kv.layout.layers[static_cast<size_t>(layer)];
+StepBlocks::OpenTiles StepBlocks::open_tiles(const KvLayerView& kv, const StepBlock& block, int64_t kv_head) {
+  const KvLayerLayout& layout = *kv.layout;
   if (layout.open_head_bytes == 0) return {};
   std::byte* head = nullptr;
   if (block.slot == StepBlock::kOwnSlot) {
     head = kv.sequences[static_cast<size_t>(block.sequence)].open + layout.open_offset;
   } else {
     DCHECK(block.slot < kv.step_slot_count);
-    head = kv.step_slots + block.slot * kv.layout.step_slot_bytes;
+    head = kv.step_slots + block.slot * kv.step_slot_bytes;
   }
   head += kv_head * layout.open_head_bytes;
   OpenTiles tiles;
@@ -73,23 +72,23 @@ StepBlocks::OpenTiles StepBlocks::open_tiles(const KvView& kv, const StepBlock& 
   return tiles;
 }
 
-void StepBlocks::store_head(const KvView& kv, const StepBlock& block, int64_t layer, int64_t kv_head,
+void StepBlocks::store_head(const KvLayerView& kv, const StepBlock& block, int64_t kv_head,
                             const NewRows& rows) {
-  const KvLayerLayout& layout = kv.layout.layers[static_cast<size_t>(layer)];
-  std::byte* bytes = kv.sequences[static_cast<size_t>(block.sequence)].blocks[block.block];
-  const OpenTiles open = open_tiles(kv, block, layer, kv_head);
-  const int64_t stride = int64_t{kv.layout.kv_head_count} * kv.layout.head_dim;
-  const int64_t at = block.first_row * stride + kv_head * kv.layout.head_dim;
+  const KvLayerLayout& layout = *kv.layout;
+  std::byte* bytes = kv.sequences[static_cast<size_t>(block.sequence)].block(block.block);
+  const OpenTiles open = open_tiles(kv, block, kv_head);
+  const int64_t stride = int64_t{kv.kv_head_count} * kv.head_dim;
+  const int64_t at = block.first_row * stride + kv_head * kv.head_dim;
   store_side(block, {layout.keys, bytes + layout.keys_offset(kv_head), open.keys}, rows.keys + at, stride);
   store_side(block, {layout.values, bytes + layout.values_offset(kv_head), open.values}, rows.values + at,
              stride);
 }
 
-void StepBlocks::store(ThreadPool& threads, const KvView& kv, int64_t layer, const NewRows& rows) const {
-  const int64_t heads = kv.layout.kv_head_count;
+void StepBlocks::store(ThreadPool& threads, const KvLayerView& kv, const NewRows& rows) const {
+  const int64_t heads = kv.kv_head_count;
   const auto count = static_cast<int64_t>(blocks_.size()) * heads;
   const auto store_item = [&](int64_t item, int) {
-    store_head(kv, blocks_[static_cast<size_t>(item / heads)], layer, item % heads, rows);
+    store_head(kv, blocks_[static_cast<size_t>(item / heads)], item % heads, rows);
   };
   // A few decoded rows are not worth waking anybody.
   constexpr size_t kFewBlocks = 4;
@@ -97,14 +96,14 @@ void StepBlocks::store(ThreadPool& threads, const KvView& kv, int64_t layer, con
   for (int64_t item = 0; item < count; ++item) store_item(item, 0);
 }
 
-void StepBlocks::keep_open_rows(const KvView& kv, int64_t layer) const {
-  const KvLayerLayout& layout = kv.layout.layers[static_cast<size_t>(layer)];
+void StepBlocks::keep_open_rows(const KvLayerView& kv) const {
+  const KvLayerLayout& layout = *kv.layout;
   if (layout.open_head_bytes == 0) return;
-  const auto bytes = static_cast<size_t>(layout.open_head_bytes * kv.layout.kv_head_count);
+  const auto bytes = static_cast<size_t>(layout.open_head_bytes * kv.kv_head_count);
   for (const StepBlock& block : blocks_) {
     if (block.slot == StepBlock::kOwnSlot || block.is_filled()) continue;
     std::memcpy(kv.sequences[static_cast<size_t>(block.sequence)].open + layout.open_offset,
-                kv.step_slots + block.slot * kv.layout.step_slot_bytes, bytes);
+                kv.step_slots + block.slot * kv.step_slot_bytes, bytes);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernels/batch.h"
+#include "kernels/kv_view.h"
 
 namespace cairn {
 
@@ -24,7 +25,7 @@ struct StepBlock {
   int32_t first_row = 0;
   int32_t row_count = 0;
   int32_t first_position = 0;
-  int32_t slot = kOwnSlot;  // of KvView::step_slots; kOwnSlot: KvSequenceView::open
+  int32_t slot = kOwnSlot;  // of KvLayerView::step_slots; kOwnSlot: KvSequenceView::open
 
   static constexpr int32_t kOwnSlot = -1;
   [[nodiscard]] int32_t end_position() const { return first_position + row_count; }
@@ -45,21 +46,19 @@ class StepBlocks {
   [[nodiscard]] const std::vector<StepBlock>& blocks() const { return blocks_; }
 
   // Stores a layer's rows, and seals the blocks that they fill.
-  void store(ThreadPool& threads, const KvView& kv, int64_t layer, const NewRows& rows) const;
+  void store(ThreadPool& threads, const KvLayerView& kv, const NewRows& rows) const;
   // After the layer's attention: the open rows that the next step needs go to the cache.
-  void keep_open_rows(const KvView& kv, int64_t layer) const;
+  void keep_open_rows(const KvLayerView& kv) const;
 
   // The open rows of one KV head, f32 tiles; null where this side has none in this layer.
   struct OpenTiles {
     std::byte* keys = nullptr;
     std::byte* values = nullptr;
   };
-  [[nodiscard]] static OpenTiles open_tiles(const KvView& kv, const StepBlock& block, int64_t layer,
-                                            int64_t kv_head);
+  [[nodiscard]] static OpenTiles open_tiles(const KvLayerView& kv, const StepBlock& block, int64_t kv_head);
 
  private:
-  static void store_head(const KvView& kv, const StepBlock& block, int64_t layer, int64_t kv_head,
-                         const NewRows& rows);
+  static void store_head(const KvLayerView& kv, const StepBlock& block, int64_t kv_head, const NewRows& rows);
 
   std::vector<StepBlock> blocks_;
 };

@@ -48,11 +48,11 @@ struct Transformer::Impl {
   std::vector<Place> places;
   int64_t rows = 0;
 
-  void forward(const Batch& batch, const KvView& kv, std::span<float> logits);
-  void begin_step(const Batch& batch, const KvView& kv);
+  Status forward(const Batch& batch, KvLayerGate& gate, std::span<float> logits);
+  void begin_step(const Batch& batch);
   void embed(const Batch& batch);
   void turn_angles(int64_t row);
-  void attention_block(const LayerWeights& layer, int64_t index, const KvView& kv);
+  Status attention_block(const LayerWeights& layer, int64_t index, KvLayerGate& gate);
   void finish_row(const LayerWeights& layer, int64_t index, int64_t row);
   void ffn_block(const LayerWeights& layer);
   void add_projected(const std::vector<float>& bias, const std::vector<float>& post_norm);
@@ -67,19 +67,20 @@ struct Transformer::Impl {
   [[nodiscard]] int64_t kv_width() const { return config.kv_head_count * config.head_dim; }
 };
 
-void Transformer::Impl::forward(const Batch& batch, const KvView& kv, std::span<float> logits) {
+Status Transformer::Impl::forward(const Batch& batch, KvLayerGate& gate, std::span<float> logits) {
   const FloatMode mode;
-  begin_step(batch, kv);
+  begin_step(batch);
   embed(batch);
   for (int64_t index = 0; index < config.layer_count; ++index) {
     const LayerWeights& layer = weights.layers[static_cast<size_t>(index)];
-    attention_block(layer, index, kv);
+    CAIRN_RETURN_IF_ERROR(attention_block(layer, index, gate));
     ffn_block(layer);
   }
   project_logits(batch, logits);
+  return {};
 }
 
-void Transformer::Impl::begin_step(const Batch& batch, const KvView& kv) {
+void Transformer::Impl::begin_step(const Batch& batch) {
   rows = static_cast<int64_t>(batch.tokens.size());
   CHECK(rows <= limits.rows && static_cast<int64_t>(batch.logit_rows.size()) <= limits.logit_rows);
   for (size_t s = 0; s < batch.sequences.size(); ++s) {
@@ -89,7 +90,7 @@ void Transformer::Impl::begin_step(const Batch& batch, const KvView& kv) {
       of_sequence[i] = {static_cast<int32_t>(s), sequence.first_position + i};
     }
   }
-  attention.begin_step(batch, kv);
+  attention.begin_step(batch);
 }
 
 void Transformer::Impl::embed(const Batch& batch) {
@@ -121,7 +122,7 @@ void Transformer::Impl::turn_angles(int64_t row) {
   }
 }
 
-void Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index, const KvView& kv) {
+Status Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index, KvLayerGate& gate) {
   norm_rows(layer.attention_norm, layer.attention_norm_bias);
   const MatmulJob qkv[] = {{&layer.query.matrix, buffers.query, heads_width()},
                            {&layer.key.matrix, buffers.key, kv_width()},
@@ -129,11 +130,12 @@ void Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index
   const int64_t dim = config.model_dim;
   matmul(kernels, threads, {buffers.normed, rows, dim, dim}, qkv, buffers.matmul);
   for_rows(threads, rows, [&](int64_t row) { finish_row(layer, index, row); });
-  attention.run(kv, index, buffers);
+  CAIRN_RETURN_IF_ERROR(attention.run(gate, index, buffers));
   const MatmulJob output{&layer.output.matrix, buffers.projected, dim};
   matmul(kernels, threads, {buffers.attended, rows, heads_width(), heads_width()}, {&output, 1},
          buffers.matmul);
   add_projected(layer.output.bias, layer.attention_post_norm);
+  return {};
 }
 
 // Bias, norm and turn of a row's query, key and value heads: what attention and the cache take.
@@ -233,8 +235,8 @@ Transformer::Transformer(std::shared_ptr<const Model> model, ThreadPool& threads
     : impl_(std::make_unique<Impl>(std::move(model), threads, limits)) {}
 Transformer::~Transformer() = default;
 
-void Transformer::forward(const Batch& batch, const KvView& kv, std::span<float> logits) {
-  impl_->forward(batch, kv, logits);
+Status Transformer::forward(const Batch& batch, KvLayerGate& gate, std::span<float> logits) {
+  return impl_->forward(batch, gate, logits);
 }
 const ForwardLimits& Transformer::limits() const { return impl_->limits; }
 uint64_t Transformer::work_bytes() const { return impl_->buffers.bytes() + impl_->attention.bytes(); }

@@ -5,7 +5,9 @@
 #include <memory>
 #include <span>
 
+#include "cairn/status.h"
 #include "kernels/batch.h"
+#include "kernels/kv_view.h"
 #include "model/forward_limits.h"
 #include "model/model.h"
 
@@ -19,10 +21,10 @@ class Transformer {
   Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, const ForwardLimits& limits);
   ~Transformer();
 
-  // Runs `batch`: reads the keys and values of earlier positions through `kv`, stores those of its own rows
+  // Runs `batch`: reads the keys and values of earlier positions through the gate, stores those of its own rows
   // there (all blocks up to each row's position must be present), and writes the logits of
-  // batch.logit_rows[i] to logits[i * vocab_size ...].
-  void forward(const Batch& batch, const KvView& kv, std::span<float> logits);
+  // batch.logit_rows[i] to logits[i * vocab_size ...]. Fails where the gate does.
+  Status forward(const Batch& batch, KvLayerGate& gate, std::span<float> logits);
 
   [[nodiscard]] const ForwardLimits& limits() const;
   [[nodiscard]] uint64_t work_bytes() const;

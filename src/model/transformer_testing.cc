@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/check.h"
 #include "base/memory.h"
 
 namespace cairn {
@@ -20,6 +21,22 @@ std::vector<KvLayerLayout> layouts_of(const Config& config, const TestCodecs& co
   }
   return layers;
 }
+
+// Every layer is there at once.
+class TestGate final : public KvLayerGate {
+ public:
+  TestGate(std::span<const KvLayerLayout> layers, const KvLayerView& view) : layers_(layers), view_(view) {}
+  Result<KvLayerView> open(int64_t layer) override {
+    KvLayerView view = view_;
+    view.layout = &layers_[static_cast<size_t>(layer)];
+    return view;
+  }
+  void close(int64_t) override {}
+
+ private:
+  std::span<const KvLayerLayout> layers_;
+  KvLayerView view_;
+};
 
 PageMemory filled(int64_t bytes) {
   PageMemory memory = PageMemory::allocate(static_cast<uint64_t>(bytes)).value();
@@ -41,14 +58,16 @@ std::vector<float> forward_all(std::shared_ptr<const Model> model, ThreadPool& t
   const PageMemory memory = filled(block_count * block_bytes);
   const PageMemory open = filled(config.layer_count * slot_bytes);
   const PageMemory slots = filled(block_count * slot_bytes);
-  std::vector<std::byte*> blocks;
-  for (int64_t b = 0; b < block_count; ++b) blocks.push_back(memory.data() + b * block_bytes);
-  const KvSequenceView sequence_view{blocks.data(), open.data()};
-  const KvView view{.layout = {layers, static_cast<int32_t>(config.kv_head_count),
-                               static_cast<int32_t>(config.head_dim), slot_bytes},
-                    .sequences = {&sequence_view, 1},
-                    .step_slots = slots.data(),
-                    .step_slot_count = block_count};
+  std::vector<BlockId> table;
+  for (int32_t b = 0; b < block_count; ++b) table.push_back({b});
+  const KvSequenceView sequence_view{
+      .table = table.data(), .memory = memory.data(), .block_bytes = block_bytes, .open = open.data()};
+  TestGate gate(layers, {.kv_head_count = static_cast<int32_t>(config.kv_head_count),
+                         .head_dim = static_cast<int32_t>(config.head_dim),
+                         .sequences = {&sequence_view, 1},
+                         .step_slots = slots.data(),
+                         .step_slot_count = block_count,
+                         .step_slot_bytes = slot_bytes});
 
   const int64_t rows = std::min(chunk, count);
   Transformer transformer(model, threads,
@@ -60,8 +79,9 @@ std::vector<float> forward_all(std::shared_ptr<const Model> model, ThreadPool& t
     std::iota(wanted.begin(), wanted.end(), 0);
     const BatchSequence sequence{0, static_cast<int32_t>(n), static_cast<int32_t>(first)};
     const Batch batch{{tokens.data() + first, static_cast<size_t>(n)}, {&sequence, 1}, wanted};
-    transformer.forward(
-        batch, view, {logits.data() + first * config.vocab_size, static_cast<size_t>(n * config.vocab_size)});
+    const Status status = transformer.forward(
+        batch, gate, {logits.data() + first * config.vocab_size, static_cast<size_t>(n * config.vocab_size)});
+    CHECK(status.ok());
   }
   return logits;
 }

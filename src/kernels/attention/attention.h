@@ -20,7 +20,7 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/batch.h"
+#include "kernels/kv_view.h"
 
 namespace cairn {
 
@@ -47,7 +47,7 @@ struct AttentionTile {
   KvTileShape values;
   int64_t keys_offset = 0;  // of this layer and KV head inside a block
   int64_t values_offset = 0;
-  std::byte* const* blocks = nullptr;
+  KvSequenceView sequence;  // whose blocks are read
   // A query sees its own block open: of sides whose codec seals whole blocks, block `open_block` is read from
   // these f32 tiles instead (null: as the block holds it).
   int32_t open_block = 0;

@@ -50,7 +50,7 @@ StoredTile stored_keys(const AttentionTile& tile, int32_t low, int32_t b) {
   if (tile.open_keys != nullptr && block == tile.open_block) {
     return open_tile(tile.open_keys, tile.keys.head_dim, kBlockSize);
   }
-  return in_block(tile.keys, tile.blocks[block] + tile.keys_offset);
+  return in_block(tile.keys, tile.sequence.block(block) + tile.keys_offset);
 }
 
 StoredTile stored_values(const AttentionTile& tile, int32_t low, int32_t b) {
@@ -58,7 +58,7 @@ StoredTile stored_values(const AttentionTile& tile, int32_t low, int32_t b) {
   if (tile.open_values != nullptr && block == tile.open_block) {
     return open_tile(tile.open_values, kBlockSize, attention_padded(tile.values.head_dim));
   }
-  return in_block(tile.values, tile.blocks[block] + tile.values_offset);
+  return in_block(tile.values, tile.sequence.block(block) + tile.values_offset);
 }
 
 StoredTile after_keys(const AttentionTile& tile, const SpanLines& lines, int32_t b) {

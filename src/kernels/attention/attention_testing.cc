@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "kernels/codecs/kv_codec_testing.h"
 
@@ -10,6 +11,8 @@ namespace cairn {
 namespace {
 
 constexpr int64_t kKeysOffset = 64;
+constexpr int64_t kUnitBytes = 64;  // blocks stand apart: their ids count units from the first one
+constexpr BlockId kNowhere{std::numeric_limits<int32_t>::min()};  // an address where nothing is mapped
 
 template <typename T>
 TestArray<T> garbage(int64_t count) {
@@ -22,15 +25,18 @@ TestArray<T> garbage(int64_t count) {
 struct Call {
   AttentionTile tile;
   std::vector<AttentionRow> rows;
-  std::vector<std::byte*> blocks;
+  std::vector<BlockId> table;
 };
 
 Call call_of(const AttentionTile& tile, std::vector<AttentionRow> rows,
              const std::vector<TestArray<std::byte>>& blocks) {
-  Call call{tile, std::move(rows), std::vector<std::byte*>(blocks.size(), nullptr)};
+  Call call{tile, std::move(rows), std::vector<BlockId>(blocks.size(), kNowhere)};
+  std::byte* const first = blocks.front().data();
+  call.tile.sequence = {.memory = first, .block_bytes = kUnitBytes};
   for (const AttentionRow& row : call.rows) {
     for (int32_t b = row.begin / kBlockSize; b * kBlockSize < row.end; ++b) {
-      call.blocks[static_cast<size_t>(b)] = blocks[static_cast<size_t>(b)].data();
+      const auto i = static_cast<size_t>(b);
+      call.table[i] = {static_cast<int32_t>((blocks[i].data() - first) / kUnitBytes)};
     }
   }
   return call;
@@ -40,8 +46,8 @@ void run(const Kernels& kernels, Call& call, const AttentionCut& cut) {
   const int64_t head_dim = call.tile.keys.head_dim;
   const TestArray<float> memory = garbage<float>(attention_scratch_floats(head_dim));
   const AttentionScratch scratch{memory.data()};
-  const auto span_end = static_cast<int32_t>((call.blocks.size() + kSpanBlocks - 1) / kSpanBlocks);
-  call.tile.blocks = call.blocks.data();
+  const auto span_end = static_cast<int32_t>((call.table.size() + kSpanBlocks - 1) / kSpanBlocks);
+  call.tile.sequence.table = call.table.data();
   call.tile.rows = call.rows;
   if (cut.spans == AttentionCut::Spans::kInPlace) {
     for (int32_t s = 0; s < span_end; s += std::min(cut.span_count, span_end)) {

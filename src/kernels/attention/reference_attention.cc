@@ -37,14 +37,16 @@ WideSpan widen(const AttentionTile& tile, const SpanLines& lines, float* memory)
     if (tile.open_keys != nullptr && block == tile.open_block) {
       std::copy_n(tile.open_keys, key_floats, span.keys + b * key_floats);
     } else {
-      decode_kv(tile.keys, tile.blocks[block] + tile.keys_offset, 0, head_dim, span.keys + b * key_floats);
+      decode_kv(tile.keys, tile.sequence.block(block) + tile.keys_offset, 0, head_dim,
+                span.keys + b * key_floats);
     }
     if (tile.open_values != nullptr && block == tile.open_block) {
       span.value_lanes[b] = attention_padded(head_dim);
       std::copy_n(tile.open_values, kBlockSize * span.value_lanes[b], span.values_of(b));
     } else {
       span.value_lanes[b] = tile.values.lanes;
-      decode_kv(tile.values, tile.blocks[block] + tile.values_offset, 0, kBlockSize, span.values_of(b));
+      decode_kv(tile.values, tile.sequence.block(block) + tile.values_offset, 0, kBlockSize,
+                span.values_of(b));
     }
   }
   return span;

@@ -1,4 +1,4 @@
-#include "kernels/batch.h"
+#include "kernels/kv_view.h"
 
 namespace cairn {
 

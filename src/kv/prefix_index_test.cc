@@ -1,6 +1,4 @@
 // Names, and the table that finds blocks by them: held against std::map where probes run into each other.
-#include "kv/prefix_tree.h"
-
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -10,6 +8,8 @@
 #include <set>
 #include <string>
 #include <vector>
+
+#include "kv/prefix_tree.h"
 
 namespace cairn {
 namespace {

@@ -1,11 +1,10 @@
 // check() of each way of holding blocks: it finds each kind of disorder between tables and memory. KvCache
 // cannot make any, so holders are asked directly.
-#include "kv/holder.h"
-
 #include <gtest/gtest.h>
 
 #include <utility>
 
+#include "kv/holder.h"
 #include "kv/kv_cache_testing.h"
 
 namespace cairn {

@@ -1,10 +1,9 @@
 // What only the paged holding does: blocks that are found again, shared, copied when they are cut, evicted
 // and unified. Through KvCache, its only face.
-#include "kv/paged_holder.h"
-
 #include <gtest/gtest.h>
 
 #include "kv/kv_cache_testing.h"
+#include "kv/paged_holder.h"
 
 namespace cairn {
 namespace {

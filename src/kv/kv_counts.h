@@ -1,0 +1,25 @@
+// KvCounts: where the blocks of a paged cache are, and what became of them so far. Plain data.
+#pragma once
+
+#include <cstdint>
+
+namespace cairn {
+
+struct KvCounts {
+  int64_t block_count = 0;  // = free + open + held + idle
+  int64_t free_blocks = 0;
+  int64_t open_blocks = 0;
+  int64_t held_blocks = 0;
+  int64_t idle_blocks = 0;
+
+  // Since the cache was made. Positions that a new sequence found rather than computed, but for those that the same
+  // request had computed before it lost its memory: recovered_positions counts those.
+  int64_t matched_positions = 0;
+  int64_t recovered_positions = 0;
+  int64_t evicted_blocks = 0;
+  int64_t unified_blocks = 0;        // computed twice at once, and kept once
+  int64_t abandoned_steps = 0;       // begun, and ended without their rows
+  int64_t recomputed_positions = 0;  // rows that abandoned steps cost: they were there before the step
+};
+
+}  // namespace cairn

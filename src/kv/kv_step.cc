@@ -1,0 +1,107 @@
+// The life of a KvStep: begun over some sequences, its layers opened and closed, committed or abandoned.
+#include <algorithm>
+
+#include "base/check.h"
+#include "kv/kv_cache.h"
+
+namespace cairn {
+
+KvStep::~KvStep() {
+  if (cache_ != nullptr) abandon();
+}
+
+Result<KvLayerView> KvStep::open(int64_t layer) {
+  DCHECK(cache_ != nullptr);
+  return cache_->open_layer(layer);
+}
+
+// Every layer's blocks are in memory: there is nothing to let go yet.
+void KvStep::close(int64_t layer) { DCHECK(cache_ != nullptr && layer < cache_->opened_layers_); }
+
+void KvStep::commit(std::span<const TokenId> tokens) {
+  CHECK(cache_ != nullptr);
+  std::exchange(cache_, nullptr)->commit_step(tokens);
+}
+
+void KvStep::abandon() {
+  CHECK(cache_ != nullptr);
+  std::exchange(cache_, nullptr)->abandon_step();
+}
+
+KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
+  CHECK(!in_step());
+  CHECK(!rows.empty() && rows.size() <= sequences_.size());
+  for (const KvStepRows& part : rows) {
+    Sequence& s = sequence(part.sequence);
+    CHECK(s.is_open);
+    CHECK(!s.is_in_step);
+    CHECK(part.row_count >= 1);
+    const int64_t end = s.length + part.row_count;
+    CHECK(end <= context_);  // the last block may reach beyond it
+    CHECK(end <= storage_->table(part.sequence).end_block() * kBlockSize);
+    s.is_in_step = true;
+    step_views_[step_.size()] = view(part.sequence);
+    step_.push_back(part);
+  }
+  opened_layers_ = 0;
+  storage_->count_step();
+  return KvStep(*this);
+}
+
+KvLayerView KvCache::open_layer(int64_t layer) {
+  CHECK(in_step());
+  opened_layers_ = std::max(opened_layers_, layer + 1);
+  const KvLayout layout = geometry_.layout();
+  const uint64_t slot_bytes = std::max<uint64_t>(geometry_.step_slot_bytes(), 1);
+  return {.layout = &layout.layers[static_cast<size_t>(layer)],
+          .kv_head_count = layout.kv_head_count,
+          .head_dim = layout.head_dim,
+          .sequences = std::span(step_views_).first(step_.size()),
+          .step_slots = step_slots_.data(),
+          .step_slot_count = static_cast<int64_t>(step_slots_.bytes() / slot_bytes),
+          .step_slot_bytes = layout.step_slot_bytes};
+}
+
+void KvCache::commit_step(std::span<const TokenId> tokens) {
+  for (const KvStepRows& part : step_) {
+    const auto row_count = static_cast<size_t>(part.row_count);
+    CHECK(tokens.size() >= row_count);
+    int64_t& length = sequence(part.sequence).length;
+    storage_->commit(part.sequence, length, tokens.first(row_count));
+    length += part.row_count;
+    tokens = tokens.subspan(row_count);
+  }
+  CHECK(tokens.empty());
+  end_step();
+}
+
+// A layer's open rows of a sequence's last block are replaced when the layer is done and the step went past that
+// block. Then some layers have the old open rows and some have new ones: only whole blocks are sound.
+void KvCache::abandon_step() {
+  ++counts_.abandoned_steps;
+  for (const KvStepRows& part : step_) {
+    const int64_t length = sequence(part.sequence).length;
+    const int64_t open_count = length % kBlockSize;
+    const bool overwrites =
+        geometry_.opens_rows() && open_count > 0 && open_count + part.row_count > kBlockSize;
+    if (!overwrites || opened_layers_ == 0) continue;
+    counts_.recomputed_positions += open_count;
+    cut(part.sequence, length - open_count);
+  }
+  end_step();
+}
+
+void KvCache::end_step() {
+  for (const KvStepRows& part : step_) {
+    Sequence& s = sequence(part.sequence);
+    s.is_in_step = false;
+    if (s.closes_after_step) {
+      close_now(part.sequence);
+    } else if (!storage_->keeps_rows()) {
+      cut(part.sequence, 0);
+    }
+  }
+  step_.clear();
+}
+
+}  // namespace cairn
