@@ -153,6 +153,7 @@ void matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, flo
 Kernels make_kernels() {
   Kernels table = kernels_for(Isa::kAvx512);
   table.isa = Isa::kAmx;
+  table.arithmetic = kAmxArithmetic;
   table.operand_kind = operand_kind;
   table.prepare_group = prepare_group;
   table.matmul = matmul;

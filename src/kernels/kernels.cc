@@ -69,6 +69,7 @@ void amx_matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile,
 Kernels amx_kernels() {
   Kernels table = vector_kernels<Isa::kAvx512, code_matmul_avx512>();
   table.isa = Isa::kAmx;
+  table.arithmetic = kAmxArithmetic;
   table.operand_kind = amx_operand_kind;
   table.prepare_group = amx_prepare_group;
   table.matmul = amx_matmul;

@@ -2,8 +2,8 @@
 // constant and lives as long as the program.
 //
 // For each weight type there is one arithmetic for every row count: a row's result does not depend on which
-// other rows are in the batch, how tiles are cut or which thread computes them. All tables but kAmx's bf16
-// product give the same bits; `scalar` is the plain reference, kept for ever.
+// other rows are in the batch, how tiles are cut or which thread computes them. All tables but kAmx's, which
+// multiplies in bf16, give the same bits; `scalar` is the plain reference, kept for ever.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,14 @@ struct MatmulTile {
   float* sums = nullptr;  // kSumsFloats of them, 64-byte aligned, written over; null for one row group
 };
 
+// Names of arithmetics: tables with the same name give the same bits, so keys and values computed by one may be used by
+// another. The number goes up whenever a bit of any result changes; arithmetic_test.cc notices.
+inline constexpr std::string_view kReferenceArithmetic = "f32 1";
+inline constexpr std::string_view kAmxArithmetic = "amx-bf16 1";
+
 struct Kernels {
   Isa isa = Isa::kScalar;
+  std::string_view arithmetic = kReferenceArithmetic;
 
   // The form in which activations meet weights of `type`.
   OperandKind (*operand_kind)(TensorType type);

@@ -17,9 +17,10 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-// AMX reads all codecs but f32 as bf16; every other arithmetic is the reference's, by the bit.
-bool has_reference_bits(Isa isa, const TestHead::Shape& shape) {
-  return isa != Isa::kAmx || shape.keys.format == KvFormat::kF32 || shape.values.format == KvFormat::kF32;
+// Tables that name the reference's arithmetic have its bits; AMX reads all codecs but f32 as bf16.
+bool has_reference_bits(const Kernels& kernels, const TestHead::Shape& shape) {
+  return kernels.arithmetic == kReferenceArithmetic || shape.keys.format == KvFormat::kF32 ||
+         shape.values.format == KvFormat::kF32;
 }
 
 // q, k, p and v each err by up to 2^-9 of themselves; scores here are normal with deviation 1.5, values with
@@ -75,7 +76,7 @@ TEST_P(Attention, AgreesWithTheReferenceInEveryPairOfCodecs) {
       const std::vector<float> truth = head.attend(kernels_for(Isa::kScalar), queries, soft_cap);
       const std::vector<float> out = head.attend(kernels, queries, soft_cap);
       SCOPED_TRACE(testing::Message() << "shape " << turn << ", head_dim " << shape.head_dim);
-      if (has_reference_bits(kernels.isa, shape)) {
+      if (has_reference_bits(kernels, shape)) {
         ASSERT_TRUE(same_bits(out, truth));
       } else {
         ASSERT_LT(largest_difference(out, truth), kBf16Tolerance);
@@ -135,7 +136,7 @@ TEST_P(AttentionCuts, ARowDoesNotDependOnWhatComesBehindIt) {
     const TestHead head(shape);
     const std::vector<float> out = head.attend(kernels, queries, 0);
     for (const float x : out) ASSERT_TRUE(std::isfinite(x)) << length;
-    if (has_reference_bits(kernels.isa, shape)) {
+    if (has_reference_bits(kernels, shape)) {
       ASSERT_TRUE(same_bits(out, head.attend(kernels_for(Isa::kScalar), queries, 0)));
     }
   }
@@ -147,7 +148,7 @@ TEST_P(AttentionCuts, AreNearSoftmaxInDouble) {
   const TestHead::Shape shape{codec, codec, 20, 300, 21};
   const TestHead head(shape);
   const std::vector<TestQuery> queries{{0, 0}, {31, 0}, {32, 7}, {200, 0}, {255, 0}, {256, 100}, {299, 0}};
-  const double tolerance = has_reference_bits(kernels.isa, shape) ? 4e-6 : kBf16Tolerance;
+  const double tolerance = has_reference_bits(kernels, shape) ? 4e-6 : kBf16Tolerance;
   for (const float soft_cap : {0.0F, 3.0F}) {
     const std::vector<float> out = head.attend(kernels, queries, soft_cap);
     const std::vector<double> exact = head.attend_in_double(queries, soft_cap);

@@ -11,8 +11,10 @@ namespace {
 
 bool same_bits(const float* a, const float* b, size_t n) { return std::memcmp(a, b, n * sizeof(float)) == 0; }
 
-// AMX's bf16 product rounds activations; every other arithmetic is the reference's, by the bit.
-bool has_reference_bits(Isa isa, TensorType type) { return isa != Isa::kAmx || type != TensorType::kBF16; }
+// Tables that name the reference's arithmetic have its bits; AMX's bf16 product rounds activations.
+bool has_reference_bits(const Kernels& kernels, TensorType type) {
+  return kernels.arithmetic == kReferenceArithmetic || type != TensorType::kBF16;
+}
 
 struct Shape {
   int64_t outputs;
@@ -34,7 +36,7 @@ TEST_P(Matmul, EveryRowCountGivesTheReferencesBits) {
     constexpr int64_t kRows = 37;
     const std::vector<float> x = random_floats(kRows * columns, 2);
     const std::vector<float> truth =
-        multiply(has_reference_bits(kernels.isa, type) ? kernels_for(Isa::kScalar) : kernels, w.packed(),
+        multiply(has_reference_bits(kernels, type) ? kernels_for(Isa::kScalar) : kernels, w.packed(),
                  x.data(), kRows, columns);
     for (int64_t rows = 1; rows <= kRows; rows += rows < 20 ? 1 : 5) {
       const std::vector<float> out = multiply(kernels, w.packed(), x.data(), rows, columns);
@@ -100,6 +102,7 @@ TEST_P(Matmul, IsNearTheProductInDouble) {
 
 TEST(MatmulAmx, HasTheBitsOfItsEmulation) {
   if (available_isas().back() != Isa::kAmx) GTEST_SKIP() << "this processor has no AMX";
+  EXPECT_EQ(kernels_for(Isa::kAmx).arithmetic, emulated_amx_kernels()->arithmetic);
   for (const TensorType type : {TensorType::kBF16, TensorType::kQ8_0}) {
     const TestMatrix w(type, 300, 1120,
                        8);  // more than one piece of columns, more panels than one pass takes
