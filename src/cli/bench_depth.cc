@@ -159,7 +159,7 @@ Result<std::vector<DepthCost>> measure_plan(const OpenModel& opened, EngineOptio
                                             const KvPlan& plan, const Ceilings& ceilings, Console& console) {
   std::vector<DepthCost> costs;
   settings.kv_plan = plan;
-  settings.sharing = KvSharing::kNone;
+  settings.sharing = PrefixSharing::kOff;
   settings.max_sequences = 2;
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, settings));
   const int64_t vocab_size = opened.model->config().vocab_size;

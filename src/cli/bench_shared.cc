@@ -194,8 +194,8 @@ Status bench_shared(const BenchOptions& options, Console& console) {
         fmt::format("bench shared needs a context of at least {} positions: give a larger --context",
                     kBehind + kBlockSize));
   }
-  settings.holding = KvHolding::kPaged;
-  settings.sharing = KvSharing::kPrefixes;
+  settings.storage = KvStorageKind::kPaged;
+  settings.sharing = PrefixSharing::kOn;
   settings.context = prefix + kBehind;
   settings.max_sequences = kSequences;
   CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry,

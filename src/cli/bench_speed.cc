@@ -111,7 +111,7 @@ Status bench_speed(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(EngineOptions engine_settings,
                          engine_options(options.common, opened.model->config()));
   const int64_t prefill = std::min(kPrefillTokens, engine_settings.context - 1);
-  engine_settings.sharing = KvSharing::kNone;  // each prefill must run
+  engine_settings.sharing = PrefixSharing::kOff;  // each prefill must run
   engine_settings.context = std::min(engine_settings.context, kPrefillTokens + kDecodeTokens);
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_settings));
   CAIRN_ASSIGN_OR_RETURN(const Ceilings ceilings, Ceilings::create(*opened.threads, opened.kernels->isa));

@@ -101,7 +101,7 @@ class Chat {
   const ChatOptions& options_;
   uint64_t seed_;
   Engine& engine_;
-  SessionId session_ = engine_.open_session();
+  SessionId session_ = *engine_.open_session();
   Conversation conversation_;
   Console& console_;
   Interrupt interrupt_{Interrupt::SecondTime::kIsTheSame};

@@ -18,9 +18,9 @@ struct CommonOptions {
   std::optional<std::string> model_path;       // -m; absent: the demo model
   std::optional<Isa> isa;                      // --isa; absent: the best of this machine
   std::optional<int> thread_count;             // -t, at least 1; absent: all usable physical cores
-  KvHolding kv_holding = KvHolding::kPaged;    // --cache
+  KvStorageKind kv_holding = KvStorageKind::kPaged;    // --cache
   std::optional<KvPlan> kv_plan;               // --kv; absent: f16 in all layers
-  KvSharing sharing = KvSharing::kPrefixes;    // --no-sharing
+  PrefixSharing sharing = PrefixSharing::kOn;    // --no-sharing
   std::optional<uint64_t> kv_memory_bytes;     // --kv-memory; absent: what the context needs
   std::optional<int64_t> context;              // -c, at least 1; absent: min(the model's, kDefaultContext)
   int64_t prefill_chunk = 512;                 // --prefill-chunk, at least 1

@@ -21,7 +21,7 @@ boost::json::object settings(const Report& report) {
           {"isa", isa_name(report.opened.kernels->isa)},
           {"threads", report.opened.threads->thread_count()},
           {"context", report.engine.context},
-          {"cache", kv_holding_name(report.engine.holding)},
+          {"cache", kv_storage_kind_name(report.engine.storage)},
           {"kv", report.engine.kv_plan.text()},
           {"prefill_chunk", report.engine.prefill_chunk},
           {"seed", report.seed},

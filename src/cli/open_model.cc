@@ -88,7 +88,7 @@ Result<OpenModel> open_model(const std::string& path, const Kernels& kernels, in
 Result<EngineOptions> engine_options(const CommonOptions& options, const Config& config) {
   CAIRN_ASSIGN_OR_RETURN(const int64_t context, chosen_context(options, config));
   const uint64_t available_bytes = memory_facts().available_bytes;
-  EngineOptions engine{.holding = options.kv_holding,
+  EngineOptions engine{.storage = options.kv_holding,
                        .sharing = options.sharing,
                        .kv_plan = options.kv_plan.value_or(KvPlan()),
                        .context = context,
@@ -103,7 +103,7 @@ std::string describe_choices(const OpenModel& opened, const EngineOptions& optio
   return fmt::format("{} ({}, {}), {}, {} thread{}, context {}, cache {} {} ({})",
                      printable_path(opened.path), opened.model->config().family,
                      human_bytes(opened.model->file_bytes()), isa_name(opened.kernels->isa), threads,
-                     threads == 1 ? "" : "s", options.context, kv_holding_name(options.holding),
+                     threads == 1 ? "" : "s", options.context, kv_storage_kind_name(options.storage),
                      options.kv_plan.text(), human_bytes(cache.pool_bytes()));
 }
 

@@ -112,7 +112,7 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
   add_parsed(
       app, "--cache",
       [&common](const std::string& name) {
-        common.kv_holding = value_or_throw("--cache", parse_kv_holding(name));
+        common.kv_holding = value_or_throw("--cache", parse_kv_storage_kind(name));
       },
       "How keys and values are held: none, growing, contiguous, paged (default: paged)")
       ->type_name("NAME");
@@ -125,7 +125,7 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       "Memory for blocks: 2GiB, 512MiB, ... (default: what the context needs, if that much is free)")
       ->type_name("SIZE");
   app.add_flag_callback(
-      "--no-sharing", [&common] { common.sharing = KvSharing::kNone; },
+      "--no-sharing", [&common] { common.sharing = PrefixSharing::kOff; },
       "Do not look for what the cache has already of a prompt");
   add_prefill_chunk_option(app, common.prefill_chunk);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -23,7 +24,7 @@ struct AttentionCache::Impl {
         attention(plan.config, *plan.kernels, threads, plan.limits),
         slots(static_cast<size_t>(plan.limits.sequences)) {
     step.reserve(slots.size());
-    kv_sequences.reserve(slots.size());
+    kv_rows.reserve(slots.size());
     batch_sequences.reserve(slots.size());
   }
 
@@ -41,7 +42,7 @@ struct AttentionCache::Impl {
   Status check_step(std::span<const SequenceRows> sequences);
   Status check_rows(const LayerRows& rows) const;
   void lay_batch();
-  [[nodiscard]] bool is_running() const { return !step.empty(); }
+  [[nodiscard]] bool is_running() const { return kv_step.has_value(); }
   [[nodiscard]] int64_t width() const { return plan.config.head_count * plan.config.head_dim; }
   [[nodiscard]] int64_t kv_width() const { return plan.config.kv_head_count * plan.config.head_dim; }
 
@@ -54,9 +55,9 @@ struct AttentionCache::Impl {
 
   // The step that is running; empty where none is. Capacity from the start.
   std::vector<SequenceRows> step;
-  std::vector<SequenceId> kv_sequences;
+  std::vector<KvStepRows> kv_rows;
   std::vector<BatchSequence> batch_sequences;
-  KvView view;
+  std::optional<KvStep> kv_step;
   int64_t rows = 0;
   int64_t next_layer = 0;
 };

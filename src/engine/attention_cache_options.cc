@@ -94,15 +94,14 @@ Result<AttentionCachePlan> plan_attention_cache(const AttentionCacheOptions& opt
                                      .logit_rows = 0,
                                      .sequences = options.max_sequences,
                                      .context = options.context}};
-  plan.kv = {
-      .shape = {.layer_count = options.layer_count,
-                .kv_head_count = options.kv_head_count,
-                .head_dim = options.head_dim},
-      .sharing = options.prefix_sharing == PrefixSharing::kOn ? KvSharing::kPrefixes : KvSharing::kNone,
-      .context = options.context,
-      .max_sequences = options.max_sequences,
-      .step_rows = options.step_rows,
-      .pool_bytes = options.kv_memory_bytes};
+  plan.kv = {.shape = {.layer_count = options.layer_count,
+                       .kv_head_count = options.kv_head_count,
+                       .head_dim = options.head_dim},
+             .sharing = options.prefix_sharing,
+             .context = options.context,
+             .max_sequences = options.max_sequences,
+             .step_rows = options.step_rows,
+             .pool_bytes = options.kv_memory_bytes};
   CAIRN_ASSIGN_OR_RETURN(plan.kv.shape.plan, KvPlan::parse_text_or_json(options.kv_plan));
   CAIRN_ASSIGN_OR_RETURN(plan.thread_count, checked_thread_count(options.thread_count));
   CAIRN_ASSIGN_OR_RETURN(plan.kernels, select_kernels(options.isa));

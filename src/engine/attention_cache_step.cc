@@ -33,18 +33,17 @@ Status AttentionCache::Impl::check_step(std::span<const SequenceRows> sequences)
 }
 
 void AttentionCache::Impl::lay_batch() {
-  kv_sequences.clear();
+  kv_rows.clear();
   batch_sequences.clear();
   rows = 0;
   for (const auto& [id, row_count] : step) {
     const KvLease& lease = *find(id);
-    kv_sequences.push_back(lease.sequence());
+    kv_rows.push_back({lease.sequence(), row_count});
     batch_sequences.push_back({.first_row = static_cast<int32_t>(rows),
                                .row_count = static_cast<int32_t>(row_count),
                                .first_position = static_cast<int32_t>(cache->length(lease))});
     rows += row_count;
   }
-  view = cache->view(kv_sequences);
 }
 
 Status AttentionCache::begin_step(std::span<const SequenceRows> sequences) {
@@ -53,7 +52,8 @@ Status AttentionCache::begin_step(std::span<const SequenceRows> sequences) {
   impl_->step.assign(sequences.begin(), sequences.end());
   impl_->next_layer = 0;
   impl_->lay_batch();
-  impl_->attention.begin_step({.sequences = impl_->batch_sequences}, impl_->view);
+  impl_->attention.begin_step({.sequences = impl_->batch_sequences});
+  impl_->kv_step.emplace(impl_->cache->begin_step(impl_->kv_rows));
   return {};
 }
 
@@ -82,7 +82,7 @@ Status AttentionCache::attend(int64_t layer, const LayerRows& rows) {
   std::ranges::copy(rows.queries, buffers.query);
   std::ranges::copy(rows.keys, buffers.key);
   std::ranges::copy(rows.values, buffers.value);
-  impl_->attention.run(impl_->view, layer, buffers);
+  CAIRN_RETURN_IF_ERROR(impl_->attention.run(*impl_->kv_step, layer, buffers));
   std::copy_n(buffers.attended, rows.attended.size(), rows.attended.begin());
   ++impl_->next_layer;
   return {};
@@ -98,24 +98,14 @@ Status AttentionCache::commit(std::span<const TokenId> tokens) {
     return invalid_argument(
         fmt::format("{} tokens for {} rows: give one for each", tokens.size(), impl_->rows));
   }
-  for (const auto& [id, row_count] : impl_->step) {
-    impl_->cache->commit(*impl_->find(id), tokens.first(static_cast<size_t>(row_count)));
-    tokens = tokens.subspan(static_cast<size_t>(row_count));
-  }
-  impl_->step.clear();
+  impl_->kv_step->commit(tokens);
+  impl_->kv_step.reset();
   return {};
 }
 
 Status AttentionCache::abandon_step() {
   if (!impl_->is_running()) return invalid_argument("no step is running");
-  for (const auto& [id, row_count] : impl_->step) {
-    const KvLease& lease = *impl_->find(id);
-    const int64_t length = impl_->cache->length(lease);
-    // Past the block's end its open rows may be overwritten by those of a later block.
-    const bool lost = impl_->cache->geometry().opens_rows() && length % kBlockSize + row_count > kBlockSize;
-    if (lost) impl_->cache->truncate(lease, length - length % kBlockSize);
-  }
-  impl_->step.clear();
+  impl_->kv_step.reset();  // which abandons it
   return {};
 }
 

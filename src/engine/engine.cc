@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
+#include <stdexcept>
 #include <utility>
 
 #include "base/check.h"
 #include "base/random.h"
+#include "engine/engine_call.h"
 
 namespace cairn {
 namespace {
@@ -22,13 +25,16 @@ Status check_tokens(const char* what, std::span<const TokenId> tokens, int64_t v
 
 }  // namespace
 
-Result<std::unique_ptr<KvCache>> Engine::make_cache(const KvShape& shape, const EngineOptions& options) {
+Result<std::unique_ptr<KvCache>> Engine::make_cache(const KvShape& shape, const EngineOptions& options,
+                                                    std::string identity) {
   CAIRN_RETURN_IF_ERROR(check_options(options));
-  return KvCache::create(cache_options(shape, options));
+  KvCacheOptions cache = cache_options(shape, options);
+  cache.identity = std::move(identity);
+  return KvCache::create(cache);
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(Parts parts, const EngineOptions& options) {
-  CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(parts.kv_shape, options));
+  CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(parts.kv_shape, options, parts.identity));
   return assemble(std::move(parts), options, std::move(cache));
 }
 
@@ -49,16 +55,19 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
       clock_(options.clock != nullptr ? options.clock : &steady_clock_),
       cache_(std::move(cache)),
       sampler_(pass_->vocab_size()),
-      scheduler_({.prefill_rows = prefill_rows(options),
-                  .score_rows = std::min(options.score_chunk, options.context),
-                  .cut_prompts = cache_->keeps_rows()},
-                 options.max_sequences),
+      scheduler_(options.max_sequences),
+      limits_{.prefill_rows = prefill_rows(options),
+              .score_rows = std::min(options.score_chunk, options.context),
+              .cut_prompts = cache_->keeps_rows()},
       logits_(std::move(logits)) {
   const auto rows = static_cast<size_t>(step_rows(options));
   const auto sequences = static_cast<size_t>(options.max_sequences);
+  placed_.reserve(sequences);
+  needs_.reserve(sequences);
+  parts_.reserve(sequences);
   tokens_.reserve(rows);
   batch_sequences_.reserve(sequences);
-  kv_sequences_.reserve(sequences);
+  kv_rows_.reserve(sequences);
   logit_rows_.reserve(static_cast<size_t>(step_logit_rows(options)));
 }
 
@@ -81,7 +90,7 @@ Status Engine::check(const Request& request) const {
   if (prompt_count == 0) return invalid_argument("the prompt is empty: it needs at least one token");
   if (prompt_count > context()) {
     return invalid_argument(fmt::format(
-        "the prompt has {} tokens, but the context holds {}: shorten it, or ask for a larger --context",
+        "the prompt has {} tokens, but the context holds {}: shorten it, or ask for a larger context",
         prompt_count, context()));
   }
   if (prompt_count > cache_->max_length()) {
@@ -105,34 +114,45 @@ Status Engine::check(const Request& request) const {
   return validate(request.sampling, vocab_size);
 }
 
-Result<RequestId> Engine::submit(Request request) {
+Result<RequestId> Engine::submit(Request request) try {
   CAIRN_RETURN_IF_ERROR(check(request));
   Session* session = find_session(request.session);
   if (request.session.has_value() && session == nullptr) return not_found("the session is not open");
   if (session != nullptr && session->busy) {
     return invalid_argument("a request runs in this session already: wait for its end");
   }
-  Sequence& sequence = start(std::move(request));
-  if (session != nullptr) continue_session(*session, sequence);
-  return sequence.id;
+  std::string salt = request.salt;
+  CAIRN_ASSIGN_OR_RETURN(Sequence * sequence, start(std::move(request)));
+  if (session != nullptr) continue_session(*session, *sequence, std::move(salt));
+  if (!sequence->kv) enqueue(*sequence);
+  return sequence->id;
+} catch (const std::bad_alloc&) {
+  return resource_exhausted("out of memory");
 }
 
-// The request has been checked.
-Sequence& Engine::start(Request request) {
-  const RequestId id{next_id_++};
-  std::vector<TokenId> tokens = request.prompt;
-  const auto prompt_count = static_cast<int64_t>(tokens.size());
+// The request has been checked. All memory that it will need on its way is taken here: either all of it, or nothing has
+// changed.
+Result<Sequence*> Engine::start(Request request) try {
+  const RequestId id{next_id_};
+  const auto prompt_count = static_cast<int64_t>(request.prompt.size());
   // The last token is never run, so one more than the context's positions can be generated.
   const int64_t most = context() - prompt_count + 1;
   const int64_t max_tokens = std::min(most, request.max_tokens.value_or(most));
   if (!request.sampling.seed.has_value()) request.sampling.seed = random_bits(options_.seed, id.value, 0);
 
+  std::vector<TokenId> tokens;
   tokens.reserve(static_cast<size_t>(prompt_count + max_tokens));
+  tokens = request.prompt;
+  PrefixNames names = cache_->names_of(tokens, request.salt);
+  names.blocks.reserve(static_cast<size_t>((prompt_count + max_tokens) / kBlockSize));
   StopMatcher stops(request.stop_strings);
+  const SequenceKey key{-int64_t{request.priority}, id.value};
   auto sequence = std::make_unique<Sequence>(
       Sequence{.id = id,
+               .key = key,
                .request = std::move(request),
                .tokens = std::move(tokens),
+               .names = std::move(names),
                .prompt_count = prompt_count,
                .max_tokens = max_tokens,
                .decoder = StreamDecoder(tokenizer_, {.position = TextPosition::kContinuation}),
@@ -140,13 +160,31 @@ Sequence& Engine::start(Request request) {
                .submitted_ns = clock_->now_ns()});
   sequence->stats.prompt_tokens = prompt_count;
   sequence->stats.scores_by_layer.assign(layer_windows_.size(), 0);
-  live_.push_back(std::move(sequence));
-  needs_.reserve(live_.capacity());
-  return *live_.back();
+  reserve_lists();
+  Sequence* const started = sequence.get();
+  live_.emplace(id.value, std::move(sequence));
+  ++next_id_;
+  // Not in the queue yet: its caller says where it goes.
+  ++state_counts_[static_cast<size_t>(started->state)];
+  return started;
+} catch (const std::bad_alloc&) {
+  return resource_exhausted("out of memory");
+} catch (const std::length_error&) {
+  return resource_exhausted("out of memory");
 }
 
-Result<RequestId> Engine::fork(RequestId parent_id, Request request) {
-  const Sequence* parent = find_sequence(parent_id);
+// Every list can hold every live sequence, so that no step needs memory for one.
+void Engine::reserve_lists() {
+  const size_t count = live_.size() + 1;
+  if (ended_.capacity() >= count && cancelled_.capacity() >= count && queue_.capacity() >= count) return;
+  const size_t wanted = 2 * count;  // amortised
+  queue_.reserve(wanted);
+  ended_.reserve(wanted);
+  cancelled_.reserve(wanted);
+}
+
+Result<RequestId> Engine::fork(RequestId parent_id, Request request) try {
+  Sequence* parent = find_sequence(parent_id);
   if (parent == nullptr) return not_found("there is no such request to fork");
   if (request.session.has_value()) {
     return invalid_argument("a fork goes on from its parent's rows: it has no session of its own");
@@ -154,19 +192,29 @@ Result<RequestId> Engine::fork(RequestId parent_id, Request request) {
   request.prompt.insert(request.prompt.begin(), parent->tokens.begin(), parent->tokens.end());
   request.salt = parent->request.salt;
   CAIRN_RETURN_IF_ERROR(check(request));
-  Sequence& child = start(std::move(request));
-  if (!parent->kv) return child.id;
-  child.kv = cache_->fork(parent->kv);
-  if (!child.kv) return child.id;  // no room now: it will find what it can of the prefix
-  // The last token runs, if need be again: its logits are wanted.
-  const int64_t again = child.prompt_count - 1;
-  if (cache_->length(child.kv) > again) cache_->truncate(child.kv, again);
-  child.stats.reused_tokens = cache_->length(child.kv);
-  child.scored = child.stats.reused_tokens;
-  return child.id;
+  const auto common = std::ssize(parent->tokens);
+  CAIRN_ASSIGN_OR_RETURN(Sequence * child, start(std::move(request)));
+  // A parent that has only its last token to run is as far as it will be; else what it is computing is waited for.
+  const bool is_ready = parent->kv && held_by(*parent) + 1 >= common;
+  const bool will_run = parent->state != SequenceState::kAwaitsCaller && !parent->cancelled;
+  if (is_ready) {
+    begin_fork(*child, *parent);
+  } else if (will_run) {
+    child->wanted_positions = common;
+    child->is_fork = true;
+    wait_for(*parent, *child);
+  } else {
+    enqueue(*child);
+  }
+  return child->id;
+} catch (const std::bad_alloc&) {
+  return resource_exhausted("out of memory");
+} catch (const std::length_error&) {
+  return resource_exhausted("out of memory");
 }
 
 Status Engine::extend(RequestId id, std::span<const TokenId> tokens) {
+  const Call call(*this);
   Sequence* sequence = find_waiting(id);
   if (sequence == nullptr) return not_found("no such request waits for tokens");
   if (tokens.empty()) return invalid_argument("no tokens are given to go on with");
@@ -179,8 +227,13 @@ Status Engine::extend(RequestId id, std::span<const TokenId> tokens) {
   }
   sequence->tokens.insert(sequence->tokens.end(), tokens.begin(), tokens.end());
   sequence->stats.generated_tokens += count;
-  sequence->waits = false;
-  if (sequence->stats.generated_tokens == sequence->max_tokens) finish(*sequence, FinishReason::kLength);
+  if (sequence->stats.generated_tokens == sequence->max_tokens) {
+    finish(*sequence, FinishReason::kLength);
+  } else if (sequence->kv) {
+    set_state(*sequence, SequenceState::kRunning);
+  } else {
+    enqueue(*sequence);
+  }
   return {};
 }
 
@@ -193,33 +246,42 @@ Status Engine::roll_back(RequestId id, int64_t length) {
                                         count, sequence->prompt_count, length));
   }
   sequence->tokens.resize(static_cast<size_t>(length));
+  const auto named = static_cast<size_t>(length / kBlockSize);
+  if (sequence->names.blocks.size() > named) sequence->names.blocks.resize(named);
   sequence->stats.generated_tokens = length - sequence->prompt_count;
-  sequence->waits = false;
-  if (sequence->kv && cache_->length(sequence->kv) >= length) cache_->truncate(sequence->kv, length - 1);
   sequence->scored = std::min(sequence->scored, length - 1);
+  if (sequence->kv) {
+    if (cache_->length(sequence->kv) >= length) cache_->truncate(sequence->kv, length - 1);
+    set_state(*sequence, SequenceState::kRunning);
+  } else {
+    enqueue(*sequence);
+  }
   return {};
 }
 
-bool Engine::waits() const {
-  return std::ranges::all_of(live_,
-                             [](const auto& sequence) { return sequence->waits && !sequence->cancelled; });
-}
-
 Sequence* Engine::find_sequence(RequestId id) const {
-  const auto found = std::ranges::find_if(live_, [id](const auto& sequence) { return sequence->id == id; });
-  return found == live_.end() || (*found)->finished ? nullptr : found->get();
+  const auto found = live_.find(id.value);
+  const bool lives = found != live_.end() && found->second->state != SequenceState::kEnded;
+  return lives ? found->second.get() : nullptr;
 }
 
 Sequence* Engine::find_waiting(RequestId id) const {
   Sequence* sequence = find_sequence(id);
-  return sequence != nullptr && sequence->waits && !sequence->cancelled ? sequence : nullptr;
+  const bool waits =
+      sequence != nullptr && sequence->state == SequenceState::kAwaitsCaller && !sequence->cancelled;
+  return waits ? sequence : nullptr;
 }
 
 bool Engine::cancel(RequestId id) {
+  const Call call(*this);
   Sequence* sequence = find_sequence(id);
   if (sequence == nullptr) return false;
-  sequence->cancelled = true;
-  if (!in_step_) finish(*sequence, FinishReason::kCancelled);
+  if (!in_step_) {
+    finish(*sequence, FinishReason::kCancelled);
+  } else if (!sequence->cancelled) {
+    sequence->cancelled = true;
+    cancelled_.push_back(sequence);
+  }
   return true;
 }
 
@@ -228,52 +290,20 @@ const RequestStats* Engine::stats(RequestId id) const {
   return sequence == nullptr ? nullptr : &sequence->stats;
 }
 
-SessionId Engine::open_session() {
-  const SessionId id{next_id_++};
-  sessions_.push_back({.id = id});
-  return id;
+void Engine::set_state(Sequence& sequence, SequenceState state) {
+  --state_counts_[static_cast<size_t>(sequence.state)];
+  ++state_counts_[static_cast<size_t>(state)];
+  sequence.state = state;
 }
 
-void Engine::close_session(SessionId id) {
-  Session* session = find_session(id);
-  if (session == nullptr) return;
-  sessions_.erase(sessions_.begin() + (session - sessions_.data()));
-}
-
-Session* Engine::find_session(std::optional<SessionId> id) {
-  if (!id.has_value()) return nullptr;
-  const auto found =
-      std::find_if(sessions_.begin(), sessions_.end(), [&](const Session& s) { return s.id == *id; });
-  return found == sessions_.end() ? nullptr : &*found;
-}
-
-// The rows that the new prompt agrees with go to the sequence. At least the last token runs again: its logits
-// are what the first token is picked from.
-void Engine::continue_session(Session& session, Sequence& sequence) {
-  session.busy = true;
-  if (session.salt != sequence.request.salt) session.kv = {};  // another tenant's
-  session.salt = sequence.request.salt;
-  if (!session.kv) return;
-  const std::span<const TokenId> prompt = sequence.request.prompt;
-  const std::span<const TokenId> again = prompt.first(prompt.size() - 1);
-  const auto differs =
-      std::mismatch(again.begin(), again.end(), session.tokens.begin(), session.tokens.end());
-  const int64_t kept = cache_->truncate(session.kv, differs.first - again.begin());
-  sequence.kv = std::move(session.kv);
-  sequence.scored = kept;
-  sequence.stats.reused_tokens = kept;
-  session.tokens.clear();
-}
-
-// Rows that only wait for a next turn are the first to go; of those, the ones that have waited longest.
-bool Engine::drop_an_idle_session() {
-  for (Session& session : sessions_) {
-    if (!session.kv) continue;
-    session.kv = {};
-    session.tokens.clear();
-    return true;
+// Destroys what has ended. Requests own their callbacks, which may own anything: what their destructors call must find
+// the engine in order.
+void Engine::retire() {
+  while (!ended_.empty()) {
+    const auto node = live_.extract(ended_.back()->id.value);
+    ended_.pop_back();
+    --state_counts_[static_cast<size_t>(SequenceState::kEnded)];
   }
-  return false;
 }
 
 }  // namespace cairn

@@ -1,18 +1,24 @@
-// Engine: the step loop under everything. generate, chat, verify, bench and the server drive submit, step and
-// cancel; nothing else runs a model.
+// Engine: the step loop under everything. generate, chat, verify and bench drive submit, step and cancel; nothing else
+// runs a model.
 //
-// Always true: each submitted request ends exactly once (on_finish), a cancelled one within a step. Requests
-// are served in the order of arrival: a later one never takes memory from an earlier one, and where memory
-// runs out a later one waits or gives its rows back and computes them again. How requests are cut into steps,
-// and what else runs beside them, changes none of their logits.
-// One thread calls an engine. step() allocates nothing from the heap once warm, but with the holdings none
-// and growing, for a token's text of more than 15 bytes, and in callbacks.
+// Always true: each submitted request ends exactly once (on_finish), a cancelled one within a step. Requests are served
+// in the order of their priority, then of arrival: a later one never takes memory from an earlier one that runs, and
+// where memory runs out a later one waits, or loses its rows and computes them again. How requests are cut into steps,
+// and what else runs beside them, changes none of their logits. A step commits all its rows before it calls anybody
+// back, so callbacks see every request in order, and may submit, fork, extend, roll back and cancel.
+// One thread calls an engine. Where memory runs short, what a caller asked for returns kResourceExhausted, and what ran
+// ends with it; nothing throws. step() allocates nothing from the heap once warm, but with the storages none and
+// growing, for a token's text of more than 15 bytes, and in callbacks.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
@@ -20,6 +26,7 @@
 #include "cairn/status.h"
 #include "engine/forward_pass.h"
 #include "engine/request.h"
+#include "engine/request_queue.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
@@ -33,8 +40,8 @@ class Model;
 class ThreadPool;
 
 struct EngineOptions {
-  KvHolding holding = KvHolding::kPaged;
-  KvSharing sharing = KvSharing::kPrefixes;
+  KvStorageKind storage = KvStorageKind::kPaged;
+  PrefixSharing sharing = PrefixSharing::kOn;
   KvPlan kv_plan;
   int64_t context = 0;                 // positions of a sequence at most; 0 < context <= the model's own
   int64_t max_sequences = 1;           // how many run at once; more may be submitted, they wait
@@ -57,6 +64,7 @@ class Engine {
   struct Parts {
     std::unique_ptr<ForwardPass> pass;
     KvShape kv_shape;
+    std::string identity;                // as KvCacheOptions::identity
     std::vector<int64_t> layer_windows;  // as LayerConfig::window, for each layer; for the statistics
     Tokenizer tokenizer;                 // for text and the model's end tokens
   };
@@ -70,7 +78,7 @@ class Engine {
   [[nodiscard]] static int64_t step_rows(const EngineOptions& options);
   [[nodiscard]] static int64_t step_logit_rows(const EngineOptions& options);
   [[nodiscard]] static ForwardLimits forward_limits(const EngineOptions& options);
-  // The options of the engine's cache.
+  // The options of the engine's cache, but for its identity.
   [[nodiscard]] static KvCacheOptions cache_options(const KvShape& shape, const EngineOptions& options);
   static Result<std::unique_ptr<Engine>> create(Parts parts, const EngineOptions& options);
 
@@ -79,34 +87,40 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // Takes the request, or says what is wrong with it (kInvalidArgument: empty prompt, prompt longer than the
-  // context, token outside the vocabulary, a parameter; kNotFound: the session). Nothing runs before step().
+  // context, token outside the vocabulary, a parameter; kNotFound: the session; kResourceExhausted: no memory).
+  // Nothing runs before step().
   Result<RequestId> submit(Request request);
   // A request that goes on from all that the live request `parent` has so far, prompt and generated tokens,
-  // and shares its rows; `request.prompt` is what comes behind them (it may be empty), the session must be.
-  // Parallel samples and beams begin so. Errors: as submit; kNotFound: the parent.
+  // and shares its rows: at once, or when the parent's prompt has been run. `request.prompt` is what comes behind them
+  // (it may be empty), the session must be. Parallel samples and beams begin so. Errors: as submit; kNotFound: the
+  // parent.
   Result<RequestId> fork(RequestId parent, Request request);
   // Of a request with Picks::kByCaller that waits: these are its next tokens. Errors: kNotFound (no such
   // request, or it does not wait), kInvalidArgument (no tokens, one outside the vocabulary, more than the
   // context holds).
   Status extend(RequestId id, std::span<const TokenId> tokens);
-  // Likewise: its tokens end before `length` (1 <= length < what it has): what was tried is taken back, and
-  // the Likewise: its tokens end before `length` (at least its prompt, less than it has): what was tried is
-  // taken back, and the logits after its last token are told again.
+  // Likewise: its tokens end before `length` (at least its prompt, less than it has). What was tried is taken back, and
+  // the logits after its last token are reported again.
   Status roll_back(RequestId id, int64_t length);
 
-  // One step: schedule, run, settle. Does nothing where idle().
-  void step();
-  // The request ends at once (from a callback: in this step); false where it has ended already.
+  // One step: schedule, run, settle. False where it did nothing: idle(), waits(), or called from a callback.
+  bool step();
+  // The request ends at once (from a callback of a step: when the step ends); false where it has ended already.
   bool cancel(RequestId id);
   // What the request has done so far, in callbacks too; null where it has ended.
   [[nodiscard]] const RequestStats* stats(RequestId id) const;
-  [[nodiscard]] bool idle() const { return live_.empty(); }
+  [[nodiscard]] bool idle() const { return live_count() == 0; }
   // Whether step() would do nothing: idle, or all requests wait for their callers (extend).
-  [[nodiscard]] bool waits() const;
+  [[nodiscard]] bool waits() const { return live_count() == count_of(SequenceState::kAwaitsCaller); }
+  // How many requests are in a state.
+  [[nodiscard]] int64_t count_of(SequenceState state) const {
+    return state_counts_[static_cast<size_t>(state)];
+  }
+  [[nodiscard]] int64_t live_count() const { return std::ssize(live_) - count_of(SequenceState::kEnded); }
 
   // A conversation: between its requests its rows stay, unless memory is needed (then they are computed
   // again).
-  SessionId open_session();
+  Result<SessionId> open_session();
   // Lets its rows go. A request that runs in it goes on without it.
   void close_session(SessionId id);
 
@@ -115,45 +129,75 @@ class Engine {
   [[nodiscard]] int64_t context() const { return cache_->context(); }
 
  private:
+  // What a step runs of one sequence.
+  struct Part {
+    Sequence* sequence = nullptr;
+    int64_t row_count = 0;
+    int64_t logit_count = 0;
+  };
   class CacheRoom;  // how the scheduler's wishes reach the cache
+  class Call;  // a public call that may call back: what has ended is destroyed when the outermost one returns
 
   Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCache> cache, PageMemory logits);
   // Rows of prompts in a step. Without a cache all positions of a sequence run at once.
   [[nodiscard]] static int64_t prefill_rows(const EngineOptions& options);
-  static Result<std::unique_ptr<KvCache>> make_cache(const KvShape& shape, const EngineOptions& options);
+  static Result<std::unique_ptr<KvCache>> make_cache(const KvShape& shape, const EngineOptions& options,
+                                                     std::string identity);
   static Result<std::unique_ptr<Engine>> assemble(Parts parts, const EngineOptions& options,
                                                   std::unique_ptr<KvCache> cache);
 
+  // Requests (engine.cc).
   [[nodiscard]] Status check(const Request& request) const;
   [[nodiscard]] Status check_scored(const Request& request, int64_t token_count) const;
-  Sequence& start(Request request);
+  Result<Sequence*> start(Request request);
+  void reserve_lists();
   [[nodiscard]] Sequence* find_sequence(RequestId id) const;
   [[nodiscard]] Sequence* find_waiting(RequestId id) const;
+  void set_state(Sequence& sequence, SequenceState state);
+  void retire();
+
+  // Sessions (engine_sessions.cc).
   [[nodiscard]] Session* find_session(std::optional<SessionId> id);
-  void continue_session(Session& session, Sequence& sequence);
+  void continue_session(Session& session, Sequence& sequence, std::string salt);
   bool drop_an_idle_session();
+  void keep_for_session(Session& session, Sequence& sequence, KvLease kv);
 
-  // The parts of a step, in order.
-  void retire_cancelled();
+  // Places in the cache, and who waits for whom (engine_admission.cc).
   void admit();
-  bool schedule();
-  void run();
-  void settle();
-
-  [[nodiscard]] bool waits_for_prefix(size_t index) const;
-  bool begin_rows(size_t index);
-  [[nodiscard]] Sequence* place_to_take(size_t index) const;
+  [[nodiscard]] bool can_free_a_place() const;
+  void free_a_place();
+  void begin_rows(Sequence& sequence);
+  void begin_fork(Sequence& child, const Sequence& parent);
+  void place(Sequence& sequence, KvLease kv);
+  void enqueue(Sequence& sequence);
   void take_back(Sequence& sequence);
+  [[nodiscard]] std::span<const TokenId> findable_tokens(const Sequence& sequence) const;
+  [[nodiscard]] Sequence* prefix_owner(Sequence& sequence) const;
+  void fill_needs();
+  void wait_for(Sequence& owner, Sequence& sequence);
+  void stop_waiting(Sequence& sequence);
+  void wake_waiters(Sequence& owner, int64_t positions);
+  [[nodiscard]] int64_t held_by(const Sequence& sequence) const;
+
+  // The parts of a step, in order (engine_step.cc).
+  void finish_cancelled();
+  void schedule();
   [[nodiscard]] SequenceNeed need_of(const Sequence& sequence) const;
   [[nodiscard]] int64_t logit_row_count(const Sequence& sequence, int64_t row_count) const;
-  // Answers how many logit rows were the sequence's.
-  int64_t settle_rows(Sequence& sequence, int64_t row_count, int64_t first_logit_row);
+  void lay_batch();
+  bool run();
+  void give_up(const Status& status);
+
+  // After a step's rows have been computed (engine_settle.cc).
+  void settle();
+  void report(Sequence& sequence, int64_t first_logit_row, const Part& part);
   void count_rows(Sequence& sequence, int64_t first, int64_t row_count);
   void note_pick(Sequence& sequence);
   void pick_token(Sequence& sequence, std::span<const float> logits);
   void deliver(Sequence& sequence, TokenId token);
   void finish(Sequence& sequence, FinishReason reason, Status status = {},
               std::optional<TokenId> end_token = std::nullopt);
+  void flush_text(Sequence& sequence);
   void release_rows(Sequence& sequence);
   [[nodiscard]] std::span<const float> logits_of(int64_t logit_row) const;
 
@@ -166,19 +210,28 @@ class Engine {
   std::unique_ptr<KvCache> cache_;
   Sampler sampler_;
   Scheduler scheduler_;
+  StepLimits limits_;
 
   uint64_t next_id_ = 1;
+  int call_depth_ = 0;  // of public calls that may call back
   bool in_step_ = false;
-  std::vector<std::unique_ptr<Sequence>> live_;  // in the order of arrival
-  std::vector<Session> sessions_;
+  int failed_passes_ = 0;  // one after the other
+  std::unordered_map<uint64_t, std::unique_ptr<Sequence>>
+      live_;  // by id; those that ended last until retire()
+  std::array<int64_t, kSequenceStates> state_counts_{};
+  RequestQueue queue_;             // kQueued
+  std::vector<Sequence*> placed_;  // those with a place in the cache, by key
+  std::vector<Sequence*> ended_;
+  std::vector<Sequence*> cancelled_;
+  std::vector<Session> sessions_;  // the one used last stands last
 
   // One step's batch; capacity from the start.
-  std::vector<SequenceNeed> needs_;
-  std::span<const RowGrant> grants_;
+  std::vector<SequenceNeed> needs_;  // of placed_
+  std::vector<Part> parts_;
   std::vector<TokenId> tokens_;
   std::vector<BatchSequence> batch_sequences_;
   std::vector<int32_t> logit_rows_;
-  std::vector<SequenceId> kv_sequences_;
+  std::vector<KvStepRows> kv_rows_;
   PageMemory logits_;  // [step_logit_rows][vocab_size] floats
 };
 

@@ -290,7 +290,7 @@ TEST(ByCallerRefusals, AreToldInWords) {
 
 // Without a cache all pending rows run in one step, so no more can be scored than a step has logit rows.
 TEST(ByCallerRefusals, WithoutACacheLongScoresAreRefused) {
-  auto [engine, pass] = make_fake_engine({.holding = KvHolding::kNone, .context = 64, .score_chunk = 8});
+  auto [engine, pass] = make_fake_engine({.storage = KvStorageKind::kNone, .context = 64, .score_chunk = 8});
   for (const LogitsWanted wanted : {LogitsWanted::kEveryPosition, LogitsWanted::kEveryNewPosition}) {
     Heard heard;
     Request request = by_caller(some_prompt(1, 9), heard);

@@ -58,10 +58,10 @@ TEST(Stories260K, GreedyTokensAndLogitsAreGolden) {
     const auto expected = tokens_of(golden.at("greedy_ids"));
     const std::string bytes = read_file(folder / ("stories260K." + name + ".logits.f32"));
 
-    for (const KvHolding holding : {KvHolding::kPaged, KvHolding::kNone}) {
-      if (holding == KvHolding::kNone && name != "p1") continue;  // slow, and equal by other tests
+    for (const KvStorageKind holding : {KvStorageKind::kPaged, KvStorageKind::kNone}) {
+      if (holding == KvStorageKind::kNone && name != "p1") continue;  // slow, and equal by other tests
       auto engine = make_engine(
-          model, threads, {.holding = holding, .kv_plan = plan_of("f32"), .context = 512, .score_chunk = 64});
+          model, threads, {.storage = holding, .kv_plan = plan_of("f32"), .context = 512, .score_chunk = 64});
       Heard heard;
       Request request{.prompt = prompt,
                       .max_tokens = static_cast<int64_t>(expected.size()),
@@ -137,19 +137,19 @@ TEST_P(EveryIsa, AllHoldingsGiveTheBitsOfNone) {
   // Past one attention span, but where each row is slow.
   const auto prompt = prompt_for(*model, 1, GetParam() == Isa::kScalar ? 40 : 290);
   constexpr int64_t kCount = 5;
-  const std::vector<std::pair<KvHolding, int64_t>> cases = {
-      {KvHolding::kGrowing, 64}, {KvHolding::kContiguous, 7}, {KvHolding::kPaged, 512},
-      {KvHolding::kPaged, 64},   {KvHolding::kPaged, 7},      {KvHolding::kPaged, 1}};
+  const std::vector<std::pair<KvStorageKind, int64_t>> cases = {
+      {KvStorageKind::kGrowing, 64}, {KvStorageKind::kContiguous, 7}, {KvStorageKind::kPaged, 512},
+      {KvStorageKind::kPaged, 64},   {KvStorageKind::kPaged, 7},      {KvStorageKind::kPaged, 1}};
   for (const std::string plan :
        {"f32", "f16", "bf16", "fp8", "int8", "int4", "k=int8:channel,v=int8:channel"}) {
-    const EngineOptions none{.holding = KvHolding::kNone, .kv_plan = plan_of(plan), .context = 512};
+    const EngineOptions none{.storage = KvStorageKind::kNone, .kv_plan = plan_of(plan), .context = 512};
     const auto truth = logits_of(model, 1, none, {prompt}, kCount);
     for (const auto& [holding, chunk] : cases) {
       const EngineOptions options{
-          .holding = holding, .kv_plan = plan_of(plan), .context = 512, .prefill_chunk = chunk};
+          .storage = holding, .kv_plan = plan_of(plan), .context = 512, .prefill_chunk = chunk};
       const int thread_count = chunk == 64 ? 2 : 1;
       EXPECT_EQ(logits_of(model, thread_count, options, {prompt}, kCount), truth)
-          << kv_holding_name(holding) << ", " << plan << ", chunk " << chunk;
+          << kv_storage_kind_name(holding) << ", " << plan << ", chunk " << chunk;
     }
   }
 }
@@ -172,7 +172,7 @@ TEST_P(EveryIsa, CompanyAndPreemptionChangeNoBit) {
   // Two or three of the eight fit into 12 blocks at once.
   crowd.pool_bytes = (is_slow ? 3 : 12) * block_bytes_of(*model);
   EXPECT_EQ(logits_of(model, 1, crowd, prompts, count), alone);
-  crowd.holding = KvHolding::kNone;
+  crowd.storage = KvStorageKind::kNone;
   EXPECT_EQ(logits_of(model, 1, crowd, prompts, count), alone);
 }
 
@@ -181,7 +181,7 @@ TEST_P(EveryIsa, AContinuedConversationHasTheBitsOfAFreshOne) {
   const auto model = load_stories(GetParam());
   ThreadPool threads(1);
   auto engine = make_engine(model, threads, {.context = 512});
-  const SessionId session = engine->open_session();
+  const SessionId session = *engine->open_session();
   auto text = prompt_for(*model, 3, 75);
   for (const int64_t cut : {0, 0, 70, 33}) {  // the next turn keeps all, all, 70 and 33 tokens of the text
     if (cut > 0) text.resize(static_cast<size_t>(cut));
@@ -209,11 +209,11 @@ TEST(Families, AllHoldingsGiveTheBitsOfNone) {
     const int64_t context = std::min<int64_t>(model->config().context_length, 128);
     const auto prompt = prompt_for(*model, 5, context / 2);
     for (const std::string plan : {"f32", "f16", "int8", "int4", "layers 0: f16; rest: int3"}) {
-      const EngineOptions none{.holding = KvHolding::kNone, .kv_plan = plan_of(plan), .context = context};
+      const EngineOptions none{.storage = KvStorageKind::kNone, .kv_plan = plan_of(plan), .context = context};
       const auto truth = logits_of(model, 1, none, {prompt}, 6);
-      for (const KvHolding holding : {KvHolding::kContiguous, KvHolding::kPaged}) {
+      for (const KvStorageKind holding : {KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
         const EngineOptions options{
-            .holding = holding, .kv_plan = plan_of(plan), .context = context, .prefill_chunk = 7};
+            .storage = holding, .kv_plan = plan_of(plan), .context = context, .prefill_chunk = 7};
         EXPECT_EQ(logits_of(model, 1, options, {prompt}, 6), truth) << folder.path() << ", " << plan;
       }
     }

@@ -81,7 +81,7 @@ class Player {
       case 5:
         if (below(4) == 0) cancel();
         return;
-      default: return engine_->step();
+      default: engine_->step(); return;
     }
   }
 
@@ -117,7 +117,7 @@ class Player {
   }
 
   void submit_turn() {
-    if (sessions_.size() < 2) sessions_.push_back(engine_->open_session());
+    if (sessions_.size() < 2) sessions_.push_back(*engine_->open_session());
     const SessionId session = sessions_[static_cast<size_t>(below(std::ssize(sessions_)))];
     for (const Asked& asked : asked_) {
       if (asked.session == session && !asked.ended()) return;
@@ -233,8 +233,8 @@ TEST(EngineOperations, EachResultIsTheOracles) {
                           .score_chunk = 16};
     options.kv_plan = KvPlan::parse(seed % 2 == 0 ? "f16" : "k=int8:channel,v=f32").value();
     if (seed % 4 < 2) options.pool_bytes = fake_blocks(5 + static_cast<int64_t>(seed % 7), options.kv_plan);
-    if (seed % 10 == 9) options.holding = KvHolding::kContiguous;
-    if (seed % 10 == 8) options.sharing = KvSharing::kNone;
+    if (seed % 10 == 9) options.storage = KvStorageKind::kContiguous;
+    if (seed % 10 == 8) options.sharing = PrefixSharing::kOff;
     Player player(seed, options);
     player.play(150);
     preemptions += player.preemptions();

@@ -127,7 +127,7 @@ TEST_P(SharingByPlan, AnotherSaltFindsNothing) {
 
 TEST_P(SharingByPlan, WithoutSharingNothingIsFound) {
   EngineOptions alone = options();
-  alone.sharing = KvSharing::kNone;
+  alone.sharing = PrefixSharing::kOff;
   auto [engine, pass] = make_fake_engine(alone);
   std::vector<Heard> heard(2);
   for (Heard& h : heard) ASSERT_TRUE(engine->submit(make_request(some_prompt(1, 100), 5, h)).ok());
@@ -166,7 +166,7 @@ TEST_P(SharingByPlan, ASessionAndTheTreeGoTogether) {
   Heard outside;
   ASSERT_TRUE(engine->submit(make_request(some_prompt(1, 100), 5, outside)).ok());
   run_until_idle(*engine);
-  const SessionId session = engine->open_session();
+  const SessionId session = *engine->open_session();
   const auto turn = [&, e = engine.get()](const std::vector<TokenId>& prompt, int64_t found,
                                           int64_t kept_rows) {
     Heard heard;
@@ -188,7 +188,7 @@ TEST_P(SharingByPlan, ASessionAndTheTreeGoTogether) {
 
 TEST(Sharing, ASessionsRowsServeOneTenantOnly) {
   auto [engine, pass] = make_fake_engine({.context = 256, .max_sequences = 2});
-  const SessionId session = engine->open_session();
+  const SessionId session = *engine->open_session();
   for (const auto& [salt, found] :
        {std::pair<const char*, int64_t>{"a", 0}, {"a", 99}, {"b", 0}, {"b", 99}}) {
     Heard heard;
@@ -328,7 +328,7 @@ TEST(Sharing, ForksAreRefusedInWords) {
   const RequestId id = *engine->submit(make_request(some_prompt(1, 60), 5, heard));
   engine->step();
   EXPECT_EQ(engine->fork(RequestId{999}, {}).status().code(), StatusCode::kNotFound);
-  EXPECT_EQ(engine->fork(id, {.session = engine->open_session()}).status().code(),
+  EXPECT_EQ(engine->fork(id, {.session = *engine->open_session()}).status().code(),
             StatusCode::kInvalidArgument);
   EXPECT_EQ(engine->fork(id, {.prompt = some_prompt(2, 4)}).status().message(),
             "the prompt has 65 tokens, but the context holds 64: shorten it, or ask for a larger --context");

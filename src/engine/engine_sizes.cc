@@ -21,7 +21,7 @@ Status Engine::check_options(const EngineOptions& options) {
 }
 
 int64_t Engine::prefill_rows(const EngineOptions& options) {
-  if (options.holding == KvHolding::kNone) return options.context;
+  if (options.storage == KvStorageKind::kNone) return options.context;
   return std::min(options.prefill_chunk, options.context * options.max_sequences);
 }
 
@@ -43,7 +43,7 @@ ForwardLimits Engine::forward_limits(const EngineOptions& options) {
 
 KvCacheOptions Engine::cache_options(const KvShape& shape, const EngineOptions& options) {
   return {.shape = shape,
-          .holding = options.holding,
+          .storage = options.storage,
           .sharing = options.sharing,
           .context = options.context,
           .max_sequences = options.max_sequences,

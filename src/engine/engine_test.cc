@@ -12,17 +12,17 @@
 namespace cairn {
 namespace {
 
-class EveryHolding : public ::testing::TestWithParam<KvHolding> {
+class EveryHolding : public ::testing::TestWithParam<KvStorageKind> {
  protected:
   static EngineOptions options(int64_t context = 256, int64_t max_sequences = 1) {
-    return {.holding = GetParam(), .context = context, .max_sequences = max_sequences, .score_chunk = 256};
+    return {.storage = GetParam(), .context = context, .max_sequences = max_sequences, .score_chunk = 256};
   }
 };
 
 INSTANTIATE_TEST_SUITE_P(Holdings, EveryHolding,
-                         ::testing::Values(KvHolding::kNone, KvHolding::kGrowing, KvHolding::kContiguous,
-                                           KvHolding::kPaged),
-                         [](const auto& param) { return std::string(kv_holding_name(param.param)); });
+                         ::testing::Values(KvStorageKind::kNone, KvStorageKind::kGrowing,
+                                           KvStorageKind::kContiguous, KvStorageKind::kPaged),
+                         [](const auto& param) { return std::string(kv_storage_kind_name(param.param)); });
 
 TEST_P(EveryHolding, GeneratesWhatTheOracleSaysHoweverPromptsAreCut) {
   const auto prompt = some_prompt(1, 100);
@@ -84,7 +84,7 @@ TEST_P(EveryHolding, TellsTheLogitsOfEachSampledStep) {
 
 TEST_P(EveryHolding, ScoresEveryPositionOfAText) {
   EngineOptions scoring = options();
-  if (GetParam() != KvHolding::kNone) scoring.score_chunk = 9;
+  if (GetParam() != KvStorageKind::kNone) scoring.score_chunk = 9;
   auto [engine, pass] = make_fake_engine(scoring);
   const auto prompt = some_prompt(3, 100);
   Heard heard;
@@ -126,7 +126,7 @@ TEST_P(EveryHolding, CountsRowsAndScoresByTheFormulas) {
     uint64_t rows = 0;
     uint64_t scores = 0;
     uint64_t windowed = 0;  // the second layer sees 10 positions
-    const bool cached = GetParam() != KvHolding::kNone;
+    const bool cached = GetParam() != KvStorageKind::kNone;
     for (int64_t step = 0; step < m; ++step) {
       const int64_t begin = cached && step > 0 ? n + step - 1 : 0;
       for (int64_t t = begin; t < n + step; ++t) {
@@ -161,7 +161,7 @@ TEST_P(EveryHolding, StatsGrowWhileARequestRuns) {
 
 TEST_P(EveryHolding, ContinuesAConversation) {
   auto [engine, pass] = make_fake_engine(options());
-  const SessionId session = engine->open_session();
+  const SessionId session = *engine->open_session();
   auto text = some_prompt(8, 40);
   int64_t held = 0;
   for (int turn = 0; turn < 3; ++turn) {
@@ -321,9 +321,9 @@ TEST(Engine, SamplesTheSameAloneAndBesideOthers) {
 }
 
 TEST(Engine, PreemptsWhereMemoryIsShortAndChangesNoToken) {
-  for (const KvHolding holding : {KvHolding::kPaged, KvHolding::kGrowing}) {
+  for (const KvStorageKind holding : {KvStorageKind::kPaged, KvStorageKind::kGrowing}) {
     for (const int64_t pool : {4, 5, 7, 9, 12}) {
-      auto [engine, pass] = make_fake_engine({.holding = holding,
+      auto [engine, pass] = make_fake_engine({.storage = holding,
                                               .context = 128,
                                               .max_sequences = 4,
                                               .prefill_chunk = 20,
@@ -379,7 +379,7 @@ TEST(Engine, EndsARequestThatOutgrowsTheMemoryAlone) {
 
 TEST(Engine, IdleSessionsGiveWayAndComeBack) {
   auto [engine, pass] = make_fake_engine({.context = 64, .max_sequences = 1});
-  const SessionId session = engine->open_session();
+  const SessionId session = *engine->open_session();
   const auto prompt = some_prompt(1, 20);
   for (const int64_t reused : {0, 19, 0}) {
     if (reused == 0) {
@@ -400,7 +400,7 @@ TEST(Engine, IdleSessionsGiveWayAndComeBack) {
 
 TEST(Engine, ASessionMayCloseWhileItsRequestRuns) {
   auto [engine, pass] = make_fake_engine({.context = 64});
-  const SessionId session = engine->open_session();
+  const SessionId session = *engine->open_session();
   Heard heard;
   Request request = make_request(some_prompt(1, 20), 10, heard);
   request.session = session;
@@ -464,9 +464,10 @@ TEST(Engine, RefusesBadOptionsInWords) {
 }
 
 TEST(Engine, AWarmStepAllocatesNothing) {
-  for (const KvHolding holding : {KvHolding::kContiguous, KvHolding::kPaged, KvHolding::kNone}) {
+  for (const KvStorageKind holding :
+       {KvStorageKind::kContiguous, KvStorageKind::kPaged, KvStorageKind::kNone}) {
     auto [engine, pass] =
-        make_fake_engine({.holding = holding, .context = 256, .max_sequences = 4, .prefill_chunk = 16});
+        make_fake_engine({.storage = holding, .context = 256, .max_sequences = 4, .prefill_chunk = 16});
     for (int i = 0; i < 4; ++i) {
       Request request{.prompt = some_prompt(static_cast<uint64_t>(i), 50), .ignore_end_tokens = true};
       request.sampling = {.temperature = 1, .top_k = 40, .top_p = 0.9, .repetition_penalty = 1.1};
@@ -477,7 +478,7 @@ TEST(Engine, AWarmStepAllocatesNothing) {
     for (int i = 0; i < 3; ++i) engine->step();
     const uint64_t before = allocation_count();
     for (int i = 0; i < 100; ++i) engine->step();  // prefill's rest, and decoding across three blocks
-    EXPECT_EQ(allocation_count() - before, 0u) << kv_holding_name(holding);
+    EXPECT_EQ(allocation_count() - before, 0u) << kv_storage_kind_name(holding);
     EXPECT_FALSE(engine->idle());
   }
 }

@@ -48,20 +48,20 @@ struct HeadRows {
   Row values;
 };
 
-std::byte* block_bytes(const KvView& kv, int64_t sequence, int64_t block) {
-  return kv.sequences[static_cast<size_t>(sequence)].blocks[block];
+std::byte* block_bytes(const KvLayerView& kv, int64_t sequence, int64_t block) {
+  return kv.sequences[static_cast<size_t>(sequence)].block(block);
 }
 
-HeadRows sealed_rows(const KvView& kv, int64_t sequence, int64_t layer, int64_t head, int64_t position) {
-  const KvLayerLayout& layout = kv.layout.layers[static_cast<size_t>(layer)];
+HeadRows sealed_rows(const KvLayerView& kv, int64_t sequence, int64_t head, int64_t position) {
+  const KvLayerLayout& layout = *kv.layout;
   std::byte* block = block_bytes(kv, sequence, position / kBlockSize);
   return {Row(layout.keys, block + layout.keys_offset(head), position),
           Row(layout.values, block + layout.values_offset(head), position)};
 }
 
-HeadRows open_rows(const KvView& kv, const StepBlock& block, int64_t layer, int64_t head, int64_t position) {
-  HeadRows rows = sealed_rows(kv, block.sequence, layer, head, position);
-  const StepBlocks::OpenTiles tiles = StepBlocks::open_tiles(kv, block, layer, head);
+HeadRows open_rows(const KvLayerView& kv, const StepBlock& block, int64_t head, int64_t position) {
+  HeadRows rows = sealed_rows(kv, block.sequence, head, position);
+  const StepBlocks::OpenTiles tiles = StepBlocks::open_tiles(kv, block, head);
   constexpr KvCodec kOpen{.format = KvFormat::kF32};
   if (tiles.keys) rows.keys = Row(kv_tile_shape(kOpen, KvSide::kKeys, kHeadDim), tiles.keys, position);
   if (tiles.values)
@@ -85,13 +85,13 @@ void logits_of_hash(uint64_t hash, std::span<float> logits) {
   for (size_t i = 0; i < logits.size(); ++i) logits[i] = 20 * random_float(hash, 0, i) - 10;
 }
 
-void store(const KvView& kv, const StepBlock& block, int64_t layer, std::span<const TokenId> tokens) {
-  const KvLayerLayout& layout = kv.layout.layers[static_cast<size_t>(layer)];
+void store(const KvLayerView& kv, const StepBlock& block, int64_t layer, std::span<const TokenId> tokens) {
+  const KvLayerLayout& layout = *kv.layout;
   for (int64_t head = 0; head < kHeads; ++head) {
     for (int32_t i = 0; i < block.row_count; ++i) {
       const int64_t position = block.first_position + i;
       const TokenId token = tokens[static_cast<size_t>(block.first_row + i)];
-      const HeadRows rows = open_rows(kv, block, layer, head, position);
+      const HeadRows rows = open_rows(kv, block, head, position);
       for (int64_t d = 0; d < kHeadDim; ++d) {
         const int64_t place = key_place(layer, head, d);
         rows.keys.put(d, mark(token, position, place));
@@ -101,8 +101,8 @@ void store(const KvView& kv, const StepBlock& block, int64_t layer, std::span<co
     if (!block.is_filled()) continue;
     for (int64_t slot = 0; slot < kBlockSize; ++slot) {
       const int64_t position = int64_t{block.block} * kBlockSize + slot;
-      const HeadRows open = open_rows(kv, block, layer, head, position);
-      const HeadRows sealed = sealed_rows(kv, block.sequence, layer, head, position);
+      const HeadRows open = open_rows(kv, block, head, position);
+      const HeadRows sealed = sealed_rows(kv, block.sequence, head, position);
       for (int64_t d = 0; d < kHeadDim; ++d) {
         if (layout.opens_keys) sealed.keys.put(d, sealed_mark(open.keys.at(d)));
         if (layout.opens_values) sealed.values.put(d, sealed_mark(open.values.at(d)));
@@ -111,8 +111,7 @@ void store(const KvView& kv, const StepBlock& block, int64_t layer, std::span<co
   }
 }
 
-void expect_sound(const Batch& batch, const KvView& kv, std::span<float> logits) {
-  ASSERT_EQ(batch.sequences.size(), kv.sequences.size());
+void expect_sound(const Batch& batch, std::span<float> logits) {
   ASSERT_EQ(logits.size(), batch.logit_rows.size() * kFakeVocab);
   int32_t next_row = 0;
   for (const BatchSequence& sequence : batch.sequences) {
@@ -131,7 +130,8 @@ KvShape fake_shape(const KvPlan& plan) {
 }
 
 // A query sees every block before its own sealed, and its own open.
-void FakePass::run_layer(const Batch& batch, const KvView& kv, int64_t layer) {
+void FakePass::run_layer(const Batch& batch, const KvLayerView& kv, int64_t layer) {
+  ASSERT_EQ(batch.sequences.size(), kv.sequences.size());
   for (const StepBlock& block : blocks_.blocks()) store(kv, block, layer, batch.tokens);
   uint64_t before = 0;  // over the blocks before this one
   int32_t done = 0;
@@ -139,35 +139,42 @@ void FakePass::run_layer(const Batch& batch, const KvView& kv, int64_t layer) {
     if (block.slot == StepBlock::kOwnSlot) before = 0, done = 0;
     for (; done < block.block * kBlockSize; ++done) {
       for (int64_t head = 0; head < kHeads; ++head) {
-        before = mix_head(before, sealed_rows(kv, block.sequence, layer, head, done));
+        before = mix_head(before, sealed_rows(kv, block.sequence, head, done));
       }
     }
     uint64_t hash = before;
     for (int32_t position = done; position < block.end_position(); ++position) {
       for (int64_t head = 0; head < kHeads; ++head) {
-        hash = mix_head(hash, open_rows(kv, block, layer, head, position));
+        hash = mix_head(hash, open_rows(kv, block, head, position));
       }
       if (position < block.first_position) continue;
       uint64_t& seen = hashes_[static_cast<size_t>(block.first_row + position - block.first_position)];
       seen = seen * 0x9e3779b97f4a7c15u + hash;
     }
   }
-  blocks_.keep_open_rows(kv, layer);
+  blocks_.keep_open_rows(kv);
 }
 
-void FakePass::forward(const Batch& batch, const KvView& kv, std::span<float> logits) {
+Status FakePass::forward(const Batch& batch, KvLayerGate& gate, std::span<float> logits) {
   if (on_forward) on_forward(batch);
-  expect_sound(batch, kv, logits);
-  ASSERT_LE(static_cast<int64_t>(batch.tokens.size()), max_rows_);
-  ASSERT_LE(static_cast<int64_t>(batch.logit_rows.size()), max_logit_rows_);
+  expect_sound(batch, logits);
+  EXPECT_LE(static_cast<int64_t>(batch.tokens.size()), max_rows_);
+  EXPECT_LE(static_cast<int64_t>(batch.logit_rows.size()), max_logit_rows_);
   blocks_.set(batch);
   hashes_.assign(batch.tokens.size(), 0);
-  for (int64_t layer = 0; layer < kLayers; ++layer) run_layer(batch, kv, layer);
+  for (int64_t layer = 0; layer < kLayers; ++layer) {
+    if (fails_at_layer == layer) return internal_error("the gate does not open");
+    CAIRN_ASSIGN_OR_RETURN(const KvLayerView kv, gate.open(layer));
+    run_layer(batch, kv, layer);
+    gate.close(layer);
+  }
+  if (fails_at_layer == kLayers) return internal_error("the pass fails at its end");
   for (size_t i = 0; i < batch.logit_rows.size(); ++i) {
     logits_of_hash(hashes_[static_cast<size_t>(batch.logit_rows[i])],
                    logits.subspan(i * kFakeVocab, kFakeVocab));
   }
   if (poisoned && !logits.empty()) logits[5] = std::numeric_limits<float>::quiet_NaN();
+  return {};
 }
 
 std::vector<float> oracle_logits(std::span<const TokenId> tokens, const KvPlan& plan) {

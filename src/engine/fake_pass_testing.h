@@ -1,10 +1,11 @@
-// FakePass: a ForwardPass for tests. Its logits are a hash of the rows that it reads back through the KvView,
+// FakePass: a ForwardPass for tests. Its logits are a hash of the rows that it reads back through the gate,
 // as the sealing rule says which form of them a query sees: a wrong, missing or stale row, a wrong block, a
 // wrong position or the wrong form gives other tokens than the oracle's, which hashes the tokens alone.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,7 @@ class FakePass final : public ForwardPass {
     hashes_.reserve(static_cast<size_t>(max_rows));
   }
 
-  void forward(const Batch& batch, const KvView& kv, std::span<float> logits) override;
+  Status forward(const Batch& batch, KvLayerGate& gate, std::span<float> logits) override;
   [[nodiscard]] int64_t max_rows() const override { return max_rows_; }
   [[nodiscard]] int64_t max_logit_rows() const override { return max_logit_rows_; }
   [[nodiscard]] int64_t vocab_size() const override { return kFakeVocab; }
@@ -34,9 +35,10 @@ class FakePass final : public ForwardPass {
 
   std::function<void(const Batch&)> on_forward;  // called first, may be empty
   bool poisoned = false;                         // gives a logit that is no number
+  std::optional<int64_t> fails_at_layer;         // before that layer; the number of layers: when all are done
 
  private:
-  void run_layer(const Batch& batch, const KvView& kv, int64_t layer);
+  void run_layer(const Batch& batch, const KvLayerView& kv, int64_t layer);
 
   int64_t max_rows_;
   int64_t max_logit_rows_;

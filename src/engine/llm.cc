@@ -36,13 +36,12 @@ SpecialText special_text(SpecialTokens special_tokens) {
 }
 
 Result<EngineOptions> engine_options(const LlmOptions& options, const Config& config) {
-  EngineOptions engine{
-      .sharing = options.prefix_sharing == PrefixSharing::kOn ? KvSharing::kPrefixes : KvSharing::kNone,
-      .context = options.context.value_or(std::min(config.context_length, kDefaultContext)),
-      .max_sequences = options.max_sequences,
-      .prefill_chunk = options.prefill_chunk,
-      .pool_bytes = options.kv_memory_bytes,
-      .seed = options.seed};
+  EngineOptions engine{.sharing = options.prefix_sharing,
+                       .context = options.context.value_or(std::min(config.context_length, kDefaultContext)),
+                       .max_sequences = options.max_sequences,
+                       .prefill_chunk = options.prefill_chunk,
+                       .pool_bytes = options.kv_memory_bytes,
+                       .seed = options.seed};
   CAIRN_ASSIGN_OR_RETURN(engine.kv_plan, KvPlan::parse_text_or_json(options.kv_plan));
   const uint64_t available_bytes = memory_facts().available_bytes;
   if (available_bytes > 0) engine.available_bytes = available_bytes;

@@ -1,6 +1,8 @@
-// Request: what is asked of the engine, what it tells while it works, and how a request ends.
-// Plain data. Callbacks are called from inside Engine::step, on its thread; they may call Engine::submit and
-// Engine::cancel, not Engine::step. They must not throw.
+// Request: what is asked of the engine, what it reports on the way, and how a request ends. Plain data.
+//
+// Callbacks run inside Engine::step, extend and cancel, on the caller's thread, when all rows of the step have been
+// committed. They may call everything of the engine, but step() does nothing there. They must not throw. After a
+// cancel only on_finish is called, with the text that was held back before it.
 #pragma once
 
 #include <compare>
@@ -16,6 +18,7 @@
 #include "cairn/ids.h"
 #include "cairn/sampling.h"
 #include "cairn/status.h"
+#include "kv/match_report.h"
 
 namespace cairn {
 
@@ -27,12 +30,15 @@ struct SessionId {
 
 struct RequestStats {
   int64_t prompt_tokens = 0;
-  int64_t reused_tokens = 0;     // of the prompt: their rows were in the cache already
+  // Of the prompt: rows that the cache had before the request ran, in its session, its parent or the index. Rows that
+  // the request computed itself, lost and found again do not count.
+  int64_t reused_tokens = 0;
   int64_t generated_tokens = 0;  // the end token, if one came, is not counted
-  int64_t preemptions = 0;
-  uint64_t ttft_ns = 0;   // from submit to the first token; 0 where none came
-  double tpot_ns = 0;     // mean time from one token to the next, over all but the first
-  uint64_t kv_bytes = 0;  // of the rows or blocks that the request held when it ended
+  int64_t preemptions = 0;       // how often rows that it had computed were taken back
+  KvMatchReport match;           // where the first match with the index ended, and why
+  uint64_t ttft_ns = 0;          // from submit to the first token; 0 where none came
+  double tpot_ns = 0;            // mean time from one token to the next, over all but the first
+  uint64_t kv_bytes = 0;         // of the rows or blocks that the request held when it ended
   // Rows that were run through the layers: with a cache n + m - 1 for n prompt and m generated tokens
   // (the last one is never fed back), without one m*n + m*(m-1)/2.
   uint64_t projected_positions = 0;
@@ -51,15 +57,15 @@ struct RequestResult {
 // Who picks a request's tokens.
 enum class Picks : uint8_t {
   kSampled,   // the engine, by Request::sampling
-  kByCaller,  // whoever submitted it: on_logits is told, then the request waits for Engine::extend
+  kByCaller,  // whoever submitted it: on_logits reports, then the request waits for Engine::extend
 };
 
-// Which rows' logits on_logits is told.
+// Which rows' logits on_logits reports.
 enum class LogitsWanted : uint8_t {
   kSampled,        // those that a token is picked from
   kEveryPosition,  // those of all positions, the prompt's too (scoring a text); EngineOptions::score_chunk at
-                   // a time. Only rows of the session are reused, and their logits are not told
-  kEveryNewPosition,  // likewise, but of a prefix that the cache holds none are told
+                   // a time. Only rows of the session or of a fork's parent are reused, and not reported
+  kEveryNewPosition,  // likewise, but none of a prefix that the cache holds
 };
 
 struct Request {
@@ -68,14 +74,15 @@ struct Request {
   // Absent: until the context is full. 0: the prompt is run (to score it, or to warm a session), nothing is
   // picked.
   std::optional<int64_t> max_tokens;
-  std::vector<std::string> stop_strings;  // none may be empty; the text before the first one is still told
-  std::vector<TokenId> end_tokens;        // besides the model's own
-  bool ignore_end_tokens = false;         // all of them become tokens like any other (--ignore-eos)
-  // Teacher forcing: the first of the generated tokens are these, whatever the logits say (on_logits is told
+  std::vector<std::string>
+      stop_strings;                 // none may be empty; the text before the first one is still reported
+  std::vector<TokenId> end_tokens;  // besides the model's own
+  bool ignore_end_tokens = false;   // all of them become tokens like any other (--ignore-eos)
+  // Teacher forcing: the first of the generated tokens are these, whatever the logits say (on_logits reports
   // them all the same). A forced token ends nothing by being an end token.
   std::vector<TokenId> forced_tokens;
   LogitsWanted logits_wanted = LogitsWanted::kSampled;
-  // kByCaller: sampling, stop strings, end tokens and forced tokens mean nothing; on_text is told nothing;
+  // kByCaller: sampling, stop strings, end tokens and forced tokens mean nothing; on_text must be empty;
   // the request ends by Engine::cancel, or when max_tokens have been added.
   Picks picks = Picks::kSampled;
   // A tenant's secret: rows are shared only between requests with the same salt.
@@ -83,6 +90,8 @@ struct Request {
   // The prompt continues this conversation: as much of it as the session's rows agree with is not run again
   // (but always the last token). One request at a time for a session.
   std::optional<SessionId> session;
+  // Larger ones are served first; equal ones in the order of arrival.
+  int32_t priority = 0;
 
   // All may be empty. In this order for each token that is picked: logits, token, text.
   // The raw logits, before bias, penalties and temperature, of the row at `position`: they predict the token
@@ -91,7 +100,7 @@ struct Request {
   // Every generated token; not the end token that ends the request.
   std::function<void(TokenId token)> on_token;
   // Text as it becomes certain: whole UTF-8 characters, never a part of a stop string that came true.
-  // What is still held back when the request ends is told before on_finish.
+  // What is still held back when the request ends is reported before on_finish.
   std::function<void(std::string_view text)> on_text;
   // Exactly once, last.
   std::function<void(const RequestResult& result)> on_finish;

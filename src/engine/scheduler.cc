@@ -7,59 +7,100 @@
 namespace cairn {
 namespace {
 
-// The last sequence after `index` that holds memory: the latest to arrive, so the least has been done for it.
-// Where there is none, the last of those before it that wait.
-std::optional<int32_t> find_victim(std::span<const SequenceNeed> needs, int32_t index) {
-  for (auto j = static_cast<int32_t>(needs.size()) - 1; j >= 0; --j) {
-    const SequenceNeed& need = needs[static_cast<size_t>(j)];
-    if (need.holds_memory && (j > index || need.pending_rows == 0)) return j;
-  }
-  return std::nullopt;
-}
+// Of the rows for prompts: 1 / kShortShare go to the shortest first. Large enough that a chat's prompt takes a few
+// steps, small enough that a long prompt is delayed by a third at most.
+constexpr int64_t kShortShare = 4;
 
-Room make_room(std::span<SequenceNeed> needs, int32_t index, RoomKeeper& keeper) {
-  while (keeper.make_room(index) == Room::kNoRoom) {
-    const std::optional<int32_t> victim = find_victim(needs, index);
-    if (!victim.has_value()) return Room::kNoRoom;
-    keeper.take_back(*victim);
-    SequenceNeed& loser = needs[static_cast<size_t>(*victim)];
-    loser.pending_rows = 0;  // it begins again in another step
-    loser.held_rows = 0;
-    loser.holds_memory = false;
+bool is_prompt(const SequenceNeed& need) { return need.pending_rows > 1; }
+
+// What is left of a step's limits.
+struct Budget {
+  int64_t prompt_rows;
+  int64_t score_rows;
+
+  // How many more rows a sequence that has `granted` can get.
+  [[nodiscard]] int64_t most(const SequenceNeed& need, int64_t granted) const {
+    const int64_t plain_rows = need.pending_rows - need.unscored_rows;
+    int64_t rows = need.pending_rows - granted;
+    if (is_prompt(need)) rows = std::min(rows, prompt_rows);
+    return std::min(rows, std::max<int64_t>(0, plain_rows - granted) + score_rows);
   }
-  needs[static_cast<size_t>(index)].holds_memory = true;
-  return Room::kOk;
-}
+  void spend(const SequenceNeed& need, int64_t granted, int64_t rows) {
+    const int64_t plain_left = std::max<int64_t>(0, need.pending_rows - need.unscored_rows - granted);
+    if (is_prompt(need)) prompt_rows -= rows;
+    score_rows -= std::max<int64_t>(0, rows - plain_left);
+  }
+};
 
 }  // namespace
 
-Scheduler::Scheduler(const StepLimits& limits, int64_t max_sequences) : limits_(limits) {
-  CHECK(limits.prefill_rows >= 1);
-  CHECK(limits.score_rows >= 1);
-  grants_.reserve(static_cast<size_t>(max_sequences));
+std::optional<int32_t> find_victim(std::span<const SequenceNeed> needs, std::optional<int32_t> asker) {
+  std::optional<int32_t> running;
+  for (auto i = static_cast<int32_t>(needs.size()) - 1; i >= 0; --i) {
+    const SequenceNeed& need = needs[static_cast<size_t>(i)];
+    if (!need.holds_memory || i == asker) continue;
+    if (need.pending_rows == 0) return i;
+    if (asker.has_value() && i > *asker && !running.has_value()) running = i;
+  }
+  return running;
 }
 
-Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, RoomKeeper& keeper) {
-  grants_.clear();
-  int64_t prefill_left = limits_.prefill_rows;
-  int64_t score_left = limits_.score_rows;
-  for (int32_t i = 0; i < static_cast<int32_t>(needs.size()); ++i) {
-    const SequenceNeed& need = needs[static_cast<size_t>(i)];
-    if (need.pending_rows == 0) continue;
-    int64_t rows = need.pending_rows;
-    const bool is_prefill = rows > 1;
-    if (is_prefill) rows = std::min(rows, prefill_left);
-    const int64_t plain_rows = need.pending_rows - need.unscored_rows;
-    rows = std::min(rows, plain_rows + score_left);
-    if (rows == 0 || (rows < need.pending_rows && !limits_.cut_prompts)) continue;
+Scheduler::Scheduler(int64_t max_sequences) {
+  const auto count = static_cast<size_t>(max_sequences);
+  grants_.reserve(count);
+  rows_.reserve(count);
+  shortest_.reserve(count);
+}
 
-    if (make_room(needs, i, keeper) == Room::kNoRoom) {
-      // Later ones came later: they do not overtake.
-      return {grants_, grants_.empty() ? std::optional(i) : std::nullopt};
+// Fills rows_, without asking for memory yet.
+void Scheduler::share_rows(std::span<const SequenceNeed> needs, const StepLimits& limits) {
+  rows_.assign(needs.size(), 0);
+  shortest_.clear();
+  Budget budget{limits.prefill_rows, limits.score_rows};
+  const auto prompt_count = std::ranges::count_if(needs, is_prompt);
+  const int64_t reserved = prompt_count > 1 && limits.cut_prompts ? limits.prefill_rows / kShortShare : 0;
+  budget.prompt_rows -= reserved;
+  const auto grant = [&](size_t i) {
+    const int64_t more = budget.most(needs[i], rows_[i]);
+    if (more < needs[i].pending_rows && !limits.cut_prompts) return;
+    budget.spend(needs[i], rows_[i], more);
+    rows_[i] += static_cast<int32_t>(more);
+  };
+  for (size_t i = 0; i < needs.size(); ++i) {
+    if (needs[i].pending_rows > 0) grant(i);
+    if (is_prompt(needs[i]) && rows_[i] < needs[i].pending_rows) shortest_.push_back(static_cast<int32_t>(i));
+  }
+  budget.prompt_rows += reserved;
+  if (!limits.cut_prompts) return;
+  const auto left = [&](int32_t i) {
+    return needs[static_cast<size_t>(i)].pending_rows - rows_[static_cast<size_t>(i)];
+  };
+  std::ranges::sort(shortest_, [&](int32_t a, int32_t b) {
+    const int64_t left_a = left(a);
+    const int64_t left_b = left(b);
+    return left_a != left_b ? left_a < left_b : a < b;
+  });
+  for (const int32_t i : shortest_) grant(static_cast<size_t>(i));
+}
+
+Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, const StepLimits& limits,
+                                    RoomKeeper& keeper) {
+  CHECK(limits.prefill_rows >= 1);
+  CHECK(limits.score_rows >= 1);
+  grants_.clear();
+  share_rows(needs, limits);
+  for (int32_t i = 0; i < std::ssize(needs); ++i) {
+    SequenceNeed& need = needs[static_cast<size_t>(i)];
+    if (need.pending_rows == 0 || rows_[static_cast<size_t>(i)] == 0) continue;
+    while (keeper.make_room(i) == Room::kNoRoom) {
+      const std::optional<int32_t> victim = find_victim(needs, i);
+      // Later ones do not overtake: what becomes free is for this one.
+      if (!victim.has_value()) return {grants_, grants_.empty() ? std::optional(i) : std::nullopt};
+      keeper.take_back(*victim);
+      needs[static_cast<size_t>(*victim)] = {};
     }
-    grants_.push_back({i, static_cast<int32_t>(rows)});
-    if (is_prefill) prefill_left -= rows;
-    score_left -= std::max<int64_t>(0, rows - plain_rows);
+    need.holds_memory = true;
+    grants_.push_back({i, rows_[static_cast<size_t>(i)]});
   }
   CHECK(!grants_.empty() ||
         std::ranges::all_of(needs, [](const SequenceNeed& need) { return need.pending_rows == 0; }));

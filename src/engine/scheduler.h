@@ -1,10 +1,10 @@
-// Scheduler: which sequences run in a step, and how many rows of each. Integers only.
+// Scheduler: which sequences run in a step, and how many rows of each. Integers only: the same needs and limits give
+// the same plan.
 //
-// Sequences come in the order of arrival, and that is their priority: the walk gives rows to one after the
-// other. A sequence with one row to run (decode) always gets it; longer ones (prefill) share a budget of
-// rows, so that prompts in chunks and decoding mix in one step. A sequence without pending rows waits for
-// something else and is passed over. Where memory runs out, the last sequence that holds rows gives them up
-// to an earlier one; where there is no later one, one that waits gives up its own; else the walk ends there.
+// Sequences come in the order of their keys, which is their priority. One with a single row to run (decode) always gets
+// it. Longer ones (prompts) share a budget of rows: most of it goes to them in order, the rest to the shortest first, so
+// that a short prompt does not wait for all of a long one. A sequence without pending rows is passed over. Memory is
+// given in order too: where it runs out, a victim loses its rows (find_victim); where there is none, the walk ends.
 // Always true: if some sequence has pending rows, then one runs, or the first of them is named as starved.
 #pragma once
 
@@ -19,8 +19,9 @@ namespace cairn {
 
 // What the scheduler knows of a sequence.
 struct SequenceNeed {
-  int64_t held_rows = 0;     // positions whose rows are in the cache
-  int64_t pending_rows = 0;  // positions to run before its next token can be picked; 0: it waits
+  int64_t held_rows = 0;  // positions whose rows are in the cache
+  int64_t pending_rows =
+      0;  // positions to run before its next token can be picked; 0: it waits for its caller
   bool holds_memory = false;
   int64_t unscored_rows = 0;  // of the pending rows, the last ones, whose logits are all wanted (scoring)
 };
@@ -36,30 +37,39 @@ struct StepLimits {
   bool cut_prompts = true;   // false: a sequence gets all its pending rows or none
 };
 
+// The one rule by which a sequence loses its rows: the last one that waits for its caller; where there is none, and
+// `asker` needs memory, the last that runs and comes after it. Without an asker a place is wanted for one that has
+// none: no running sequence makes way for that.
+[[nodiscard]] std::optional<int32_t> find_victim(std::span<const SequenceNeed> needs,
+                                                 std::optional<int32_t> asker);
+
 // Memory, as the scheduler asks for it.
 class RoomKeeper {
  public:
   virtual ~RoomKeeper() = default;
   // Room for all rows of this sequence, held and pending; kNoRoom changes nothing that the sequence holds.
   virtual Room make_room(int32_t sequence) = 0;
-  // The sequence gives back all that it holds; its rows will be computed again.
+  // The sequence loses all that it holds; its rows will be computed again.
   virtual void take_back(int32_t sequence) = 0;
 };
 
 class Scheduler {
  public:
-  Scheduler(const StepLimits& limits, int64_t max_sequences);
+  explicit Scheduler(int64_t max_sequences);
 
   struct Plan {
     std::span<const RowGrant> grants;  // in the order of the sequences; valid until the next call
     std::optional<int32_t> starved;    // memory does not suffice for this one even alone
   };
   // Updates `needs` where a sequence gained or lost memory.
-  Plan schedule(std::span<SequenceNeed> needs, RoomKeeper& keeper);
+  Plan schedule(std::span<SequenceNeed> needs, const StepLimits& limits, RoomKeeper& keeper);
 
  private:
-  StepLimits limits_;
+  void share_rows(std::span<const SequenceNeed> needs, const StepLimits& limits);
+
   std::vector<RowGrant> grants_;
+  std::vector<int32_t> rows_;      // of each need, in this step
+  std::vector<int32_t> shortest_;  // prompts, by what they still need
 };
 
 }  // namespace cairn

@@ -54,36 +54,41 @@ SequenceNeed running(int64_t held, int64_t pending) {
 }
 
 TEST(Scheduler, MixesPromptsInChunksWithDecoding) {
-  Scheduler scheduler({.prefill_rows = 8, .score_rows = 1}, 8);
+  const StepLimits limits{.prefill_rows = 8, .score_rows = 1};
+  Scheduler scheduler(8);
   std::vector<SequenceNeed> needs = {running(5, 1), running(4, 6), running(7, 1),
                                      waiting(20),   waiting(3),    waiting(1)};
   FakeRoom room(needs, 1000);
-  const auto plan = scheduler.schedule(needs, room);
-  EXPECT_EQ(pairs(plan.grants), (Pairs{{0, 1}, {1, 6}, {2, 1}, {3, 2}, {5, 1}}));
+  const auto plan = scheduler.schedule(needs, limits, room);
+  // A quarter of the budget goes to the shortest prompt first.
+  EXPECT_EQ(pairs(plan.grants), (Pairs{{0, 1}, {1, 6}, {2, 1}, {4, 2}, {5, 1}}));
   EXPECT_FALSE(plan.starved.has_value());
 }
 
 TEST(Scheduler, NeverCutsAPromptWhereThatIsForbidden) {
-  Scheduler scheduler({.prefill_rows = 8, .score_rows = 1, .cut_prompts = false}, 8);
+  const StepLimits limits{.prefill_rows = 8, .score_rows = 1, .cut_prompts = false};
+  Scheduler scheduler(8);
   std::vector<SequenceNeed> needs = {waiting(6), waiting(3), waiting(2)};
   FakeRoom room(needs, 1000);
-  EXPECT_EQ(pairs(scheduler.schedule(needs, room).grants), (Pairs{{0, 6}, {2, 2}}));
+  EXPECT_EQ(pairs(scheduler.schedule(needs, limits, room).grants), (Pairs{{0, 6}, {2, 2}}));
 }
 
 TEST(Scheduler, LimitsRowsThatAreScored) {
-  Scheduler scheduler({.prefill_rows = 100, .score_rows = 4}, 8);
+  const StepLimits limits{.prefill_rows = 100, .score_rows = 4};
+  Scheduler scheduler(8);
   std::vector<SequenceNeed> needs = {waiting(10), waiting(10), waiting(5)};
   needs[0].unscored_rows = 3;   // seven rows were scored before: all ten may run
   needs[1].unscored_rows = 10;  // one score row is left
   FakeRoom room(needs, 1000);
-  EXPECT_EQ(pairs(scheduler.schedule(needs, room).grants), (Pairs{{0, 10}, {1, 1}, {2, 5}}));
+  EXPECT_EQ(pairs(scheduler.schedule(needs, limits, room).grants), (Pairs{{0, 10}, {1, 1}, {2, 5}}));
 }
 
 TEST(Scheduler, TheLastToComeGivesWay) {
-  Scheduler scheduler({.prefill_rows = 100, .score_rows = 1}, 8);
+  const StepLimits limits{.prefill_rows = 100, .score_rows = 1};
+  Scheduler scheduler(8);
   std::vector<SequenceNeed> needs = {running(5, 1), running(5, 1), running(5, 1)};
   FakeRoom room(needs, 15);
-  const auto plan = scheduler.schedule(needs, room);
+  const auto plan = scheduler.schedule(needs, limits, room);
   EXPECT_EQ(pairs(plan.grants), (Pairs{{0, 1}, {1, 1}}));
   EXPECT_EQ(room.taken_back, std::vector<int32_t>{2});
   EXPECT_EQ(needs[2].pending_rows, 0);  // it begins again in another step
@@ -91,17 +96,19 @@ TEST(Scheduler, TheLastToComeGivesWay) {
 }
 
 TEST(Scheduler, LaterOnesDoNotOvertake) {
-  Scheduler scheduler({.prefill_rows = 100, .score_rows = 1}, 8);
+  const StepLimits limits{.prefill_rows = 100, .score_rows = 1};
+  Scheduler scheduler(8);
   std::vector<SequenceNeed> needs = {running(5, 1), waiting(50), waiting(2)};
   FakeRoom room(needs, 20);
-  EXPECT_EQ(pairs(scheduler.schedule(needs, room).grants), (Pairs{{0, 1}}));
+  EXPECT_EQ(pairs(scheduler.schedule(needs, limits, room).grants), (Pairs{{0, 1}}));
 }
 
 TEST(Scheduler, NamesASequenceThatDoesNotFitAlone) {
-  Scheduler scheduler({.prefill_rows = 100, .score_rows = 1}, 8);
+  const StepLimits limits{.prefill_rows = 100, .score_rows = 1};
+  Scheduler scheduler(8);
   std::vector<SequenceNeed> needs = {running(5, 1), running(3, 1)};
   FakeRoom room(needs, 5);
-  const auto plan = scheduler.schedule(needs, room);
+  const auto plan = scheduler.schedule(needs, limits, room);
   EXPECT_TRUE(plan.grants.empty());
   EXPECT_EQ(plan.starved, 0);
   EXPECT_EQ(room.taken_back, std::vector<int32_t>{1});
@@ -110,37 +117,40 @@ TEST(Scheduler, NamesASequenceThatDoesNotFitAlone) {
 SequenceNeed passed_over(int64_t held) { return {.held_rows = held, .holds_memory = true}; }
 
 TEST(Scheduler, PassesOverWhatWaits) {
-  Scheduler scheduler({.prefill_rows = 8, .score_rows = 1}, 8);
+  const StepLimits limits{.prefill_rows = 8, .score_rows = 1};
+  Scheduler scheduler(8);
   std::vector<SequenceNeed> needs = {passed_over(5), running(4, 6), passed_over(7)};
   FakeRoom room(needs, 1000);
-  EXPECT_EQ(pairs(scheduler.schedule(needs, room).grants), (Pairs{{1, 6}}));
+  EXPECT_EQ(pairs(scheduler.schedule(needs, limits, room).grants), (Pairs{{1, 6}}));
   needs = {passed_over(5), passed_over(7)};
-  const auto plan = scheduler.schedule(needs, room);
+  const auto plan = scheduler.schedule(needs, limits, room);
   EXPECT_TRUE(plan.grants.empty());
   EXPECT_FALSE(plan.starved.has_value());
 }
 
 TEST(Scheduler, WhatWaitsGivesWayBeforeAnybodyStarves) {
-  Scheduler scheduler({.prefill_rows = 100, .score_rows = 1}, 8);
+  const StepLimits limits{.prefill_rows = 100, .score_rows = 1};
+  Scheduler scheduler(8);
   std::vector<SequenceNeed> needs = {passed_over(5), passed_over(5), running(5, 1), passed_over(5)};
   FakeRoom room(needs, 16);
-  EXPECT_EQ(pairs(scheduler.schedule(needs, room).grants), (Pairs{{2, 1}}));
+  EXPECT_EQ(pairs(scheduler.schedule(needs, limits, room).grants), (Pairs{{2, 1}}));
   EXPECT_EQ(room.taken_back, (std::vector<int32_t>{3}));  // a later one first
 
   needs = {passed_over(5), passed_over(5), running(5, 9)};
   FakeRoom less(needs, 15);
-  EXPECT_EQ(pairs(scheduler.schedule(needs, less).grants), (Pairs{{2, 9}}));
+  EXPECT_EQ(pairs(scheduler.schedule(needs, limits, less).grants), (Pairs{{2, 9}}));
   EXPECT_EQ(less.taken_back, (std::vector<int32_t>{1, 0}));
 
   needs = {passed_over(5), running(5, 20)};
   FakeRoom least(needs, 15);
-  EXPECT_EQ(scheduler.schedule(needs, least).starved, 1);
+  EXPECT_EQ(scheduler.schedule(needs, limits, least).starved, 1);
 }
 
 TEST(Scheduler, NothingToDoIsAnEmptyPlan) {
-  Scheduler scheduler({.prefill_rows = 8, .score_rows = 1}, 1);
+  const StepLimits limits{.prefill_rows = 8, .score_rows = 1};
+  Scheduler scheduler(1);
   FakeRoom room({}, 5);
-  const auto plan = scheduler.schedule({}, room);
+  const auto plan = scheduler.schedule({}, limits, room);
   EXPECT_TRUE(plan.grants.empty());
   EXPECT_FALSE(plan.starved.has_value());
 }
@@ -151,7 +161,7 @@ TEST(Scheduler, KeepsItsPromisesOnRandomLoads) {
   const auto below = [&](int64_t end) { return static_cast<int64_t>(random() % static_cast<uint64_t>(end)); };
   for (int round = 0; round < 20000; ++round) {
     const StepLimits limits{.prefill_rows = 1 + below(40), .score_rows = 1 + below(10)};
-    Scheduler scheduler(limits, 8);
+    Scheduler scheduler(8);
     std::vector<SequenceNeed> needs;
     int64_t used = 0;
     for (int64_t i = 0; i < 1 + below(6); ++i) {
@@ -163,7 +173,7 @@ TEST(Scheduler, KeepsItsPromisesOnRandomLoads) {
     }
     const int64_t units = used + below(60);
     FakeRoom room(needs, units);
-    const auto plan = scheduler.schedule(needs, room);
+    const auto plan = scheduler.schedule(needs, limits, room);
     ASSERT_NE(plan.grants.empty(), !plan.starved.has_value());
     ASSERT_LE(room.used(), units);
     int64_t prefill = 0;

@@ -2,8 +2,10 @@
 // Plain state, owned and changed by the engine alone.
 #pragma once
 
+#include <compare>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -15,31 +17,66 @@
 
 namespace cairn {
 
+//   queued <-> loading        both wait for a place; loading ones for their prefix first
+//   queued -> running <-> awaits caller        running -> queued: preempted
+//   all -> ended
+enum class SequenceState : uint8_t {
+  kQueued,        // waits for a place in the cache
+  kLoading,       // another request is computing its prefix
+  kRunning,       // has a place, and rows to run
+  kAwaitsCaller,  // Picks::kByCaller: nothing to run before Engine::extend or roll_back
+  kEnded,
+};
+inline constexpr size_t kSequenceStates = 5;
+
+// The order in which sequences are served: the smaller key first.
+struct SequenceKey {
+  int64_t urgency = 0;   // the negated Request::priority
+  uint64_t arrival = 0;  // no two alike
+  friend auto operator<=>(const SequenceKey&, const SequenceKey&) = default;
+};
+
 // The token ids of a sequence are consecutive ranges:
 //   [0, held)                 rows in the cache (KvCache::length)
 //   [held, tokens.size())     pending: run before the next token is picked; the last one's logits pick it
 //   [0, prompt_count)         the prompt; after it, generated tokens
-// Nothing is pending while a request waits for its caller (Picks::kByCaller).
+// Nothing is pending while a request waits for its caller.
 struct Sequence {
   RequestId id;
+  SequenceKey key;
   Request request;
   std::vector<TokenId> tokens;  // capacity for the whole request from the start
+  PrefixNames names;  // of the prompt's full blocks, and of more once its rows were taken; capacity likewise
   int64_t prompt_count = 0;
   int64_t max_tokens = 0;
-  KvLease kv;  // empty: waiting for its turn
   StreamDecoder decoder;
   StopMatcher stops;
-  int64_t scored =
-      0;  // positions whose logits have been told, or that were reused (LogitsWanted::kEveryPosition)
+
+  SequenceState state = SequenceState::kQueued;
+  KvLease kv;                 // its place in the cache; empty: none
+  size_t queue_place = 0;     // kQueued: in the RequestQueue
+  int64_t own_positions = 0;  // rows that it had when they were taken back
+
+  // kLoading: whose rows it waits for, how many of them, and whether it begins as a fork of them.
+  Sequence* owner = nullptr;
+  Sequence* next_waiter = nullptr;  // of the same owner
+  int64_t wanted_positions = 0;
+  bool is_fork = false;
+  Sequence* first_waiter = nullptr;  // those that wait for this one's rows
+  int64_t next_wake = 0;             // the least that one of them waits for
+
+  // Positions whose logits have been reported, or that were reused (LogitsWanted::kEveryPosition).
+  int64_t scored = 0;
   RequestStats stats;
   int64_t picks = 0;  // generated tokens and the end token
   uint64_t submitted_ns = 0;
   uint64_t first_pick_ns = 0;
   uint64_t last_pick_ns = 0;
-  bool waits = false;  // for its caller (Engine::extend)
-  bool cancelled = false;
-  bool finished = false;
+  bool cancelled = false;  // in this step; it ends when the step does
 };
+
+// More than any sequence has.
+inline constexpr int64_t kAllPositions = std::numeric_limits<int64_t>::max();
 
 struct Session {
   SessionId id;

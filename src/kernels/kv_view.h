@@ -91,6 +91,7 @@ struct KvLayerView {
 class KvLayerGate {
  public:
   virtual ~KvLayerGate() = default;
+  [[nodiscard]] virtual int64_t layer_count() const = 0;
   // May wait until the layer's blocks are in memory. An error ends the pass: its step must be abandoned.
   virtual Result<KvLayerView> open(int64_t layer) = 0;
   virtual void close(int64_t layer) = 0;

@@ -117,6 +117,7 @@ class KvStep final : public KvLayerGate {
   KvStep& operator=(KvStep&&) = delete;
   ~KvStep() override;
 
+  [[nodiscard]] int64_t layer_count() const override;
   Result<KvLayerView> open(int64_t layer) override;
   void close(int64_t layer) override;
 

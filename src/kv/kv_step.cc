@@ -10,6 +10,8 @@ KvStep::~KvStep() {
   if (cache_ != nullptr) abandon();
 }
 
+int64_t KvStep::layer_count() const { return cache_->geometry().layer_count(); }
+
 Result<KvLayerView> KvStep::open(int64_t layer) {
   DCHECK(cache_ != nullptr);
   return cache_->open_layer(layer);

@@ -26,6 +26,7 @@ std::vector<KvLayerLayout> layouts_of(const Config& config, const TestCodecs& co
 class TestGate final : public KvLayerGate {
  public:
   TestGate(std::span<const KvLayerLayout> layers, const KvLayerView& view) : layers_(layers), view_(view) {}
+  [[nodiscard]] int64_t layer_count() const override { return std::ssize(layers_); }
   Result<KvLayerView> open(int64_t layer) override {
     KvLayerView view = view_;
     view.layout = &layers_[static_cast<size_t>(layer)];

@@ -91,7 +91,7 @@ class WideBlock {
  public:
   WideBlock(const AttentionTile& tile, int32_t block, const OpenTiles& open)
       : keys_(static_cast<size_t>(tile.keys.lines * kBlockSize)), value_lanes_(tile.values.lanes) {
-    const std::byte* bytes = tile.blocks[block];
+    const std::byte* bytes = tile.sequence.block(block);
     if (open.keys != nullptr) {
       std::copy_n(open.keys, keys_.size(), keys_.begin());
     } else {
@@ -204,17 +204,18 @@ void spans_in_long_texts(const AttentionTile& tile, SpanRange spans, const Atten
   attend_otherwise(tile, spans, kShortSpan, own_block_open);
 }
 
-std::atomic<std::byte* const*> first_table = nullptr;
+std::atomic<const BlockId*> first_table = nullptr;
 
 void block_of_another(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
-  std::byte* const* none = nullptr;
-  first_table.compare_exchange_strong(none, tile.blocks);
-  std::byte* const* other = first_table;
-  if (other == tile.blocks) return sound().attend(tile, spans, scratch);
-  std::vector<std::byte*> blocks(tile.blocks, tile.blocks + (tile.rows.back().end - 1) / kBlockSize + 1);
-  blocks[0] = other[0];
+  const BlockId* const own = tile.sequence.table;
+  const BlockId* none = nullptr;
+  first_table.compare_exchange_strong(none, own);
+  const BlockId* const other = first_table;
+  if (other == own) return sound().attend(tile, spans, scratch);
+  std::vector<BlockId> table(own, own + (tile.rows.back().end - 1) / kBlockSize + 1);
+  table[0] = other[0];
   AttentionTile wrong = tile;
-  wrong.blocks = blocks.data();
+  wrong.sequence.table = table.data();
   sound().attend(wrong, spans, scratch);
 }
 
@@ -227,15 +228,14 @@ void spans_by_batch(const AttentionTile& tile, SpanRange spans, const AttentionS
 
 // The layer and KV head of a tile.
 struct Place {
-  int64_t layer = 0;
+  size_t layer = 0;
   int64_t kv_head = 0;
 };
 
-Place place_of(const KvLayout& layout, const AttentionTile& tile) {
-  for (int64_t layer = 0; layer < std::ssize(layout.layers); ++layer) {
-    for (int64_t head = 0; head < layout.kv_head_count; ++head) {
-      if (layout.layers[static_cast<size_t>(layer)].keys_offset(head) == tile.keys_offset)
-        return {layer, head};
+Place place_of(const AllLayers& kv, const AttentionTile& tile) {
+  for (size_t layer = 0; layer < kv.views.size(); ++layer) {
+    for (int64_t head = 0; head < kv.views[layer].kv_head_count; ++head) {
+      if (kv.views[layer].layout->keys_offset(head) == tile.keys_offset) return {layer, head};
     }
   }
   return {};
@@ -244,14 +244,14 @@ Place place_of(const KvLayout& layout, const AttentionTile& tile) {
 // Blocks that this step has filled are read open by all of its queries, as if they were sealed when it ends.
 void sealed_when_the_step_ends(const AttentionTile& tile, SpanRange spans, const AttentionScratch&) {
   const StepNow& now = *step_now();
-  const Place place = place_of(now.kv.layout, tile);
+  const Place place = place_of(now.kv, tile);
   StepBlocks blocks(std::ssize(now.batch.tokens));
   blocks.set(now.batch);
   attend_otherwise(tile, spans, kSpanSize, [&](const AttentionTile&, int32_t block) -> OpenTiles {
     for (const StepBlock& filled : blocks.blocks()) {
       const auto sequence = static_cast<size_t>(filled.sequence);
-      if (filled.block != block || now.kv.sequences[sequence].blocks != tile.blocks) continue;
-      const auto open = StepBlocks::open_tiles(now.kv, filled, place.layer, place.kv_head);
+      if (filled.block != block || now.kv.sequence(sequence).table != tile.sequence.table) continue;
+      const auto open = StepBlocks::open_tiles(now.kv.views[place.layer], filled, place.kv_head);
       return {reinterpret_cast<const float*>(open.keys), reinterpret_cast<const float*>(open.values)};
     }
     return {};

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "kernels/kernels.h"
 #include "kernels/reference.h"
 #include "model/step_blocks.h"
@@ -20,10 +21,16 @@ const StepNow* running_step = nullptr;
 class WrappedPass : public ForwardPass {
  public:
   explicit WrappedPass(PassPtr pass) : pass_(std::move(pass)) {}
-  void forward(const Batch& batch, const KvView& kv, std::span<float> logits) override {
+  Status forward(const Batch& batch, KvLayerGate& gate, std::span<float> logits) final {
+    AllLayers kv(gate);
+    forward_all(batch, kv, logits);
+    return {};
+  }
+  virtual void forward_all(const Batch& batch, AllLayers& kv, std::span<float> logits) {
     const StepNow now{batch, kv};
     running_step = &now;
-    pass_->forward(batch, kv, logits);
+    const Status status = pass_->forward(batch, kv, logits);
+    CHECK(status.ok());
     running_step = nullptr;
   }
   [[nodiscard]] int64_t max_rows() const override { return pass_->max_rows(); }
@@ -35,19 +42,20 @@ class WrappedPass : public ForwardPass {
   PassPtr pass_;
 };
 
-std::byte* block_of(const KvView& kv, size_t sequence, int32_t position) {
-  return kv.sequences[sequence].blocks[position / kBlockSize];
+std::byte* block_of(const AllLayers& kv, size_t sequence, int32_t position) {
+  return kv.sequence(sequence).block(position / kBlockSize);
 }
 
 // visit(float& of a block) for each element of a position's rows, where they are f32.
 template <typename Visit>
-void each_float(const KvLayout& layout, std::byte* block, int32_t position, const Visit& visit) {
+void each_float(const AllLayers& kv, std::byte* block, int32_t position, const Visit& visit) {
   const int32_t slot = position % kBlockSize;
-  for (const KvLayerLayout& layer : layout.layers) {
-    for (int64_t head = 0; head < layout.kv_head_count; ++head) {
+  for (const KvLayerView& view : kv.views) {
+    const KvLayerLayout& layer = *view.layout;
+    for (int64_t head = 0; head < view.kv_head_count; ++head) {
       auto* keys = reinterpret_cast<float*>(block + layer.keys_offset(head));
       auto* values = reinterpret_cast<float*>(block + layer.values_offset(head));
-      for (int64_t d = 0; d < layout.head_dim; ++d) {
+      for (int64_t d = 0; d < view.head_dim; ++d) {
         visit(keys[d * layer.keys.lanes + slot]);
         visit(values[int64_t{slot} * layer.values.lanes + d]);
       }
@@ -58,10 +66,10 @@ void each_float(const KvLayout& layout, std::byte* block, int32_t position, cons
 class PassWithRowsThatStay final : public WrappedPass {
  public:
   using WrappedPass::WrappedPass;
-  void forward(const Batch& batch, const KvView& kv, std::span<float> logits) override {
+  void forward_all(const Batch& batch, AllLayers& kv, std::span<float> logits) override {
     std::vector<float> before;
     each_row(batch, kv, [&](float& at) { before.push_back(at); });
-    WrappedPass::forward(batch, kv, logits);
+    WrappedPass::forward_all(batch, kv, logits);
     size_t i = 0;
     each_row(batch, kv, [&](float& at) {
       if (before[i] != 0) at = before[i];
@@ -71,23 +79,23 @@ class PassWithRowsThatStay final : public WrappedPass {
 
  private:
   template <typename Visit>
-  void each_row(const Batch& batch, const KvView& kv, const Visit& visit) {
+  void each_row(const Batch& batch, const AllLayers& kv, const Visit& visit) {
     for (size_t s = 0; s < batch.sequences.size(); ++s) {
       const BatchSequence& sequence = batch.sequences[s];
       for (int32_t p = sequence.first_position; p < sequence.first_position + sequence.row_count; ++p) {
-        each_float(kv.layout, block_of(kv, s, p), p, visit);
+        each_float(kv, block_of(kv, s, p), p, visit);
       }
     }
   }
 };
 
 // The open rows of a block become what a sealed form of it says.
-void open_from_sealed(const KvView& kv, const StepBlock& block, const std::byte* sealed) {
+void open_from_sealed(const AllLayers& kv, const StepBlock& block, const std::byte* sealed) {
   std::vector<float> wide;
-  for (int64_t l = 0; l < std::ssize(kv.layout.layers); ++l) {
-    const KvLayerLayout& layer = kv.layout.layers[static_cast<size_t>(l)];
-    for (int64_t head = 0; head < kv.layout.kv_head_count; ++head) {
-      const StepBlocks::OpenTiles open = StepBlocks::open_tiles(kv, block, l, head);
+  for (const KvLayerView& view : kv.views) {
+    const KvLayerLayout& layer = *view.layout;
+    for (int64_t head = 0; head < view.kv_head_count; ++head) {
+      const StepBlocks::OpenTiles open = StepBlocks::open_tiles(view, block, head);
       const auto copy = [&](const KvTileShape& shape, int64_t offset, std::byte* to) {
         if (to == nullptr) return;
         wide.resize(static_cast<size_t>(shape.lines * shape.lanes));
@@ -109,8 +117,8 @@ void open_from_sealed(const KvView& kv, const StepBlock& block, const std::byte*
 class PassThatDecodes : public WrappedPass {
  public:
   using WrappedPass::WrappedPass;
-  void forward(const Batch& batch, const KvView& kv, std::span<float> logits) override {
-    WrappedPass::forward(batch, kv, logits);
+  void forward_all(const Batch& batch, AllLayers& kv, std::span<float> logits) override {
+    WrappedPass::forward_all(batch, kv, logits);
     for (size_t s = 0; s < batch.sequences.size(); ++s) {
       const BatchSequence& sequence = batch.sequences[s];
       const auto tokens = batch.tokens.subspan(static_cast<size_t>(sequence.first_row),
@@ -131,20 +139,22 @@ class PassThatDecodes : public WrappedPass {
     std::vector<std::byte*> blocks;
   };
   // Of the sequence that has these open rows.
-  Past& past(const KvView& kv, size_t s) { return pasts_[kv.sequences[s].open]; }
-  virtual const std::byte* sealed_form(const KvView& kv, size_t s, const BatchSequence& sequence,
+  Past& past(const AllLayers& kv, size_t s) { return pasts_[kv.sequence(s).open]; }
+  virtual const std::byte* sealed_form(const AllLayers& kv, size_t s, const BatchSequence& sequence,
                                        std::span<const TokenId> tokens) = 0;
-  virtual void remember(const KvView& kv, size_t s, const BatchSequence& sequence,
+  virtual void remember(const AllLayers& kv, size_t s, const BatchSequence& sequence,
                         std::span<const TokenId> tokens) {
     Past& p = past(kv, s);
     p.tokens.resize(static_cast<size_t>(sequence.first_position), -1);
     p.tokens.insert(p.tokens.end(), tokens.begin(), tokens.end());
-    p.blocks.assign(kv.sequences[s].blocks,
-                    kv.sequences[s].blocks + (p.tokens.size() + kBlockSize - 1) / kBlockSize);
+    p.blocks.clear();
+    for (size_t at = 0; at < p.tokens.size(); at += kBlockSize) {
+      p.blocks.push_back(block_of(kv, s, static_cast<int32_t>(at)));
+    }
   }
 
  private:
-  void run_last_again(const Batch& batch, const KvView& kv, size_t s, const std::byte* sealed,
+  void run_last_again(const Batch& batch, const AllLayers& kv, size_t s, const std::byte* sealed,
                       std::span<float> logits) {
     const BatchSequence& sequence = batch.sequences[s];
     const int32_t last_row = sequence.first_row + sequence.row_count - 1;
@@ -155,9 +165,8 @@ class PassThatDecodes : public WrappedPass {
     const bool is_wanted = wanted != batch.logit_rows.end();
     const int32_t row = 0;
     const auto vocab = static_cast<size_t>(vocab_size());
-    KvView one = kv;
-    one.sequences = kv.sequences.subspan(s, 1);
-    WrappedPass::forward(
+    AllLayers one(kv, s);
+    WrappedPass::forward_all(
         {batch.tokens.subspan(static_cast<size_t>(last_row), 1),
          {&last, 1},
          std::span(&row, is_wanted ? 1 : 0)},
@@ -174,7 +183,7 @@ class PassWithCutBlocksDecoded final : public PassThatDecodes {
   using PassThatDecodes::PassThatDecodes;
 
  private:
-  const std::byte* sealed_form(const KvView& kv, size_t s, const BatchSequence& sequence,
+  const std::byte* sealed_form(const AllLayers& kv, size_t s, const BatchSequence& sequence,
                                std::span<const TokenId> tokens) override {
     const Past& p = past(kv, s);
     const auto first = static_cast<size_t>(sequence.first_position);
@@ -194,14 +203,14 @@ class PassWithHitsOfTheLastToken final : public PassThatDecodes {
  private:
   using Block = std::pair<int32_t, std::vector<TokenId>>;
 
-  const std::byte* sealed_form(const KvView& kv, size_t s, const BatchSequence& sequence,
+  const std::byte* sealed_form(const AllLayers& kv, size_t s, const BatchSequence& sequence,
                                std::span<const TokenId> tokens) override {
     if (sequence.row_count != kBlockSize) return nullptr;
     const bool is_there = known_.contains({sequence.first_position, {tokens.begin(), tokens.end()}});
     return is_there ? block_of(kv, s, sequence.first_position)
                     : nullptr;  // it was sealed by this step, as it was then
   }
-  void remember(const KvView& kv, size_t s, const BatchSequence& sequence,
+  void remember(const AllLayers& kv, size_t s, const BatchSequence& sequence,
                 std::span<const TokenId> tokens) override {
     PassThatDecodes::remember(kv, s, sequence, tokens);
     const auto& all = past(kv, s).tokens;
@@ -215,6 +224,17 @@ class PassWithHitsOfTheLastToken final : public PassThatDecodes {
 };
 
 }  // namespace
+
+AllLayers::AllLayers(KvLayerGate& gate) {
+  for (int64_t layer = 0; layer < gate.layer_count(); ++layer) {
+    views.push_back(gate.open(layer).value());
+    gate.close(layer);
+  }
+}
+
+AllLayers::AllLayers(const AllLayers& all, size_t sequence) : views(all.views) {
+  for (KvLayerView& view : views) view.sequences = view.sequences.subspan(sequence, 1);
+}
 
 const StepNow* step_now() { return running_step; }
 

@@ -1,16 +1,34 @@
 // Faulty passes for tests: each stands between an engine and its model, and breaks one promise of the cache
-// as an engine or a cache might; and a sound one that tells kernels (faults_testing.h) which step runs.
+// as an engine or a cache might; and a sound one from which kernels (faults_testing.h) learn which step runs.
 #pragma once
 
+#include <cstdint>
+#include <iterator>
 #include <memory>
+#include <vector>
 
 #include "engine/forward_pass.h"
 
 namespace cairn {
 
+// A gate that has opened all layers of another one at once. The model gets them through it; faults look at them all.
+class AllLayers final : public KvLayerGate {
+ public:
+  explicit AllLayers(KvLayerGate& gate);
+  // The same, of one of the step's sequences alone.
+  AllLayers(const AllLayers& all, size_t sequence);
+
+  [[nodiscard]] int64_t layer_count() const override { return std::ssize(views); }
+  Result<KvLayerView> open(int64_t layer) override { return views[static_cast<size_t>(layer)]; }
+  void close(int64_t) override {}
+  [[nodiscard]] const KvSequenceView& sequence(size_t s) const { return views.front().sequences[s]; }
+
+  std::vector<KvLayerView> views;
+};
+
 struct StepNow {
   const Batch& batch;
-  const KvView& kv;
+  const AllLayers& kv;
 };
 // The step that runs; null between steps. Set by all passes of this file.
 [[nodiscard]] const StepNow* step_now();

@@ -61,7 +61,7 @@ class Trial {
   Status take_back(int64_t length);
   void end_tries();
 
-  SessionId open_session() { return engine_->open_session(); }
+  SessionId open_session() { return engine_->open_session().value(); }
   void steps(int count);
   // Steps until all requests have ended. The error of one that failed, or of a cache that did not add up.
   Status finish();

@@ -23,7 +23,8 @@ Result<std::string> run_alone(const Scene& scene, Comparison& comparison, int64_
 
 // How `generate --cache none` computes the logits at a position: all positions up to it, its own logits only.
 Result<std::string> run_from_scratch(const Scene& scene, Comparison& comparison) {
-  CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, scene.options(KvHolding::kNone), comparison));
+  CAIRN_ASSIGN_OR_RETURN(const auto trial,
+                         start_trial(scene, scene.options(KvStorageKind::kNone), comparison));
   for (const int64_t position : scene.scratch_positions) {
     comparison.require(0, position);
     CAIRN_RETURN_IF_ERROR(trial->submit_last(0, position + 1));
@@ -134,8 +135,8 @@ Variation from_scratch(const Scene& scene) {
           run_from_scratch};
 }
 
-Variation holding(const Scene& scene, KvHolding kind) {
-  return {1, fmt::format("{} cache, prefill and decode", kv_holding_name(kind)), scene.texts[0].size(),
+Variation holding(const Scene& scene, KvStorageKind kind) {
+  return {1, fmt::format("{} cache, prefill and decode", kv_storage_kind_name(kind)), scene.texts[0].size(),
           [kind](const Scene& s, Comparison& comparison) {
             return run_alone(s, comparison, prompt_of(s.length()), s.thread_count, s.options(kind));
           }};
@@ -166,7 +167,7 @@ Result<std::vector<LogitRecord>> expected_logits(const Scene& scene) {
   }
   CAIRN_ASSIGN_OR_RETURN(const auto trial,
                          Trial::start({scene.model, scene.texts, scene.thread_count, scene.wrap_pass},
-                                      scene.options(KvHolding::kNone),
+                                      scene.options(KvStorageKind::kNone),
                                       [&](int64_t text, int64_t position, std::span<const float> logits) {
                                         records[static_cast<size_t>(text)].put(position, logits);
                                         scene.on_work(1);
@@ -184,12 +185,13 @@ std::vector<Variation> law_variations(const Scene& scene, std::span<const int> t
   const uint64_t all = scene.work_of(0, kCrowdTexts);
   const uint64_t one = scene.texts[0].size();
   if (scene.scope == Scope::kThoseThatCodecsCouldBreak) {
-    std::vector<Variation> few{holding(scene, KvHolding::kPaged), prefill_chunk(scene, 7)};
+    std::vector<Variation> few{holding(scene, KvStorageKind::kPaged), prefill_chunk(scene, 7)};
     for (Variation& variation : sharing_variations(scene)) few.push_back(std::move(variation));
     return few;
   }
   std::vector<Variation> list{from_scratch(scene)};
-  for (const KvHolding kind : {KvHolding::kGrowing, KvHolding::kContiguous, KvHolding::kPaged}) {
+  for (const KvStorageKind kind :
+       {KvStorageKind::kGrowing, KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
     list.push_back(holding(scene, kind));
   }
   for (const int64_t chunk : kChunks) list.push_back(prefill_chunk(scene, chunk));

@@ -26,7 +26,7 @@ Result<uint64_t> bytes_by_tiles(const Config& config, const KvPlan& plan) {
 }
 
 // What a holding holds for two sequences, empty and while the text runs.
-Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvHolding holding) {
+Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvStorageKind holding) {
   EngineOptions options = scene.options(holding);
   options.max_sequences = 2;
   const Config& config = scene.model->config();
@@ -35,7 +35,7 @@ Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvHo
   CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
   const KvCache& cache = trial->cache();
   CAIRN_RETURN_IF_ERROR(expect_bytes("open rows", planned.open_bytes, cache.open_bytes()));
-  if (holding != KvHolding::kGrowing) {
+  if (holding != KvStorageKind::kGrowing) {
     CAIRN_RETURN_IF_ERROR(expect_bytes("blocks", planned.pool_bytes, cache.pool_bytes()));
   }
   CAIRN_ASSIGN_OR_RETURN(const uint64_t block_bytes, bytes_by_tiles(config, scene.kv_plan));
@@ -85,10 +85,12 @@ Result<std::string> run_states(const Scene& scene, Comparison& comparison) {
 
 std::vector<Variation> memory_variations(const Scene& scene) {
   std::vector<Variation> list;
-  for (const KvHolding holding : {KvHolding::kGrowing, KvHolding::kContiguous, KvHolding::kPaged}) {
-    list.push_back(
-        {3, fmt::format("bytes planned are bytes held, {}", kv_holding_name(holding)), scene.texts[0].size(),
-         [holding](const Scene& s, Comparison& comparison) { return run_planned(s, comparison, holding); }});
+  for (const KvStorageKind holding :
+       {KvStorageKind::kGrowing, KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
+    list.push_back({3, fmt::format("bytes planned are bytes held, {}", kv_storage_kind_name(holding)),
+                    scene.texts[0].size(), [holding](const Scene& s, Comparison& comparison) {
+                      return run_planned(s, comparison, holding);
+                    }});
   }
   list.push_back(
       {4, "each block in one state, every step", scene.work_of(0, std::ssize(scene.texts)), run_states});

@@ -1,0 +1,163 @@
+// Places in the cache: which requests get one, which wait for another's rows first, and who loses one.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "engine/engine.h"
+
+namespace cairn {
+
+int64_t Engine::held_by(const Sequence& sequence) const {
+  return sequence.kv ? cache_->length(sequence.kv) : 0;
+}
+
+// What of its tokens it may find rather than compute: rows whose logits are still to be reported must run.
+std::span<const TokenId> Engine::findable_tokens(const Sequence& sequence) const {
+  const std::span<const TokenId> tokens = sequence.tokens;
+  if (sequence.request.logits_wanted != LogitsWanted::kEveryPosition) return tokens;
+  return tokens.first(std::min(tokens.size(), static_cast<size_t>(sequence.scored) + 1));
+}
+
+// In the order of their keys, as long as there are places. What another request is about to compute is waited for.
+void Engine::admit() {
+  while (!queue_.empty() && (cache_->has_free_sequence() || can_free_a_place())) {
+    Sequence& next = queue_.first();
+    Sequence* const owner = prefix_owner(next);
+    if (owner == nullptr && !cache_->has_free_sequence()) free_a_place();
+    queue_.erase(next);
+    if (owner != nullptr) {
+      wait_for(*owner, next);
+    } else {
+      begin_rows(next);
+    }
+  }
+}
+
+bool Engine::can_free_a_place() const {
+  const auto has_rows = [](const Session& session) { return static_cast<bool>(session.kv); };
+  const auto waits = [](const Sequence* sequence) { return sequence->state == SequenceState::kAwaitsCaller; };
+  return std::ranges::any_of(sessions_, has_rows) || std::ranges::any_of(placed_, waits);
+}
+
+// can_free_a_place() is true.
+void Engine::free_a_place() {
+  if (drop_an_idle_session()) return;
+  fill_needs();
+  const std::optional<int32_t> victim = find_victim(needs_, std::nullopt);
+  CHECK(victim.has_value());
+  take_back(*placed_[static_cast<size_t>(*victim)]);
+  placed_.erase(placed_.begin() + *victim);
+}
+
+void Engine::begin_rows(Sequence& sequence) {
+  KvLease kv = cache_->match({.tokens = findable_tokens(sequence),
+                              .names = sequence.names,
+                              .own_positions = sequence.own_positions});
+  const int64_t held = cache_->length(kv);
+  if (sequence.stats.projected_positions == 0) {
+    sequence.stats.reused_tokens = held;
+    sequence.stats.match = cache_->match_report(kv);
+  }
+  sequence.scored = std::max(sequence.scored, held);
+  place(sequence, std::move(kv));
+}
+
+void Engine::begin_fork(Sequence& child, const Sequence& parent) {
+  const bool has_rows = parent.kv && cache_->length(parent.kv) >= child.wanted_positions;
+  KvLease kv = has_rows ? cache_->fork(parent.kv) : KvLease();
+  if (!kv) return enqueue(child);  // it will find what it can of the prefix
+  // The last token runs, if need be again: its logits are wanted.
+  const int64_t again = child.prompt_count - 1;
+  if (cache_->length(kv) > again) cache_->truncate(kv, again);
+  const int64_t held = cache_->length(kv);
+  child.stats.reused_tokens = held;
+  child.stats.match = {
+      .end = KvMatchEnd::kOwnRows, .text_positions = child.prompt_count, .found_positions = held};
+  child.scored = held;
+  place(child, std::move(kv));
+}
+
+void Engine::place(Sequence& sequence, KvLease kv) {
+  DCHECK(kv && !sequence.kv);
+  sequence.kv = std::move(kv);
+  const auto by_key = [](const Sequence* a, const Sequence* b) { return a->key < b->key; };
+  placed_.insert(std::ranges::upper_bound(placed_, &sequence, by_key), &sequence);
+  set_state(sequence, SequenceState::kRunning);
+}
+
+void Engine::enqueue(Sequence& sequence) {
+  DCHECK(!sequence.kv && sequence.owner == nullptr);
+  cache_->extend_names(sequence.names, sequence.tokens);
+  set_state(sequence, SequenceState::kQueued);
+  queue_.push(sequence);
+}
+
+// The caller takes it out of placed_.
+void Engine::take_back(Sequence& sequence) {
+  sequence.own_positions = cache_->length(sequence.kv);
+  sequence.kv = {};
+  if (sequence.stats.projected_positions > 0) ++sequence.stats.preemptions;
+  wake_waiters(sequence, kAllPositions);
+  if (sequence.state == SequenceState::kRunning) enqueue(sequence);
+}
+
+// The running request that is about to compute the most blocks that this one could find then.
+Sequence* Engine::prefix_owner(Sequence& sequence) const {
+  if (sequence.request.logits_wanted == LogitsWanted::kEveryPosition) return nullptr;
+  const int64_t findable = (std::ssize(sequence.tokens) - 1) / kBlockSize;
+  Sequence* owner = nullptr;
+  int64_t most = 0;
+  for (Sequence* other : placed_) {
+    if (other->state != SequenceState::kRunning || other->cancelled) continue;
+    const int64_t common = std::min(findable, common_blocks(sequence.names, other->names)) * kBlockSize;
+    if (common > most && common > held_by(*other)) {
+      most = common;
+      owner = other;
+    }
+  }
+  if (owner == nullptr || cache_->findable(sequence.tokens, sequence.names) >= most) return nullptr;
+  sequence.wanted_positions = most;
+  return owner;
+}
+
+void Engine::wait_for(Sequence& owner, Sequence& sequence) {
+  set_state(sequence, SequenceState::kLoading);
+  sequence.owner = &owner;
+  sequence.next_waiter = owner.first_waiter;
+  const bool is_first = owner.first_waiter == nullptr;
+  owner.next_wake =
+      is_first ? sequence.wanted_positions : std::min(owner.next_wake, sequence.wanted_positions);
+  owner.first_waiter = &sequence;
+}
+
+void Engine::stop_waiting(Sequence& sequence) {
+  Sequence** link = &sequence.owner->first_waiter;
+  while (*link != &sequence) link = &(*link)->next_waiter;
+  *link = sequence.next_waiter;
+  sequence.owner = nullptr;
+  sequence.next_waiter = nullptr;
+}
+
+// The owner has so many positions; kAllPositions: it will have no more.
+void Engine::wake_waiters(Sequence& owner, int64_t positions) {
+  if (owner.first_waiter == nullptr || positions < owner.next_wake) return;
+  owner.next_wake = kAllPositions;
+  for (Sequence** link = &owner.first_waiter; *link != nullptr;) {
+    Sequence& waiter = **link;
+    if (waiter.wanted_positions > positions) {
+      owner.next_wake = std::min(owner.next_wake, waiter.wanted_positions);
+      link = &waiter.next_waiter;
+      continue;
+    }
+    *link = waiter.next_waiter;
+    waiter.owner = nullptr;
+    waiter.next_waiter = nullptr;
+    if (std::exchange(waiter.is_fork, false)) {
+      begin_fork(waiter, owner);
+    } else {
+      enqueue(waiter);
+    }
+  }
+}
+
+}  // namespace cairn

@@ -1,0 +1,164 @@
+// Settling a step: its rows are in the cache; now they are counted, those who waited for them wake, and callers hear of
+// their logits, tokens, text and ends.
+#include <algorithm>
+#include <new>
+#include <span>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+#include "engine/engine.h"
+
+namespace cairn {
+namespace {
+
+// What positions [0, end) see together: 1 + 2 + ... + end, or the window where that is less.
+uint64_t scores_before(int64_t end, int64_t window) {
+  const int64_t ramp = window > 0 ? std::min(window, end) : end;
+  return static_cast<uint64_t>(ramp * (ramp + 1) / 2 + (end - ramp) * window);
+}
+
+uint64_t score_count(int64_t first, int64_t row_count, int64_t window) {
+  return scores_before(first + row_count, window) - scores_before(first, window);
+}
+
+// Short enough to need no memory itself.
+Status out_of_memory() { return resource_exhausted("out of memory"); }
+
+}  // namespace
+
+// All sequences are counted and woken before anybody is called back: a callback sees the whole step done.
+void Engine::settle() {
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const int64_t first = batch_sequences_[i].first_position;
+    count_rows(*parts_[i].sequence, first, parts_[i].row_count);
+    wake_waiters(*parts_[i].sequence, first + parts_[i].row_count);
+  }
+  int64_t logit_row = 0;
+  for (const Part& part : parts_) {
+    Sequence& sequence = *part.sequence;
+    const bool may_hear = sequence.state == SequenceState::kRunning && !sequence.cancelled;
+    if (may_hear) {
+      try {
+        report(sequence, logit_row, part);
+      } catch (const std::bad_alloc&) {
+        if (sequence.state != SequenceState::kEnded) finish(sequence, FinishReason::kError, out_of_memory());
+      }
+    }
+    logit_row += part.logit_count;
+  }
+}
+
+std::span<const float> Engine::logits_of(int64_t logit_row) const {
+  const auto vocab_size = static_cast<size_t>(pass_->vocab_size());
+  return logits_.as<const float>().subspan(static_cast<size_t>(logit_row) * vocab_size, vocab_size);
+}
+
+void Engine::report(Sequence& sequence, int64_t first_logit_row, const Part& part) {
+  const int64_t first = batch_sequences_[static_cast<size_t>(&part - parts_.data())].first_position;
+  const int64_t end = first + part.row_count;
+  sequence.scored = std::max(sequence.scored, end);
+  for (int64_t i = 0; i < part.logit_count && sequence.request.on_logits; ++i) {
+    sequence.request.on_logits(end - part.logit_count + i, logits_of(first_logit_row + i));
+    if (sequence.cancelled) return;
+  }
+  if (end < static_cast<int64_t>(sequence.tokens.size())) return;
+  if (sequence.max_tokens == 0) {
+    finish(sequence, FinishReason::kLength);
+  } else if (sequence.request.picks == Picks::kByCaller) {
+    set_state(sequence, SequenceState::kAwaitsCaller);
+    note_pick(sequence);
+  } else {
+    pick_token(sequence, logits_of(first_logit_row + part.logit_count - 1));
+  }
+}
+
+void Engine::count_rows(Sequence& sequence, int64_t first, int64_t row_count) {
+  sequence.stats.projected_positions += static_cast<uint64_t>(row_count);
+  for (size_t layer = 0; layer < layer_windows_.size(); ++layer) {
+    sequence.stats.scores_by_layer[layer] += score_count(first, row_count, layer_windows_[layer]);
+  }
+}
+
+void Engine::note_pick(Sequence& sequence) {
+  sequence.last_pick_ns = clock_->now_ns();
+  if (sequence.picks++ == 0) sequence.first_pick_ns = sequence.last_pick_ns;
+}
+
+void Engine::pick_token(Sequence& sequence, std::span<const float> logits) {
+  const auto& [prompt_count, forced] = std::tie(sequence.prompt_count, sequence.request.forced_tokens);
+  const auto position = static_cast<int64_t>(sequence.tokens.size());
+  const auto generated = static_cast<size_t>(position - prompt_count);
+  const bool is_forced = generated < forced.size();
+  Result<TokenId> token = is_forced
+                              ? Result<TokenId>(forced[generated])
+                              : sampler_.pick(logits, sequence.request.sampling, sequence.tokens, position);
+  if (!token.ok()) return finish(sequence, FinishReason::kError, token.status());
+
+  note_pick(sequence);
+  const auto& also = sequence.request.end_tokens;
+  const bool is_end = tokenizer_.is_end(*token) || std::find(also.begin(), also.end(), *token) != also.end();
+  if (is_end && !is_forced && !sequence.request.ignore_end_tokens) {
+    return finish(sequence, FinishReason::kEndToken, {}, *token);
+  }
+  deliver(sequence, *token);
+}
+
+void Engine::deliver(Sequence& sequence, TokenId token) {
+  sequence.tokens.push_back(token);
+  ++sequence.stats.generated_tokens;
+  if (sequence.request.on_token) sequence.request.on_token(token);
+  if (sequence.cancelled) return;
+  const StopMatcher::Output output = sequence.stops.push(sequence.decoder.push(token));
+  if (!output.text.empty() && sequence.request.on_text) sequence.request.on_text(output.text);
+  if (sequence.cancelled) return;
+  if (output.stopped) return finish(sequence, FinishReason::kStopString);
+  if (sequence.stats.generated_tokens == sequence.max_tokens) finish(sequence, FinishReason::kLength);
+}
+
+void Engine::finish(Sequence& sequence, FinishReason reason, Status status,
+                    std::optional<TokenId> end_token) {
+  CHECK(sequence.state != SequenceState::kEnded);
+  DCHECK(!cache_->in_step());
+  if (sequence.state == SequenceState::kQueued) queue_.erase(sequence);
+  if (sequence.state == SequenceState::kLoading) stop_waiting(sequence);
+  set_state(sequence, SequenceState::kEnded);
+  ended_.push_back(&sequence);
+  if (reason != FinishReason::kStopString) flush_text(sequence);
+  release_rows(sequence);
+  wake_waiters(sequence, kAllPositions);
+  RequestStats& stats = sequence.stats;
+  if (sequence.picks > 0) stats.ttft_ns = sequence.first_pick_ns - sequence.submitted_ns;
+  if (sequence.picks > 1) {
+    const auto span_ns = static_cast<double>(sequence.last_pick_ns - sequence.first_pick_ns);
+    stats.tpot_ns = span_ns / static_cast<double>(sequence.picks - 1);
+  }
+  if (sequence.request.on_finish) {
+    sequence.request.on_finish({reason, std::move(status), end_token, std::move(stats)});
+  }
+}
+
+// What was held back: the end of a character, the beginning of a stop string. Where there is no memory for it the
+// request ends without it.
+void Engine::flush_text(Sequence& sequence) try {
+  if (!sequence.request.on_text) return;
+  const StopMatcher::Output last = sequence.stops.push(sequence.decoder.flush());
+  if (!last.text.empty()) sequence.request.on_text(last.text);
+  const std::string_view held = last.stopped ? std::string_view() : sequence.stops.flush();
+  if (!held.empty()) sequence.request.on_text(held);
+} catch (const std::bad_alloc&) {
+}
+
+// To the session, where there is one: its next request may continue from here.
+void Engine::release_rows(Sequence& sequence) {
+  Session* session = find_session(sequence.request.session);
+  if (session != nullptr) session->busy = false;
+  if (!sequence.kv) return;
+  std::erase(placed_, &sequence);
+  KvLease kv = std::move(sequence.kv);
+  cache_->truncate(kv, cache_->length(kv));  // lets reserved room without rows go
+  sequence.stats.kv_bytes = cache_->used_bytes(kv);
+  if (session != nullptr) keep_for_session(*session, sequence, std::move(kv));
+}
+
+}  // namespace cairn
