@@ -32,6 +32,7 @@ KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
   CHECK(!in_step());
   CHECK(!rows.empty() && rows.size() <= sequences_.size());
   for (const KvStepRows& part : rows) {
+    CHECK(part.sequence.value >= 0 && part.sequence.value < max_sequences());
     Sequence& s = sequence(part.sequence);
     CHECK(s.is_open);
     CHECK(!s.is_in_step);

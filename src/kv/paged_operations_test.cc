@@ -24,7 +24,7 @@ struct TwinSequence {
 // The pool and the tree.
 class Twin {
  public:
-  Twin(int64_t block_count, KvSharing sharing) : block_count_(block_count), sharing_(sharing) {}
+  Twin(int64_t block_count, PrefixSharing sharing) : block_count_(block_count), sharing_(sharing) {}
 
   [[nodiscard]] bool can_take(int64_t count) const { return count <= free_blocks() + idle_blocks(); }
   [[nodiscard]] bool exists(const Key& key) const { return holders_.contains(key); }
@@ -44,7 +44,7 @@ class Twin {
   Key seal(const std::string& salt, std::span<const TokenId> tokens) {
     --open_;
     Key key{salt, {tokens.begin(), tokens.end()}};
-    if (sharing_ == KvSharing::kNone) key = {std::to_string(++serial_), {}};
+    if (sharing_ == PrefixSharing::kOff) key = {std::to_string(++serial_), {}};
     unified_ += exists(key) ? 1 : 0;
     hold(key);
     return key;
@@ -54,12 +54,12 @@ class Twin {
   }
   void let_go(const Key& key) {
     if (--holders_[key] > 0) return;
-    if (sharing_ == KvSharing::kPrefixes) return idle_.push_back(key);
+    if (sharing_ == PrefixSharing::kOn) return idle_.push_back(key);
     holders_.erase(key);
   }
   // The sealed block goes on as an open one, or as a copy. False where there is no memory for the copy.
   bool reopen(const Key& key) {
-    if (sharing_ == KvSharing::kNone && holders_[key] == 1) {
+    if (sharing_ == PrefixSharing::kOff && holders_[key] == 1) {
       holders_.erase(key);
       ++open_;
       return true;
@@ -92,7 +92,7 @@ class Twin {
 
  private:
   int64_t block_count_;
-  KvSharing sharing_;
+  PrefixSharing sharing_;
   std::map<Key, int> holders_;  // of sealed blocks, idle ones too
   std::deque<Key> idle_;        // the one let go first is in front
   int64_t open_ = 0;
@@ -103,7 +103,7 @@ class Twin {
 
 struct Run {
   const char* plan = "f16";
-  KvSharing sharing = KvSharing::kPrefixes;
+  PrefixSharing sharing = PrefixSharing::kOn;
   int64_t pool_blocks = 0;
   uint64_t seed = 0;
 };
@@ -185,7 +185,7 @@ class Operations {
     s.real = begin(*cache_, part(s, 0, prompt), salt);
     ASSERT_EQ(static_cast<bool>(s.real.lease), sequences_.size() < kSequences);
     if (!s.real.lease) return;
-    while (sharing_ == KvSharing::kPrefixes) {
+    while (sharing_ == PrefixSharing::kOn) {
       const auto end = static_cast<int64_t>(s.twin.sealed.size() + 1) * kBlockSize;
       if (end >= prompt) break;
       const auto tokens = part(s, 0, end);
@@ -280,18 +280,18 @@ class Operations {
     ASSERT_EQ(c.matched_positions, matched_);
     const uint64_t block_bytes = cache_->geometry().block_bytes();
     ASSERT_EQ(cache_->used_bytes(), static_cast<uint64_t>(twin_.used_blocks()) * block_bytes);
-    if (sharing_ == KvSharing::kPrefixes) ASSERT_TRUE(twin_.ends_go_first());
+    if (sharing_ == PrefixSharing::kOn) ASSERT_TRUE(twin_.ends_go_first());
     for (const Sequence& s : sequences_) {
       const auto block_count = static_cast<int64_t>(s.twin.sealed.size()) + s.twin.open_blocks;
       ASSERT_EQ(cache_->length(s.real.lease), s.real.length());
       ASSERT_EQ(cache_->room(s.real.lease), block_count * kBlockSize);
       ASSERT_EQ(cache_->used_bytes(s.real.lease), static_cast<uint64_t>(block_count) * block_bytes);
-      const auto wrong = rows_.first_wrong(view_of(*cache_, s.real), 0, s.real.marks);
+      const auto wrong = rows_.first_wrong(cache_->view(s.real.lease), s.real.marks);
       ASSERT_FALSE(wrong.has_value()) << "the row at " << *wrong << " of " << s.real.length();
     }
   }
 
-  KvSharing sharing_;
+  PrefixSharing sharing_;
   std::unique_ptr<KvCache> cache_;
   TestRows rows_;
   Twin twin_;
@@ -303,7 +303,7 @@ class Operations {
 };
 
 // From a pool that is nearly always full to one that has a block for everything.
-void run_lists(const char* plan, KvSharing sharing) {
+void run_lists(const char* plan, PrefixSharing sharing) {
   KvCounts sum;
   int64_t copies = 0;
   int64_t refusals = 0;
@@ -323,19 +323,19 @@ void run_lists(const char* plan, KvSharing sharing) {
   // The lists get to all of it, often.
   EXPECT_GT(refusals, 500);
   if (!KvGeometry::make(small_shape(plan))->opens_rows()) EXPECT_GT(copies, 500);
-  if (sharing == KvSharing::kNone) return;
+  if (sharing == PrefixSharing::kOff) return;
   EXPECT_GT(sum.matched_positions, 500 * kBlockSize);
   EXPECT_GT(sum.evicted_blocks, 500);
   EXPECT_GT(sum.unified_blocks, 500);
 }
 
-TEST(PagedOperations, AgreeWithATwinThatShares) { run_lists("f16", KvSharing::kPrefixes); }
+TEST(PagedOperations, AgreeWithATwinThatShares) { run_lists("f16", PrefixSharing::kOn); }
 TEST(PagedOperations, AgreeWithATwinThatSharesBlocksSealedWhole) {
-  run_lists("k=int4,v=int8", KvSharing::kPrefixes);
+  run_lists("k=int4,v=int8", PrefixSharing::kOn);
 }
-TEST(PagedOperations, AgreeWithATwinThatDoesNotShare) { run_lists("f16", KvSharing::kNone); }
+TEST(PagedOperations, AgreeWithATwinThatDoesNotShare) { run_lists("f16", PrefixSharing::kOff); }
 TEST(PagedOperations, AgreeWithATwinThatDoesNotShareBlocksSealedWhole) {
-  run_lists("int4; layer 1: f32", KvSharing::kNone);
+  run_lists("int4; layer 1: f32", PrefixSharing::kOff);
 }
 
 }  // namespace
