@@ -150,15 +150,26 @@ inline void expect_intact(KvCache& cache, const TestSequence& sequence) {
 }
 
 // A new sequence that begins with these tokens: it has those that were found.
-inline TestSequence begin(KvCache& cache, std::span<const TokenId> tokens, std::string_view salt = {}) {
-  TestSequence sequence{.lease = cache.match(tokens, salt), .salt = std::string(salt)};
+inline TestSequence begin(KvCache& cache, const KvCache::Match& match, std::string_view salt) {
+  TestSequence sequence{.lease = cache.match(match), .salt = std::string(salt)};
   if (!sequence.lease) return sequence;
-  for (int64_t p = 0; p < cache.length(sequence.lease); ++p) sequence.push(tokens[static_cast<size_t>(p)]);
+  const auto found = static_cast<size_t>(cache.length(sequence.lease));
+  for (const TokenId token : match.tokens.first(found)) sequence.push(token);
   return sequence;
+}
+inline TestSequence begin(KvCache& cache, std::span<const TokenId> tokens, std::string_view salt = {}) {
+  return begin(cache, {.tokens = tokens, .names = cache.names_of(tokens, salt)}, salt);
 }
 
 inline KvStepRows rows_of(const TestSequence& sequence, std::span<const TokenId> tokens) {
   return {sequence.lease.sequence(), std::ssize(tokens)};
+}
+
+// The same sequence with more tokens, whose rows are yet to be computed; without a pin.
+inline TestSequence with_more(const TestSequence& sequence, std::span<const TokenId> tokens) {
+  TestSequence longer{.lease = {}, .salt = sequence.salt, .tokens = sequence.tokens, .marks = sequence.marks};
+  for (const TokenId token : tokens) longer.push(token);
+  return longer;
 }
 
 // A sequence's part of a step: its rows from `first` on are new.

@@ -1,9 +1,8 @@
-// Leases: what holds blocks, who may ask, and that a warm cache takes nothing from the heap.
+// Leases: what holds blocks, and who may ask.
 #include <gtest/gtest.h>
 
 #include <type_traits>
 
-#include "base/allocation_count_testing.h"
 #include "kv/kv_cache_testing.h"
 
 namespace cairn {
@@ -85,75 +84,6 @@ TEST(KvLeaseDeathTest, RefusesRowsBehindTheContext) {
   const TestSequence a = prefilled(*cache, some_tokens(70));
   EXPECT_EQ(cache->room(a.lease), 96);
   EXPECT_DEATH((void)cache->begin_step({{{a.lease.sequence(), 1}}}), "context");
-}
-
-void step_through(KvCache& cache, const KvLease& lease, std::span<const TokenId> tokens) {
-  KvStep step = cache.begin_step({{{lease.sequence(), std::ssize(tokens)}}});
-  for (int64_t layer = 0; layer < cache.geometry().layer_count(); ++layer) {
-    ASSERT_TRUE(step.open(layer).ok());
-    step.close(layer);
-  }
-  step.commit(tokens);
-}
-
-// All that an engine asks of a cache in and between steps, with evictions, copies and unified blocks among it.
-void live(KvCache& cache, std::span<const TokenId> tokens, const PrefixNames& names) {
-  KvLease a = cache.match({.tokens = tokens, .names = names});
-  KvLease b = cache.match({.tokens = tokens, .names = names});
-  for (const KvLease* lease : {&a, &b}) {
-    const auto length = static_cast<size_t>(cache.length(*lease));
-    ASSERT_EQ(cache.reserve(*lease, static_cast<int64_t>(tokens.size())), Room::kOk);
-    (void)cache.view(*lease);
-    {
-      const KvStep abandoned = cache.begin_step({{{lease->sequence(), 1}}});
-    }
-    ASSERT_EQ(cache.reserve(*lease, static_cast<int64_t>(tokens.size())), Room::kOk);
-    step_through(cache, *lease, tokens.subspan(length));
-  }
-  if (!cache.keeps_rows()) return;
-  KvLease copy = cache.fork(a);
-  ASSERT_TRUE(static_cast<bool>(copy));
-  cache.truncate(copy, 50);
-  cache.truncate(a, cache.length(a) - 1);
-  const auto length = static_cast<size_t>(cache.length(a));
-  ASSERT_EQ(cache.reserve(a, static_cast<int64_t>(tokens.size())), Room::kOk);
-  step_through(cache, a, tokens.subspan(length));
-}
-
-TEST(KvCache, TakesNothingFromTheHeapOnceWarm) {
-  for (const KvStorageKind storage :
-       {KvStorageKind::kNone, KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
-    for (const PrefixSharing sharing : {PrefixSharing::kOn, PrefixSharing::kOff}) {
-      for (const char* plan : {"f16", "int4"}) {
-        auto cache = make_cache({.shape = small_shape(plan),
-                                 .storage = storage,
-                                 .sharing = sharing,
-                                 .context = 130,
-                                 .max_sequences = 3},
-                                15);
-        const std::vector<TokenId> tokens = some_tokens(1000);
-        const auto live_on = [&](size_t first, size_t count) {
-          const auto text = std::span(tokens).subspan(first, count);
-          const PrefixNames names =
-              cache->names_of(text, "tenant");  // the engine keeps them with its request
-          const uint64_t before = allocation_count();
-          live(*cache, text, names);
-          return allocation_count() - before;
-        };
-        live_on(0, 60);  // room for longer ones is there from the start
-        const KvCounts cold = cache->counts();
-        uint64_t taken = 0;
-        for (size_t i = 0; i < 50; ++i) {
-          taken += live_on(i / 2 * 17, 130);  // every second time it is found
-        }
-        EXPECT_EQ(taken, 0U) << kv_storage_kind_name(storage) << ", " << plan;
-        if (storage != KvStorageKind::kPaged || sharing == PrefixSharing::kOff) continue;
-        EXPECT_GT(cache->counts().matched_positions, cold.matched_positions);
-        EXPECT_GT(cache->counts().evicted_blocks, cold.evicted_blocks);
-        EXPECT_GT(cache->counts().unified_blocks, cold.unified_blocks);
-      }
-    }
-  }
 }
 
 }  // namespace

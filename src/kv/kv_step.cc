@@ -81,6 +81,7 @@ void KvCache::commit_step(std::span<const TokenId> tokens) {
 void KvCache::abandon_step() {
   ++counts_.abandoned_steps;
   for (const KvStepRows& part : step_) {
+    if (sequence(part.sequence).closes_after_step) continue;  // nobody computes its rows again
     const int64_t length = sequence(part.sequence).length;
     const int64_t open_count = length % kBlockSize;
     const bool overwrites =

@@ -76,6 +76,7 @@ KvMatchReport PagedStorage::match(SequenceId sequence, std::span<const TokenId> 
 
 void PagedStorage::explain_end(std::span<const TokenId> tokens, const PrefixNames& names,
                                KvMatchReport& report) const {
+  if (tokens.empty()) return;
   const int64_t block = report.found_positions / kBlockSize;
   if (findable_blocks(tokens) == 0) {
     report.end = KvMatchEnd::kShorterThanBlock;

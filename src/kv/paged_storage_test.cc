@@ -47,6 +47,39 @@ TEST(PagedStorage, FindsWhatRunsAndWhatHasFinished) {
   EXPECT_EQ(cache->counts().matched_positions, 160);
 }
 
+// What a request had computed before it lost its memory is no saving.
+TEST(PagedStorage, CountsWhatWasFoundApartFromWhatWasRecovered) {
+  auto cache = make_paged();
+  prefilled(*cache, some_tokens(100)).lease = {};
+  const std::vector<TokenId> tokens = some_tokens(100);
+  const PrefixNames names = cache->names_of(tokens, {});
+  int64_t matched = 0;
+  int64_t recovered = 0;
+  for (const int64_t own : {0, 1, 40, 95, 96, 97, 1000}) {
+    EXPECT_EQ(cache->length(cache->match({.tokens = tokens, .names = names, .own_positions = own})), 96);
+    matched += std::max<int64_t>(96 - own, 0);
+    recovered += std::min<int64_t>(own, 96);
+    EXPECT_EQ(cache->counts().matched_positions, matched) << own;
+    EXPECT_EQ(cache->counts().recovered_positions, recovered) << own;
+  }
+  const std::vector<TokenId> others = some_tokens(100, 500);  // its own rows were evicted
+  (void)cache->match({.tokens = others, .names = cache->names_of(others, {}), .own_positions = 70});
+  EXPECT_EQ(cache->counts().matched_positions, matched);
+  EXPECT_EQ(cache->counts().recovered_positions, recovered);
+}
+
+TEST(PagedStorage, SaysWhatAMatchWouldFindAndPinsNothing) {
+  auto cache = make_paged();
+  prefilled(*cache, some_tokens(100)).lease = {};
+  for (const int64_t count : {0, 1, 32, 33, 64, 96, 97, 200}) {
+    const std::vector<TokenId> tokens = some_tokens(count);
+    const int64_t findable = cache->findable(tokens, cache->names_of(tokens, {}));
+    expect_counts(*cache, {57, 0, 0, 3});
+    EXPECT_EQ(findable, found(*cache, tokens));
+  }
+  EXPECT_EQ(cache->findable(some_tokens(100), cache->names_of(some_tokens(100), "a")), 0);
+}
+
 // Of n tokens at most (n - 1) / kBlockSize blocks: the last token always runs.
 TEST(PagedStorage, NeverFindsTheLastToken) {
   auto cache = make_paged();
