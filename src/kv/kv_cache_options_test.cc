@@ -6,11 +6,11 @@
 namespace cairn {
 namespace {
 
-constexpr std::array kHoldings{KvHolding::kNone, KvHolding::kGrowing, KvHolding::kContiguous,
-                               KvHolding::kPaged};
+constexpr std::array kKinds{KvStorageKind::kNone, KvStorageKind::kGrowing, KvStorageKind::kContiguous,
+                            KvStorageKind::kPaged};
 
-KvCacheOptions good_options(KvHolding holding = KvHolding::kPaged) {
-  return {.shape = small_shape("f16"), .holding = holding, .context = 64};
+KvCacheOptions good_options(KvStorageKind kind = KvStorageKind::kPaged) {
+  return {.shape = small_shape("f16"), .storage = kind, .context = 64};
 }
 
 // Both that make a cache and that only count say the same.
@@ -24,26 +24,26 @@ void expect_refusal(const KvCacheOptions& options, std::string_view words) {
 void expect_too_large(const KvCacheOptions& options) {
   const Status status = KvCache::create(options).status();
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status.message();
-  for (const char* way_out : {"--context", "--kv", "fewer sequences"}) {
+  for (const char* way_out : {"shorter context", "smaller codec", "fewer sequences"}) {
     EXPECT_NE(status.message().find(way_out), std::string::npos) << status.message();
   }
 }
 
 TEST(KvCacheOptions, RefusesMeaninglessSizes) {
-  for (const KvHolding holding : kHoldings) {
+  for (const KvStorageKind kind : kKinds) {
     for (const int64_t context :
          {int64_t{0}, int64_t{-1}, INT64_MIN, INT64_MAX, KvGeometry::kMaxPositions + 1}) {
-      KvCacheOptions options = good_options(holding);
+      KvCacheOptions options = good_options(kind);
       options.context = context;
       expect_refusal(options, "a context of " + std::to_string(context) + " positions");
     }
     for (const int64_t count : {int64_t{0}, int64_t{-1}, int64_t{65537}, INT64_MAX}) {
-      KvCacheOptions options = good_options(holding);
+      KvCacheOptions options = good_options(kind);
       options.max_sequences = count;
       expect_refusal(options, std::to_string(count) + " sequences at once");
     }
     for (const int64_t rows : {int64_t{0}, int64_t{-1}, INT64_MAX}) {
-      KvCacheOptions options = good_options(holding);
+      KvCacheOptions options = good_options(kind);
       options.step_rows = rows;
       expect_refusal(options, "a step of " + std::to_string(rows) + " rows");
     }
@@ -51,27 +51,27 @@ TEST(KvCacheOptions, RefusesMeaninglessSizes) {
 }
 
 TEST(KvCacheOptions, RefusesImpossibleShapesAndPlans) {
-  for (const KvHolding holding : kHoldings) {
-    KvCacheOptions options = good_options(holding);
+  for (const KvStorageKind kind : kKinds) {
+    KvCacheOptions options = good_options(kind);
     options.shape.layer_count = 0;
     expect_refusal(options, "layer count is 0");
-    options = good_options(holding);
+    options = good_options(kind);
     options.shape.head_dim = -5;
     expect_refusal(options, "head dimension is -5");
-    options = good_options(holding);
+    options = good_options(kind);
     options.shape = small_shape("f16; layer 2: int8");
     expect_refusal(options, "there is no layer 2");
   }
 }
 
 TEST(KvCacheOptions, RefusesAPoolThatHoldsNoBlock) {
-  for (const KvHolding holding : {KvHolding::kGrowing, KvHolding::kPaged}) {
+  for (const KvStorageKind kind : {KvStorageKind::kGrowing, KvStorageKind::kPaged}) {
     for (const uint64_t bytes : {0, 1, 100}) {
-      KvCacheOptions options = good_options(holding);
+      KvCacheOptions options = good_options(kind);
       options.pool_bytes = bytes;
       expect_refusal(options, "a cache of " + std::to_string(bytes) + " bytes cannot hold one block");
     }
-    KvCacheOptions options = good_options(holding);
+    KvCacheOptions options = good_options(kind);
     options.pool_bytes = KvGeometry::make(options.shape)->block_bytes();
     EXPECT_TRUE(KvCache::create(options).ok());
     options.pool_bytes = UINT64_MAX;  // more than is of use is no error
@@ -80,12 +80,13 @@ TEST(KvCacheOptions, RefusesAPoolThatHoldsNoBlock) {
 }
 
 TEST(KvCacheOptions, SaysWhatDoesNotFitInMemory) {
-  for (const KvHolding holding : kHoldings) {
-    KvCacheOptions options = good_options(holding);
+  for (const KvStorageKind kind : kKinds) {
+    KvCacheOptions options = good_options(kind);
     options.context = 4096;
     options.max_sequences = 4;
     options.shape = small_shape("int4");
-    const uint64_t bytes = KvCache::memory_of(options)->total_bytes();
+    const KvMemory memory = *KvCache::memory_of(options);
+    const uint64_t bytes = memory.total_bytes() + memory.table_bytes;
     options.available_bytes = bytes - 1;
     expect_too_large(options);
     options.available_bytes = bytes;
@@ -95,8 +96,8 @@ TEST(KvCacheOptions, SaysWhatDoesNotFitInMemory) {
 
 // Nobody says what is available; the system refuses, or the address space ends.
 TEST(KvCacheOptions, SaysWhatNoMachineHas) {
-  for (const KvHolding holding : {KvHolding::kNone, KvHolding::kContiguous, KvHolding::kPaged}) {
-    KvCacheOptions options = good_options(holding);
+  for (const KvStorageKind kind : {KvStorageKind::kNone, KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
+    KvCacheOptions options = good_options(kind);
     options.shape = {.layer_count = 96, .kv_head_count = 96, .head_dim = 128};
     options.context = KvGeometry::kMaxPositions;
     expect_too_large(options);
@@ -123,9 +124,9 @@ TEST(KvCacheOptions, CountsNeverOverflow) {
   expect_refusal(options, "more than can be counted");
 }
 
-TEST(KvHolding, NamesAreReadBack) {
-  for (const KvHolding holding : kHoldings) EXPECT_EQ(*parse_kv_holding(kv_holding_name(holding)), holding);
-  const Status status = parse_kv_holding("huge").status();
+TEST(KvStorageKind, NamesAreReadBack) {
+  for (const KvStorageKind kind : kKinds) EXPECT_EQ(*parse_kv_storage_kind(kv_storage_kind_name(kind)), kind);
+  const Status status = parse_kv_storage_kind("huge").status();
   EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   for (const char* name : {"huge", "none", "growing", "contiguous", "paged"}) {
     EXPECT_NE(status.message().find(name), std::string::npos) << status.message();

@@ -1,5 +1,5 @@
-// One list of tests for all ways to hold keys and values, with a plan that writes rows at once and with plans
-// that seal whole blocks; and lists of random operations. What only sharing does: paged_holder_test.cc.
+// One list of tests for all ways to store keys and values, with a plan that writes rows at once and with plans
+// that seal whole blocks; and lists of random operations. What only sharing does: paged_storage_test.cc.
 #include "kv/kv_cache.h"
 
 #include <gtest/gtest.h>
@@ -13,8 +13,8 @@ namespace cairn {
 namespace {
 
 struct Way {
-  KvHolding holding = KvHolding::kPaged;
-  KvSharing sharing = KvSharing::kPrefixes;
+  KvStorageKind storage = KvStorageKind::kPaged;
+  PrefixSharing sharing = PrefixSharing::kOn;
   const char* plan = "f16";
 };
 
@@ -24,11 +24,12 @@ constexpr std::array kPlans{"f16", "k=int4,v=int8", "f32; layer 1: int2:channel"
 std::vector<Way> every_way() {
   std::vector<Way> ways;
   for (const char* plan : kPlans) {
-    for (const KvHolding holding : {KvHolding::kNone, KvHolding::kGrowing, KvHolding::kContiguous}) {
-      ways.push_back({holding, KvSharing::kPrefixes, plan});
+    for (const KvStorageKind storage :
+         {KvStorageKind::kNone, KvStorageKind::kGrowing, KvStorageKind::kContiguous}) {
+      ways.push_back({storage, PrefixSharing::kOn, plan});
     }
-    ways.push_back({KvHolding::kPaged, KvSharing::kPrefixes, plan});
-    ways.push_back({KvHolding::kPaged, KvSharing::kNone, plan});
+    ways.push_back({KvStorageKind::kPaged, PrefixSharing::kOn, plan});
+    ways.push_back({KvStorageKind::kPaged, PrefixSharing::kOff, plan});
   }
   return ways;
 }
@@ -36,7 +37,8 @@ std::vector<Way> every_way() {
 std::string way_name(const ::testing::TestParamInfo<Way>& param) {
   const Way& way = param.param;
   const auto plan = std::find(kPlans.begin(), kPlans.end(), way.plan) - kPlans.begin();
-  return std::string(kv_holding_name(way.holding)) + (way.sharing == KvSharing::kNone ? "_unshared_" : "_") +
+  return std::string(kv_storage_kind_name(way.storage)) +
+         (way.sharing == PrefixSharing::kOff ? "_unshared_" : "_") +
          std::array{"rows", "keys_sealed", "a_layer_sealed"}[static_cast<size_t>(plan)];
 }
 
@@ -44,7 +46,7 @@ class EveryWay : public ::testing::TestWithParam<Way> {
  protected:
   static KvCacheOptions options(int64_t context, int64_t max_sequences) {
     return {.shape = small_shape(GetParam().plan),
-            .holding = GetParam().holding,
+            .storage = GetParam().storage,
             .sharing = GetParam().sharing,
             .context = context,
             .max_sequences = max_sequences,
@@ -60,18 +62,25 @@ INSTANTIATE_TEST_SUITE_P(Ways, EveryWay, ::testing::ValuesIn(every_way()), way_n
 TEST_P(EveryWay, ReadsBackWhatAStepWrote) {
   auto cache = make(100, 2);
   TestSequence a{.lease = cache->open()};
-  TestSequence b{.lease = cache->open(), .salt = "b"};
+  TestSequence b = begin(*cache, {}, "b");
   ASSERT_EQ(cache->reserve(a.lease, 40), Room::kOk);
   ASSERT_EQ(cache->reserve(b.lease, 33), Room::kOk);
   for (const TokenId token : some_tokens(40)) a.push(token);
   for (const TokenId token : some_tokens(33)) b.push(token);
-  const KvView view = cache->view(std::array{b.lease.sequence(), a.lease.sequence()});
+  KvStep step = cache->begin_step({{{b.lease.sequence(), 33}, {a.lease.sequence(), 40}}});
+  const KvLayerView view = *step.open(0);
+  ASSERT_EQ(view.sequences.size(), 2U);
   const TestRows rows(cache->geometry());
   rows.write(view, 0, 0, b.marks);
   rows.write(view, 1, 0, a.marks);
-  EXPECT_FALSE(rows.first_wrong(view, 0, b.marks).has_value());
-  EXPECT_FALSE(rows.first_wrong(view, 1, a.marks).has_value());
+  EXPECT_FALSE(rows.first_wrong(view.sequences[0], b.marks).has_value());
+  EXPECT_FALSE(rows.first_wrong(view.sequences[1], a.marks).has_value());
   EXPECT_TRUE(cache->check().ok());
+  step.commit(joined(b.tokens, a.tokens));
+  for (TestSequence* sequence : {&a, &b}) {
+    if (!cache->keeps_rows()) sequence->resize(0);
+    expect_intact(*cache, *sequence);
+  }
 }
 
 TEST_P(EveryWay, KeepsRowsWhileItGrowsOrForgetsAllOfThem) {
@@ -82,7 +91,7 @@ TEST_P(EveryWay, KeepsRowsWhileItGrowsOrForgetsAllOfThem) {
     ASSERT_EQ(cache->length(a.lease), cache->keeps_rows() ? token + 1 : 0);
     expect_intact(*cache, a);
   }
-  EXPECT_EQ(cache->keeps_rows(), GetParam().holding != KvHolding::kNone);
+  EXPECT_EQ(cache->keeps_rows(), GetParam().storage != KvStorageKind::kNone);
   EXPECT_EQ(cache->used_bytes(a.lease), cache->keeps_rows() ? 7 * cache->geometry().block_bytes() : 0);
   EXPECT_EQ(cache->used_bytes(), cache->used_bytes(a.lease));
 }
@@ -175,8 +184,7 @@ TEST_P(EveryWay, ReadsAVectorPastTheLastBlock) {
   auto cache = make(32, 1);
   const KvLease a = cache->open();
   ASSERT_EQ(cache->reserve(a, 32), Room::kOk);
-  const KvView view = cache->view(std::array{a.sequence()});
-  const std::byte* end = view.sequences[0].blocks[0] + cache->geometry().block_bytes();
+  const std::byte* end = cache->view(a).block(0) + cache->geometry().block_bytes();
   std::array<std::byte, 64> vector{};
   std::memcpy(vector.data(), end, vector.size());  // a sanitizer or the system would object
   EXPECT_EQ(reinterpret_cast<uintptr_t>(end) % 64, 0U);
@@ -197,7 +205,7 @@ TEST_P(EveryWay, TakesTheMemoryThatItSaidItWould) {
       const auto slots = static_cast<uint64_t>(KvGeometry::step_slots_for(step_rows, 3));
       EXPECT_EQ(memory.open_bytes, 3 * geometry.open_bytes() + slots * geometry.step_slot_bytes());
       std::vector<KvLease> leases;
-      if (GetParam().holding == KvHolding::kGrowing) {  // at most: when it is as full as it can be
+      if (GetParam().storage == KvStorageKind::kGrowing) {  // at most: when it is as full as it can be
         EXPECT_EQ(cache->pool_bytes(), 0U);
         for (uint64_t i = 0; i < 3; ++i) {
           leases.push_back(cache->open());
@@ -216,9 +224,13 @@ TEST_P(EveryWay, GivesOpenRowsAndStepSlotsThatDoNotOverlap) {
   auto cache = make(100, 3);
   const KvGeometry& geometry = cache->geometry();
   std::vector<KvLease> leases;
-  std::vector<SequenceId> ids;
-  for (int i = 0; i < 3; ++i) ids.push_back(leases.emplace_back(cache->open()).sequence());
-  const KvView view = cache->view(ids);
+  std::vector<KvStepRows> parts;
+  for (int i = 0; i < 3; ++i) {
+    parts.push_back({leases.emplace_back(cache->open()).sequence(), 1});
+    ASSERT_EQ(cache->reserve(leases.back(), 1), Room::kOk);
+  }
+  KvStep step = cache->begin_step(parts);
+  const KvLayerView view = *step.open(0);
   ASSERT_EQ(view.sequences.size(), 3U);
   if (!geometry.opens_rows()) {
     for (const KvSequenceView& sequence : view.sequences) EXPECT_EQ(sequence.open, nullptr);
@@ -227,7 +239,7 @@ TEST_P(EveryWay, GivesOpenRowsAndStepSlotsThatDoNotOverlap) {
     return;
   }
   EXPECT_EQ(view.step_slot_count, KvGeometry::step_slots_for(100, 3));
-  EXPECT_EQ(view.layout.step_slot_bytes, static_cast<int64_t>(geometry.step_slot_bytes()));
+  EXPECT_EQ(view.step_slot_bytes, static_cast<int64_t>(geometry.step_slot_bytes()));
   const auto fill = [](std::byte* at, uint64_t bytes, int value) { std::memset(at, value, bytes); };
   const auto holds = [](const std::byte* at, uint64_t bytes, int value) {
     return std::all_of(at, at + bytes, [&](std::byte byte) { return byte == static_cast<std::byte>(value); });
@@ -242,7 +254,7 @@ TEST_P(EveryWay, GivesOpenRowsAndStepSlotsThatDoNotOverlap) {
   EXPECT_TRUE(holds(view.step_slots, slots_bytes, 9));
 }
 
-// Rows are remembered by marks; whether there is room is the holding's own business.
+// Rows are remembered by marks; whether there is room is the storage's own business.
 class Operations {
  public:
   Operations(const KvCacheOptions& options, uint64_t pool_blocks, uint64_t seed)
@@ -308,7 +320,7 @@ class Operations {
     uint64_t bytes = 0;
     for (const TestSequence& sequence : sequences_) {
       ASSERT_EQ(cache_->length(sequence.lease), sequence.length());
-      ASSERT_FALSE(rows.first_wrong(view_of(*cache_, sequence), 0, sequence.marks).has_value());
+      ASSERT_FALSE(rows.first_wrong(cache_->view(sequence.lease), sequence.marks).has_value());
       ASSERT_EQ(cache_->used_bytes(sequence.lease),
                 static_cast<uint64_t>(cache_->room(sequence.lease) / kBlockSize) *
                     cache_->geometry().block_bytes());
@@ -333,21 +345,21 @@ TEST_P(EveryWay, KeepsEveryRowThroughRandomOperations) {
 
 TEST(KvCache, PoolHoldsWhatGeometrySays) {
   const uint64_t block = KvGeometry::make(small_shape("f16"))->block_bytes();
-  const auto pool_blocks = [&](KvHolding holding, uint64_t asked = 0) {
-    return make_cache({.holding = holding, .context = 100, .max_sequences = 3}, asked)->pool_bytes() / block;
+  const auto pool_blocks = [&](KvStorageKind storage, uint64_t asked = 0) {
+    return make_cache({.storage = storage, .context = 100, .max_sequences = 3}, asked)->pool_bytes() / block;
   };
-  EXPECT_EQ(pool_blocks(KvHolding::kContiguous), 12U);
-  EXPECT_EQ(pool_blocks(KvHolding::kPaged), 12U);
-  EXPECT_EQ(pool_blocks(KvHolding::kPaged, 5), 5U);
-  EXPECT_EQ(pool_blocks(KvHolding::kPaged, 50), 12U);
-  EXPECT_EQ(pool_blocks(KvHolding::kNone), 7U);
-  EXPECT_EQ(pool_blocks(KvHolding::kGrowing), 0U);
+  EXPECT_EQ(pool_blocks(KvStorageKind::kContiguous), 12U);
+  EXPECT_EQ(pool_blocks(KvStorageKind::kPaged), 12U);
+  EXPECT_EQ(pool_blocks(KvStorageKind::kPaged, 5), 5U);
+  EXPECT_EQ(pool_blocks(KvStorageKind::kPaged, 50), 12U);
+  EXPECT_EQ(pool_blocks(KvStorageKind::kNone), 7U);
+  EXPECT_EQ(pool_blocks(KvStorageKind::kGrowing), 0U);
   EXPECT_EQ(make_cache({.context = 100, .max_sequences = 3}, 2)->max_length(), 64);
 }
 
 TEST(KvCache, NoRoomChangesNothing) {
-  for (const KvHolding holding : {KvHolding::kPaged, KvHolding::kGrowing}) {
-    auto cache = make_cache({.holding = holding, .context = 320, .max_sequences = 2}, 6);
+  for (const KvStorageKind storage : {KvStorageKind::kPaged, KvStorageKind::kGrowing}) {
+    auto cache = make_cache({.storage = storage, .context = 320, .max_sequences = 2}, 6);
     KvLease a = cache->open();
     TestSequence b{.lease = cache->open()};
     ASSERT_EQ(cache->reserve(a, 4 * kBlockSize), Room::kOk);

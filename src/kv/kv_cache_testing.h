@@ -150,26 +150,51 @@ inline void expect_intact(KvCache& cache, const TestSequence& sequence) {
 }
 
 // A new sequence that begins with these tokens: it has those that were found.
-inline TestSequence begin(KvCache& cache, std::span<const TokenId> tokens, std::string_view salt = {}) {
-  TestSequence sequence{.lease = cache.match(tokens, salt), .salt = std::string(salt)};
+inline TestSequence begin(KvCache& cache, const KvCache::Match& match, std::string_view salt) {
+  TestSequence sequence{.lease = cache.match(match), .salt = std::string(salt)};
   if (!sequence.lease) return sequence;
-  for (int64_t p = 0; p < cache.length(sequence.lease); ++p) sequence.push(tokens[static_cast<size_t>(p)]);
+  const auto found = static_cast<size_t>(cache.length(sequence.lease));
+  for (const TokenId token : match.tokens.first(found)) sequence.push(token);
   return sequence;
+}
+inline TestSequence begin(KvCache& cache, std::span<const TokenId> tokens, std::string_view salt = {}) {
+  return begin(cache, {.tokens = tokens, .names = cache.names_of(tokens, salt)}, salt);
 }
 
 inline KvStepRows rows_of(const TestSequence& sequence, std::span<const TokenId> tokens) {
   return {sequence.lease.sequence(), std::ssize(tokens)};
 }
 
-// What a forward pass does in a step: opens every layer, and writes the rows from `first` on of the step's sequence `i`.
-inline void write_rows(const KvCache& cache, KvStep& step, size_t i, int64_t first,
-                       const TestSequence& sequence) {
-  for (int64_t layer = 0; layer < cache.geometry().layer_count(); ++layer) {
+// The same sequence with more tokens, whose rows are yet to be computed; without a pin.
+inline TestSequence with_more(const TestSequence& sequence, std::span<const TokenId> tokens) {
+  TestSequence longer{.lease = {}, .salt = sequence.salt, .tokens = sequence.tokens, .marks = sequence.marks};
+  for (const TokenId token : tokens) longer.push(token);
+  return longer;
+}
+
+// A sequence's part of a step: its rows from `first` on are new.
+struct TestPart {
+  const TestSequence* sequence = nullptr;
+  int64_t first = 0;
+};
+
+// What a forward pass does in a step of these parts: opens its first layers, each in its turn, and writes the rows.
+inline void run_layers(const KvCache& cache, KvStep& step, std::span<const TestPart> parts,
+                       int64_t layer_count) {
+  for (int64_t layer = 0; layer < layer_count; ++layer) {
     const Result<KvLayerView> view = step.open(layer);
     ASSERT_TRUE(view.ok()) << view.status().message();
-    if (layer == 0) TestRows(cache.geometry()).write(*view, i, first, sequence.marks);
+    ASSERT_EQ(view->sequences.size(), parts.size());
+    for (size_t i = 0; layer == 0 && i < parts.size(); ++i) {
+      TestRows(cache.geometry()).write(*view, i, parts[i].first, parts[i].sequence->marks);
+    }
     step.close(layer);
   }
+}
+
+// All layers of a step over one sequence.
+inline void run_all_layers(const KvCache& cache, KvStep& step, const TestSequence& sequence, int64_t first) {
+  run_layers(cache, step, {{TestPart{&sequence, first}}}, cache.geometry().layer_count());
 }
 
 // Makes room for these tokens, writes their rows and commits them; or changes nothing.
@@ -181,7 +206,7 @@ inline Room extend(KvCache& cache, TestSequence& sequence, std::span<const Token
   if (tokens.empty()) return Room::kOk;
   for (const TokenId token : tokens) sequence.push(token);
   KvStep step = cache.begin_step({{rows_of(sequence, tokens)}});
-  write_rows(cache, step, 0, first, sequence);
+  run_all_layers(cache, step, sequence, first);
   step.commit(tokens);
   if (!cache.keeps_rows()) sequence.resize(0);
   return Room::kOk;
@@ -212,6 +237,11 @@ inline int64_t cut(KvCache& cache, TestSequence& sequence, int64_t positions) {
 inline std::vector<TokenId> some_tokens(int64_t count, TokenId first = 0) {
   std::vector<TokenId> tokens(static_cast<size_t>(count));
   for (TokenId& token : tokens) token = first++;
+  return tokens;
+}
+
+inline std::vector<TokenId> joined(std::vector<TokenId> tokens, const std::vector<TokenId>& more) {
+  tokens.insert(tokens.end(), more.begin(), more.end());
   return tokens;
 }
 

@@ -1,9 +1,8 @@
-// Leases: what holds blocks, who may ask, and that a warm cache takes nothing from the heap.
+// Leases: what holds blocks, and who may ask.
 #include <gtest/gtest.h>
 
 #include <type_traits>
 
-#include "base/allocation_count_testing.h"
 #include "kv/kv_cache_testing.h"
 
 namespace cairn {
@@ -73,10 +72,8 @@ TEST(KvLeaseDeathTest, RefusesMisuse) {
   EXPECT_DEATH((void)cache->reserve(a.lease, -1), "positions");
   EXPECT_DEATH(cache->truncate(a.lease, 41), "length");
   EXPECT_DEATH(cache->truncate(a.lease, -1), "positions");
-  EXPECT_DEATH(cache->commit(a.lease, some_tokens(25)), "room");  // 64 positions have memory
-  EXPECT_DEATH((void)cache->view(std::array{SequenceId{1}}), "is_open");
-  EXPECT_DEATH((void)cache->view(std::array{SequenceId{2}}), "CHECK");
-  EXPECT_DEATH((void)cache->view(std::array{SequenceId{0}, SequenceId{0}, SequenceId{0}}), "views_");
+  EXPECT_DEATH((void)cache->view(none), "lease");
+  EXPECT_DEATH((void)cache->match_report(b), "lease");
   EXPECT_DEATH(cache.reset(), "is_open");
 }
 
@@ -86,54 +83,7 @@ TEST(KvLeaseDeathTest, RefusesRowsBehindTheContext) {
   auto cache = make_cache({.context = 70});
   const TestSequence a = prefilled(*cache, some_tokens(70));
   EXPECT_EQ(cache->room(a.lease), 96);
-  EXPECT_DEATH(cache->commit(a.lease, some_tokens(1)), "context");
-}
-
-// All that an engine asks of a cache between two steps, with evictions, copies and unified blocks among it.
-void live(KvCache& cache, std::span<const TokenId> tokens) {
-  KvLease a = cache.match(tokens, "tenant");
-  KvLease b = cache.match(tokens, "tenant");
-  for (const KvLease* lease : {&a, &b}) {
-    const auto length = static_cast<size_t>(cache.length(*lease));
-    ASSERT_EQ(cache.reserve(*lease, static_cast<int64_t>(tokens.size())), Room::kOk);
-    (void)cache.view(std::array{lease->sequence()});
-    cache.commit(*lease, tokens.subspan(length));
-  }
-  if (!cache.keeps_rows()) return;
-  KvLease copy = cache.fork(a);
-  ASSERT_TRUE(static_cast<bool>(copy));
-  cache.truncate(copy, 50);
-  cache.truncate(a, cache.length(a) - 1);
-  const auto length = static_cast<size_t>(cache.length(a));
-  ASSERT_EQ(cache.reserve(a, static_cast<int64_t>(tokens.size())), Room::kOk);
-  cache.commit(a, tokens.subspan(length));
-}
-
-TEST(KvCache, TakesNothingFromTheHeapOnceWarm) {
-  for (const KvHolding holding : {KvHolding::kNone, KvHolding::kContiguous, KvHolding::kPaged}) {
-    for (const KvSharing sharing : {KvSharing::kPrefixes, KvSharing::kNone}) {
-      for (const char* plan : {"f16", "int4"}) {
-        auto cache = make_cache({.shape = small_shape(plan),
-                                 .holding = holding,
-                                 .sharing = sharing,
-                                 .context = 130,
-                                 .max_sequences = 3},
-                                15);
-        const std::vector<TokenId> tokens = some_tokens(1000);
-        live(*cache, std::span(tokens).first(60));  // room for longer ones is there from the start
-        const KvCounts cold = cache->counts();
-        const uint64_t before = allocation_count();
-        for (size_t i = 0; i < 50; ++i) {
-          live(*cache, std::span(tokens).subspan(i / 2 * 17, 130));  // every second time it is found
-        }
-        EXPECT_EQ(allocation_count() - before, 0U) << kv_holding_name(holding) << ", " << plan;
-        if (holding != KvHolding::kPaged || sharing == KvSharing::kNone) continue;
-        EXPECT_GT(cache->counts().matched_positions, cold.matched_positions);
-        EXPECT_GT(cache->counts().evicted_blocks, cold.evicted_blocks);
-        EXPECT_GT(cache->counts().unified_blocks, cold.unified_blocks);
-      }
-    }
-  }
+  EXPECT_DEATH((void)cache->begin_step({{{a.lease.sequence(), 1}}}), "context");
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
   CHECK(!in_step());
   CHECK(!rows.empty() && rows.size() <= sequences_.size());
   for (const KvStepRows& part : rows) {
+    CHECK(part.sequence.value >= 0 && part.sequence.value < max_sequences());
     Sequence& s = sequence(part.sequence);
     CHECK(s.is_open);
     CHECK(!s.is_in_step);
@@ -82,6 +83,7 @@ void KvCache::commit_step(std::span<const TokenId> tokens) {
 void KvCache::abandon_step() {
   ++counts_.abandoned_steps;
   for (const KvStepRows& part : step_) {
+    if (sequence(part.sequence).closes_after_step) continue;  // nobody computes its rows again
     const int64_t length = sequence(part.sequence).length;
     const int64_t open_count = length % kBlockSize;
     const bool overwrites =

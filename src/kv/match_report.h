@@ -12,7 +12,7 @@ namespace cairn {
 enum class KvMatchEnd : uint8_t {
   kNotShared,         // this cache shares no prefixes, or nothing was asked for
   kComplete,          // all full blocks were found (the last token always runs, so they may be one fewer)
-  kShorterThanBlock,  // the text has no full block
+  kShorterThanBlock,  // the text has no full block before its last token
   kNothingKnown,      // nothing is known of what follows
   kTokensDiffer,      // the nearest known text goes on with other tokens
   kEvicted,           // the next block had been computed, but its memory was needed

@@ -1,109 +1,20 @@
 // Seeded lists of operations on a paged cache against a twin that says beforehand what each of them must do:
-// what is found, what is evicted, what there is room for, and all counts. Its blocks are entries of a map,
-// its names the tokens themselves.
+// what is found, what is evicted, what there is room for, what a step leaves behind, and all counts.
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <deque>
-#include <map>
+#include <numeric>
 #include <random>
 
 #include "kv/kv_cache_testing.h"
+#include "kv/paged_twin_testing.h"
 
 namespace cairn {
 namespace {
 
-// A sealed block: the salt and all tokens up to its end; where nothing is shared, a number of its own.
-using Key = std::pair<std::string, std::vector<TokenId>>;
-
-struct TwinSequence {
-  std::vector<Key> sealed;
-  int64_t open_blocks = 0;
-};
-
-// The pool and the tree.
-class Twin {
- public:
-  Twin(int64_t block_count, KvSharing sharing) : block_count_(block_count), sharing_(sharing) {}
-
-  [[nodiscard]] bool can_take(int64_t count) const { return count <= free_blocks() + idle_blocks(); }
-  [[nodiscard]] bool exists(const Key& key) const { return holders_.contains(key); }
-
-  bool take(int64_t count) {
-    if (!can_take(count)) return false;
-    for (; count > 0; --count, ++open_) {
-      if (free_blocks() > 0) continue;
-      holders_.erase(idle_.front());
-      idle_.pop_front();
-      ++evicted_;
-    }
-    return true;
-  }
-  void drop(int64_t count) { open_ -= count; }
-  // An open block becomes this one, or goes because this one is there already.
-  Key seal(const std::string& salt, std::span<const TokenId> tokens) {
-    --open_;
-    Key key{salt, {tokens.begin(), tokens.end()}};
-    if (sharing_ == KvSharing::kNone) key = {std::to_string(++serial_), {}};
-    unified_ += exists(key) ? 1 : 0;
-    hold(key);
-    return key;
-  }
-  void hold(const Key& key) {
-    if (holders_[key]++ == 0) std::erase(idle_, key);
-  }
-  void let_go(const Key& key) {
-    if (--holders_[key] > 0) return;
-    if (sharing_ == KvSharing::kPrefixes) return idle_.push_back(key);
-    holders_.erase(key);
-  }
-  // The sealed block goes on as an open one, or as a copy. False where there is no memory for the copy.
-  bool reopen(const Key& key) {
-    if (sharing_ == KvSharing::kNone && holders_[key] == 1) {
-      holders_.erase(key);
-      ++open_;
-      return true;
-    }
-    if (!take(1)) return false;
-    let_go(key);
-    return true;
-  }
-
-  [[nodiscard]] int64_t idle_blocks() const { return static_cast<int64_t>(idle_.size()); }
-  [[nodiscard]] int64_t held_blocks() const { return static_cast<int64_t>(holders_.size()) - idle_blocks(); }
-  [[nodiscard]] int64_t free_blocks() const { return block_count_ - open_ - held_blocks() - idle_blocks(); }
-  [[nodiscard]] int64_t used_blocks() const { return open_ + held_blocks(); }
-  [[nodiscard]] std::vector<int64_t> counts() const {
-    return {block_count_, free_blocks(), open_, held_blocks(), idle_blocks(), evicted_, unified_};
-  }
-  // An idle block's parent is there, and is not let go before it.
-  [[nodiscard]] bool ends_go_first() const {
-    for (size_t i = 0; i < idle_.size(); ++i) {
-      Key parent = idle_[i];
-      parent.second.resize(parent.second.size() - kBlockSize);
-      if (parent.second.empty()) continue;
-      if (!exists(parent) || std::find(idle_.begin(), idle_.begin() + static_cast<int64_t>(i), parent) !=
-                                 idle_.begin() + static_cast<int64_t>(i)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
- private:
-  int64_t block_count_;
-  KvSharing sharing_;
-  std::map<Key, int> holders_;  // of sealed blocks, idle ones too
-  std::deque<Key> idle_;        // the one let go first is in front
-  int64_t open_ = 0;
-  int64_t evicted_ = 0;
-  int64_t unified_ = 0;
-  int64_t serial_ = 0;
-};
-
 struct Run {
   const char* plan = "f16";
-  KvSharing sharing = KvSharing::kPrefixes;
+  PrefixSharing sharing = PrefixSharing::kOn;
   int64_t pool_blocks = 0;
   uint64_t seed = 0;
 };
@@ -146,6 +57,13 @@ class Operations {
     std::vector<TokenId> script;  // what it will say: its tokens are a beginning of it
   };
 
+  // A sequence's part of a step: rows [first, end).
+  struct StepPart {
+    size_t sequence = 0;
+    int64_t first = 0;
+    int64_t end = 0;
+  };
+
   int64_t below(int64_t end) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(end)); }
   bool one_in(int64_t n) { return below(n) == 0; }
 
@@ -172,7 +90,7 @@ class Operations {
       case 1:
       case 2: return truncate(sequences_[i]);
       case 3: return fork(sequences_[i]);
-      default: return append(sequences_[i]);
+      default: return step();
     }
   }
 
@@ -182,10 +100,13 @@ class Operations {
     rewrite(s.script, 0);
     const int64_t prompt = one_in(2) ? below(kContext + 1) : below(7) * kBlockSize + below(3);
     const std::string salt(static_cast<size_t>(below(3)), 's');
-    s.real = begin(*cache_, part(s, 0, prompt), salt);
+    const PrefixNames names = cache_->names_of(part(s, 0, prompt), salt);
+    const int64_t own = one_in(4) ? below(kContext) : 0;  // of a request that had lost its memory
+    const int64_t findable = cache_->findable(part(s, 0, prompt), names);
+    s.real = begin(*cache_, {.tokens = part(s, 0, prompt), .names = names, .own_positions = own}, salt);
     ASSERT_EQ(static_cast<bool>(s.real.lease), sequences_.size() < kSequences);
     if (!s.real.lease) return;
-    while (sharing_ == KvSharing::kPrefixes) {
+    while (sharing_ == PrefixSharing::kOn) {
       const auto end = static_cast<int64_t>(s.twin.sealed.size() + 1) * kBlockSize;
       if (end >= prompt) break;
       const auto tokens = part(s, 0, end);
@@ -194,28 +115,98 @@ class Operations {
       twin_.hold(key);
       s.twin.sealed.push_back(key);
     }
-    matched_ += static_cast<int64_t>(s.twin.sealed.size()) * kBlockSize;
-    ASSERT_EQ(s.real.length(), static_cast<int64_t>(s.twin.sealed.size()) * kBlockSize) << "of " << prompt;
+    const int64_t found = static_cast<int64_t>(s.twin.sealed.size()) * kBlockSize;
+    matched_ += found - std::min(found, own);
+    recovered_ += std::min(found, own);
+    ASSERT_EQ(s.real.length(), found) << "of " << prompt;
+    ASSERT_EQ(findable, found);
+    ASSERT_EQ(cache_->match_report(s.real.lease).found_positions, found);
     sequences_.push_back(std::move(s));
   }
 
-  void append(Sequence& s) {
+  // Where the sequence's part of a step ends; at its length where there is no room for more.
+  int64_t make_room(Sequence& s) {
     const int64_t length = s.real.length();
     const int64_t most = one_in(2) ? kContext - length : std::min<int64_t>(kContext - length, 40);
     const int64_t end = length + below(most + 1);
     const int64_t missing =
         KvGeometry::blocks_for(end) - static_cast<int64_t>(s.twin.sealed.size()) - s.twin.open_blocks;
     const bool fits = missing <= 0 || twin_.take(missing);
-    ASSERT_EQ(cache_->reserve(s.real.lease, end) == Room::kOk, fits);
+    EXPECT_EQ(cache_->reserve(s.real.lease, end) == Room::kOk, fits);
     if (!fits) ++refusals_;
-    if (!fits) return;
+    if (!fits) return length;
     s.twin.open_blocks += std::max<int64_t>(missing, 0);
-    if (one_in(5)) return;  // a step that was given up
-    ASSERT_EQ(extend(*cache_, s.real, part(s, length, end)), Room::kOk);
-    for (auto b = static_cast<int64_t>(s.twin.sealed.size()); b < end / kBlockSize; ++b) {
+    return end;
+  }
+
+  // Some sequences, in any order, that have room for rows.
+  std::vector<StepPart> choose_parts() {
+    std::vector<size_t> order(sequences_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::shuffle(order.begin(), order.end(), random_);
+    order.resize(std::min(order.size(), static_cast<size_t>(1 + below(3))));
+    std::vector<StepPart> parts;
+    for (const size_t i : order) {
+      const int64_t end = make_room(sequences_[i]);
+      if (end > sequences_[i].real.length()) parts.push_back({i, sequences_[i].real.length(), end});
+    }
+    return parts;
+  }
+
+  void step() {
+    const std::vector<StepPart> parts = choose_parts();
+    if (parts.empty() || one_in(8)) return;  // given up before it began
+    const bool is_lost = one_in(4);
+    const int64_t layers = cache_->geometry().layer_count();
+    const int64_t layer_count = is_lost ? below(layers + 1) : layers;
+    std::vector<KvStepRows> rows;
+    std::vector<TestSequence> longer;
+    std::vector<TokenId> tokens;
+    for (const StepPart& p : parts) {
+      const Sequence& s = sequences_[p.sequence];
+      std::vector<TokenId> more(s.script.begin() + p.first, s.script.begin() + p.end);
+      tokens = joined(tokens, more);
+      if (is_lost) more.front() = -1;  // so that lost rows cannot be taken for good ones
+      rows.push_back({s.real.lease.sequence(), p.end - p.first});
+      longer.push_back(with_more(s.real, more));
+    }
+    std::vector<TestPart> written;
+    for (size_t i = 0; i < parts.size(); ++i) written.push_back({&longer[i], parts[i].first});
+
+    KvStep step = cache_->begin_step(rows);
+    run_layers(*cache_, step, written, layer_count);
+    if (one_in(8)) sequences_[parts.front().sequence].real.lease = {};  // closed when the step ends
+    if (is_lost) {
+      step.abandon();
+      ++abandoned_;
+      for (const StepPart& p : parts) lose(p, layer_count);
+    } else {
+      step.commit(tokens);
+      for (size_t i = 0; i < parts.size(); ++i) keep(parts[i], longer[i]);
+    }
+    for (const StepPart& p : parts) {
+      if (!sequences_[p.sequence].real.lease) cut_twin(sequences_[p.sequence], 0);
+    }
+    std::erase_if(sequences_, [](const Sequence& s) { return !s.real.lease; });
+  }
+
+  void keep(const StepPart& p, TestSequence& longer) {
+    Sequence& s = sequences_[p.sequence];
+    longer.lease = std::move(s.real.lease);
+    s.real = std::move(longer);
+    for (auto b = static_cast<int64_t>(s.twin.sealed.size()); b < p.end / kBlockSize; ++b) {
       s.twin.sealed.push_back(twin_.seal(s.real.salt, part(s, 0, (b + 1) * kBlockSize)));
       --s.twin.open_blocks;
     }
+  }
+
+  void lose(const StepPart& p, int64_t layer_count) {
+    Sequence& s = sequences_[p.sequence];
+    const int64_t block_begin = p.first / kBlockSize * kBlockSize;
+    const bool has_open_rows = p.first > block_begin && cache_->geometry().opens_rows();
+    if (!has_open_rows || p.end <= block_begin + kBlockSize || layer_count == 0 || !s.real.lease) return;
+    recomputed_ += p.first - block_begin;
+    s.real.resize(cut_twin(s, block_begin));
   }
 
   // What the twin's sequence keeps of `positions`.
@@ -277,33 +268,38 @@ class Operations {
     ASSERT_EQ((std::vector{c.block_count, c.free_blocks, c.open_blocks, c.held_blocks, c.idle_blocks,
                            c.evicted_blocks, c.unified_blocks}),
               twin_.counts());
-    ASSERT_EQ(c.matched_positions, matched_);
+    ASSERT_EQ(
+        (std::vector{c.matched_positions, c.recovered_positions, c.abandoned_steps, c.recomputed_positions}),
+        (std::vector{matched_, recovered_, abandoned_, recomputed_}));
     const uint64_t block_bytes = cache_->geometry().block_bytes();
     ASSERT_EQ(cache_->used_bytes(), static_cast<uint64_t>(twin_.used_blocks()) * block_bytes);
-    if (sharing_ == KvSharing::kPrefixes) ASSERT_TRUE(twin_.ends_go_first());
+    if (sharing_ == PrefixSharing::kOn) ASSERT_TRUE(twin_.ends_go_first());
     for (const Sequence& s : sequences_) {
       const auto block_count = static_cast<int64_t>(s.twin.sealed.size()) + s.twin.open_blocks;
       ASSERT_EQ(cache_->length(s.real.lease), s.real.length());
       ASSERT_EQ(cache_->room(s.real.lease), block_count * kBlockSize);
       ASSERT_EQ(cache_->used_bytes(s.real.lease), static_cast<uint64_t>(block_count) * block_bytes);
-      const auto wrong = rows_.first_wrong(view_of(*cache_, s.real), 0, s.real.marks);
+      const auto wrong = rows_.first_wrong(cache_->view(s.real.lease), s.real.marks);
       ASSERT_FALSE(wrong.has_value()) << "the row at " << *wrong << " of " << s.real.length();
     }
   }
 
-  KvSharing sharing_;
+  PrefixSharing sharing_;
   std::unique_ptr<KvCache> cache_;
   TestRows rows_;
-  Twin twin_;
+  PagedTwin twin_;
   std::mt19937_64 random_;
   std::vector<Sequence> sequences_;
   int64_t matched_ = 0;
+  int64_t recovered_ = 0;
+  int64_t abandoned_ = 0;
+  int64_t recomputed_ = 0;
   int64_t copies_ = 0;
   int64_t refusals_ = 0;
 };
 
 // From a pool that is nearly always full to one that has a block for everything.
-void run_lists(const char* plan, KvSharing sharing) {
+void run_lists(const char* plan, PrefixSharing sharing) {
   KvCounts sum;
   int64_t copies = 0;
   int64_t refusals = 0;
@@ -316,26 +312,36 @@ void run_lists(const char* plan, KvSharing sharing) {
       sum.matched_positions += operations.counts().matched_positions;
       sum.evicted_blocks += operations.counts().evicted_blocks;
       sum.unified_blocks += operations.counts().unified_blocks;
+      sum.recovered_positions += operations.counts().recovered_positions;
+      sum.abandoned_steps += operations.counts().abandoned_steps;
+      sum.recomputed_positions += operations.counts().recomputed_positions;
       copies += operations.copies();
       refusals += operations.refusals();
     }
   }
   // The lists get to all of it, often.
   EXPECT_GT(refusals, 500);
-  if (!KvGeometry::make(small_shape(plan))->opens_rows()) EXPECT_GT(copies, 500);
-  if (sharing == KvSharing::kNone) return;
+  EXPECT_GT(sum.abandoned_steps, 500);
+  if (KvGeometry::make(small_shape(plan))->opens_rows()) {
+    EXPECT_GT(sum.recomputed_positions, 500);
+  } else {
+    EXPECT_GT(copies, 500);
+    EXPECT_EQ(sum.recomputed_positions, 0);
+  }
+  if (sharing == PrefixSharing::kOff) return;
   EXPECT_GT(sum.matched_positions, 500 * kBlockSize);
+  EXPECT_GT(sum.recovered_positions, 100 * kBlockSize);
   EXPECT_GT(sum.evicted_blocks, 500);
   EXPECT_GT(sum.unified_blocks, 500);
 }
 
-TEST(PagedOperations, AgreeWithATwinThatShares) { run_lists("f16", KvSharing::kPrefixes); }
+TEST(PagedOperations, AgreeWithATwinThatShares) { run_lists("f16", PrefixSharing::kOn); }
 TEST(PagedOperations, AgreeWithATwinThatSharesBlocksSealedWhole) {
-  run_lists("k=int4,v=int8", KvSharing::kPrefixes);
+  run_lists("k=int4,v=int8", PrefixSharing::kOn);
 }
-TEST(PagedOperations, AgreeWithATwinThatDoesNotShare) { run_lists("f16", KvSharing::kNone); }
+TEST(PagedOperations, AgreeWithATwinThatDoesNotShare) { run_lists("f16", PrefixSharing::kOff); }
 TEST(PagedOperations, AgreeWithATwinThatDoesNotShareBlocksSealedWhole) {
-  run_lists("int4; layer 1: f32", KvSharing::kNone);
+  run_lists("int4; layer 1: f32", PrefixSharing::kOff);
 }
 
 }  // namespace

@@ -76,6 +76,7 @@ KvMatchReport PagedStorage::match(SequenceId sequence, std::span<const TokenId> 
 
 void PagedStorage::explain_end(std::span<const TokenId> tokens, const PrefixNames& names,
                                KvMatchReport& report) const {
+  if (tokens.empty()) return;
   const int64_t block = report.found_positions / kBlockSize;
   if (findable_blocks(tokens) == 0) {
     report.end = KvMatchEnd::kShorterThanBlock;
@@ -261,10 +262,24 @@ Status PagedStorage::check_chain(SequenceId sequence, std::vector<int>& pins) co
     if (pool_.state(block) != (is_sealed ? BlockState::kHeld : BlockState::kOpen)) {
       return internal_error(fmt::format("block {} of a sequence is in the wrong state", block.value));
     }
-    if (is_sealed && shares() && !index_.has_name(block)) {
+    ++pins[static_cast<size_t>(block.value)];
+  }
+  return shares() ? check_names(sequence) : Status();
+}
+
+// Each sealed block is the one that its predecessor's name and its tokens ask for.
+Status PagedStorage::check_names(SequenceId sequence) const {
+  const Chain& c = chains_[static_cast<size_t>(sequence.value)];
+  BlockNamer namer{std::string_view()};
+  BlockName parent = c.root;
+  for (const BlockId block : std::span(table(sequence).blocks).first(static_cast<size_t>(c.sealed_count))) {
+    if (!index_.has_name(block)) {
       return internal_error(fmt::format("sealed block {} has no name", block.value));
     }
-    ++pins[static_cast<size_t>(block.value)];
+    if (index_.name(block) != namer.child(parent, index_.tokens(block))) {
+      return internal_error(fmt::format("block {} does not belong behind the one before it", block.value));
+    }
+    parent = index_.name(block);
   }
   return {};
 }

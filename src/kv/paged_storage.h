@@ -68,6 +68,7 @@ class PagedStorage final : public KvStorage {
   void shrink(SequenceId sequence, int64_t block_count);
   bool reopen(SequenceId sequence, int64_t row_count);
   [[nodiscard]] Status check_chain(SequenceId sequence, std::vector<int>& pins) const;
+  [[nodiscard]] Status check_names(SequenceId sequence) const;
 
   Rows rows_;
   BlockPool pool_;

@@ -1,28 +1,22 @@
-// What only the paged holding does: blocks that are found again, shared, copied when they are cut, evicted
+// What only paged storage does: blocks that are found again, shared, copied when they are cut, evicted
 // and unified. Through KvCache, its only face.
 #include <gtest/gtest.h>
 
 #include "kv/kv_cache_testing.h"
-#include "kv/paged_holder.h"
 
 namespace cairn {
 namespace {
 
 std::unique_ptr<KvCache> make_paged(uint64_t pool_blocks = 0, const char* plan = "f16",
-                                    KvSharing sharing = KvSharing::kPrefixes) {
+                                    PrefixSharing sharing = PrefixSharing::kOn) {
   return make_cache({.shape = small_shape(plan), .sharing = sharing, .context = 320, .max_sequences = 6},
                     pool_blocks);
-}
-
-std::vector<TokenId> joined(std::vector<TokenId> tokens, const std::vector<TokenId>& more) {
-  tokens.insert(tokens.end(), more.begin(), more.end());
-  return tokens;
 }
 
 uint64_t used_blocks(const KvCache& cache) { return cache.used_bytes() / cache.geometry().block_bytes(); }
 
 std::byte* block_of(KvCache& cache, const TestSequence& sequence, size_t block) {
-  return view_of(cache, sequence).sequences[0].blocks[block];
+  return cache.view(sequence.lease).block(static_cast<int64_t>(block));
 }
 
 // free, open, held, idle
@@ -37,7 +31,7 @@ int64_t found(KvCache& cache, std::span<const TokenId> tokens, std::string_view 
   return cache.length(cache.match(tokens, salt));
 }
 
-TEST(PagedHolder, FindsWhatRunsAndWhatHasFinished) {
+TEST(PagedStorage, FindsWhatRunsAndWhatHasFinished) {
   auto cache = make_paged();
   TestSequence a = prefilled(*cache, some_tokens(100));
   const TestSequence b = begin(*cache, some_tokens(100));  // a still runs
@@ -53,8 +47,41 @@ TEST(PagedHolder, FindsWhatRunsAndWhatHasFinished) {
   EXPECT_EQ(cache->counts().matched_positions, 160);
 }
 
+// What a request had computed before it lost its memory is no saving.
+TEST(PagedStorage, CountsWhatWasFoundApartFromWhatWasRecovered) {
+  auto cache = make_paged();
+  prefilled(*cache, some_tokens(100)).lease = {};
+  const std::vector<TokenId> tokens = some_tokens(100);
+  const PrefixNames names = cache->names_of(tokens, {});
+  int64_t matched = 0;
+  int64_t recovered = 0;
+  for (const int64_t own : {0, 1, 40, 95, 96, 97, 1000}) {
+    EXPECT_EQ(cache->length(cache->match({.tokens = tokens, .names = names, .own_positions = own})), 96);
+    matched += std::max<int64_t>(96 - own, 0);
+    recovered += std::min<int64_t>(own, 96);
+    EXPECT_EQ(cache->counts().matched_positions, matched) << own;
+    EXPECT_EQ(cache->counts().recovered_positions, recovered) << own;
+  }
+  const std::vector<TokenId> others = some_tokens(100, 500);  // its own rows were evicted
+  (void)cache->match({.tokens = others, .names = cache->names_of(others, {}), .own_positions = 70});
+  EXPECT_EQ(cache->counts().matched_positions, matched);
+  EXPECT_EQ(cache->counts().recovered_positions, recovered);
+}
+
+TEST(PagedStorage, SaysWhatAMatchWouldFindAndPinsNothing) {
+  auto cache = make_paged();
+  prefilled(*cache, some_tokens(100)).lease = {};
+  for (const int64_t count : {0, 1, 32, 33, 64, 96, 97, 200}) {
+    const std::vector<TokenId> tokens = some_tokens(count);
+    const int64_t findable = cache->findable(tokens, cache->names_of(tokens, {}));
+    expect_counts(*cache, {57, 0, 0, 3});
+    EXPECT_EQ(findable, found(*cache, tokens));
+  }
+  EXPECT_EQ(cache->findable(some_tokens(100), cache->names_of(some_tokens(100), "a")), 0);
+}
+
 // Of n tokens at most (n - 1) / kBlockSize blocks: the last token always runs.
-TEST(PagedHolder, NeverFindsTheLastToken) {
+TEST(PagedStorage, NeverFindsTheLastToken) {
   auto cache = make_paged();
   {
     const TestSequence a = prefilled(*cache, some_tokens(320));
@@ -67,7 +94,7 @@ TEST(PagedHolder, NeverFindsTheLastToken) {
   EXPECT_EQ(found(*cache, some_tokens(10'000)), 320);
 }
 
-TEST(PagedHolder, FindsOnlyWholeBlocksFromTheBeginning) {
+TEST(PagedStorage, FindsOnlyWholeBlocksFromTheBeginning) {
   auto cache = make_paged();
   {
     const TestSequence a = prefilled(*cache, some_tokens(127));
@@ -81,7 +108,7 @@ TEST(PagedHolder, FindsOnlyWholeBlocksFromTheBeginning) {
   EXPECT_EQ(found(*cache, some_tokens(96, 32)), 0);  // the same tokens at another place
 }
 
-TEST(PagedHolder, NeverCrossesSalts) {
+TEST(PagedStorage, NeverCrossesSalts) {
   auto cache = make_paged();
   const TestSequence a = prefilled(*cache, some_tokens(70), "a");
   for (const std::string_view salt : {"", "b", "aa", "A"}) EXPECT_EQ(found(*cache, some_tokens(70), salt), 0);
@@ -93,7 +120,7 @@ TEST(PagedHolder, NeverCrossesSalts) {
   expect_intact(*cache, b);
 }
 
-TEST(PagedHolder, AForkKeepsTheSalt) {
+TEST(PagedStorage, AForkKeepsTheSalt) {
   auto cache = make_paged();
   TestSequence a = prefilled(*cache, some_tokens(40), "a");
   TestSequence b = forked(*cache, a);
@@ -103,8 +130,8 @@ TEST(PagedHolder, AForkKeepsTheSalt) {
   EXPECT_EQ(found(*cache, tokens), 0);
 }
 
-TEST(PagedHolder, DoesNotShareWhereItIsToldNotTo) {
-  auto cache = make_paged(0, "f16", KvSharing::kNone);
+TEST(PagedStorage, DoesNotShareWhereItIsToldNotTo) {
+  auto cache = make_paged(0, "f16", PrefixSharing::kOff);
   {
     const TestSequence a = prefilled(*cache, some_tokens(100));
     EXPECT_EQ(found(*cache, some_tokens(100)), 0);
@@ -117,7 +144,7 @@ TEST(PagedHolder, DoesNotShareWhereItIsToldNotTo) {
 }
 
 // A block that two sequences computed at once ends as one; the later one goes on in the other's.
-TEST(PagedHolder, UnifiesWhatWasComputedTwice) {
+TEST(PagedStorage, UnifiesWhatWasComputedTwice) {
   auto cache = make_paged();
   TestSequence a = begin(*cache, some_tokens(100));
   TestSequence b = begin(*cache, some_tokens(100));
@@ -136,8 +163,8 @@ TEST(PagedHolder, UnifiesWhatWasComputedTwice) {
   expect_intact(*cache, b);
 }
 
-TEST(PagedHolder, CopiesASealedBlockThatItCuts) {
-  for (const KvSharing sharing : {KvSharing::kPrefixes, KvSharing::kNone}) {
+TEST(PagedStorage, CopiesASealedBlockThatItCuts) {
+  for (const PrefixSharing sharing : {PrefixSharing::kOn, PrefixSharing::kOff}) {
     auto cache = make_paged(0, "f16", sharing);
     TestSequence a = prefilled(*cache, some_tokens(100));
     const TestSequence b = forked(*cache, a);
@@ -150,7 +177,7 @@ TEST(PagedHolder, CopiesASealedBlockThatItCuts) {
 }
 
 // Nobody holds it any more, but it can be found, so it must not change either.
-TEST(PagedHolder, CopiesASealedBlockThatHasAName) {
+TEST(PagedStorage, CopiesASealedBlockThatHasAName) {
   auto cache = make_paged();
   TestSequence a = prefilled(*cache, some_tokens(64));
   EXPECT_EQ(cut(*cache, a, 50), 50);
@@ -164,8 +191,8 @@ TEST(PagedHolder, CopiesASealedBlockThatHasAName) {
   EXPECT_EQ(found(*cache, joined(a.tokens, {1})), 96);
 }
 
-TEST(PagedHolder, GoesOnInItsOwnBlockWhereNobodyKnowsIt) {
-  auto cache = make_paged(2, "f16", KvSharing::kNone);
+TEST(PagedStorage, GoesOnInItsOwnBlockWhereNobodyKnowsIt) {
+  auto cache = make_paged(2, "f16", PrefixSharing::kOff);
   TestSequence a = prefilled(*cache, some_tokens(64));
   std::byte* block = block_of(*cache, a, 1);
   EXPECT_EQ(cut(*cache, a, 50), 50);  // the pool is full, and no copy is needed
@@ -174,7 +201,7 @@ TEST(PagedHolder, GoesOnInItsOwnBlockWhereNobodyKnowsIt) {
   expect_intact(*cache, a);
 }
 
-TEST(PagedHolder, UnifiesACutThatIsFilledAsBefore) {
+TEST(PagedStorage, UnifiesACutThatIsFilledAsBefore) {
   auto cache = make_paged();
   TestSequence a = prefilled(*cache, some_tokens(64));
   std::byte* block = block_of(*cache, a, 1);
@@ -185,7 +212,7 @@ TEST(PagedHolder, UnifiesACutThatIsFilledAsBefore) {
   expect_intact(*cache, a);
 }
 
-TEST(PagedHolder, RecomputesACutBlockWhereThereIsNoMemoryForACopy) {
+TEST(PagedStorage, RecomputesACutBlockWhereThereIsNoMemoryForACopy) {
   auto cache = make_paged(3);
   TestSequence a = prefilled(*cache, some_tokens(96));
   const TestSequence b = forked(*cache, a);
@@ -202,7 +229,7 @@ TEST(PagedHolder, RecomputesACutBlockWhereThereIsNoMemoryForACopy) {
   EXPECT_EQ(alone->counts().evicted_blocks, 1);
 }
 
-TEST(PagedHolder, CutsASealedBlockToItsBeginningWhereItWasSealedWhole) {
+TEST(PagedStorage, CutsASealedBlockToItsBeginningWhereItWasSealedWhole) {
   for (const char* plan : {"int4", "f16; layer 1: k=int4,v=f16"}) {
     auto cache = make_paged(0, plan);
     TestSequence a = prefilled(*cache, some_tokens(100));
@@ -220,7 +247,7 @@ TEST(PagedHolder, CutsASealedBlockToItsBeginningWhereItWasSealedWhole) {
   }
 }
 
-TEST(PagedHolder, EvictsEndsBeforeBeginnings) {
+TEST(PagedStorage, EvictsEndsBeforeBeginnings) {
   auto cache = make_paged(10);
   {
     const TestSequence a = prefilled(*cache, some_tokens(160));
@@ -241,7 +268,7 @@ TEST(PagedHolder, EvictsEndsBeforeBeginnings) {
   }
 }
 
-TEST(PagedHolder, EvictsWhatWasLetGoFirst) {
+TEST(PagedStorage, EvictsWhatWasLetGoFirst) {
   auto cache = make_paged(4);
   {
     const TestSequence a = prefilled(*cache, some_tokens(32, 100));
@@ -260,7 +287,7 @@ TEST(PagedHolder, EvictsWhatWasLetGoFirst) {
   EXPECT_EQ(found(*cache, some_tokens(33, 100)), 32);
 }
 
-TEST(PagedHolder, NeverEvictsWhatIsHeld) {
+TEST(PagedStorage, NeverEvictsWhatIsHeld) {
   auto cache = make_paged(4);
   TestSequence a = prefilled(*cache, some_tokens(64));
   const TestSequence b = begin(*cache, some_tokens(64));  // the first block
@@ -275,7 +302,7 @@ TEST(PagedHolder, NeverEvictsWhatIsHeld) {
   EXPECT_EQ(found(*cache, some_tokens(64)), 32);
 }
 
-TEST(PagedHolder, AForkThatHasNoRoomChangesNothing) {
+TEST(PagedStorage, AForkThatHasNoRoomChangesNothing) {
   auto cache = make_paged(3);
   TestSequence a = prefilled(*cache, some_tokens(70));
   EXPECT_FALSE(static_cast<bool>(cache->fork(a.lease)));  // no block for the open rows
@@ -290,7 +317,7 @@ TEST(PagedHolder, AForkThatHasNoRoomChangesNothing) {
 }
 
 // 32 sequences with one prompt: one prefix and 32 tails, to the byte.
-TEST(PagedHolder, KeepsASharedPrefixOnce) {
+TEST(PagedStorage, KeepsASharedPrefixOnce) {
   auto cache = make_cache({.context = 2048 + 64, .max_sequences = 32}, 64 + 32);
   std::vector<TestSequence> sequences;
   for (TokenId i = 0; i < 32; ++i) {

@@ -56,12 +56,14 @@ void PrefixIndex::insert(BlockId block, const NewNode& wanted) {
   if (n == kNone) {
     n = take_node(wanted.name);
     std::ranges::copy(wanted.tokens, node(n).tokens.begin());
-    const int32_t parent = wanted.is_first ? root_named(wanted.parent) : node_named(wanted.parent);
-    if (parent != kNone) link_child(parent, n);
   } else {
     CHECK(node(n).block == kNone);
     CHECK(std::ranges::equal(node(n).tokens, wanted.tokens));
     unlink_ghost(n);
+  }
+  if (node(n).parent == kNone) {  // also of a ghost whose parent had gone before
+    const int32_t parent = wanted.is_first ? root_named(wanted.parent) : node_named(wanted.parent);
+    if (parent != kNone) link_child(parent, n);
   }
   node(n).block = block.value;
   by_block_[static_cast<size_t>(block.value)] = n;

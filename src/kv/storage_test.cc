@@ -1,82 +1,102 @@
-// check() of each way of holding blocks: it finds each kind of disorder between tables and memory. KvCache
-// cannot make any, so holders are asked directly.
+// check() of each way to store blocks: it finds each kind of disorder in its tables. KvCache cannot make any, so the
+// tables are changed behind the storage's back.
+#include "kv/storage.h"
+
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <utility>
 
-#include "kv/holder.h"
 #include "kv/kv_cache_testing.h"
 
 namespace cairn {
 namespace {
 
-using MakeHolder = Result<std::unique_ptr<KvHolder>> (*)(const KvHolderPlan&);
+using MakeStorage = Result<std::unique_ptr<KvStorage>> (*)(const KvStoragePlan&);
+using Tables = std::vector<KvBlockTable>;
+
+struct Peek : KvStorage {
+  static Tables& tables_of(KvStorage& storage) { return storage.*&Peek::tables_; }
+};
 
 // Two tables of three sequences: 70 rows (in paged two sealed blocks and an open one), and a block without
 // rows.
-class HolderCheck : public ::testing::TestWithParam<std::pair<MakeHolder, KvSharing>> {
+class StorageCheck : public ::testing::TestWithParam<std::pair<MakeStorage, PrefixSharing>> {
  protected:
-  HolderCheck()
-      : plan_{*KvGeometry::make(small_shape("f16")), 4, 3, 12, GetParam().second},
-        holder_(*GetParam().first(plan_)) {
-    for (KvBlockTable& table : tables_) table.reserve(4);
-    for (int32_t s = 0; s < 3; ++s) holder_->match({s}, tables_[static_cast<size_t>(s)], {}, {});
-    EXPECT_EQ(holder_->grow({0}, tables_[0], 3), Room::kOk);
-    holder_->commit({0}, tables_[0], 0, some_tokens(70));
-    EXPECT_EQ(holder_->grow({1}, tables_[1], 1), Room::kOk);
-    EXPECT_TRUE(holder_->check(tables_).ok()) << holder_->check(tables_).message();
+  StorageCheck()
+      : plan_{*KvGeometry::make(small_shape("f16")), 4, 3, kPoolBlocks, GetParam().second},
+        storage_(*make()(plan_)) {
+    for (int32_t s = 0; s < 3; ++s) storage_->match({s}, {}, {});
+    EXPECT_EQ(storage_->grow({0}, 3), Room::kOk);
+    storage_->commit({0}, 0, some_tokens(70));
+    EXPECT_EQ(storage_->grow({1}, 1), Room::kOk);
+    EXPECT_TRUE(storage_->check().ok()) << storage_->check().message();
   }
-  void expect_disorder(const std::array<KvBlockTable, 3>& tables) const {
-    EXPECT_EQ(holder_->check(tables).code(), StatusCode::kInternal);
-    EXPECT_TRUE(holder_->check(tables_).ok());
+  void expect_disorder(const std::function<void(Tables&)>& change) {
+    Tables& tables = Peek::tables_of(*storage_);
+    const Tables in_order = tables;
+    change(tables);
+    EXPECT_EQ(storage_->check().code(), StatusCode::kInternal);
+    tables = in_order;
+    EXPECT_TRUE(storage_->check().ok());
   }
-  [[nodiscard]] bool is_growing() const { return GetParam().first == make_growing_holder; }
+  [[nodiscard]] static MakeStorage make() { return GetParam().first; }
+  [[nodiscard]] static bool is_pooled() {
+    return make() == &make_paged_storage || make() == &make_none_storage;
+  }
 
-  KvHolderPlan plan_;
-  std::unique_ptr<KvHolder> holder_;
-  std::array<KvBlockTable, 3> tables_;
+  static constexpr int64_t kPoolBlocks = 12;
+  KvStoragePlan plan_;
+  std::unique_ptr<KvStorage> storage_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Holders, HolderCheck,
-                         ::testing::Values(std::pair(&make_none_holder, KvSharing::kNone),
-                                           std::pair(&make_growing_holder, KvSharing::kNone),
-                                           std::pair(&make_contiguous_holder, KvSharing::kNone),
-                                           std::pair(&make_paged_holder, KvSharing::kNone),
-                                           std::pair(&make_paged_holder, KvSharing::kPrefixes)));
+INSTANTIATE_TEST_SUITE_P(Storages, StorageCheck,
+                         ::testing::Values(std::pair(&make_none_storage, PrefixSharing::kOff),
+                                           std::pair(&make_growing_storage, PrefixSharing::kOff),
+                                           std::pair(&make_contiguous_storage, PrefixSharing::kOff),
+                                           std::pair(&make_paged_storage, PrefixSharing::kOff),
+                                           std::pair(&make_paged_storage, PrefixSharing::kOn)));
 
-TEST_P(HolderCheck, FindsAnAddressInsideABlock) {
-  auto tables = tables_;
-  tables[0][1] += 1;
-  expect_disorder(tables);
-}
-
-TEST_P(HolderCheck, FindsBlocksInTheWrongPlace) {
-  auto tables = tables_;
-  std::swap(tables[0][0], tables[0][1]);
-  expect_disorder(tables);
-  tables = tables_;
-  std::swap(tables[0], tables[1]);
-  expect_disorder(tables);
-}
-
-TEST_P(HolderCheck, FindsABlockThatTwoSequencesHave) {
-  auto tables = tables_;
-  tables[1][0] = tables[0][0];
-  expect_disorder(tables);
-  tables = tables_;
-  tables[2].push_back(tables[0][2]);
-  expect_disorder(tables);
-}
-
-TEST_P(HolderCheck, FindsALostBlock) {
-  if (GetParam().first == make_contiguous_holder) return;  // a shorter table is in order there
-  auto tables = tables_;
-  if (is_growing()) {
-    tables[0].push_back(tables[0].back() + plan_.geometry.block_bytes());  // behind the tensor's end
-  } else {
-    tables[0].pop_back();
+TEST_P(StorageCheck, FindsABlockOutsideTheMemory) {
+  for (const int32_t id : {-1, int32_t{kPoolBlocks} + 4, INT32_MIN, INT32_MAX}) {
+    for (size_t b = 0; b < 3; ++b) {
+      expect_disorder([&](Tables& tables) { tables[0].blocks[b] = {id}; });
+    }
+    expect_disorder([&](Tables& tables) { tables[1].blocks[0] = {id}; });
+    expect_disorder([&](Tables& tables) { tables[2].blocks.push_back({id}); });
   }
-  expect_disorder(tables);
+}
+
+TEST_P(StorageCheck, FindsBlocksInTheWrongPlace) {
+  const auto swap_blocks = [&](size_t a, size_t b) {
+    expect_disorder([&](Tables& tables) { std::swap(tables[0].blocks[a], tables[0].blocks[b]); });
+  };
+  swap_blocks(0, 2);
+  swap_blocks(1, 2);
+  // Two sealed blocks of a pool are told apart by their names alone.
+  if (!is_pooled() || GetParam().second == PrefixSharing::kOn) swap_blocks(0, 1);
+  expect_disorder([](Tables& tables) { std::swap(tables[0], tables[1]); });
+}
+
+TEST_P(StorageCheck, FindsABlockThatTwoSequencesHave) {
+  for (size_t b = 0; b < 3; ++b) {
+    if (b == 0 && make() == &make_growing_storage)
+      continue;  // every sequence's first block is its own block 0
+    expect_disorder([&](Tables& tables) { tables[1].blocks[0] = tables[0].blocks[b]; });
+    expect_disorder([&](Tables& tables) { tables[2].blocks.push_back(tables[0].blocks[b]); });
+  }
+}
+
+TEST_P(StorageCheck, FindsALostBlock) {
+  if (make() == &make_contiguous_storage) return;  // a shorter table is in order there
+  expect_disorder([](Tables& tables) {
+    KvBlockTable& table = tables[0];
+    if (make() == &make_growing_storage) {
+      table.blocks.push_back({table.blocks.back().value + 1});  // behind the tensor's end
+    } else {
+      table.blocks.pop_back();
+    }
+  });
 }
 
 }  // namespace
