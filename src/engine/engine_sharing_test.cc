@@ -298,7 +298,7 @@ TEST_P(SharingByPlan, AForkMayComeBeforeItsParentRan) {
   text.push_back(8);
   text.push_back(9);
   expect_oracle(child, text, 10, plan());
-  EXPECT_EQ(reused(child), 64);  // it waited for the parent's
+  EXPECT_EQ(reused(child), 70);  // it waited for all of the parent's prompt
   Heard late;
   EXPECT_EQ(engine->fork(id, make_request({}, 10, late)).status().code(), StatusCode::kNotFound);
 }
