@@ -124,6 +124,7 @@ TEST(EventRing, ReadersOfAFastWriterSeeWholeEventsOrAGap) {
     std::atomic<int> ready{0};
     std::vector<std::optional<uint64_t>> missed(4);
     std::vector<std::thread> readers;
+    readers.reserve(missed.size());
     for (size_t r = 0; r < missed.size(); ++r) {
       readers.emplace_back([&, r] {
         ++ready;
