@@ -152,9 +152,10 @@ template <typename Function>
 auto EngineThread::query(Function function) -> Result<std::invoke_result_t<Function&, Engine&>> {
   CHECK(!on_loop_thread());
   using Task = std::packaged_task<std::invoke_result_t<Function&, Engine&>(Engine&)>;
-  const auto task = std::make_shared<Task>(std::move(function));
+  auto task = std::make_shared<Task>(std::move(function));
   auto answer = task->get_future();
-  CAIRN_RETURN_IF_ERROR(ask([task](Engine& engine) { (*task)(engine); }));
+  // The question alone holds the task: where it is destroyed unasked, the answer is a broken promise.
+  CAIRN_RETURN_IF_ERROR(ask([task = std::move(task)](Engine& engine) { (*task)(engine); }));
   try {
     return answer.get();
   } catch (const std::future_error&) {  // the question was destroyed

@@ -339,7 +339,12 @@ TEST(EngineThread, AFailedLoopEndsAllRequestsOnce) {
     if (i == 3) ASSERT_TRUE(running.thread->ask([](Engine&) { throw std::runtime_error("no luck"); }).ok());
     ASSERT_TRUE(running.thread->submit(make_request(some_prompt(i, 9), 4, heard[i])).ok());
   }
+  std::thread asker([&] {  // its question is in the mailbox when the loop fails, most likely
+    EXPECT_EQ(running.thread->query([](Engine&) { return 1; }).status().code(), StatusCode::kInternal);
+  });
+  std::this_thread::sleep_for(milliseconds(20));
   held.let_go();
+  asker.join();
   EXPECT_EQ(running.thread->query([](Engine&) { return 1; }).status().code(), StatusCode::kInternal);
   running.finish();
   for (const Heard& one : heard) expect_error(one, StatusCode::kInternal);
