@@ -3,18 +3,18 @@
 // One thread, the loop, owns the engine: it takes the mail (requests, cancels, questions), steps, and sleeps
 // while there is nothing to do. Any thread may call every function here that does not say otherwise.
 //
-// Always true: each request that submit() took ends exactly once, also one that the engine refuses (kError, with
-// the engine's status), one that is cancelled while it is still in the mailbox, and all of them when the loop
-// fails or is destroyed. What ran beside a request changes none of its tokens, as with a lone Engine.
+// Always true: each request that submit() took ends exactly once, also one that the engine refuses (kError,
+// with the engine's status), one that is cancelled while it is still in the mailbox, and all of them when the
+// loop fails or is destroyed. What ran beside a request changes none of its tokens, as with a lone Engine.
 //
 // Listeners (a request's callbacks) are never called by the loop. What they are to hear is copied into the
-// request's Outbox after which the Executor gets one Delivery, to be run on a thread of the executor's choice.
-// A request without callbacks posts nothing.
+// request's Outbox, and the Executor gets a Delivery, to be run on a thread of its choice: one for all that a
+// step has brought. A request without callbacks posts nothing.
 //
-// What the executor must do: keep the delivery and return at once, without running it, without waiting and
-// without throwing; then call deliver() exactly once, on any thread but the loop, in any order with other
-// deliveries. A pool of threads will do: there is never more than one delivery of a request at a time, and the order
-// within a request (logits, token, text, finish) is the outbox's. A delivery may outlive the EngineThread.
+// What the executor must do: keep the delivery and return at once, without running it, waiting or throwing;
+// then call deliver() exactly once, on any thread but the loop's. It need not be FIFO, and a pool of threads
+// will do: there is never more than one delivery of a request at a time, and the order within a request
+// (logits, token, text, finish) is the outbox's. A delivery may outlive the EngineThread.
 //
 // Where the memory is bounded, when listeners are slow or an executor stands still: a request's notes that
 // wait take at most `undelivered_bytes`; one that exceeds it ends with kError and kResourceExhausted after
@@ -81,15 +81,15 @@ class EngineThread {
   // The request ends with kCancelled, unless it has ended or ends by itself before the loop gets to it.
   // Never refused.
   void cancel(const Ticket& ticket);
-  // A question that is taken is asked exactly once, after all mail that was sent before it, unless the engine
-  // fails first: then it is destroyed. Errors: kResourceExhausted (the mailbox is full, or the engine has
-  // stopped), or what the engine has failed of.
+  // A question that is taken is asked exactly once, after all mail that was sent before it, unless the
+  // engine fails first: then it is destroyed. Errors: kResourceExhausted (the mailbox is full, or the engine
+  // has stopped), or what the engine has failed of.
   Status ask(Question question);
-  // Asks, and waits for what the function returns (or throws). Errors: as ask; kInternal: not asked, the engine
-  // has failed. Not from the loop's thread.
+  // Asks, and waits for what the function returns (or throws). Errors: as ask; kInternal: not asked, the
+  // engine has failed. Not from the loop's thread.
   template <typename Function>
   auto query(Function function) -> Result<std::invoke_result_t<Function&, Engine&>>;
-  // From a question only: the request's id in the engine; nothing where it has ended or the engine refused it.
+  // From a question only: the request's id in the engine; nothing where it has ended, or was refused there.
   [[nodiscard]] std::optional<RequestId> id_of(const Ticket& ticket) const;
 
   // Takes no more requests, lets those that are there end by themselves until the deadline, then cancels the

@@ -1,5 +1,5 @@
-// Many threads at one EngineThread, which is drained in the middle: whatever happens, each request that was taken
-// ends once, and what it was told is what the oracle says.
+// Many threads at one EngineThread, which is drained in the middle: whatever happens, each request that was
+// taken ends once, and what it has reported is what the oracle says.
 #include <gtest/gtest.h>
 
 #include <algorithm>

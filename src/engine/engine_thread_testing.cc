@@ -1,5 +1,7 @@
 #include "engine/engine_thread_testing.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -63,6 +65,43 @@ void WorkerExecutor::work() {
     delivery->deliver();
     lock.lock();
   }
+}
+
+EngineThread::TimePoint in_a_while() { return std::chrono::steady_clock::now() + std::chrono::seconds(60); }
+
+RunningThread::RunningThread(const EngineThreadOptions& options) {
+  auto made = EngineThread::create(
+      make_fake_engine({.context = 4096, .max_sequences = 4, .prefill_chunk = 64}).engine, workers.executor(),
+      options);
+  EXPECT_TRUE(made.ok()) << made.status().message();
+  thread = std::move(*made);
+}
+
+void RunningThread::finish() {
+  thread->drain(in_a_while());
+  workers.finish();
+}
+
+HeldLoop::HeldLoop(EngineThread& thread) {
+  std::promise<void> begun;
+  auto has_begun = begun.get_future();
+  const auto hold = [&begun, go = go_.get_future().share()](Engine&) {
+    begun.set_value();
+    go.wait();
+  };
+  EXPECT_TRUE(thread.ask(hold).ok());
+  has_begun.wait();
+}
+
+void expect_cancelled(const Heard& heard) {
+  ASSERT_EQ(heard.results.size(), 1u);
+  EXPECT_EQ(heard.results[0].reason, FinishReason::kCancelled);
+}
+
+void expect_error(const Heard& heard, StatusCode code) {
+  ASSERT_EQ(heard.results.size(), 1u);
+  EXPECT_EQ(heard.results[0].reason, FinishReason::kError);
+  EXPECT_EQ(heard.results[0].status.code(), code) << heard.results[0].status.message();
 }
 
 }  // namespace cairn

@@ -5,8 +5,8 @@
 // on_finish last and exactly once. needs_delivery() returns true once, then not before a deliver() has found
 // nothing left to do: an executor holds at most one delivery of each request, whatever the request reports.
 // Memory: the notes whose listeners have not returned take at most `capacity_bytes`. A note beyond that is
-// refused, and so is every later one; the request then ends with kError and kResourceExhausted. The result has
-// a place of its own, so the end can always be reported.
+// refused, and so is every later one; the request then ends with kError and kResourceExhausted. The result
+// has a place of its own, so the end can always be reported.
 #pragma once
 
 #include <atomic>
