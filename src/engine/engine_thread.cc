@@ -1,0 +1,102 @@
+// What any thread may call.
+#include "engine/engine_thread.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <new>
+#include <system_error>
+
+#include "engine/live_request.h"
+
+namespace cairn {
+
+EngineThread::EngineThread(std::unique_ptr<Engine> engine, Executor executor,
+                           const EngineThreadOptions& options)
+    : options_(options), executor_(std::move(executor)), engine_(std::move(engine)) {
+  mail_.reserve(options.mailbox_capacity);
+  taken_.reserve(options.mailbox_capacity);
+  live_.reserve(static_cast<size_t>(options.max_requests));
+  changed_.reserve(static_cast<size_t>(options.max_requests));
+}
+
+Result<std::unique_ptr<EngineThread>> EngineThread::create(std::unique_ptr<Engine> engine, Executor executor,
+                                                           const EngineThreadOptions& options) {
+  if (options.mailbox_capacity < 1 || options.max_requests < 1 || options.undelivered_bytes < 1) {
+    return invalid_argument("the engine's thread needs room for mail, requests and what they report");
+  }
+  try {
+    std::unique_ptr<EngineThread> self(new EngineThread(std::move(engine), std::move(executor), options));
+    self->thread_ = std::thread([loop = self.get()] { loop->run(); });
+    return self;
+  } catch (const std::system_error& error) {
+    return resource_exhausted(fmt::format("the engine's thread cannot be started: {}", error.what()));
+  } catch (const std::exception&) {  // std::bad_alloc, std::length_error
+    return resource_exhausted("there is no memory for the mailbox of the engine's thread");
+  }
+}
+
+EngineThread::~EngineThread() {
+  if (!thread_.joinable()) return;
+  drain(TimePoint::min());
+  thread_.join();
+}
+
+Status EngineThread::refusal_of_mail() const {
+  if (!failure_.ok()) return failure_;
+  if (stopped_) return resource_exhausted("the engine has been stopped");
+  if (mail_.size() < options_.mailbox_capacity) return {};
+  return resource_exhausted(
+      fmt::format("the engine is busy: its mailbox is full, with {} entries", mail_.size()));
+}
+
+Status EngineThread::refusal_of_request() const {
+  CAIRN_RETURN_IF_ERROR(refusal_of_mail());
+  if (deadline_.has_value()) return resource_exhausted("the engine is being stopped: it takes no requests");
+  if (*open_requests_ < options_.max_requests) return {};
+  return resource_exhausted(
+      fmt::format("the engine is busy: it has {} requests, as many as it may", options_.max_requests));
+}
+
+Result<EngineThread::Ticket> EngineThread::submit(Request request) try {
+  Ticket ticket;
+  {
+    const std::lock_guard lock(mutex_);
+    CAIRN_RETURN_IF_ERROR(refusal_of_request());
+    ticket = std::make_shared<LiveRequest>(std::move(request), options_.undelivered_bytes, open_requests_);
+    mail_.push_back({.request = ticket, .question = nullptr});
+  }
+  has_mail_.notify_one();
+  return ticket;
+} catch (const std::bad_alloc&) {
+  return resource_exhausted("out of memory");
+}
+
+void EngineThread::cancel(const Ticket& ticket) {
+  if (ticket->cancel_wanted.exchange(true)) return;
+  {
+    const std::lock_guard lock(mutex_);
+    cancels_ = true;
+  }
+  has_mail_.notify_one();
+}
+
+Status EngineThread::ask(Question question) {
+  {
+    const std::lock_guard lock(mutex_);
+    CAIRN_RETURN_IF_ERROR(refusal_of_mail());
+    mail_.push_back({.request = nullptr, .question = std::move(question)});
+  }
+  has_mail_.notify_one();
+  return {};
+}
+
+void EngineThread::drain(TimePoint deadline) {
+  CHECK(!on_loop_thread());
+  std::unique_lock lock(mutex_);
+  deadline_ = std::min(deadline, deadline_.value_or(deadline));
+  has_mail_.notify_one();
+  has_stopped_.wait(lock, [this] { return stopped_; });
+}
+
+}  // namespace cairn

@@ -1,0 +1,166 @@
+// EngineThread: an Engine with a thread of its own, for programs with many threads (a server).
+//
+// One thread, the loop, owns the engine: it takes the mail (requests, cancels, questions), steps, and sleeps
+// while there is nothing to do. Any thread may call every function here that does not say otherwise.
+//
+// Always true: each request that submit() took ends exactly once, also one that the engine refuses (kError,
+// with the engine's status), one that is cancelled while it is still in the mailbox, and all of them when the
+// loop fails or is destroyed. What ran beside a request changes none of its tokens, as with a lone Engine.
+//
+// Listeners (a request's callbacks) are never called by the loop. What they are to hear is copied into the
+// request's Outbox, and the Executor gets a Delivery, to be run on a thread of its choice: one for all that a
+// step has brought. A request without callbacks posts nothing.
+//
+// What the executor must do: keep the delivery and return at once, without running it, waiting or throwing;
+// then call deliver() exactly once, on any thread but the loop's. It need not be FIFO, and a pool of threads
+// will do: there is never more than one delivery of a request at a time, and the order within a request
+// (logits, token, text, finish) is the outbox's. A delivery may outlive the EngineThread.
+//
+// Where the memory is bounded, when listeners are slow or an executor stands still: a request's notes that
+// wait take at most `undelivered_bytes`; one that exceeds it ends with kError and kResourceExhausted after
+// the notes that were in time. A request counts among `max_requests` until its on_finish has returned, so
+// all notes together take at most max_requests * undelivered_bytes, and the executor's queue holds at most
+// max_requests deliveries.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "cairn/status.h"
+#include "engine/engine.h"
+#include "engine/outbox.h"
+#include "engine/request.h"
+
+namespace cairn {
+
+using Delivery = std::shared_ptr<Outbox>;
+using Executor = std::function<void(Delivery delivery)>;
+
+struct EngineThreadOptions {
+  size_t mailbox_capacity = 1024;  // requests and questions that the loop has not taken yet
+  int64_t max_requests = 4096;     // that have not ended, or whose on_finish has not returned
+  // Text and tokens of a whole context are far less. It leaves room for the logits of two steps of 32 scored
+  // rows with the largest vocabularies (256 Ki floats each).
+  uint64_t undelivered_bytes = uint64_t{64} << 20;
+};
+
+class EngineThread {
+ public:
+  struct LiveRequest;
+  // A request, for cancel() and id_of(). It may be kept as long as one likes, and dropped at any time.
+  using Ticket = std::shared_ptr<LiveRequest>;
+  // Runs on the loop's thread, between two steps. It must not throw: what it throws ends the loop, as an
+  // exception of the engine does.
+  using Question = std::function<void(Engine&)>;
+  // Drains are timed by the clock that a thread can wait for; a Clock can only be read.
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  // Errors: kInvalidArgument (an option is 0), kResourceExhausted (no memory, no thread).
+  static Result<std::unique_ptr<EngineThread>> create(std::unique_ptr<Engine> engine, Executor executor,
+                                                      const EngineThreadOptions& options);
+  // Cancels all requests and joins the loop. Not from the loop's thread.
+  ~EngineThread();
+  EngineThread(const EngineThread&) = delete;
+  EngineThread& operator=(const EngineThread&) = delete;
+
+  // Returns at once. Errors, after which no listener is ever called: kResourceExhausted (the mailbox is full,
+  // too many requests, no memory, or the engine is being stopped), or what the engine has failed of.
+  Result<Ticket> submit(Request request);
+  // The request ends with kCancelled, unless it has ended or ends by itself before the loop gets to it.
+  // Never refused.
+  void cancel(const Ticket& ticket);
+  // A question that is taken is asked exactly once, after all mail that was sent before it, unless the
+  // engine fails first: then it is destroyed. Errors: kResourceExhausted (the mailbox is full, or the engine
+  // has stopped), or what the engine has failed of.
+  Status ask(Question question);
+  // Asks, and waits for what the function returns (or throws). Errors: as ask; kInternal: not asked, the
+  // engine has failed. Not from the loop's thread.
+  template <typename Function>
+  auto query(Function function) -> Result<std::invoke_result_t<Function&, Engine&>>;
+  // From a question only: the request's id in the engine; nothing where it has ended, or was refused there.
+  [[nodiscard]] std::optional<RequestId> id_of(const Ticket& ticket) const;
+
+  // Takes no more requests, lets those that are there end by themselves until the deadline, then cancels the
+  // rest. Returns when all have ended and the loop is over; their deliveries may still be with the executor.
+  // A second call can only bring the deadline forward. Not from the loop's thread.
+  void drain(TimePoint deadline);
+
+ private:
+  // Of one kind: a request or a question.
+  struct Mail {
+    Ticket request;
+    Question question;
+  };
+
+  EngineThread(std::unique_ptr<Engine> engine, Executor executor, const EngineThreadOptions& options);
+  [[nodiscard]] bool on_loop_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
+  // Why there is no room, or no engine any more, for a piece of mail; with the mutex held.
+  [[nodiscard]] Status refusal_of_mail() const;
+  [[nodiscard]] Status refusal_of_request() const;
+
+  // The loop's thread, and all it calls.
+  void run() noexcept;
+  bool take_mail();
+  void sleep(std::unique_lock<std::mutex>& lock);
+  void do_mail();
+  void start(LiveRequest& live);
+  void listen(LiveRequest& live);
+  void changed(LiveRequest& live);
+  void keep(LiveRequest& live, bool taken);
+  void do_cancels();
+  void end(LiveRequest& live, const RequestResult& result);
+  void post_deliveries();
+  void forget_ended();
+  void fail(const Status& why) noexcept;
+
+  const EngineThreadOptions options_;
+  const Executor executor_;
+  // Requests that have not ended, or whose last listener has not returned; deliveries outlive this object.
+  const std::shared_ptr<std::atomic<int64_t>> open_requests_ = std::make_shared<std::atomic<int64_t>>(0);
+
+  std::mutex mutex_;                  // guards the mailbox: from here ...
+  std::condition_variable has_mail_;  // of the loop
+  std::condition_variable has_stopped_;
+  std::vector<Mail> mail_;
+  bool cancels_ = false;  // some request's `cancel_wanted` has been set
+  std::optional<TimePoint> deadline_;
+  bool stopped_ = false;
+  Status failure_;  // ... to here
+
+  // The loop's own. Their capacity is there from the start: a callback of the engine never allocates.
+  std::unique_ptr<Engine> engine_;
+  std::vector<Mail> taken_;
+  std::vector<Ticket> live_;           // that the loop knows of and that have not ended
+  std::vector<LiveRequest*> changed_;  // of those in live_: may need a delivery
+  int64_t ended_count_ = 0;            // of those in live_
+  std::thread thread_;
+};
+
+template <typename Function>
+auto EngineThread::query(Function function) -> Result<std::invoke_result_t<Function&, Engine&>> {
+  CHECK(!on_loop_thread());
+  using Task = std::packaged_task<std::invoke_result_t<Function&, Engine&>(Engine&)>;
+  auto task = std::make_shared<Task>(std::move(function));
+  auto answer = task->get_future();
+  // The question alone holds the task: where it is destroyed unasked, the answer is a broken promise.
+  CAIRN_RETURN_IF_ERROR(ask([task = std::move(task)](Engine& engine) { (*task)(engine); }));
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {  // the question was destroyed
+    return internal_error("the engine has failed before it could be asked");
+  }
+}
+
+}  // namespace cairn

@@ -1,0 +1,184 @@
+// What the loop's thread does.
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "engine/engine_thread.h"
+#include "engine/live_request.h"
+
+namespace cairn {
+namespace {
+
+// Short enough for a string without an allocation.
+Status out_of_memory() { return resource_exhausted("out of memory"); }
+
+Status status_of_exception() noexcept {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  } catch (const std::exception& error) {
+    return internal_error(std::string("the engine has failed: ") + error.what());
+  } catch (...) {
+    return internal_error("the engine has failed");
+  }
+}
+
+}  // namespace
+
+std::optional<RequestId> EngineThread::id_of(const Ticket& ticket) const {
+  CHECK(on_loop_thread());
+  return ticket->id;
+}
+
+void EngineThread::run() noexcept {
+  try {
+    while (take_mail()) {
+      do_mail();
+      if (!engine_->waits()) engine_->step();
+      post_deliveries();
+      forget_ended();
+    }
+  } catch (...) {
+    fail(status_of_exception());
+  }
+  has_stopped_.notify_all();
+}
+
+// False: the loop is over.
+bool EngineThread::take_mail() {
+  const bool waits = engine_->waits();
+  std::unique_lock lock(mutex_);
+  if (waits) sleep(lock);
+  taken_.swap(mail_);
+  stopped_ = deadline_.has_value() && taken_.empty() && live_.empty();
+  if (stopped_) return false;
+  const bool late = deadline_.has_value() && std::chrono::steady_clock::now() >= *deadline_;
+  const bool cancels = std::exchange(cancels_, false);
+  lock.unlock();
+  for (const Mail& mail : taken_) {
+    if (mail.request != nullptr) live_.push_back(mail.request);
+  }
+  if (late) {
+    for (const Ticket& live : live_) live->cancel_wanted = true;
+  }
+  if (late || cancels) do_cancels();
+  return true;
+}
+
+void EngineThread::sleep(std::unique_lock<std::mutex>& lock) {
+  while (mail_.empty() && !cancels_) {
+    if (!deadline_.has_value()) {
+      has_mail_.wait(lock);
+      continue;
+    }
+    const TimePoint until = *deadline_;
+    if (live_.empty() || std::chrono::steady_clock::now() >= until) return;
+    has_mail_.wait_until(lock, until);
+  }
+}
+
+// Those that the engine has; the others are looked at when they start.
+void EngineThread::do_cancels() {
+  for (const Ticket& live : live_) {
+    if (live->cancel_wanted && live->id.has_value()) engine_->cancel(*live->id);
+  }
+}
+
+void EngineThread::do_mail() {
+  for (Mail& mail : taken_) {
+    if (mail.request != nullptr) start(*mail.request);
+    // Out of the mail first: what throws is not asked again.
+    if (const Question question = std::exchange(mail.question, nullptr)) question(*engine_);
+  }
+  taken_.clear();
+}
+
+void EngineThread::start(LiveRequest& live) {
+  if (live.cancel_wanted) return end(live, {.reason = FinishReason::kCancelled});
+  listen(live);
+  try {
+    const Result<RequestId> id = engine_->submit(std::move(live.request));
+    if (!id.ok()) return end(live, {.reason = FinishReason::kError, .status = id.status()});
+    live.id = *id;
+  } catch (const std::bad_alloc&) {
+    end(live, {.reason = FinishReason::kError, .status = out_of_memory()});
+  }
+}
+
+// Only what someone listens to is copied. `live` is in live_ until the engine has called on_finish.
+void EngineThread::listen(LiveRequest& live) {
+  const Listeners& listeners = live.outbox.listeners();
+  if (listeners.on_logits) {
+    live.request.on_logits = [this, &live](int64_t position, std::span<const float> logits) {
+      keep(live, live.outbox.add_logits(position, logits));
+    };
+  }
+  if (listeners.on_token) {
+    live.request.on_token = [this, &live](TokenId token) { keep(live, live.outbox.add_token(token)); };
+  }
+  if (listeners.on_text) {
+    live.request.on_text = [this, &live](std::string_view text) { keep(live, live.outbox.add_text(text)); };
+  }
+  live.request.on_finish = [this, &live](const RequestResult& result) { end(live, result); };
+}
+
+void EngineThread::keep(LiveRequest& live, bool taken) {
+  changed(live);
+  if (!taken && live.id.has_value()) engine_->cancel(*live.id);
+}
+
+void EngineThread::end(LiveRequest& live, const RequestResult& result) {
+  DCHECK(!live.ended);
+  live.ended = true;
+  live.id.reset();
+  live.request = {};  // a ticket may be kept for long
+  ++ended_count_;
+  live.outbox.finish(result);
+  changed(live);
+}
+
+void EngineThread::changed(LiveRequest& live) {
+  if (!std::exchange(live.changed, true)) changed_.push_back(&live);
+}
+
+// After the step, so that a request gets one delivery for all that a step has brought.
+void EngineThread::post_deliveries() {
+  for (LiveRequest* const live : changed_) {
+    live->changed = false;
+    if (live->outbox.needs_delivery()) executor_(Delivery(live->shared_from_this(), &live->outbox));
+  }
+  changed_.clear();
+}
+
+void EngineThread::forget_ended() {
+  if (std::exchange(ended_count_, 0) == 0) return;
+  std::erase_if(live_, [](const Ticket& live) { return live->ended; });
+}
+
+// The engine is not touched again: nobody knows what state it is in.
+void EngineThread::fail(const Status& why) noexcept {
+  std::vector<Mail> rest;
+  {
+    const std::lock_guard lock(mutex_);
+    failure_ = why;
+    rest.swap(mail_);
+  }
+  forget_ended();
+  for (const Mail& mail : rest) {
+    if (mail.request != nullptr) live_.push_back(mail.request);
+  }
+  for (const Ticket& live : live_) {
+    if (!live->ended) end(*live, {.reason = FinishReason::kError, .status = why});
+  }
+  try {
+    post_deliveries();
+  } catch (...) {  // an executor that throws may be what has failed: there is no way left to its listeners
+  }
+  taken_.clear();  // and `rest`: who waits for a question learns that it is not asked
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+}
+
+}  // namespace cairn

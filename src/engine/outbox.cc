@@ -1,0 +1,144 @@
+#include "engine/outbox.h"
+
+#include <new>
+#include <utility>
+
+#include "base/check.h"
+
+namespace cairn {
+namespace {
+
+RequestResult without_memory(const RequestResult& result) {
+  RequestResult bare;  // nothing in it allocates
+  bare.status = Status(StatusCode::kResourceExhausted, {});
+  bare.end_token = result.end_token;
+  return bare;
+}
+
+RequestResult copy_result(const RequestResult& result, bool refused) noexcept {
+  try {
+    RequestResult copy = result;
+    if (!refused) return copy;
+    copy.reason = FinishReason::kError;
+    copy.status = resource_exhausted(
+        "the request was ended because its listeners are too slow: more waits for them than may be held");
+    copy.end_token.reset();
+    return copy;
+  } catch (const std::bad_alloc&) {
+    return without_memory(result);
+  }
+}
+
+}  // namespace
+
+Listeners take_listeners(Request& request) {
+  return {.on_logits = std::exchange(request.on_logits, nullptr),
+          .on_token = std::exchange(request.on_token, nullptr),
+          .on_text = std::exchange(request.on_text, nullptr),
+          .on_finish = std::exchange(request.on_finish, nullptr)};
+}
+
+Outbox::Outbox(Listeners listeners, uint64_t capacity_bytes, std::shared_ptr<std::atomic<int64_t>> open_count)
+    : listeners_(std::move(listeners)), capacity_bytes_(capacity_bytes), open_count_(std::move(open_count)) {
+  ++*open_count_;
+}
+
+uint64_t Outbox::Batch::bytes() const {
+  return notes.size() * sizeof(Note) + logits.size() * sizeof(float) + text.size();
+}
+
+template <typename CopyPayload>
+bool Outbox::add(const Note& note, uint64_t payload_bytes, const CopyPayload& copy_payload) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (refused_) return false;
+  const uint64_t held = waiting_.bytes() + delivering_bytes_;
+  if (held + sizeof(Note) + payload_bytes > capacity_bytes_) return !(refused_ = true);
+  const size_t count = waiting_.notes.size();
+  try {
+    waiting_.notes.push_back(note);
+    copy_payload(waiting_);
+  } catch (const std::bad_alloc&) {
+    waiting_.notes.resize(count);
+    refused_ = true;
+  }
+  return !refused_;
+}
+
+bool Outbox::add_logits(int64_t position, std::span<const float> logits) noexcept {
+  const Note note{.value = position, .size = static_cast<uint32_t>(logits.size()), .kind = Kind::kLogits};
+  return add(note, logits.size_bytes(), [logits](Batch& batch) {
+    batch.logits.insert(batch.logits.end(), logits.begin(), logits.end());
+  });
+}
+
+bool Outbox::add_token(TokenId token) noexcept {
+  return add({.value = token, .kind = Kind::kToken}, 0, [](Batch&) {});
+}
+
+bool Outbox::add_text(std::string_view text) noexcept {
+  const Note note{.size = static_cast<uint32_t>(text.size()), .kind = Kind::kText};
+  return add(note, text.size(), [text](Batch& batch) { batch.text += text; });
+}
+
+void Outbox::finish(const RequestResult& result) noexcept {
+  const std::lock_guard lock(mutex_);
+  CHECK(!result_.has_value());
+  result_.emplace(copy_result(result, refused_));
+  if (!listeners_.none()) return;
+  posted_ = true;  // nobody to call: there is no delivery
+  close();
+}
+
+bool Outbox::needs_delivery() {
+  const std::lock_guard lock(mutex_);
+  if (posted_ || (waiting_.notes.empty() && !result_.has_value())) return false;
+  posted_ = true;
+  return true;
+}
+
+void Outbox::deliver() {
+  for (;;) {
+    Batch batch;
+    std::optional<RequestResult> result;
+    {
+      const std::lock_guard lock(mutex_);
+      std::swap(batch, waiting_);
+      result.swap(result_);
+      delivering_bytes_ = batch.bytes();
+      if (batch.notes.empty() && !result.has_value()) {
+        posted_ = false;
+        return;
+      }
+    }
+    call(batch);
+    if (!result.has_value()) continue;
+    if (listeners_.on_finish) listeners_.on_finish(*result);
+    return close();  // `posted_` stays: nothing comes after the end
+  }
+}
+
+void Outbox::call(const Batch& batch) const {
+  const float* logits = batch.logits.data();
+  const char* text = batch.text.data();
+  for (const Note& note : batch.notes) {
+    switch (note.kind) {
+      case Kind::kLogits:
+        listeners_.on_logits(note.value, {logits, note.size});
+        logits += note.size;
+        break;
+      case Kind::kToken: listeners_.on_token(static_cast<TokenId>(note.value)); break;
+      case Kind::kText:
+        listeners_.on_text({text, note.size});
+        text += note.size;
+        break;
+    }
+  }
+}
+
+void Outbox::close() {
+  listeners_ = {};
+  if (open_count_ != nullptr) --*open_count_;
+  open_count_.reset();
+}
+
+}  // namespace cairn
