@@ -8,12 +8,15 @@
 //   bf16  [column pair][16 rows][2], columns filled to a multiple of 32 with zeros (AMX's order)
 //   quantised: units of 32 columns (k-quants: 256), each: codes, then scales
 //     codes of 32 columns: 512 in the order [quad of columns][16 rows][4], as planes of 8, or 4 + 2 + 1 bits:
-//       4-bit plane: byte i holds code i (low nibble) and code i + 256;
-//       2-bit plane: byte i holds codes i + 128 j in bits 2 j; 1-bit plane: byte i, codes i + 64 j in bit j
+//       4-bit plane   byte i holds code i (low nibble) and code i + 256
+//       2-bit plane   byte i holds codes i + 128 j in bits 2 j
+//       1-bit plane   byte i holds codes i + 64 j in bit j
 //     scales: f16 [16 rows] (and f16 minimum [16 rows] where the type has one)
-//     k-quants: sub-scales, one byte [256 / group][16 rows] (q4_k, q5_k: then sub-minima, the same; q2_k:
-//     scale in
-//       the low nibble and minimum in the high one), then d f16 [16 rows] (and dmin f16 [16 rows])
+//     scales of k-quants:
+//       sub-scales    one byte [256 / group][16 rows]; q2_k: scale in the low nibble, minimum in the high one
+//       sub-minima    q4_k and q5_k only: one byte [256 / group][16 rows]
+//       d             f16 [16 rows]
+//       dmin          f16 [16 rows], where the type has a minimum
 // A stored value is  scale * (code - zero) + minimum.
 #pragma once
 
@@ -25,8 +28,8 @@
 namespace cairn {
 
 inline constexpr int64_t kPanelRows = 16;
-inline constexpr int64_t kCodeGroup =
-    32;  // columns that share an activation scale; the step of the integer kernels
+// Columns that share an activation scale; the step of the integer kernels.
+inline constexpr int64_t kCodeGroup = 32;
 
 // How a quantised type's codes are stored; `bits` == 0 for float types.
 struct CodeFormat {
