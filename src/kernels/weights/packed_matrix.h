@@ -31,32 +31,6 @@ inline constexpr int64_t kPanelRows = 16;
 // Columns that share an activation scale; the step of the integer kernels.
 inline constexpr int64_t kCodeGroup = 32;
 
-// How a quantised type's codes are stored; `bits` == 0 for float types.
-struct CodeFormat {
-  int bits = 0;
-  int zero = 0;    // the code of the value 0
-  int group = 32;  // columns that share a weight scale: 32 or 16
-  bool has_min = false;
-  bool is_super = false;  // k-quants: units of 256 columns with integer sub-scales
-};
-
-[[nodiscard]] constexpr CodeFormat code_format(TensorType type) {
-  switch (type) {
-    case TensorType::kQ8_0: return {.bits = 8, .zero = 128};
-    case TensorType::kQ4_0: return {.bits = 4, .zero = 8};
-    case TensorType::kQ4_1: return {.bits = 4, .has_min = true};
-    case TensorType::kQ5_0: return {.bits = 5, .zero = 16};
-    case TensorType::kQ5_1: return {.bits = 5, .has_min = true};
-    case TensorType::kQ2_K: return {.bits = 2, .group = 16, .has_min = true, .is_super = true};
-    case TensorType::kQ3_K: return {.bits = 3, .zero = 4, .group = 16, .is_super = true};
-    case TensorType::kQ4_K: return {.bits = 4, .has_min = true, .is_super = true};
-    case TensorType::kQ5_K: return {.bits = 5, .has_min = true, .is_super = true};
-    case TensorType::kQ6_K: return {.bits = 6, .zero = 32, .group = 16, .is_super = true};
-    default: return {};
-  }
-}
-[[nodiscard]] constexpr bool is_quantised(TensorType type) { return code_format(type).bits != 0; }
-
 struct PackedMatrix {
   TensorType type = TensorType::kF32;
   int64_t rows = 0;
