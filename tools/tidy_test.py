@@ -85,6 +85,43 @@ class Tidy(unittest.TestCase):
         self.assert_caught("docs/page.md", "See `src/base/gone.h`.\n", "does not exist")
         self.assert_caught("README.md", "See `docs/gone.md`.\n", "does not exist")
 
+    def test_files_that_comments_name(self):
+        fine = "// See a.h, base/a.h, src/base/a.cc and <hwy/highway.h>.\nint z;  // as kernels/c.h\n"
+        self.assertEqual(self.findings({"src/base/z.cc": fine}), [])
+        self.assert_caught("src/base/z.cc", "int z;  // see gone.h\n", "there is no gone.h")
+        self.assert_caught("src/base/z.cc", "// As kernels/a.h says.\n", "there is no kernels/a.h")
+        self.assert_caught("src/base/z.cc", "// For gone.cc.\n", "there is no gone.cc")
+
+    def page(self, rooms):
+        rows = (f"| `src/{room}/` | what lives there | {', '.join(below) or 'nothing'} |\n" for room, below in rooms.items())
+        return "".join(rows)
+
+    def test_the_table_of_rooms(self):
+        rooms = dict(tidy.STAIRCASE)
+        tree = {f"src/{room}/z.cc": "int z;\n" for room in rooms}
+
+        def findings(rooms):
+            return self.findings({**tree, "docs/architecture.md": self.page(rooms)})
+
+        self.assertEqual(findings(rooms), [])
+        self.assertIn("kv may include kernels, base", findings({**rooms, "kv": ["base"]})[0])
+        self.assertIn("base may include no other room", findings({**rooms, "base": ["kv"]})[0])
+        self.assertIn("no room attic", "".join(findings({**rooms, "attic": []})))
+        del rooms["text"]
+        self.assertIn("lacks `src/text/`", findings(rooms)[0])
+
+    def test_rooms_of_the_build(self):
+        self.assertEqual(self.findings({"CMakeLists.txt": "cairn_room(base)\ncairn_room(kv base kernels)\n"}), [])
+        self.assert_caught("CMakeLists.txt", "cairn_room(kernels base kv)\n", "kernels may include base")
+
+    def test_copies(self):
+        header = {"src/base/z.h": "// Z:\n//   one = two  what\n//       | three\n//\n// End.\n#pragma once\n"}
+        copy = "<!-- copied from src/base/z.h -->\n\n    one = two  what\n        | three\n\nMore.\n"
+        self.assertEqual(self.findings({**header, "docs/z.md": copy}), [])
+        for planted in (copy.replace("three", "four"), copy.replace("src/base/z.h", "src/base/gone.h"),
+                        copy.replace("    ", "")):
+            self.assertIn("no copy", self.findings({**header, "docs/z.md": planted})[0])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -4,15 +4,14 @@
 // the same whatever else runs beside it. The order of operations, each on what the former left:
 //   1. logit bias: added to the raw logit of its token; -infinity forbids the token
 //   2. penalties, over the last `penalty_window` tokens of the history (prompt and generated tokens alike),
-//   for
-//      each token that occurs there:
+//      for each token that occurs there:
 //        repetition r   logit / r if positive, logit * r otherwise (once, not per occurrence)
 //        frequency f    logit - f * (number of occurrences)
 //        presence p     logit - p
 //   3. temperature 0: the largest logit wins, done. Otherwise logits / temperature, softmax
 //   4. top-k:  the k most likely tokens stay
 //   5. top-p:  of these, the fewest most likely tokens whose probabilities (renormalised) reach p stay, at
-//   least one
+//              least one
 //   6. min-p:  of these, those at least min_p times as likely as the most likely one stay
 //   7. one of them is drawn with a number that depends on (seed, sample_index, position) alone
 #pragma once

@@ -29,7 +29,7 @@ struct BenchOptions {
   BenchSubject subject = BenchSubject::kAll;
   std::optional<std::string> text_file;        // -f; codecs needs one
   TableForm table_form = TableForm::kAligned;  // --csv
-  bool every_codec = false;                    // depth: not f16, int8 and int4 only
+  bool every_codec = false;                    // depth: not the common ones only
 };
 
 ExitCode run_bench(const BenchOptions& options, Console& console);

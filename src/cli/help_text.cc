@@ -69,7 +69,7 @@ Exit code 1 where any logit differs by a bit.)";
 const char* const kBenchExamples = R"(Examples:
   cairn bench cache
   cairn bench speed -m tinyllama.gguf -t 2
-  cairn bench depth -m tinyllama.gguf -c 17000 --kv int8     (without --kv: f16, int8 and int4)
+  cairn bench depth -m tinyllama.gguf -c 17000 --kv int8     (without --kv: the common codecs)
   cairn bench depth -m tinyllama.gguf --every-codec --csv > depth.csv
   cairn bench shared -m tinyllama.gguf
   cairn bench codecs -f book.txt          what each KV plan costs, and changes in the model's predictions

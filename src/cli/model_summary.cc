@@ -10,6 +10,7 @@
 #include "cli/table.h"
 #include "engine/memory_plan.h"
 #include "kv/geometry.h"
+#include "kv/kv_plan_lists.h"
 
 namespace cairn {
 namespace {
@@ -40,11 +41,9 @@ std::vector<TensorTypeCount> count_types(std::span<const Tensor> tensors) {
 
 std::vector<KvCost> kv_costs(const Config& config) {
   std::vector<KvCost> costs;
-  for (const char* text : {"f32", "f16", "int8", "int4"}) {
-    const auto plan = KvPlan::parse(text);
-    if (!plan.ok()) continue;
-    const auto geometry = KvGeometry::make(kv_shape_of(config, *plan));
-    if (geometry.ok()) costs.push_back({text, geometry->position_bytes()});
+  for (const KvPlan& plan : kv_plans_of_common_formats()) {
+    const auto geometry = KvGeometry::make(kv_shape_of(config, plan));
+    if (geometry.ok()) costs.push_back({plan.text(), geometry->position_bytes()});
   }
   return costs;
 }

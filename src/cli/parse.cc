@@ -134,7 +134,7 @@ Result<Command> parse_model_synth(Arguments arguments) {
         app.add_option("--shape", options.synth.shape, "One of the shapes below")->type_name("NAME");
         add_tensor_type_option(
             app, "--type", [&options](TensorType type) { options.synth.type = type; },
-            "Type of the matrices: f32, f16, bf16, q8_0, q4_k, ... (default: q8_0)");
+            "Type of the matrices: " + tensor_type_names() + " (default: q8_0)");
         take_count(app.add_option("-c,--context", options.synth.context_length,
                                   "Context instead of the shape's own"),
                    1);
@@ -207,7 +207,7 @@ Result<Command> parse_bench(Arguments arguments) {
             ->type_name("FILE");
         add_common_options(app, options.common);
         app.add_flag("--every-codec", options.every_codec,
-                     "depth: measure every codec, not f16, int8 and int4")
+                     "depth: measure every codec, not only the common ones")
             ->excludes("--kv");
         add_json_option(app, options.common.output_form);
         app.add_flag_callback(

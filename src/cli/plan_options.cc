@@ -46,7 +46,7 @@ void add_plan_options(CLI::App& app, PlanOptions& options) {
   add_kv_plan_option(app, options.kv_plan);
   add_tensor_type_option(
       app, "--weights", [&options](TensorType type) { options.weights_type = type; },
-      "As if weights were stored so: f32, f16, bf16, q8_0, q4_k, ... (default: as they are; presets: f16)");
+      "As if weights were stored so: " + tensor_type_names() + " (default: as they are; presets: f16)");
   take_count(app.add_option("--kv-heads", options.kv_head_count,
                             "As if queries shared so many heads of keys and values"),
              1);

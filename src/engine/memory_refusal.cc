@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <vector>
 
 #include "engine/memory_plan.h"
+#include "kv/kv_plan_lists.h"
 
 namespace cairn {
 namespace {
@@ -17,17 +19,23 @@ std::string context_way(const MemoryLimits& limits) {
   return fmt::format("a shorter context (--context {} fits)", limits.longest_context);
 }
 
-// The largest of the smaller codecs that fits.
+// Those in common use first, each list from the widest to the narrowest.
+std::vector<KvPlan> smaller_codecs() {
+  std::vector<KvPlan> plans = kv_plans_of_common_formats();
+  const std::vector<KvPlan> every = kv_plans_of_every_format();
+  plans.insert(plans.end(), every.begin(), every.end());
+  return plans;
+}
+
+// The first smaller codec that fits.
 std::string codec_way(const ModelSizes& model, const MemoryWish& wish, const MemoryPlan& asked,
                       uint64_t available_bytes) {
-  for (const char* text : {"f16", "int8", "int4", "int3"}) {
+  for (const KvPlan& codec : smaller_codecs()) {
     MemoryWish tried = wish;
-    const auto codec = KvPlan::parse(text);
-    if (!codec.ok()) continue;
-    tried.engine.kv_plan = *codec;
+    tried.engine.kv_plan = codec;
     const auto plan = plan_memory(model, tried);
     if (!plan.ok() || plan->kv_bytes >= asked.kv_bytes || plan->total_bytes() > available_bytes) continue;
-    return fmt::format("a smaller codec (--kv {} takes {})", text, gib(plan->total_bytes()));
+    return fmt::format("a smaller codec (--kv {} takes {})", codec.text(), gib(plan->total_bytes()));
   }
   return "a smaller codec (--kv) alone does not help";
 }

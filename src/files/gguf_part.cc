@@ -92,7 +92,7 @@ Result<Placed> read_tensor(ByteReader& reader, const std::string& ordinal) {
   const auto type = tensor_type_from_gguf(*type_number);
   if (!type) {
     return unsupported(quoted + " has type " + type_name(*type_number) + "; supported are " +
-                       supported_tensor_types());
+                       tensor_type_names());
   }
   const auto bytes = tensor_bytes(*type, placed.tensor.shape);
   if (!bytes.ok()) return invalid_data(quoted + " " + bytes.status().message());

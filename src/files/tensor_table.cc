@@ -72,13 +72,4 @@ Result<uint64_t> tensor_bytes(TensorType type, std::span<const int64_t> shape) {
   return static_cast<uint64_t>(bytes);
 }
 
-std::string supported_tensor_types() {
-  std::string names;
-  for (TensorType type : kAllTensorTypes) {
-    if (!names.empty()) names += ", ";
-    names += tensor_type_info(type).name;
-  }
-  return names;
-}
-
 }  // namespace cairn

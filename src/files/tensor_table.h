@@ -35,7 +35,4 @@ Result<uint64_t> tensor_bytes(TensorType type, std::span<const int64_t> shape);
 // What tensor_bytes allows; GGUF itself allows 4.
 inline constexpr size_t kTensorDimensionsMax = 8;
 
-// "f32, f16, ...": what to tell someone whose file holds another type.
-[[nodiscard]] std::string supported_tensor_types();
-
 }  // namespace cairn

@@ -6,14 +6,9 @@
 #include <bit>
 
 #include "base/check.h"
-#include "kv/kv_codec_words.h"
 
 namespace cairn {
 namespace {
-
-std::string_view format_word(KvFormat format) {
-  return std::ranges::find(kKvFormatWords, format, &KvFormatWord::format)->word;
-}
 
 std::string_view axis_word(KvAxis axis) { return axis == KvAxis::kToken ? ":token" : ":channel"; }
 
@@ -21,7 +16,7 @@ enum class AxisText : uint8_t { kSaid, kLeftOut };
 
 std::string codec_text(const KvCodec& codec, AxisText axis) {
   const bool says_axis = axis == AxisText::kSaid && kv_is_integer(codec.format);
-  return fmt::format("{}{}{}", format_word(codec.format), says_axis ? axis_word(codec.axis) : "",
+  return fmt::format("{}{}{}", kv_format_info(codec.format).name, says_axis ? axis_word(codec.axis) : "",
                      codec.rotation == KvRotation::kHadamard ? ":hadamard" : "");
 }
 

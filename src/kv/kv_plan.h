@@ -4,16 +4,20 @@
 //   plan      = rule { ";" rule }              a later rule overrides an earlier one
 //   rule      = [ selector ":" ] codecs        without a selector: all layers
 //   selector  = "all" | "rest" | ("layer" | "layers") range { "," range }
-//   range     = N | N "-" M                    layers count from 0; both ends are included; -1 is the last
-//   layer codecs    = codec | "k=" codec "," "v=" codec codec     = format { ":" word }            words:
-//   token | channel (integer formats), hadamard format    = f32 | f16 | bf16 | fp8 (= fp8_e4m3) | fp8_e5m2 |
-//   int8 | int4 | int3 | int2
+//   range     = layer | layer "-" layer        both ends are included
+//   layer     = N | "-" N                      from 0; -1 is the last layer
+//   codecs    = codec | "k=" codec "," "v=" codec
+//   codec     = format { ":" word }
+//   word      = "token" | "channel"            the axis, of integer formats only; one of them
+//             | "hadamard"                     rotated; heads of a power of two of elements
+//   format    = "f32" | "f16" | "bf16" | "fp8" | "fp8_e4m3" | "fp8_e5m2"
+//             | "int8" | "int4" | "int3" | "int2"
 //
 //   int8      k=int4:channel,v=int4:token      layers 0-3: f16; rest: k=int4:channel,v=int4:token
 //
 // The rest are all layers that no range of the plan names. Between any two words there may be spaces.
 // An integer format without an axis: keys of int8 by token, keys of fewer bits by channel (outliers of keys
-// keep to their channel: KIVI, arXiv:2402.02750), values by token.
+// keep to their channel: KIVI, arXiv:2402.02750), values by token. fp8 is fp8_e4m3.
 // As JSON (a file's content): a string of this grammar, {"plan": "..."} (the same string, or a list), or a
 // list of rules as objects; "layers": "all", "rest", ranges, or a number; without it: all.
 //   [{"layers": "0-3", "codec": "f16"}, {"layers": "rest", "k": "int4:channel", "v": "int4:token"}]

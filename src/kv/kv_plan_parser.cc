@@ -6,13 +6,10 @@
 #include <cctype>
 
 #include "base/printable.h"
-#include "kv/kv_codec_words.h"
 
 namespace cairn {
 namespace {
 
-constexpr std::string_view kFormats =
-    "there are f32, f16, bf16, fp8 (= fp8_e4m3), fp8_e5m2, int8, int4, int3 and int2";
 constexpr std::string_view kLayerNumber = "a layer's number stands here: 0, 1, ..., or -1 for the last layer";
 
 // More than any model has; KvGeometry's limit.
@@ -142,11 +139,10 @@ Result<KvLayerCodecs> KvPlan::Parser::codecs() {
     CAIRN_ASSIGN_OR_RETURN(const CodecWords values, side("v"));
     return KvLayerCodecs{keys.of(KvSide::kKeys), values.of(KvSide::kValues)};
   }
-  const bool is_format = std::ranges::any_of(kKvFormatWords, [&](const auto& f) { return f.word == word; });
-  if (!is_format && word_ends_with(':')) {
+  if (!kv_format_from_name(word).has_value() && word_ends_with(':')) {
     return error(at_, fmt::format("{} is neither a format nor a choice of layers; {}; layers are chosen by "
                                   "\"all:\", \"rest:\" and \"layers 0-3,-1:\"",
-                                  found(at_), kFormats));
+                                  found(at_), kv_formats_sentence()));
   }
   CAIRN_ASSIGN_OR_RETURN(const CodecWords both, codec());
   return KvLayerCodecs{both.of(KvSide::kKeys), both.of(KvSide::kValues)};
@@ -166,12 +162,12 @@ Result<KvPlan::Parser::CodecWords> KvPlan::Parser::side(std::string_view name) {
 
 Result<KvPlan::Parser::CodecWords> KvPlan::Parser::codec() {
   const std::string_view word = peek_word();
-  const auto known = std::ranges::find(kKvFormatWords, word, &KvFormatWord::word);
-  if (known == kKvFormatWords.end()) {
-    return error(at_, fmt::format("{} is not a format; {}", found(at_), kFormats));
+  const std::optional<KvFormat> format = kv_format_from_name(word);
+  if (!format.has_value()) {
+    return error(at_, fmt::format("{} is not a format; {}", found(at_), kv_formats_sentence()));
   }
   at_ += word.size();
-  CodecWords codec{.format = known->format};
+  CodecWords codec{.format = *format};
   while (take(':')) CAIRN_RETURN_IF_ERROR(add_word(codec));
   return codec;
 }
@@ -183,10 +179,9 @@ Status KvPlan::Parser::add_word(CodecWords& codec) {
     codec.rotation = KvRotation::kHadamard;
   } else if (word == "token" || word == "channel") {
     if (!kv_is_integer(codec.format)) {
-      return error(at_,
-                   fmt::format("\"{}\" is for integer formats (int8, int4, int3, int2); the others have no "
-                               "scales, and take \"hadamard\" only",
-                               word));
+      return error(at_, fmt::format("\"{}\" is for integer formats ({}); the others have no scales, and take "
+                                    "\"hadamard\" only",
+                                    word, kv_integer_format_names()));
     }
     if (codec.axis.has_value())
       return error(at_, fmt::format("\"{}\" is a second axis; one is enough", word));

@@ -5,9 +5,8 @@
 // Three cuts:
 //   a tile      consecutive positions of one sequence in one block, with all query heads of a KV head
 //   a group     sequences that decode together and whose first blocks are the same ones: their rows go
-//   through
-//               those spans in one tile, so that a shared prefix is read once (cascade attention: Hydragen,
-//               Juravsky et al. 2024, arXiv:2402.05099), then each through the rest of its own
+//               through those spans in one tile, so that a shared prefix is read once (cascade attention:
+//               Hydragen, Juravsky et al. 2024, arXiv:2402.05099), then each through the rest of its own
 //   by spans    where tiles are too few for the threads, a tile's spans are reduced apart and merged in order
 //               (as Flash-Decoding does)
 #pragma once

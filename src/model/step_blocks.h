@@ -1,11 +1,11 @@
-// StepBlocks: the blocks that a step's rows lie in, and how keys and values get there. For transformer.cc.
+// StepBlocks: the blocks that a step's rows lie in, and how keys and values get there.
 //
 // Rows of a codec that works row by row are written in their final form. Where a codec seals whole blocks,
 // rows are written to f32 tiles (open rows) and encoded when the block's last position is filled, layer by
 // layer: so later blocks of the same step read the encoded form, while the block's own queries read its open
 // rows. Those of the block in which a sequence's step begins are kept in the cache from step to step; those
 // of further blocks are kept until the layer's attention is done, and only the last, unfinished block's go to
-// the cache then.
+// the cache then. For LayerAttention and AttentionTiles.
 #pragma once
 
 #include <cstdint>

@@ -60,27 +60,6 @@ TensorType type_of(TensorType wanted, const SynthTensor& tensor) {
   return tensor.stays_f32 ? TensorType::kF32 : fitting_type(wanted, tensor.shape.back());
 }
 
-// llama.cpp's numbers for "most tensors are of this type".
-uint32_t gguf_file_type(TensorType type) {
-  switch (type) {
-    case TensorType::kF32: return 0;
-    case TensorType::kF16: return 1;
-    case TensorType::kQ4_0: return 2;
-    case TensorType::kQ4_1: return 3;
-    case TensorType::kQ8_0: return 7;
-    case TensorType::kQ5_0: return 8;
-    case TensorType::kQ5_1: return 9;
-    case TensorType::kQ2_K: return 10;
-    case TensorType::kQ3_K: return 12;
-    case TensorType::kQ4_K: return 15;
-    case TensorType::kQ5_K: return 17;
-    case TensorType::kQ6_K: return 18;
-    case TensorType::kBF16: return 32;
-  }
-  CHECK(false);
-  return 0;
-}
-
 std::vector<std::pair<std::string, GgufSetting>> settings_of(const SynthShape& shape,
                                                              const SynthOptions& options) {
   const Config& c = shape.config;
@@ -89,7 +68,7 @@ std::vector<std::pair<std::string, GgufSetting>> settings_of(const SynthShape& s
   std::vector<std::pair<std::string, GgufSetting>> s = {
       {"general.architecture", shape.architecture},
       {"general.name", "synthetic " + options.shape},
-      {"general.file_type", gguf_file_type(options.type)},
+      {"general.file_type", tensor_type_info(options.type).gguf_file_type},
       {"general.quantization_version", uint32_t{2}},
       {arch + "vocab_size", u32(c.vocab_size)},
       {arch + "context_length", u32(c.context_length)},

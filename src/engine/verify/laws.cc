@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "engine/verify/variations.h"
 #include "kernels/kernels.h"
+#include "kv/kv_plan_lists.h"
 
 namespace cairn {
 namespace {
@@ -127,9 +128,14 @@ Status check_plan(const Scene& scene, std::span<const Variation> variations, Pro
 }  // namespace
 
 std::vector<KvPlan> default_law_plans() {
-  std::vector<KvPlan> plans;
-  for (const char* text : {"f16", "f32", "bf16", "fp8_e4m3", "fp8_e5m2", "int8", "k=int8:channel,v=int8",
-                           "int4", "int3", "int2", "layers 0: f16; rest: k=int4,v=int8", "int4:hadamard"}) {
+  std::vector<KvPlan> plans = kv_plans_of_every_format();
+  std::ranges::stable_partition(plans, [](const KvPlan& plan) { return plan == KvPlan(); });
+  for (const KvFormatInfo& info : kKvFormats) {
+    if (!kv_is_integer(info.format) || info.keys_axis == KvAxis::kChannel) continue;
+    plans.push_back(
+        KvPlan({.keys = {info.format, KvAxis::kChannel}, .values = {info.format, KvAxis::kToken}}));
+  }
+  for (const char* text : {"layers 0: f16; rest: k=int4,v=int8", "int4:hadamard"}) {
     Result<KvPlan> plan = KvPlan::parse(text);
     CHECK(plan.ok());
     plans.push_back(std::move(*plan));

@@ -49,7 +49,8 @@ struct LawProgress {
   uint64_t total = 0;
 };
 
-// One plan for each codec, one that mixes layers, and one that rotates: all that can go wrong in one way.
+// The default plan, then one for each other format, keys by channel of the integer formats that take them by
+// token by default, one plan that mixes layers, and one that rotates: all that can go wrong in one way.
 [[nodiscard]] std::vector<KvPlan> default_law_plans();
 
 struct LawOptions {

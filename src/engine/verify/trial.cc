@@ -15,7 +15,7 @@ Result<std::unique_ptr<Trial>> Trial::start(const Setting& setting, const Engine
 }
 
 // Tokens from `first` on: the prompt's, then forced ones.
-Request Trial::request_of(const TextRequest& request, int64_t first) const {
+Request Trial::request_of(const TrialRequest& request, int64_t first) const {
   const std::span<const TokenId> tokens(texts_[static_cast<size_t>(request.text)]);
   const auto prompt =
       tokens.subspan(static_cast<size_t>(first), static_cast<size_t>(request.prompt_count - first));
@@ -35,11 +35,11 @@ Request Trial::request_of(const TextRequest& request, int64_t first) const {
   return made;
 }
 
-Result<RequestId> Trial::submit_text(const TextRequest& request) {
+Result<RequestId> Trial::submit_text(const TrialRequest& request) {
   return engine_->submit(watched(request.text, request.token_count, request_of(request, 0)));
 }
 
-Result<RequestId> Trial::fork_text(RequestId parent, const TextRequest& request) {
+Result<RequestId> Trial::fork_text(RequestId parent, const TrialRequest& request) {
   const std::optional<int64_t> shared = token_count(parent);
   if (!shared.has_value() || *shared > request.prompt_count) {
     return internal_error("the request to fork has ended, or is too far");

@@ -24,7 +24,7 @@ using LogitSink = std::function<void(int64_t text, int64_t position, std::span<c
 
 // A request over a text: `prompt_count` of its tokens as the prompt, the next ones up to `token_count` one by
 // one as if they had been generated.
-struct TextRequest {
+struct TrialRequest {
   int64_t text = 0;
   int64_t prompt_count = 0;
   int64_t token_count = 0;
@@ -44,10 +44,10 @@ class Trial {
   static Result<std::unique_ptr<Trial>> start(const Setting& setting, const EngineOptions& options,
                                               LogitSink sink);
 
-  Result<RequestId> submit_text(const TextRequest& request);
+  Result<RequestId> submit_text(const TrialRequest& request);
   // The same as a fork of a request over a text that begins alike; it must have at most `prompt_count`
   // tokens.
-  Result<RequestId> fork_text(RequestId parent, const TextRequest& request);
+  Result<RequestId> fork_text(RequestId parent, const TrialRequest& request);
   // The text's first `kept` tokens, then those of another one: the logits of the first part are told.
   Status submit_altered(int64_t text, int64_t kept, std::span<const TokenId> others,
                         std::optional<SessionId> session);
@@ -78,7 +78,7 @@ class Trial {
       : texts_(setting.texts), threads_(setting.thread_count), sink_(std::move(sink)) {}
   void step();
   Status run_tries();
-  [[nodiscard]] Request request_of(const TextRequest& request, int64_t first) const;
+  [[nodiscard]] Request request_of(const TrialRequest& request, int64_t first) const;
   // Logits of positions below `told` go to the sink.
   Request watched(int64_t text, int64_t told, Request request);
 

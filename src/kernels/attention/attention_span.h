@@ -16,8 +16,8 @@ struct LineRange {
   [[nodiscard]] bool empty() const { return begin >= end; }
 };
 
-// Of each block of the span that begins at position `low`: the lines that some row sees. A block that nobody
-// sees may not be touched: its memory may be gone.
+// Of each block of the span that begins at position `low`: the lines that some row sees. A block that no row
+// sees is not read: the last span of a sequence has no blocks behind the sequence's end.
 struct SpanLines {
   int32_t low = 0;
   LineRange block[kSpanBlocks];

@@ -75,9 +75,9 @@ void run(const Kernels& kernels, Call& call, const AttentionCut& cut) {
 
 std::vector<KvCodec> all_kv_codecs() {
   std::vector<KvCodec> codecs;
-  for (int format = 0; format <= static_cast<int>(KvFormat::kInt2); ++format) {
-    codecs.push_back({static_cast<KvFormat>(format), KvAxis::kToken});
-    if (kv_is_integer(codecs.back().format)) codecs.push_back({codecs.back().format, KvAxis::kChannel});
+  for (const KvFormatInfo& info : kKvFormats) {
+    codecs.push_back({info.format, KvAxis::kToken});
+    if (kv_is_integer(info.format)) codecs.push_back({info.format, KvAxis::kChannel});
   }
   return codecs;
 }

@@ -23,18 +23,17 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/codecs/kv_formats.h"
+
 namespace cairn {
 
 // A block holds kBlockSize consecutive positions of all layers. 32: two 16-lane vectors of keys; the unit
 // of sealing, sharing and I/O.
 inline constexpr int32_t kBlockSize = 32;
 
-enum class KvFormat : uint8_t { kF32, kF16, kBF16, kFp8E4M3, kFp8E5M2, kInt8, kInt4, kInt3, kInt2 };
-enum class KvAxis : uint8_t { kToken, kChannel };
 // Whether rows are multiplied by a Hadamard matrix first, which spreads outliers over all elements (QuaRot,
 // Ashkboos et al. 2024, arXiv:2404.00456). Queries are turned likewise, outputs turned back.
 enum class KvRotation : uint8_t { kNone, kHadamard };
-enum class KvSide : uint8_t { kKeys, kValues };
 
 struct KvCodec {
   KvFormat format = KvFormat::kF16;
@@ -44,22 +43,6 @@ struct KvCodec {
   friend bool operator==(const KvCodec&, const KvCodec&) = default;
 };
 
-[[nodiscard]] constexpr int64_t kv_format_bits(KvFormat format) {
-  switch (format) {
-    case KvFormat::kF32: return 32;
-    case KvFormat::kF16:
-    case KvFormat::kBF16: return 16;
-    case KvFormat::kFp8E4M3:
-    case KvFormat::kFp8E5M2:
-    case KvFormat::kInt8: return 8;
-    case KvFormat::kInt4: return 4;
-    case KvFormat::kInt3: return 3;
-    case KvFormat::kInt2: return 2;
-  }
-  return 0;
-}
-[[nodiscard]] constexpr bool kv_is_integer(KvFormat format) { return format >= KvFormat::kInt8; }
-[[nodiscard]] constexpr bool kv_has_minimum(KvFormat format) { return format >= KvFormat::kInt4; }
 // Whether a block must be complete before it is encoded; until then its rows are kept as f32.
 [[nodiscard]] constexpr bool kv_seals_whole_block(const KvCodec& codec) {
   return kv_is_integer(codec.format) && codec.axis == KvAxis::kChannel;

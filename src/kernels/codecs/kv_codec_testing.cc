@@ -9,12 +9,12 @@ namespace cairn {
 
 std::vector<TileCase> all_tile_cases() {
   std::vector<TileCase> cases;
-  for (int format = 0; format <= static_cast<int>(KvFormat::kInt2); ++format) {
+  for (const KvFormatInfo& info : kKvFormats) {
     for (const KvAxis axis : {KvAxis::kToken, KvAxis::kChannel}) {
-      if (axis == KvAxis::kChannel && !kv_is_integer(static_cast<KvFormat>(format))) continue;
+      if (axis == KvAxis::kChannel && !kv_is_integer(info.format)) continue;
       for (const KvSide side : {KvSide::kKeys, KvSide::kValues}) {
         for (const int32_t head_dim : {1, 8, 20, 64, 80, 96, 128, 256}) {
-          cases.push_back({static_cast<KvFormat>(format), axis, side, head_dim});
+          cases.push_back({info.format, axis, side, head_dim});
         }
       }
     }
@@ -23,8 +23,7 @@ std::vector<TileCase> all_tile_cases() {
 }
 
 std::string name_of(const TileCase& c) {
-  constexpr const char* kNames[] = {"f32", "f16", "bf16", "e4m3", "e5m2", "int8", "int4", "int3", "int2"};
-  return std::string(kNames[static_cast<int>(c.format)]) +
+  return std::string(kv_format_info(c.format).name) +
          (c.axis == KvAxis::kToken ? " by token, " : " by channel, ") +
          (c.side == KvSide::kKeys ? "keys" : "values") + " of " + std::to_string(c.head_dim);
 }

@@ -2,7 +2,9 @@
 // f(std::integral_constant<TensorType, T>) for the quantised type T.
 #pragma once
 
+#include <cstddef>
 #include <type_traits>
+#include <utility>
 
 #include "base/check.h"
 #include "kernels/weights/tensor_type.h"
@@ -14,19 +16,16 @@ using CodeType = std::integral_constant<TensorType, kType>;
 
 template <typename Function>
 void visit_code_type(TensorType type, const Function& f) {
-  switch (type) {
-    case TensorType::kQ8_0: return f(CodeType<TensorType::kQ8_0>());
-    case TensorType::kQ4_0: return f(CodeType<TensorType::kQ4_0>());
-    case TensorType::kQ4_1: return f(CodeType<TensorType::kQ4_1>());
-    case TensorType::kQ5_0: return f(CodeType<TensorType::kQ5_0>());
-    case TensorType::kQ5_1: return f(CodeType<TensorType::kQ5_1>());
-    case TensorType::kQ2_K: return f(CodeType<TensorType::kQ2_K>());
-    case TensorType::kQ3_K: return f(CodeType<TensorType::kQ3_K>());
-    case TensorType::kQ4_K: return f(CodeType<TensorType::kQ4_K>());
-    case TensorType::kQ5_K: return f(CodeType<TensorType::kQ5_K>());
-    case TensorType::kQ6_K: return f(CodeType<TensorType::kQ6_K>());
-    default: CHECK(false && "not a quantised type");
-  }
+  CHECK(is_quantised(type));
+  const auto visit_if_it_is = [&]<size_t kIndex>() {
+    constexpr TensorType kType = kTensorTypes[kIndex].type;
+    if constexpr (is_quantised(kType)) {
+      if (kType == type) f(CodeType<kType>());
+    }
+  };
+  [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
+    (visit_if_it_is.template operator()<kIndex>(), ...);
+  }(std::make_index_sequence<kTensorTypes.size()>());
 }
 
 }  // namespace cairn

@@ -7,29 +7,10 @@
 
 namespace cairn {
 
-const TensorTypeInfo& tensor_type_info(TensorType type) {
-  static constexpr TensorTypeInfo kF32{"f32", 1, 4}, kF16{"f16", 1, 2}, kBF16{"bf16", 1, 2};
-  static constexpr TensorTypeInfo kQ8_0{"q8_0", 32, 34}, kQ4_0{"q4_0", 32, 18}, kQ4_1{"q4_1", 32, 20};
-  static constexpr TensorTypeInfo kQ5_0{"q5_0", 32, 22}, kQ5_1{"q5_1", 32, 24};
-  static constexpr TensorTypeInfo kQ2_K{"q2_k", 256, 84}, kQ3_K{"q3_k", 256, 110};
-  static constexpr TensorTypeInfo kQ4_K{"q4_k", 256, 144}, kQ5_K{"q5_k", 256, 176}, kQ6_K{"q6_k", 256, 210};
-  switch (type) {
-    case TensorType::kF32: return kF32;
-    case TensorType::kF16: return kF16;
-    case TensorType::kBF16: return kBF16;
-    case TensorType::kQ8_0: return kQ8_0;
-    case TensorType::kQ4_0: return kQ4_0;
-    case TensorType::kQ4_1: return kQ4_1;
-    case TensorType::kQ5_0: return kQ5_0;
-    case TensorType::kQ5_1: return kQ5_1;
-    case TensorType::kQ2_K: return kQ2_K;
-    case TensorType::kQ3_K: return kQ3_K;
-    case TensorType::kQ4_K: return kQ4_K;
-    case TensorType::kQ5_K: return kQ5_K;
-    case TensorType::kQ6_K: return kQ6_K;
-  }
-  CHECK(false && "a TensorType outside the enumeration");
-  return kF32;
+std::string tensor_type_names() {
+  std::string names;
+  for (const TensorTypeInfo& info : kTensorTypes) names.append(names.empty() ? "" : ", ").append(info.name);
+  return names;
 }
 
 std::optional<TensorType> tensor_type_from_name(std::string_view name) {
