@@ -9,9 +9,9 @@
 #include <cstdlib>
 #include <limits>
 
+#include "base/utf8.h"
 #include "files/json.h"
 #include "text/tokenizer.h"
-#include "text/tokenizer/utf8.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 #include <charconv>
 
+#include "base/utf8.h"
 #include "text/jinja/lexer.h"
-#include "text/jinja/text.h"
 
 namespace cairn::jinja {
 
@@ -18,7 +18,7 @@ Status append_hex(std::string_view* rest, std::size_t count, std::string* out) {
   if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
     return invalid_data("a string has an escape that is no Unicode character: \\" + std::string(digits));
   }
-  append_utf8(code, out);
+  append_utf8(*out, code);
   rest->remove_prefix(count);
   return {};
 }
@@ -29,7 +29,7 @@ void append_octal(std::string_view* rest, std::string* out) {
     code = code * 8 + static_cast<uint32_t>(rest->front() - '0');
     rest->remove_prefix(1);
   }
-  append_utf8(code, out);
+  append_utf8(*out, code);
 }
 
 // The character for a one-letter escape; 0 where the letter is none.

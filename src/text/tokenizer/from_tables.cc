@@ -3,13 +3,13 @@
 #include <limits>
 
 #include "base/printable.h"
+#include "base/utf8.h"
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/byte_level.h"
 #include "text/tokenizer/impl.h"
 #include "text/tokenizer/pre_names.h"
 #include "text/tokenizer/spm.h"
 #include "text/tokenizer/unigram.h"
-#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 namespace {

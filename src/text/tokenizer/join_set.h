@@ -4,8 +4,8 @@
 
 #include <string_view>
 
+#include "base/utf8.h"
 #include "text/tokenizer/flat_table.h"
-#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 

@@ -7,7 +7,7 @@
 #include <new>
 
 #include "base/printable.h"
-#include "text/tokenizer/utf8.h"
+#include "base/utf8.h"
 
 namespace cairn {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <random>
 
+#include "base/utf8.h"
 #include "text/tokenizer/tables_testing.h"
-#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 namespace {

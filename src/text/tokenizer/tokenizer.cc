@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/utf8.h"
 #include "text/tokenizer/impl.h"
-#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 namespace {
