@@ -54,7 +54,7 @@ struct Kernels {
   void (*gelu_times)(const float* gate, const float* up, int64_t n, float* out);  // tanh form * up
   void (*gelu)(const float* x, int64_t n, float* out);
   void (*soft_cap)(float cap, int64_t n, float* x);  // cap * tanh(x / cap)
-  // Turns the first 2 * pairs elements of a head by cos/sin[pairs]; pairs (2i, 2i+1) or (i, i + pairs).
+  // Rotates the first 2 * pairs elements of a head by cos/sin[pairs]; pairs (2i, 2i+1) or (i, i + pairs).
   void (*rope_adjacent)(const float* cosines, const float* sines, int64_t pairs, float* head);
   void (*rope_halves)(const float* cosines, const float* sines, int64_t pairs, float* head);
 

@@ -31,15 +31,16 @@ inline constexpr int32_t kBlockSize = 32;
 
 enum class KvFormat : uint8_t { kF32, kF16, kBF16, kFp8E4M3, kFp8E5M2, kInt8, kInt4, kInt3, kInt2 };
 enum class KvAxis : uint8_t { kToken, kChannel };
-// Whether rows are multiplied by a Hadamard matrix first, which spreads outliers over all elements (QuaRot,
-// Ashkboos et al. 2024, arXiv:2404.00456). Queries are turned likewise, outputs turned back.
-enum class KvRotation : uint8_t { kNone, kHadamard };
+// Whether rows are multiplied by a Hadamard matrix before they are stored, which spreads outliers over all
+// elements (QuaRot, Ashkboos et al. 2024, arXiv:2404.00456). Queries are multiplied by the same matrix, outputs
+// by its inverse.
+enum class KvTransform : uint8_t { kNone, kHadamard };
 enum class KvSide : uint8_t { kKeys, kValues };
 
 struct KvCodec {
   KvFormat format = KvFormat::kF16;
   KvAxis axis = KvAxis::kToken;  // of integer formats; the others have no scales
-  KvRotation rotation = KvRotation::kNone;
+  KvTransform transform = KvTransform::kNone;
 
   friend bool operator==(const KvCodec&, const KvCodec&) = default;
 };
