@@ -1,5 +1,5 @@
-// Python's string operations over UTF-8: a character is a code point; a byte that is no valid UTF-8
-// counts as one character and is passed through.
+// Python's string operations over UTF-8: a character is a code point; a byte that is not valid UTF-8 counts
+// as one character and is passed through.
 #pragma once
 
 #include <cstddef>

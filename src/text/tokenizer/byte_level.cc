@@ -8,7 +8,7 @@
 namespace cairn {
 namespace {
 
-// Printable Latin-1 stands for itself; the other 68 bytes are U+0100 and on, in order.
+// Printable Latin-1 represents itself; the other 68 bytes are U+0100 and up, in order.
 constexpr char32_t kFirstMade = 0x100;
 constexpr size_t kMadeCount = 68;
 

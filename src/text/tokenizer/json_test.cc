@@ -1,5 +1,5 @@
-// Tokenizers from tokenizer.json: the steps that the shared files do not have, and what damaged files are
-// told.
+// Tokenizers from tokenizer.json: the steps that the shared files do not have, and the errors of damaged
+// files.
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
@@ -74,7 +74,7 @@ TEST(TokenizerJson, AddedTokensAndTheirOptions) {
   const Tokenizer t = make(small_json());
   EXPECT_EQ(encode(t, "a \n<|im_end|>\t b"), (Ids{1, 9, 2}));
   EXPECT_EQ(encode(t, "aba aba"), (Ids{10, 3, 10}));
-  EXPECT_EQ(encode(t, "abab"), (Ids{5}));  // "aba" is no word of its own here
+  EXPECT_EQ(encode(t, "abab"), (Ids{5}));  // "aba" is not a word of its own here
   EXPECT_EQ(encode(t, "<s>ab"), (Ids{8, 4}));
   EXPECT_EQ(encode(t, "<s>ab", SpecialText::kLiteral), (Ids{0, 4}));
   EXPECT_EQ(t.find("<|im_end|>"), 9);

@@ -1,4 +1,4 @@
-// The segmenters against plain twins that do the same without queues, tries or cuts.
+// The segmenters against plain versions of them without queues, tries or cuts.
 #include <gtest/gtest.h>
 
 #include <map>

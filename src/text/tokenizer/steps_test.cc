@@ -1,4 +1,4 @@
-// The small parts: byte-level writing, patterns, splits.
+// The small parts: the byte-level alphabet, patterns, splits.
 #include <gtest/gtest.h>
 
 #include "text/tokenizer/byte_level.h"
@@ -29,13 +29,13 @@ std::optional<RegexMatch> first_match(std::string_view pattern, std::string_view
 TEST(Regex, ClassesMeanWhatTheTokenizersMean) {
   EXPECT_TRUE(first_match(R"(\s)", "\xC2\x85"));        // next line
   EXPECT_TRUE(first_match(R"([\s])", "\xE3\x80\x80"));  // ideographic space
-  EXPECT_FALSE(first_match(R"(\s)", "\xE1\xA0\x8E"));   // U+180E is no white space
+  EXPECT_FALSE(first_match(R"(\s)", "\xE1\xA0\x8E"));   // U+180E is not white space
   EXPECT_TRUE(first_match(R"([^\s])", "\xE1\xA0\x8E"));
   EXPECT_TRUE(first_match(R"(\S)", "\xE2\x80\x8B"));    // nor is the zero-width space
   EXPECT_TRUE(first_match(R"(^\w+$)", "e\xCC\x81"));    // a mark is part of a word
   EXPECT_TRUE(first_match(R"((?i:'s))", "'\xC5\xBF"));  // the long s
   EXPECT_TRUE(first_match(R"(\p{N})", "½"));
-  EXPECT_TRUE(first_match("^b", "a\nb"));  // ^ stands at every line
+  EXPECT_TRUE(first_match("^b", "a\nb"));  // ^ matches at every line
 }
 
 TEST(Regex, WhatCannotBeSaidIsRefused) {

@@ -1,4 +1,4 @@
-// Vocabulary: for each id the bytes that it adds to a text, and what sort of token it is.
+// Vocabulary: for each id, the bytes that it adds to a text and the sort of token that it is.
 #pragma once
 
 #include <cstdint>
