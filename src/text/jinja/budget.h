@@ -23,15 +23,14 @@ class Budget {
       : steps_left_(kMaxSteps + input_bytes), bytes_left_(kMaxBytes + kBytesPerInputByte * input_bytes) {}
 
   Status spend(uint64_t steps) {
-    if (steps > steps_left_)
-      return resource_exhausted("the chat template takes too many steps; it may loop for ever");
+    if (steps > steps_left_) return resource_exhausted("the chat template does too much work; it may loop");
     steps_left_ -= steps;
     return {};
   }
 
   // Call before making something whose size the template chooses.
   Status allocate(uint64_t bytes) {
-    if (bytes > bytes_left_) return resource_exhausted("the chat template makes too much text");
+    if (bytes > bytes_left_) return resource_exhausted("the chat template produces too much text");
     bytes_left_ -= bytes;
     return spend(bytes / 16);
   }

@@ -196,8 +196,8 @@ TEST(HostileTables, MergesThatNameNoTokenAreRefused) {
     tables.merges.push_back(merge);
     return error_of(std::move(tables));
   };
-  EXPECT_TRUE(has(broken("q q"), "\"qq\", which is no token"));
-  EXPECT_TRUE(has(broken("nothere a"), "which is no token"));
+  EXPECT_TRUE(has(broken("q q"), "\"qq\", which is not a token"));
+  EXPECT_TRUE(has(broken("nothere a"), "which is not a token"));
   EXPECT_TRUE(has(broken("ab"), "merge 18"));
   EXPECT_TRUE(has(broken(""), "merge 18"));
   EXPECT_TRUE(has(broken("a "), "merge 18"));
