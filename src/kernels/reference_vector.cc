@@ -9,7 +9,7 @@
 namespace cairn::reference {
 namespace {
 
-// Sums of vectors are taken in sixteen lanes (element i in lane i mod 16), which are then added by halves.
+// Vectors are summed in sixteen lanes (element i in lane i mod 16), which are then added by halves.
 class LaneSum {
  public:
   void add(int64_t i, float value) { lane_[i % 16] += value; }

@@ -1,7 +1,7 @@
 // PackedMatrix: a weight matrix [rows, columns] as the matrix-product kernels read it, the same for every
 // instruction set. Sixteen rows make a panel; inside it the rows lie side by side, so that one vector holds
 // the same column of sixteen rows and a product needs no horizontal sum. Panels follow each other; the last
-// one is filled with zero rows. Nothing grows by more than 5 % over the file.
+// one is padded with zero rows. Nothing grows by more than 5 % over the file.
 //
 //   f32   [column][16 rows]
 //   f16   [column][16 rows]
@@ -12,8 +12,7 @@
 //       2-bit plane: byte i holds codes i + 128 j in bits 2 j; 1-bit plane: byte i, codes i + 64 j in bit j
 //     scales: f16 [16 rows] (and f16 minimum [16 rows] where the type has one)
 //     k-quants: sub-scales, one byte [256 / group][16 rows] (q4_k, q5_k: then sub-minima, the same; q2_k:
-//     scale in
-//       the low nibble and minimum in the high one), then d f16 [16 rows] (and dmin f16 [16 rows])
+//       scale in the low nibble and minimum in the high one), then d f16 [16 rows] (and dmin f16 [16 rows])
 // A stored value is  scale * (code - zero) + minimum.
 #pragma once
 
@@ -25,8 +24,8 @@
 namespace cairn {
 
 inline constexpr int64_t kPanelRows = 16;
-inline constexpr int64_t kCodeGroup =
-    32;  // columns that share an activation scale; the step of the integer kernels
+// Columns that share an activation scale; the step of the integer kernels.
+inline constexpr int64_t kCodeGroup = 32;
 
 // How a quantised type's codes are stored; `bits` == 0 for float types.
 struct CodeFormat {
