@@ -1,4 +1,4 @@
-// Files that a family must refuse, and by what name: missing, ill-shaped, absurd, or of a variant that would
+// Files that a family must refuse, naming the cause: missing, ill-shaped, absurd, or of a variant that would
 // be computed wrongly. No shared models are needed.
 #include <gtest/gtest.h>
 
