@@ -47,15 +47,14 @@ class GgufFile {
 
   // Metadata. Absent key: nullopt. A key of another type than requested is an error that names both.
   [[nodiscard]] bool has(std::string_view key) const;
-  [[nodiscard]] Result<std::optional<uint64_t>> find_uint(
-      std::string_view key) const;  // any integer type >= 0
-  [[nodiscard]] Result<std::optional<double>> find_float(std::string_view key) const;  // f32, f64 or integer
+  // find_uint takes any integer type >= 0, find_float f32, f64 or integer, find_ints integer or bool arrays.
+  [[nodiscard]] Result<std::optional<uint64_t>> find_uint(std::string_view key) const;
+  [[nodiscard]] Result<std::optional<double>> find_float(std::string_view key) const;
   [[nodiscard]] Result<std::optional<bool>> find_bool(std::string_view key) const;
   [[nodiscard]] Result<std::optional<std::string>> find_string(std::string_view key) const;
   [[nodiscard]] Result<std::optional<std::vector<std::string>>> find_strings(std::string_view key) const;
   [[nodiscard]] Result<std::optional<std::vector<float>>> find_floats(std::string_view key) const;
-  [[nodiscard]] Result<std::optional<std::vector<int64_t>>> find_ints(
-      std::string_view key) const;  // integer or bool arrays
+  [[nodiscard]] Result<std::optional<std::vector<int64_t>>> find_ints(std::string_view key) const;
   // The same for required keys: an absent key is kInvalidData, and the message names it.
   [[nodiscard]] Result<uint64_t> need_uint(std::string_view key) const;
   [[nodiscard]] Result<double> need_float(std::string_view key) const;

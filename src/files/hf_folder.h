@@ -32,8 +32,8 @@ class HfFolder {
   [[nodiscard]] const boost::json::object* tokenizer() const;          // tokenizer.json
   [[nodiscard]] const boost::json::object* tokenizer_config() const;   // tokenizer_config.json
   [[nodiscard]] const boost::json::object* generation_config() const;  // generation_config.json
-  [[nodiscard]] std::optional<std::string> chat_template()
-      const;  // chat_template.jinja, else tokenizer_config's
+  // chat_template.jinja, else tokenizer_config's.
+  [[nodiscard]] std::optional<std::string> chat_template() const;
 
   // The type given to without_weights; nullopt for a folder with weights.
   [[nodiscard]] std::optional<TensorType> imagined_type() const;

@@ -12,8 +12,8 @@
 namespace cairn {
 namespace {
 
-constexpr int64_t kGemma3Window =
-    4096;  // of transformers, where config.json is silent; GGUF files always name it
+// The default of transformers, for a config.json without it; GGUF files always have it.
+constexpr int64_t kGemma3Window = 4096;
 constexpr int64_t kGemma3Pattern = 6;
 constexpr int64_t kLayersOf27b = 62;
 constexpr double kLocalBase = 10000.0;

@@ -19,8 +19,8 @@ struct RankedBpeTables {
   std::vector<std::pair<std::string, std::string>> merges;
   TokenIndex reserved;  // special tokens: never made from characters
   Fallback fallback;
-  bool whole_words_first =
-      false;  // a word that is a token becomes that token, whatever the merges would make
+  // A word that is a token becomes that token, whatever the merges would make.
+  bool whole_words_first = false;
 };
 
 class RankedBpe final : public Segmenter {

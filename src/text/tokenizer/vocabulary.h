@@ -14,7 +14,7 @@ namespace cairn {
 enum class TokenSort : uint8_t {
   kAbsent,  // no token has this id (a gap)
   kOrdinary,
-  kSpecial,  // hidden unless asked for
+  kSpecial,  // hidden by SpecialOutput::kHide
 };
 
 class Vocabulary {
