@@ -23,7 +23,7 @@ namespace cairn {
 class GgufFile;
 class HfFolder;
 
-// Whether encode puts the tokens around the text (bos, eos) that the model asks for.
+// Whether encode adds the tokens (bos, eos) that the model wants around a text.
 enum class BosEos { kAsModelSays, kNone };
 // How "<|im_end|>" in a text is read: as plain characters (a user's words must not end a turn), or as the
 // token (a chat template's output). Tokens that a model defines as ordinary words are found in both.
