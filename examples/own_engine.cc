@@ -1,4 +1,4 @@
-// The KV cache and its attention under model code of one's own. The "model" here makes queries, keys and
+// The KV cache and its attention with your own model code. The "model" here makes queries, keys and
 // values from a token and its position; a real one would project, normalise and rotate them. Two sequences
 // share a beginning; each result is compared with a plain loop.
 #include <cairn/attention_cache.h>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kLayers = 2, kHeads = 8, kKvHeads = 2, kDim = 64;
 
-// Stands for a model's projections: [rows][heads][kDim] of the tokens from position `first` on.
+// In place of a model's projections: [rows][heads][kDim] of the tokens from position `first` on.
 std::vector<float> rows_of(int part, int64_t heads, const std::vector<cairn::TokenId>& tokens, size_t first) {
   std::vector<float> rows;
   for (size_t t = first; t < tokens.size(); ++t) {
@@ -26,7 +26,7 @@ std::vector<float> rows_of(int part, int64_t heads, const std::vector<cairn::Tok
   return rows;
 }
 
-// What the last token's attention should be, by one obvious loop.
+// The last token's attention, by one obvious loop.
 std::vector<double> plain_attention(int64_t layer, const std::vector<cairn::TokenId>& tokens) {
   const int part = static_cast<int>(layer) * 3;
   const auto q = rows_of(part, kHeads, tokens, tokens.size() - 1);
@@ -55,7 +55,7 @@ void check(const cairn::Status& status) {
   std::exit(1);
 }
 
-// Runs what the sequence does not have yet. Answers the largest difference of the last token's attention.
+// Runs the tokens that the sequence lacks. Returns the largest difference of the last token's attention.
 double run(cairn::AttentionCache& cache, cairn::CachedSequenceId id,
            const std::vector<cairn::TokenId>& tokens) {
   const auto first = static_cast<size_t>(*cache.length(id));
@@ -98,7 +98,7 @@ int main() {
   check(one.status());
   double worst = run(*cache, one->id, tokens);
 
-  const auto two = cache->begin(tokens);  // begins alike: finds the full blocks
+  const auto two = cache->begin(tokens);  // the same beginning: finds the full blocks
   check(two.status());
   std::printf("the second sequence found %lld of %zu positions\n", static_cast<long long>(two->found),
               tokens.size());

@@ -1,4 +1,4 @@
-// Two requests with a common beginning, answered side by side: its rows are computed once and kept once.
+// Two requests with a common beginning, run side by side: its rows are computed and stored once.
 //   shared_prefix MODEL        a GGUF file or a Hugging Face folder
 #include <cairn/llm.h>
 

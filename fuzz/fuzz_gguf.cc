@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!file.ok() && file.status().message().empty()) std::abort();
   if (!file.ok()) return 0;
   cairn::touch_everything(*file);
-  const auto plan = cairn::plan_model(*file);  // what a family makes of it
+  const auto plan = cairn::plan_model(*file);  // as a family reads it
   if (!plan.ok() && plan.status().message().empty()) std::abort();
   const auto tokenizer = cairn::load_tokenizer(*file);
   if (!tokenizer.ok() && tokenizer.status().message().empty()) std::abort();

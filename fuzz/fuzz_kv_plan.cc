@@ -1,5 +1,5 @@
-// Any bytes as a KV plan, in its own grammar and as JSON: an error in words, or a plan that is read back from
-// its text as the same, and whose layers resolve or say why not.
+// Any bytes as a KV plan, in its own grammar and as JSON: an error message, or a plan that its own text
+// reproduces, and whose layers resolve or report why not.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

@@ -1,4 +1,4 @@
-// Any bytes as a tokenizer and a text for it. Whatever the tables say: an error in words, or a tokenizer
+// Any bytes as a tokenizer and a text for it. Whatever the tables hold: an error message, or a tokenizer
 // whose ids are in range and whose decoding is UTF-8, whole and in parts.
 //
 // The first byte picks what the rest is. 'j': a tokenizer.json, a zero byte, a text. 'l', 'g', 'u': tables of
@@ -9,9 +9,9 @@
 #include <cstdlib>
 #include <limits>
 
+#include "base/utf8.h"
 #include "files/json.h"
 #include "text/tokenizer.h"
-#include "text/tokenizer/utf8.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
-// Counts what a test binary takes from the heap: operator new is replaced. So this header is included by
-// exactly one file of a test binary (it defines what a program may have only once).
+// Counts the heap allocations of a test binary by replacing operator new. Exactly one file of a test binary
+// may include this header, since a program may define those operators only once.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,7 @@ namespace cairn::allocation_count_testing {
 
 inline std::atomic<uint64_t> g_allocation_count{0};
 
-// Null where there is no memory.
+// Null if there is no memory.
 inline void* counted_or_null(std::size_t bytes, std::size_t alignment) noexcept {
   g_allocation_count.fetch_add(1, std::memory_order_relaxed);
   void* memory = nullptr;
@@ -30,8 +30,8 @@ inline void* counted(std::size_t bytes, std::size_t alignment) {
   return memory;
 }
 
-// Not inlined: gcc would see free() for what an operator new gave, and warn.
-[[gnu::noinline]] inline void give_back(void* memory) noexcept { std::free(memory); }
+// Not inlined: gcc would see free() on memory from an operator new, and warn.
+[[gnu::noinline]] inline void release(void* memory) noexcept { std::free(memory); }
 
 }  // namespace cairn::allocation_count_testing
 
@@ -49,25 +49,23 @@ void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
 void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept {
   return cairn::allocation_count_testing::counted_or_null(bytes, 1);
 }
-void operator delete(void* memory) noexcept { cairn::allocation_count_testing::give_back(memory); }
-void operator delete[](void* memory) noexcept { cairn::allocation_count_testing::give_back(memory); }
-void operator delete(void* memory, std::size_t) noexcept {
-  cairn::allocation_count_testing::give_back(memory);
-}
+void operator delete(void* memory) noexcept { cairn::allocation_count_testing::release(memory); }
+void operator delete[](void* memory) noexcept { cairn::allocation_count_testing::release(memory); }
+void operator delete(void* memory, std::size_t) noexcept { cairn::allocation_count_testing::release(memory); }
 void operator delete[](void* memory, std::size_t) noexcept {
-  cairn::allocation_count_testing::give_back(memory);
+  cairn::allocation_count_testing::release(memory);
 }
 void operator delete(void* memory, std::align_val_t) noexcept {
-  cairn::allocation_count_testing::give_back(memory);
+  cairn::allocation_count_testing::release(memory);
 }
 void operator delete[](void* memory, std::align_val_t) noexcept {
-  cairn::allocation_count_testing::give_back(memory);
+  cairn::allocation_count_testing::release(memory);
 }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  cairn::allocation_count_testing::give_back(memory);
+  cairn::allocation_count_testing::release(memory);
 }
 void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
-  cairn::allocation_count_testing::give_back(memory);
+  cairn::allocation_count_testing::release(memory);
 }
 
 namespace cairn {

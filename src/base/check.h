@@ -1,4 +1,5 @@
-// CHECK and DCHECK: for our own bugs only. One fact each. What a user or a file can cause is a Status.
+// CHECK and DCHECK: for our own bugs only, one condition each. Whatever a user or a file can cause is a
+// Status.
 #pragma once
 
 namespace cairn {

@@ -1,5 +1,5 @@
-// Clock: where time comes from. Passed in, so that a test or a replay decides what time it is.
-// Nothing that is computed depends on it; it only measures.
+// Clock: the source of time. It is passed in, so that a test or a replay sets the time. No result depends on
+// it; it only measures.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@ class SteadyClock final : public Clock {
   }
 };
 
-// Stands still until told to move.
+// Stands still until it is advanced.
 class ManualClock final : public Clock {
  public:
   [[nodiscard]] uint64_t now_ns() const override { return now_ns_; }

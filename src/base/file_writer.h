@@ -1,6 +1,6 @@
-// FileWriter: a new file that appears whole or not at all. Bytes go to a temporary name beside it; `finish`
-// makes them durable and renames. Dropped without `finish`, the temporary file is removed and a file that was
-// there before stays as it was. Move-only; one thread at a time.
+// FileWriter: a new file that appears complete or not at all. Bytes go to a temporary file beside it;
+// `finish` makes them durable and renames it. Destroyed without `finish`, it removes the temporary file, and
+// a file that existed before is unchanged. Move-only; one thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@ class FileWriter {
   // Errors: kResourceExhausted (no room on the disk), kInternal.
   Status append(std::span<const std::byte> bytes);
   [[nodiscard]] uint64_t appended_bytes() const { return appended_bytes_; }
-  // The last call: after it the file is there under its name.
+  // The last call: afterwards the file exists under its name.
   Status finish();
 
  private:
@@ -32,9 +32,9 @@ class FileWriter {
   Status flush();
   Status failed(const char* what, int error) const;
 
-  int fd_ = -1;  // the system's own word for "none"
+  int fd_ = -1;  // no file, in the system's own terms
   std::string path_;
-  std::string temporary_path_;  // empty: nothing to remove
+  std::string temporary_path_;  // empty: there is none to remove
   std::vector<std::byte> buffer_;
   uint64_t appended_bytes_ = 0;
 };

@@ -1,6 +1,6 @@
-// FloatMode: while it lives, this thread computes under the one floating-point mode of all kernels: round to
-// nearest, denormals kept, no traps; then the thread gets its own mode back. Results must not depend on
-// what a host program has set.
+// FloatMode: for as long as it lives, its thread computes under the one floating-point mode of all kernels:
+// round to nearest, denormals kept, no traps. Its destructor restores the thread's own mode. Results must not
+// depend on what the host program has set.
 #pragma once
 
 #include <cstdint>

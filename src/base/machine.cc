@@ -58,7 +58,7 @@ std::optional<std::uint64_t> stat_field(const fs::path& path, std::string_view k
 }
 
 // The folders whose limits bind this process: its own in that hierarchy and all above it. Inside a
-// container the path may name folders that only the host sees; those are not there and are left out.
+// container the path may name folders that only the host sees; those do not exist here and are left out.
 std::vector<fs::path> cgroup_folders(const MachineRoots& roots, std::string_view controller,
                                      std::initializer_list<std::string_view> mounts) {
   const auto text = read_text(roots.proc / "self/cgroup");
@@ -81,7 +81,7 @@ void limit_memory(MemoryFacts& facts, std::optional<std::uint64_t> limit, std::o
                   std::optional<std::uint64_t> reclaimable) {
   if (!limit || *limit >= facts.total_bytes) return;  // v1 writes "no limit" as a huge number
   facts.total_bytes = *limit;
-  // Pages of files that nobody uses at the moment are charged to the group, but given up on demand.
+  // File pages that are not in use are charged to the group, but reclaimed on demand.
   const std::uint64_t held = used.value_or(0) - std::min(reclaimable.value_or(0), used.value_or(0));
   facts.available_bytes = std::min(facts.available_bytes, *limit - std::min(held, *limit));
 }
@@ -115,7 +115,7 @@ namespace machine {
 std::vector<int> allowed_cpus() {
   std::vector<int> cpus;
   for (int capacity = 1024; capacity <= 1 << 20;
-       capacity *= 2) {  // the kernel says EINVAL to too small a mask
+       capacity *= 2) {  // the kernel returns EINVAL if the mask is too small
     cpu_set_t* mask = CPU_ALLOC(capacity);
     if (mask == nullptr) break;
     const std::size_t mask_bytes = CPU_ALLOC_SIZE(capacity);
@@ -174,7 +174,7 @@ std::optional<std::string_view> cgroup_path(std::string_view text, std::string_v
 }
 
 std::optional<int> cores_of_quota(std::string_view quota, std::string_view period) {
-  const auto quota_us = parse_count(quota);  // "max" and v1's "-1" are no counts: no limit
+  const auto quota_us = parse_count(quota);  // "max" and v1's "-1" are not counts: no limit
   const auto period_us = parse_count(period);
   if (!quota_us || !period_us || *period_us == 0) return std::nullopt;
   const std::uint64_t cores = *quota_us / *period_us + (*quota_us % *period_us != 0 ? 1 : 0);

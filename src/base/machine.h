@@ -1,9 +1,9 @@
-// What this machine lets the process use: cores, memory, huge pages; and what the process holds.
+// What this machine lets the process use (cores, memory, huge pages), and how much memory the process uses.
 //
-// Always true: limits of containers (cgroups v1 and v2) and of the process's CPU mask are respected, so
-// the answers are what may be used, not what is built in. Answers are read anew at each call. What the
-// system does not tell is left out (an empty optional, or the next best source); nothing here fails.
-// Anyone may call these, at start; they read files, so a step does not.
+// Always true: limits of containers (cgroups v1 and v2) and of the process's CPU mask are respected, so the
+// values are what may be used, not what is installed. They are read anew at each call. What the system does
+// not report is left out (an empty optional, or the next best source); nothing here fails. Anyone may call
+// these at start; they read files, so they are not for a step.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace cairn {
 
-// Where the kernel's files are; tests put a made machine here.
+// Where the kernel's files are; tests put the files of a made-up machine here.
 struct MachineRoots {
   std::filesystem::path proc = "/proc";
   std::filesystem::path sys = "/sys";
@@ -39,7 +39,7 @@ struct ResidentFacts {
 [[nodiscard]] ResidentFacts resident_facts(const MachineRoots& roots = {});
 [[nodiscard]] std::optional<std::uint64_t> huge_page_bytes(const MachineRoots& roots = {});
 
-// The parts of the above, which tests feed with texts and numbers of their own.
+// The parts of the above, so that tests can give them input of their own.
 namespace machine {
 
 // The CPUs that the process's mask allows, in ascending order.
@@ -54,7 +54,7 @@ namespace machine {
 // The path of this process in the hierarchy of `controller` ("" is cgroup v2) in /proc/self/cgroup's text.
 [[nodiscard]] std::optional<std::string_view> cgroup_path(std::string_view text, std::string_view controller);
 
-// Cores that "max 100000" or "150000 100000" (cpu.max) grants; nothing where there is no limit.
+// Cores that "max 100000" or "150000 100000" (cpu.max) grants; nullopt: no limit.
 [[nodiscard]] std::optional<int> cores_of_quota(std::string_view quota, std::string_view period);
 
 }  // namespace machine

@@ -18,7 +18,7 @@
 namespace cairn {
 namespace {
 
-// Closes on every way out but the last, where the MappedFile takes it.
+// Closes on every return but the last, where the MappedFile takes the descriptor.
 struct Descriptor {
   int fd;
   ~Descriptor() {
@@ -38,7 +38,7 @@ Status system_error(const std::string& name, const char* what, int error) {
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
   const std::string name = printable_path(path);
-  // O_NONBLOCK: opening a pipe that nobody writes to must not wait for ever.
+  // O_NONBLOCK: opening a pipe without a writer must not wait for ever.
   Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) return system_error(name, "open the file", errno);
 
@@ -91,8 +91,8 @@ void MappedFile::advise(AccessPattern pattern) const {
 void MappedFile::release(std::span<const std::byte> range) const {
   DCHECK(contains(range));
   if (range.empty()) return;
-  // A touched page brings its neighbours: on Linux an aligned window of 64 KiB, since 6.18 the whole folio of
-  // the page cache, up to 2 MiB, aligned in the file. They go too.
+  // Touching a page maps its neighbours too: on Linux an aligned window of 64 KiB, since 6.18 the whole folio
+  // of the page cache, up to 2 MiB, aligned in the file. They are dropped as well.
   constexpr size_t kWindow = size_t{2} << 20;
   const auto first = static_cast<size_t>(range.data() - bytes_.data());
   const size_t begin = first / kWindow * kWindow;
@@ -109,7 +109,7 @@ void MappedFile::copy(std::span<const std::byte> range, std::byte* to) const {
     if (count <= 0 && !(count < 0 && errno == EINTR)) break;
     if (count > 0) done += static_cast<size_t>(count);
   }
-  // What cannot be read so is read as everything else is.
+  // If the system cannot do that, the bytes are read through the mapping.
   std::copy(range.begin() + static_cast<std::ptrdiff_t>(done), range.end(), to + done);
 }
 

@@ -1,7 +1,7 @@
 // MappedFile: a whole regular file, mapped read-only. Move-only; the mapping ends with the object.
-// Always true: bytes() is the file as long as it was at open and is never empty. (A file that someone
-// cuts while it is mapped raises SIGBUS when the lost part is touched; replace model files by rename.)
-// May be shared by threads: nothing here changes after open.
+// Always true: bytes() covers the file at its length on open and is never empty. (If a file is truncated
+// while it is mapped, touching the lost part raises SIGBUS; replace model files by rename.) Threads may share
+// one: nothing changes after open.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ enum class AccessPattern { kNormal, kSequential, kRandom, kWillNeed };
 class MappedFile {
  public:
   // Errors: kNotFound (no such file), kInvalidArgument (a folder, a pipe, a device), kInvalidData (empty),
-  // kInternal and kResourceExhausted (what the system said).
+  // kInternal and kResourceExhausted (with the system's message).
   static Result<MappedFile> open(const std::string& path);
 
   MappedFile(MappedFile&& other) noexcept;
@@ -29,13 +29,13 @@ class MappedFile {
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bool contains(std::span<const std::byte> range) const;
 
-  // A hint to the system about the whole file; nothing is promised.
+  // A hint to the system about the whole file, without any guarantee.
   void advise(AccessPattern pattern) const;
-  // The pages of `range` (which lies in bytes()), and those that the system brought with them, need not stay
-  // in memory: they are read from the file again if touched.
+  // Lets the system drop the pages of `range` (which lies in bytes()) and those that it read along with them;
+  // they are read from the file again if touched.
   void release(std::span<const std::byte> range) const;
-  // Copies `range` (which lies in bytes()) without bringing its pages into this process's memory: for a few
-  // bytes here and there, each of which would bring up to 2 MiB.
+  // Copies `range` (which lies in bytes()) without mapping its pages into this process: for a few bytes here
+  // and there, each of which would map up to 2 MiB.
   void copy(std::span<const std::byte> range, std::byte* to) const;
 
  private:

@@ -72,7 +72,7 @@ TEST(MappedFile, NamesTheFileInItsErrorsOnOneLine) {
 }
 
 // How many pages of the mapping are in this process's memory cannot be seen for a file in the page cache
-// (mincore tells of the cache), so what can be held against release() is that the bytes stay right.
+// (mincore reports the cache), so the test can only check that the bytes are right after release().
 TEST(MappedFile, ReleasedPagesAreReadAgain) {
   const TemporaryFolder folder;
   const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));

@@ -26,7 +26,7 @@ Result<PageMemory> PageMemory::allocate(uint64_t bytes) {
   auto address = reinterpret_cast<uintptr_t>(mapping);
   if (huge) {
     address = (address + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
-    // Only a wish: fewer TLB misses give about 10 % of read bandwidth; a refusal costs nothing else.
+    // A hint: fewer TLB misses are worth about 10 % of read bandwidth; a refusal costs nothing more.
     ::madvise(reinterpret_cast<void*>(address), bytes, MADV_HUGEPAGE);
   }
   PageMemory memory;

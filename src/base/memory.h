@@ -1,9 +1,9 @@
-// PageMemory: a stretch of memory from the system, given back when the object dies.
+// PageMemory: memory mapped from the system, released by the destructor.
 //
 // Always true: it starts at a multiple of 64 bytes (of a huge page where it is at least that large), reads as
 // zeros until written, and is followed by at least kSlackBytes that may be read and written too, so that a
-// kernel may load a whole vector at the end of a row. Pages are touched, and so counted as resident, only
-// when they are used. Anyone may use it, at start: it is not for small or frequent allocations.
+// kernel may load a whole vector at the end of a row. Pages become resident only when they are used. Anyone
+// may use it at start; it is not for small or frequent allocations.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ class PageMemory {
   static constexpr uint64_t kSlackBytes = 64;
   static constexpr uint64_t kHugePageBytes = uint64_t{2} << 20;  // x86-64's; elsewhere only an alignment
 
-  // Nothing; data() is null.
+  // Empty: data() is null.
   PageMemory() = default;
   // kResourceExhausted: the system refuses, or `bytes` is absurd (more than 2^47).
   static Result<PageMemory> allocate(uint64_t bytes);
@@ -53,8 +53,7 @@ class PageMemory {
   uint64_t mapping_bytes_ = 0;
 };
 
-// Gives pages that nothing uses any more, of what was freed on the heap, back to the system (where the C
-// library can).
+// Returns unused pages of the heap to the system, where the C library can.
 void trim_heap();
 
 }  // namespace cairn

@@ -1,5 +1,5 @@
-// While it lives, this process may map only `bytes` more than it has: an allocation that a damaged file could
-// talk us into fails at once instead of passing unseen.
+// For as long as it lives, this process may map only `bytes` more than it has: a huge allocation that a
+// damaged file provokes fails at once instead of going unnoticed.
 #pragma once
 
 #include <gtest/gtest.h>

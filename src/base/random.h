@@ -1,12 +1,12 @@
-// Random numbers without a state: a pure function of (seed, stream, counter).
+// Stateless random numbers: a pure function of (seed, stream, counter).
 //
 // Always true: the same three integers give the same bits, on every machine, in any order, from any
-// thread. So a draw belongs to a place (a sample's index, a position, a weight's index), not to a
-// moment, and nothing that happened before can change it. Anyone may call these.
+// thread. A draw belongs to a place (a sample's index, a position, a weight's index), not to a
+// moment, and no earlier event can change it. Anyone may call these.
 //
 // The function is Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel Random Numbers: As Easy as
-// 1, 2, 3", SC11), which passes BigCrush; the tests hold it against the paper's known answers. It is
-// not for secrets.
+// 1, 2, 3", SC11), which passes BigCrush; the tests compare it with the paper's known answers. It is not
+// for secrets.
 #pragma once
 
 #include <array>
@@ -39,12 +39,12 @@ inline std::uint64_t random_bits(std::uint64_t seed, std::uint64_t stream, std::
   return std::uint64_t{out[1]} << 32 | out[0];
 }
 
-// Uniform in [0, 1): every multiple of 2^-24 is equally likely, 1 never comes.
+// Uniform in [0, 1): every multiple of 2^-24 is equally likely, 1 never occurs.
 inline float random_float(std::uint64_t seed, std::uint64_t stream, std::uint64_t counter) {
   return static_cast<float>(random_bits(seed, stream, counter) >> 40) * 0x1p-24f;
 }
 
-// Uniform in [0, 1): every multiple of 2^-53 is equally likely, 1 never comes.
+// Uniform in [0, 1): every multiple of 2^-53 is equally likely, 1 never occurs.
 inline double random_double(std::uint64_t seed, std::uint64_t stream, std::uint64_t counter) {
   return static_cast<double>(random_bits(seed, stream, counter) >> 11) * 0x1p-53;
 }

@@ -1,4 +1,4 @@
-// Whether this is a sanitizer's build: many times slower, and with shadow memory beyond any limit.
+// Whether this is a sanitizer build: many times slower, and with more shadow memory than any limit allows.
 #pragma once
 
 namespace cairn {

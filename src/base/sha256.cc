@@ -1,7 +1,7 @@
 #include "base/sha256.h"
 
-// libcrypto's own steps of SHA-256. Its newer interface (EVP) takes memory from the heap for every digest,
-// also where its context is used again (OpenSSL 3.0), and a step of the engine, which names blocks, may not.
+// libcrypto's low-level SHA-256. Its newer interface (EVP) allocates for every digest, even when its
+// context is reused (OpenSSL 3.0), and a step of the engine, which names blocks, may not allocate.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 

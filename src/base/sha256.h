@@ -1,8 +1,8 @@
-// SHA-256 (FIPS 180-4), in one piece or part by part.
+// SHA-256 (FIPS 180-4), of a whole or part by part.
 //
-// Always true: the digest of the parts fed one after another is the digest of their concatenation.
+// Always true: the digest of several updates is the digest of their concatenation.
 // Used for names that must not be forged (blocks, models) and for fingerprints that people compare.
-// One Sha256 belongs to one thread at a time; anyone may make one. Only making it allocates memory.
+// One Sha256 belongs to one thread at a time; anyone may construct one. Only the constructor allocates.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ class Sha256 {
 
   void update(std::span<const std::byte> bytes);
 
-  // The digest of all that was fed; afterwards the object is new again.
+  // The digest of everything so far; the object then starts anew.
   [[nodiscard]] Sha256Digest finish();
 
  private:

@@ -1,4 +1,4 @@
-// A folder for one test's files, removed with all that is in it when the test ends.
+// A folder for one test's files, removed with its contents when the test ends.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -44,7 +44,7 @@ struct ThreadPool::Impl {
   const void* context = nullptr;
   bool stopping = false;
 
-  // What workers wait for: one more for each job.
+  // What workers wait for; incremented for each job.
   alignas(64) std::atomic<uint32_t> generation{0};
   // generation << 32 | kClosed or 0 | workers that have entered the job. A worker that comes late to a job
   // whose items are all claimed stays outside, so that nobody waits for a thread that has no core to run on.

@@ -2,7 +2,7 @@
 
 #include <boost/json/serialize.hpp>
 
-#include "text/tokenizer/utf8.h"
+#include "base/utf8.h"
 
 namespace cairn {
 

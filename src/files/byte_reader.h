@@ -1,5 +1,5 @@
 // ByteReader: walks little-endian bytes from front to back and never past their end: a read that does not fit
-// answers nullopt and moves nothing. For the file readers of this room.
+// returns nullopt and does not move. For the file readers of this room.
 #pragma once
 
 #include <bit>
@@ -14,7 +14,7 @@ namespace cairn {
 
 static_assert(std::endian::native == std::endian::little, "model files are read in place");
 
-// What stands in a folder in place of a large file that 'git lfs' has not fetched yet.
+// The placeholder of a large file that 'git lfs' has not fetched yet.
 [[nodiscard]] inline bool is_git_lfs_pointer(std::span<const std::byte> bytes) {
   constexpr std::string_view kStart = "version https://git-lfs";
   return bytes.size() >= kStart.size() && std::memcmp(bytes.data(), kStart.data(), kStart.size()) == 0;

@@ -17,7 +17,7 @@ struct GgufFile::Impl {
   std::vector<MappedFile> files;  // none where the bytes are the caller's
   uint32_t version = 0;
   uint64_t file_bytes = 0;
-  GgufMetadata metadata;  // the first part's: it holds all that describes the model
+  GgufMetadata metadata;  // the first part's, which describes the whole model
   TensorTable tensors;
 };
 

@@ -1,6 +1,6 @@
 // GgufFile: a GGUF v2 or v3 model file (or all files of a split one), mapped read-only.
 // Every length, offset, count, dimension and string is checked while opening: after `open` succeeds,
-// everything that this class hands out lies inside the mapping. Source: the GGUF page of the ggml project.
+// everything that this class returns lies inside the mapping. Source: the GGUF page of the ggml project.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,8 @@ enum class GgufType : uint32_t {
 
 class GgufFile {
  public:
-  // Opens `path`; where it is the first file of a split model (name-00001-of-0000N.gguf), all N.
-  // Errors: kNotFound (no such file), kInvalidData (names the field that is wrong), kUnsupported (version,
+  // Opens `path`; if it is the first file of a split model (name-00001-of-0000N.gguf), all N files.
+  // Errors: kNotFound (no such file), kInvalidData (names the bad field), kUnsupported (version,
   // byte order, tensor type).
   static Result<GgufFile> open(const std::string& path);
   // The same over bytes in memory, which must outlive the object (fuzzing, tests).
@@ -45,18 +45,17 @@ class GgufFile {
   GgufFile& operator=(GgufFile&&) noexcept;
   ~GgufFile();
 
-  // Metadata. Absent key: nullopt. A key of another type than asked for is an error that names both.
+  // Metadata. Absent key: nullopt. A key of another type than requested is an error that names both.
   [[nodiscard]] bool has(std::string_view key) const;
-  [[nodiscard]] Result<std::optional<uint64_t>> find_uint(
-      std::string_view key) const;  // any integer type >= 0
-  [[nodiscard]] Result<std::optional<double>> find_float(std::string_view key) const;  // f32, f64 or integer
+  // find_uint takes any integer type >= 0, find_float f32, f64 or integer, find_ints integer or bool arrays.
+  [[nodiscard]] Result<std::optional<uint64_t>> find_uint(std::string_view key) const;
+  [[nodiscard]] Result<std::optional<double>> find_float(std::string_view key) const;
   [[nodiscard]] Result<std::optional<bool>> find_bool(std::string_view key) const;
   [[nodiscard]] Result<std::optional<std::string>> find_string(std::string_view key) const;
   [[nodiscard]] Result<std::optional<std::vector<std::string>>> find_strings(std::string_view key) const;
   [[nodiscard]] Result<std::optional<std::vector<float>>> find_floats(std::string_view key) const;
-  [[nodiscard]] Result<std::optional<std::vector<int64_t>>> find_ints(
-      std::string_view key) const;  // integer or bool arrays
-  // The same for keys that must be there: an absent key is kInvalidData and named.
+  [[nodiscard]] Result<std::optional<std::vector<int64_t>>> find_ints(std::string_view key) const;
+  // The same for required keys: an absent key is kInvalidData, and the message names it.
   [[nodiscard]] Result<uint64_t> need_uint(std::string_view key) const;
   [[nodiscard]] Result<double> need_float(std::string_view key) const;
   [[nodiscard]] Result<std::string> need_string(std::string_view key) const;
@@ -68,10 +67,10 @@ class GgufFile {
   [[nodiscard]] const Tensor* find_tensor(std::string_view name) const;  // null if absent
   [[nodiscard]] uint32_t version() const;
   [[nodiscard]] uint64_t file_bytes() const;  // of all parts
-  // Tells the system that the pages of these bytes of a tensor need not stay in memory (they are read again
-  // from the file if touched): keeps peak memory near the size of the model while weights are repacked.
+  // Lets the system drop the pages of these bytes of a tensor (they are read again from the file if touched):
+  // keeps peak memory near the size of the model while weights are repacked.
   void release(std::span<const std::byte> bytes) const;
-  // Copies bytes of a tensor without bringing the pages around them into this process's memory.
+  // Copies bytes of a tensor without mapping the pages around them into this process.
   void copy(std::span<const std::byte> bytes, std::byte* to) const;
 
  private:

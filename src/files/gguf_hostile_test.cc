@@ -108,7 +108,7 @@ TEST(GgufHostile, KeysWithoutNameOrTwice) {
                  "name of 70000 bytes");
   RawGguf raw = RawGguf::head(0, 2);
   for (uint8_t i = 0; i < 2; ++i) raw.string("k").type(GgufType::kUint8).u8(i);
-  expect_invalid(raw, "metadata key 'k' is there twice");
+  expect_invalid(raw, "metadata key 'k' appears twice");
 }
 
 TEST(GgufHostile, NamesAreEscapedAndShortened) {

@@ -60,7 +60,7 @@ Result<GgufType> read_type(ByteReader& reader, std::string_view key) {
   return static_cast<GgufType>(*number);
 }
 
-// Steps over the elements of an array (`value` has their type and count) and notes where they lie.
+// Skips the elements of an array (`value` has their type and count) and records where they lie.
 Status read_elements(ByteReader& reader, std::string_view key, int depth, GgufValue& value);
 
 Status read_array(ByteReader& reader, std::string_view key, int depth, GgufValue& value) {
@@ -73,8 +73,8 @@ Status read_array(ByteReader& reader, std::string_view key, int depth, GgufValue
 }
 
 Status read_elements(ByteReader& reader, std::string_view key, int depth, GgufValue& value) {
-  // An element has a smallest size (a string its length, an array its type and length), so a count that
-  // could not fit is known before the first of them is read.
+  // Every element has a minimum size (a string its length, an array its type and length), so a count that
+  // cannot fit is detected before the first element is read.
   const uint64_t fixed = scalar_bytes(value.element_type);
   const uint64_t least = value.element_type == GgufType::kArray ? 12 : fixed == 0 ? 8 : fixed;
   if (value.element_count > reader.remaining() / least) {
@@ -119,7 +119,7 @@ Result<GgufValue> read_value(ByteReader& reader, std::string_view key) {
   return value;
 }
 
-// Reads one scalar as `T`; the caller knows that it is there and that T can hold it.
+// Reads one scalar as `T`; the caller has checked that it is present and that T can hold it.
 template <typename T>
 T load_scalar(GgufType type, ByteReader& reader) {
   const auto as = [&]<typename Stored>(Stored) {
@@ -219,7 +219,7 @@ Result<GgufMetadata> GgufMetadata::read(ByteReader& reader, uint64_t count) {
   const auto key_of = [&](uint32_t i) { return metadata.entries_[i].key; };
   std::ranges::sort(metadata.by_key_, {}, key_of);
   const auto twin = std::ranges::adjacent_find(metadata.by_key_, {}, key_of);
-  if (twin != metadata.by_key_.end()) return invalid_data(quoted(key_of(*twin)) + " is there twice");
+  if (twin != metadata.by_key_.end()) return invalid_data(quoted(key_of(*twin)) + " appears twice");
   return metadata;
 }
 
@@ -277,7 +277,7 @@ Result<std::optional<std::vector<std::string>>> GgufMetadata::find_strings(std::
   strings.reserve(static_cast<size_t>(value->element_count));
   for (uint64_t i = 0; i < value->element_count; ++i) {
     const auto text = reader.read_string();
-    if (!text) return cut(key, "a string of its array");  // only where the file changed under us
+    if (!text) return cut(key, "a string of its array");  // only if the file changed meanwhile
     strings.emplace_back(*text);
   }
   return std::optional(std::move(strings));

@@ -1,6 +1,6 @@
-// GgufMetadata: the keys and values at the head of a GGUF file, seen in place. Always true: every key, string
-// and array lies inside the file's bytes, keys differ, and all was walked once when it was read. Used by
-// GgufFile (files/gguf.h), which documents the find_ functions.
+// GgufMetadata: the keys and values at the head of a GGUF file, viewed in place. Always true: every key,
+// string and array lies inside the file's bytes, keys differ, and everything was checked when it was read.
+// Used by GgufFile (files/gguf.h), which documents the find_ functions.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct GgufValue {
 class GgufMetadata {
  public:
   GgufMetadata() = default;
-  // Reads `count` pairs; `reader` then stands behind them. Errors: kInvalidData naming the field.
+  // Reads `count` pairs and leaves `reader` behind them. Errors: kInvalidData naming the field.
   static Result<GgufMetadata> read(ByteReader& reader, uint64_t count);
 
   [[nodiscard]] const GgufValue* find(std::string_view key) const;  // null if absent

@@ -19,7 +19,7 @@ constexpr uint32_t kDimensionsMax = 4;
 
 Status cut(const std::string& what) { return invalid_data(what + " reaches past the end of the file"); }
 
-// Types of the format that are not read here, so that an error can name them.
+// Types of the format that Cairn does not read, so that an error can name them.
 std::string type_name(uint32_t number) {
   constexpr std::pair<uint32_t, const char*> kOthers[] = {
       {9, "q8_1"},   {15, "q8_k"},   {16, "iq2_xxs"}, {17, "iq2_xs"}, {18, "iq3_xxs"},
@@ -61,7 +61,7 @@ Result<uint32_t> read_version(ByteReader& reader, std::span<const std::byte> byt
 }
 
 struct Placed {
-  Tensor tensor;  // its data comes later, when the data section's start is known
+  Tensor tensor;  // its data is set later, when the data section's start is known
   uint64_t bytes;
   uint64_t offset;
 };
@@ -154,7 +154,7 @@ Result<GgufPart> GgufPart::read(std::span<const std::byte> bytes) {
   CAIRN_ASSIGN_OR_RETURN(part.metadata, GgufMetadata::read(reader, *metadata_count));
   CAIRN_ASSIGN_OR_RETURN(const uint64_t alignment, read_alignment(part.metadata));
 
-  // Asked again now that the metadata is behind us: nothing is reserved that could not be there.
+  // Checked again, now behind the metadata: nothing is reserved that cannot fit.
   if (*tensor_count > reader.remaining() / kSmallestTensorBytes) {
     return invalid_data("the tensor count " + std::to_string(*tensor_count) + " does not fit in the file");
   }

@@ -1,5 +1,5 @@
 // GgufPart: one GGUF file's header, metadata and tensor list, read from its bytes and checked. A model is one
-// part, or several (a split model), which GgufFile (files/gguf.h) puts together.
+// part, or several (a split model), which GgufFile (files/gguf.h) joins.
 #pragma once
 
 #include <cstddef>

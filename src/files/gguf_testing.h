@@ -1,4 +1,4 @@
-// For tests of the model files: GGUF bytes made by hand, and a small good file.
+// For tests of the model files: GGUF bytes made by hand, and a small valid file.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // GgufWriter: a GGUF v3 file, written front to back: metadata and the list of tensors first, then each
-// tensor's bytes in the order of the list, so that a big model never sits in memory. The file appears under
-// its name only when it is complete. Used to make synthetic models, and by tests.
+// tensor's bytes in the order of the list, so that a large model is never in memory as a whole. The file
+// appears under its name only when it is complete. Used to make synthetic models, and by tests.
 #pragma once
 
 #include <cstddef>
@@ -53,7 +53,7 @@ class GgufWriter {
   static Result<GgufWriter> create(const std::string& path, const GgufHeader& header);
 
   // The next rows of the current tensor, in its own type or as floats to be stored in it; the floats are
-  // whole rows. A tensor that is full makes way for the next. Past the end of a tensor: our bug (CHECK).
+  // whole rows. A full tensor is followed by the next. Writing past the end of a tensor is a bug (CHECK).
   Status append(std::span<const std::byte> bytes);
   Status append_floats(std::span<const float> values);
   // All tensors must be complete (CHECK).
@@ -66,8 +66,8 @@ class GgufWriter {
   FileWriter file_;
   std::vector<GgufTensorEntry> tensors_;
   std::vector<GgufLayout::Slot> slots_;
-  size_t current_ = 0;          // the tensor that is being written
-  uint64_t current_bytes_ = 0;  // how much of it is there
+  size_t current_ = 0;          // the tensor being written
+  uint64_t current_bytes_ = 0;  // bytes of it written so far
   std::vector<std::byte> row_;  // scratch of append_floats
 };
 

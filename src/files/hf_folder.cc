@@ -56,11 +56,11 @@ Result<std::optional<std::string>> load_template_file(const std::string& path) {
   if (!exists(path)) return std::optional<std::string>();
   CAIRN_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
   if (file.size() > kTemplateBytesMax)
-    return in_file(path, invalid_data("a chat template of more than 1 MiB"));
+    return in_file(path, invalid_data("holds a chat template of more than 1 MiB"));
   return std::optional(std::string(reinterpret_cast<const char*>(file.bytes().data()), file.size()));
 }
 
-// tokenizer_config.json's chat_template: a string, or a list of {name, template} of which "default" is meant.
+// tokenizer_config.json's chat_template: a string, or a list of {name, template}, of which "default" is used.
 std::optional<std::string> template_in(const boost::json::object& tokenizer_config) {
   const auto* found = tokenizer_config.if_contains("chat_template");
   if (found == nullptr) return std::nullopt;
@@ -77,7 +77,7 @@ std::optional<std::string> template_in(const boost::json::object& tokenizer_conf
   return std::nullopt;
 }
 
-// A file of the folder itself: the index must not lead anywhere else.
+// A file of the folder itself: the index must not point anywhere else.
 bool is_plain_name(std::string_view name) {
   return name.ends_with(".safetensors") &&
          name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;
@@ -119,8 +119,8 @@ Result<std::vector<std::string>> list_weight_files(const std::string& directory,
   return names;
 }
 
-// What the files hold must be what the index says, or a tensor would be found that the model's author
-// left out, or missed where it should be.
+// The files must hold exactly what the index lists; otherwise a tensor might be used that the author left
+// out, or one might be missing.
 Status check_weight_map(const WeightMap& map, const std::map<std::string, std::string>& file_of) {
   for (const auto& [tensor, file] : map) {
     const auto found = file_of.find(tensor);

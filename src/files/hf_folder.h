@@ -32,16 +32,16 @@ class HfFolder {
   [[nodiscard]] const boost::json::object* tokenizer() const;          // tokenizer.json
   [[nodiscard]] const boost::json::object* tokenizer_config() const;   // tokenizer_config.json
   [[nodiscard]] const boost::json::object* generation_config() const;  // generation_config.json
-  [[nodiscard]] std::optional<std::string> chat_template()
-      const;  // chat_template.jinja, else tokenizer_config's
+  // chat_template.jinja, else tokenizer_config's.
+  [[nodiscard]] std::optional<std::string> chat_template() const;
 
-  // Of one without weights; absent: it has them.
+  // The type given to without_weights; nullopt for a folder with weights.
   [[nodiscard]] std::optional<TensorType> imagined_type() const;
   [[nodiscard]] std::span<const Tensor> tensors() const;
   [[nodiscard]] const Tensor* find_tensor(std::string_view name) const;
   [[nodiscard]] uint64_t file_bytes() const;  // of all safetensors files
-  // Frees what a tokenizer was made from: tokenizer.json takes ten times its size in memory. tokenizer() is
-  // null then.
+  // Frees what a tokenizer was made from: tokenizer.json takes ten times its size in memory. Afterwards
+  // tokenizer() is null.
   void forget_tokenizer();
   void copy(std::span<const std::byte> bytes, std::byte* to) const;  // as GgufFile::copy
   void release(std::span<const std::byte> bytes) const;              // as GgufFile::release

@@ -1,5 +1,5 @@
 // JSON files of a model folder: parsed whole, with limits, so that a hostile file costs no more than its size
-// and never the stack. Errors are in plain words with the line they happened on.
+// and cannot overflow the stack. Errors name the line.
 #pragma once
 
 #include <boost/json/object.hpp>

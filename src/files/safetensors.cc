@@ -58,7 +58,7 @@ Result<std::vector<int64_t>> read_numbers(const boost::json::object& entry, cons
   std::vector<int64_t> numbers;
   for (const auto& item : items) {
     if (!item.is_int64() || item.get_int64() < 0) {
-      return invalid_data(std::string("has something else than a whole number from 0 to 2^63 - 1 in ") +
+      return invalid_data(std::string("has something other than a whole number from 0 to 2^63 - 1 in ") +
                           field);
     }
     numbers.push_back(item.get_int64());

@@ -28,7 +28,7 @@ class TensorTable {
   std::vector<uint32_t> by_name_;  // indices into tensors_, in the order of their names
 };
 
-// Bytes of a tensor of this type and shape. Errors: kInvalidData, in words that follow a tensor's name: no
+// Bytes of a tensor of this type and shape. Errors: kInvalidData, phrased to follow the tensor's name: no
 // dimensions or too many, one below 1, columns that are not whole blocks, a product past 2^63 - 1.
 Result<uint64_t> tensor_bytes(TensorType type, std::span<const int64_t> shape);
 

@@ -1,6 +1,6 @@
-// A walk over everything that an open model file hands out, for tests and fuzz targets: what is reachable
-// must be readable. The sums only keep the compiler from leaving the reads out. In a header, because fuzz
-// targets link the library alone.
+// Reads everything that an open model file returns, for tests and fuzz targets: what is reachable must be
+// readable. The sums only keep the compiler from removing the reads. In a header, because fuzz targets link
+// the library alone.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,8 @@ inline uint64_t touch_tensors(std::span<const Tensor> tensors) {
 inline uint64_t touch_everything(const GgufFile& file) {
   uint64_t sum = file.version() + file.file_bytes() + touch_tensors(file.tensors());
   for (const auto& [key, text] : file.describe_metadata()) {
-    // A key is shown as people read it; where that is not the key itself, nothing is found, which is fine.
+    // describe_metadata returns printable keys; if that differs from the key itself, nothing is found, which
+    // is fine.
     sum += key.size() + text.size();
     sum += file.has(key) ? 1 : 0;
     sum += file.find_uint(key).ok() ? 1 : 0;

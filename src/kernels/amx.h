@@ -1,4 +1,4 @@
-// What AMX files share: the tile configuration and its loading. For files that compile functions with
+// Shared by the AMX files: the tile configuration and how it is loaded. For files that compile functions with
 // CAIRN_AMX only.
 #pragma once
 
@@ -30,15 +30,14 @@ struct alignas(64) TileConfig {
   }
 };
 
-// gcc 12 believes that the instruction reads 8 bytes only and drops the stores that fill the rest: hence the
-// clobber.
+// gcc 12 assumes that the instruction reads only 8 bytes and drops the stores to the rest: hence the clobber.
 CAIRN_AMX_INLINE void load_config(const TileConfig& config) {
   __asm__ volatile("" : : "r"(&config) : "memory");
   _tile_loadconfig(&config);
 }
 
-// A tile load waits for its sixteen lines one after the other where they are not in first-level cache: what
-// tiles will read is asked for early. An address past the end does no harm.
+// A tile load waits for its sixteen cache lines one after another if they are not in first-level cache, so
+// they are prefetched. An address past the end does no harm.
 template <int kLines>
 CAIRN_AMX_INLINE void prefetch_lines(const void* at) {
   _Pragma("GCC unroll 64") for (int line = 0; line < kLines; ++line) {
@@ -46,8 +45,8 @@ CAIRN_AMX_INLINE void prefetch_lines(const void* at) {
   }
 }
 
-// gcc 12 does not know either that tile loads read memory: what they read must be there before them, and
-// must not change before they are done.
+// Nor does gcc 12 know that tile loads read memory: what they read must be written before them, and must not
+// change before they are done.
 CAIRN_AMX_INLINE void settle_memory() { __asm__ volatile("" : : : "memory"); }
 
 }  // namespace cairn

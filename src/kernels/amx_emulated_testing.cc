@@ -4,7 +4,7 @@
 
 #if defined(__x86_64__)
 
-// All that the sources below include, so that nothing but their own code comes into the namespaces.
+// Everything that the sources below include, so that only their own code ends up in the namespaces.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -123,7 +123,7 @@ void dpbsud(int to, int a, int b) {
 #define _tile_release() ::cairn::emulated::release()
 #define load_config(config) ::cairn::emulated::configure(config)
 
-// Their own `namespace cairn` comes to lie inside these.
+// Their own `namespace cairn` ends up inside these.
 namespace cairn::emulated::attention {
 #include "kernels/attention/attention_amx.cc"  // NOLINT(bugprone-suspicious-include)
 }  // namespace cairn::emulated::attention

@@ -11,14 +11,14 @@
 
 namespace cairn {
 
-// Null where the machine lacks the AVX-512 that the kernels use beside the tiles.
+// Null if the machine lacks the AVX-512 instructions that the kernels use beside the tiles.
 [[nodiscard]] const Kernels* emulated_amx_kernels();
 
 struct TestKernels {
   std::string name;
   const Kernels* kernels;
 };
-// All that this machine has, and emulated AMX.
+// All tables of this machine, and emulated AMX.
 [[nodiscard]] std::vector<TestKernels> all_test_kernels();
 
 }  // namespace cairn

@@ -1,4 +1,5 @@
-// What files for AVX-512 and AMX share. For files that compile functions with CAIRN_AVX512 or CAIRN_AMX only.
+// Shared by the files for AVX-512 and AMX. For files that compile functions with CAIRN_AVX512 or CAIRN_AMX
+// only.
 #pragma once
 
 #if defined(__x86_64__)
@@ -18,7 +19,7 @@ CAIRN_AVX512_INLINE __m512 half_scales(const uint8_t* at) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
 }
 
-// Sixteen floats of a row on their way out, cut off at the last panel's missing rows.
+// Stores sixteen floats of a row, of the last panel only as many as it has rows: the first `count`.
 CAIRN_AVX512_INLINE void store_sum(__m512 sum, int64_t count, float* out) {
   const auto mask = static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1U << count) - 1U);
   _mm512_mask_storeu_ps(out, mask, sum);

@@ -1,4 +1,4 @@
-// f16 and bf16 in memory, converted one at a time. Exact in both directions (round to nearest even); the
+// f16 and bf16 in memory, converted one at a time. Widening is exact, narrowing rounds to nearest even; the
 // vector kernels must give the same bits. NaN stays NaN, overflow becomes infinity, f16 denormals are kept.
 #pragma once
 

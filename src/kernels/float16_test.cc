@@ -10,7 +10,7 @@
 namespace cairn {
 namespace {
 
-// What a half means, said with ldexp rather than with bits.
+// The value of a half, by ldexp rather than bits.
 float meaning_of_f16(uint16_t h) {
   const int exponent = h >> 10 & 31;
   const int mantissa = h & 1023;

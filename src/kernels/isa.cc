@@ -25,7 +25,7 @@ bool amx_permitted() {
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
-// __builtin_cpu_supports of gcc 12 knows no AMX: leaf 7 says it in edx.
+// __builtin_cpu_supports of gcc 12 does not know AMX; leaf 7 reports it in edx.
 bool cpu_has_amx() {
   uint32_t a = 7, b = 0, c = 0, d = 0;
   __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));

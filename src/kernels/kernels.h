@@ -1,4 +1,4 @@
-// Kernels: the table of everything that computes, for one instruction set. Chosen once, passed in; a table is
+// Kernels: the table of all kernels for one instruction set. It is chosen once and passed in; a table is
 // constant and lives as long as the program.
 //
 // For each weight type there is one arithmetic for every row count: a row's result does not depend on which
@@ -20,7 +20,7 @@
 
 namespace cairn {
 
-// Room of one thread for sums that wait for more columns (bf16 by AMX): so many row groups times panels.
+// One thread's memory for sums that are not complete yet (bf16 by AMX): so many row groups times panels.
 inline constexpr int64_t kSumsGroups = 16;
 inline constexpr int64_t kSumsPanels = 16;
 inline constexpr int64_t kSumsFloats = kSumsGroups * kOperandRows * kSumsPanels * kPanelRows;
@@ -31,7 +31,7 @@ struct MatmulTile {
   int64_t panel_count = 0;
   int64_t first_group = 0;
   int64_t group_count = 0;
-  float* sums = nullptr;  // kSumsFloats of them, 64-byte aligned, written over; null for one row group
+  float* sums = nullptr;  // kSumsFloats of them, 64-byte aligned, overwritten; null for one row group
 };
 
 // Names of arithmetics: tables with the same name give the same bits, so keys and values computed by one may be used by
@@ -43,7 +43,7 @@ struct Kernels {
   Isa isa = Isa::kScalar;
   std::string_view arithmetic = kReferenceArithmetic;
 
-  // The form in which activations meet weights of `type`.
+  // The form that activations take for weights of `type`.
   OperandKind (*operand_kind)(TensorType type);
   // Prepares row group `group` of x [row_count][stride] (kInt8 and kBf16; kFloat needs nothing).
   void (*prepare_group)(const Operand& to, int64_t group);
@@ -60,7 +60,7 @@ struct Kernels {
   void (*gelu_times)(const float* gate, const float* up, int64_t n, float* out);  // tanh form * up
   void (*gelu)(const float* x, int64_t n, float* out);
   void (*soft_cap)(float cap, int64_t n, float* x);  // cap * tanh(x / cap)
-  // Turns the first 2 * pairs elements of a head by cos/sin[pairs]; pairs (2i, 2i+1) or (i, i + pairs).
+  // Rotates the first 2 * pairs elements of a head by cos/sin[pairs]; pairs (2i, 2i+1) or (i, i + pairs).
   void (*rope_adjacent)(const float* cosines, const float* sines, int64_t pairs, float* head);
   void (*rope_halves)(const float* cosines, const float* sines, int64_t pairs, float* head);
 
@@ -72,14 +72,14 @@ struct Kernels {
   void (*attend)(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch);
   // into = the spans of `into`, then those of `from`, which must be one span (or none).
   void (*merge_attention)(const float* from, int64_t head_dim, float* into);
-  // out[head_dim] = the row's attention, all of its spans being merged.
+  // out[head_dim] = the row's attention, once all of its spans are merged.
   void (*finish_attention)(const float* state, int64_t head_dim, float* out);
 };
 
 // The table of `isa`, which must be one of available_isas().
 [[nodiscard]] const Kernels& kernels_for(Isa isa);
 // By the name that --isa takes; without a name, the best of this machine. Errors: kInvalidArgument (no such
-// name), kUnsupported (this machine lacks it); both list what this machine has.
+// name), kUnsupported (this machine lacks it); both messages list what this machine has.
 Result<const Kernels*> select_kernels(std::optional<std::string_view> name);
 
 }  // namespace cairn

@@ -1,5 +1,5 @@
-// The machine's ceilings, measured: how fast memory can be read, and how many multiply-adds an instruction
-// set can do with all operands in registers. For benches, which report what they measure as shares of these.
+// Measures the machine's peaks: how fast memory can be read, and how many multiply-adds an instruction set
+// can do with all operands in registers. For benches, which report their results as shares of these.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace cairn {
 class ThreadPool;
 
 // One pattern of reading: each thread walks `streams` equal parts of its share side by side, `chunk_bytes` of
-// one, then of the next. A core that follows one stream waits for memory; several hide its latency.
+// one, then of the next. A core that reads one stream waits for memory; several hide its latency.
 struct ReadPattern {
   int streams = 1;
   int chunk_bytes = 64;
@@ -21,7 +21,7 @@ struct ReadPattern {
 inline constexpr ReadPattern kReadPatterns[] = {{1, 64},  {2, 64},   {4, 64},   {8, 64},   {4, 512},
                                                 {8, 512}, {4, 1024}, {8, 1024}, {8, 4096}, {16, 1024}};
 
-// Reads all of `bytes` once; returns a number made of all that was read, so that nothing is left out.
+// Reads all of `bytes` once; returns a number that depends on all of them, so that no read is optimised away.
 uint64_t read_once(ThreadPool& threads, Isa isa, std::span<const std::byte> bytes, ReadPattern pattern);
 
 // Does `rounds` rounds of independent multiply-adds on every thread; returns the operations done by all

@@ -1,5 +1,5 @@
 // The plain scalar reference of every kernel: one obvious loop each, kept for ever. It is the `scalar` table
-// of kernels_for(), and what the vector kernels are compared with, by the bit.
+// of kernels_for(), and the vector kernels are compared with it by the bit.
 #pragma once
 
 #include "kernels/kernels.h"

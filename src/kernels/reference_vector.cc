@@ -1,15 +1,15 @@
 #include <bit>
 #include <cmath>
 
+#include "kernels/apply_rope.h"
 #include "kernels/constants.h"
 #include "kernels/float16.h"
 #include "kernels/reference.h"
-#include "kernels/rotate.h"
 
 namespace cairn::reference {
 namespace {
 
-// Sums of vectors are taken in sixteen lanes (element i in lane i mod 16), which are then added by halves.
+// Vectors are summed in sixteen lanes (element i in lane i mod 16), which are then added by halves.
 class LaneSum {
  public:
   void add(int64_t i, float value) { lane_[i % 16] += value; }
@@ -91,11 +91,11 @@ void soft_cap(float cap, int64_t n, float* x) {
 }
 
 void rope_adjacent(const float* cosines, const float* sines, int64_t pairs, float* head) {
-  rotate_adjacent(cosines, sines, pairs, head);
+  apply_rope_adjacent(cosines, sines, pairs, head);
 }
 
 void rope_halves(const float* cosines, const float* sines, int64_t pairs, float* head) {
-  rotate_halves(cosines, sines, pairs, head);
+  apply_rope_halves(cosines, sines, pairs, head);
 }
 
 }  // namespace cairn::reference

@@ -6,7 +6,7 @@
 
 namespace cairn {
 
-// Fills in the entries that a target's build of the V16 kernels offers.
+// Fills in the entries that the V16 kernels provide for `isa`.
 void fill_vector_kernels(Isa isa, Kernels& table);
 void fill_decode_kv(Isa isa, Kernels& table);
 void fill_attention(Isa isa, Kernels& table);

@@ -1,4 +1,4 @@
-// Norms, activations, rotations and the operands' preparation, on V16. Each follows its plain reference
+// Norms, activations, RoPE and the operands' preparation, on V16. Each follows its plain reference
 // operation by operation.
 #include "kernels/hwy_targets.h"
 
@@ -9,8 +9,8 @@
 
 #include <cmath>
 
+#include "kernels/apply_rope.h"
 #include "kernels/reference.h"
-#include "kernels/rotate.h"
 #include "kernels/simd.h"
 #include "kernels/simd16-inl.h"
 
@@ -100,11 +100,11 @@ void soft_cap(float cap, int64_t n, float* x) {
 }
 
 void rope_adjacent(const float* cosines, const float* sines, int64_t pairs, float* head) {
-  rotate_adjacent(cosines, sines, pairs, head);
+  apply_rope_adjacent(cosines, sines, pairs, head);
 }
 
 void rope_halves(const float* cosines, const float* sines, int64_t pairs, float* head) {
-  rotate_halves(cosines, sines, pairs, head);
+  apply_rope_halves(cosines, sines, pairs, head);
 }
 
 // int8 codes of one row's 32 columns; see reference prepare_int8 for the arithmetic.

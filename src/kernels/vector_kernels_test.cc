@@ -1,4 +1,4 @@
-// Norms, activations and rotations: every instruction set against the plain reference, by the bit, and the
+// Norms, activations and RoPE: every instruction set against the plain reference, by the bit, and the
 // reference against libm in double.
 #include <gtest/gtest.h>
 
@@ -47,7 +47,7 @@ TEST_P(VectorKernels, HaveTheReferencesBits) {
   });
 }
 
-TEST_P(VectorKernels, RotationsHaveTheReferencesBits) {
+TEST_P(VectorKernels, RopeHasTheReferencesBits) {
   for (const int64_t pairs : {1, 4, 8, 32, 33}) {
     for (const auto which : {&Kernels::rope_adjacent, &Kernels::rope_halves}) {
       std::vector<float> out = a_, truth = a_;

@@ -1,4 +1,4 @@
-// The worked examples of attention with a cache that textbooks give, through the real kernels.
+// Textbook examples of attention with a cache, through the real kernels.
 #include <gtest/gtest.h>
 
 #include <algorithm>

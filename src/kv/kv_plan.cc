@@ -17,7 +17,7 @@ enum class AxisText : uint8_t { kSaid, kLeftOut };
 std::string codec_text(const KvCodec& codec, AxisText axis) {
   const bool says_axis = axis == AxisText::kSaid && kv_is_integer(codec.format);
   return fmt::format("{}{}{}", kv_format_info(codec.format).name, says_axis ? axis_word(codec.axis) : "",
-                     codec.rotation == KvRotation::kHadamard ? ":hadamard" : "");
+                     codec.transform == KvTransform::kHadamard ? ":hadamard" : "");
 }
 
 AxisText shortest_axis(const KvCodec& codec, KvSide side) {
@@ -35,7 +35,8 @@ std::string codecs_text(const KvLayerCodecs& codecs) {
 }
 
 Status check_rotation(const KvCodec& codec, int64_t head_dim) {
-  if (codec.rotation == KvRotation::kNone || std::has_single_bit(static_cast<uint64_t>(head_dim))) return {};
+  if (codec.transform == KvTransform::kNone || std::has_single_bit(static_cast<uint64_t>(head_dim)))
+    return {};
   return invalid_argument(fmt::format(
       "KV plan: \"hadamard\" needs heads of a power of two of elements; this model's have {}", head_dim));
 }

@@ -27,7 +27,7 @@ Result<KvPlan> KvPlan::parse(std::string_view text) {
 }
 
 KvCodec KvPlan::Parser::CodecWords::of(KvSide side) const {
-  return {format, axis.value_or(kv_default_axis(format, side)), rotation};
+  return {format, axis.value_or(kv_default_axis(format, side)), transform};
 }
 
 Result<std::vector<KvPlan::Rule>> KvPlan::Parser::whole_plan() {
@@ -175,8 +175,8 @@ Result<KvPlan::Parser::CodecWords> KvPlan::Parser::codec() {
 Status KvPlan::Parser::add_word(CodecWords& codec) {
   const std::string_view word = peek_word();
   if (word == "hadamard") {
-    if (codec.rotation == KvRotation::kHadamard) return error(at_, "\"hadamard\" stands here twice");
-    codec.rotation = KvRotation::kHadamard;
+    if (codec.transform == KvTransform::kHadamard) return error(at_, "\"hadamard\" stands here twice");
+    codec.transform = KvTransform::kHadamard;
   } else if (word == "token" || word == "channel") {
     if (!kv_is_integer(codec.format)) {
       return error(at_, fmt::format("\"{}\" is for integer formats ({}); the others have no scales, and take "

@@ -31,7 +31,7 @@ class KvPlan::Parser {
   struct CodecWords {
     KvFormat format = KvFormat::kF16;
     std::optional<KvAxis> axis;
-    KvRotation rotation = KvRotation::kNone;
+    KvTransform transform = KvTransform::kNone;
     [[nodiscard]] KvCodec of(KvSide side) const;
   };
 

@@ -44,14 +44,14 @@ void LayerAttention::attend(const KvLayerView& kv, int64_t layer, const StepBuff
   blocks_.store(threads_, kv, {buffers.key, buffers.value});
   tiles_.attend(kernels_, threads_, kv, layer, buffers);
   blocks_.keep_open_rows(kv);
-  if (layout.values.codec.rotation == KvRotation::kNone) return;
+  if (layout.values.codec.transform == KvTransform::kNone) return;
   for_rows(threads_, rows_, [&](int64_t row) {
     rotate_heads(layout.values.codec, config_.head_count, buffers.attended + row * width);
   });
 }
 
 void LayerAttention::rotate_heads(const KvCodec& codec, int64_t head_count, float* heads) const {
-  if (codec.rotation == KvRotation::kNone) return;
+  if (codec.transform == KvTransform::kNone) return;
   for (int64_t h = 0; h < head_count; ++h) kv_hadamard(heads + h * config_.head_dim, config_.head_dim);
 }
 

@@ -1,9 +1,9 @@
 // A model's chat template: the small program, in Jinja, that turns a conversation into the one text
 // that the model was trained to continue.
 //
-// Always true: a parsed template is immutable, so one may serve any number of threads at once; what it
-// may do is bounded (nesting, steps, bytes: jinja/budget.h), so a hostile one ends in a Status, never
-// in a crash or a hang. It knows no clock: the time of `strftime_now` is an argument.
+// Always true: a parsed template is immutable, so one may serve any number of threads at once; its
+// nesting, steps and bytes are bounded (jinja/budget.h), so a hostile one ends in a Status, never
+// in a crash or a hang. It reads no clock: the time of `strftime_now` is an argument.
 // The language is the subset of Jinja that published chat templates use, with the settings and extras
 // under which they are published: trim_blocks, lstrip_blocks, break/continue, raise_exception,
 // strftime_now, tojson without ASCII escapes.
@@ -31,7 +31,7 @@ struct ChatMessage {
   std::string content;  // UTF-8
 };
 
-// A moment as a calendar and a clock on the wall show it; months and days count from 1.
+// A local date and time; months and days count from 1.
 struct CivilTime {
   int year = 1970;
   int month = 1;
@@ -46,7 +46,7 @@ struct ChatTemplateOptions {
   std::optional<std::string> bos_token;  // absent: undefined in the template
   std::optional<std::string> eos_token;
   std::optional<CivilTime> now;  // absent: the template has no strftime_now, and uses its fixed date
-  // More that a family's template asks for, e.g. {"enable_thinking", false}.
+  // Further variables that a family's template reads, e.g. {"enable_thinking", false}.
   std::vector<std::pair<std::string, std::variant<bool, std::string>>> variables;
 };
 
@@ -54,8 +54,8 @@ class ChatTemplate {
  public:
   static Result<ChatTemplate> parse(std::string_view source);
 
-  // kInvalidArgument where the template itself refuses the conversation (raise_exception), kInvalidData
-  // where the template is at fault, kResourceExhausted where it passes a limit.
+  // kInvalidArgument if the template itself refuses the conversation (raise_exception), kInvalidData if the
+  // template is at fault, kResourceExhausted if it exceeds a limit.
   [[nodiscard]] Result<std::string> render(std::span<const ChatMessage> messages,
                                            const ChatTemplateOptions& options) const;
 

@@ -23,10 +23,10 @@ namespace cairn {
 class GgufFile;
 class HfFolder;
 
-// Whether encode puts the tokens around the text (bos, eos) that the model asks for.
+// Whether encode adds the tokens (bos, eos) that the model wants around a text.
 enum class BosEos { kAsModelSays, kNone };
-// What "<|im_end|>" in a text is: plain characters (a user's words must not end a turn), or the token
-// (a chat template's output). Tokens that a model defines as ordinary words are found in both.
+// How "<|im_end|>" in a text is read: as plain characters (a user's words must not end a turn), or as the
+// token (a chat template's output). Tokens that a model defines as ordinary words are found in both.
 enum class SpecialText { kLiteral, kParsed };
 
 struct EncodeOptions {
@@ -36,8 +36,8 @@ struct EncodeOptions {
 
 // Whether special tokens (bos, end of turn, ...) add their names to the decoded text.
 enum class SpecialOutput { kHide, kShow };
-// SentencePiece models put a space before the first word of a text; decode takes it away again, but
-// not from ids that continue another text (a reply that goes on from its prompt).
+// SentencePiece models put a space before the first word of a text; decode removes it again, but not
+// from ids that continue another text (a reply that continues its prompt).
 enum class TextPosition { kStart, kContinuation };
 
 struct DecodeOptions {
@@ -47,15 +47,16 @@ struct DecodeOptions {
 
 class Tokenizer {
  public:
-  // kInvalidArgument: `text` is not UTF-8 (the byte offset is named), or holds a character for which
+  // kInvalidArgument: `text` is not UTF-8 (the message gives the byte offset), or holds a character for which
   // the vocabulary has no token, no byte tokens and no unknown token.
   [[nodiscard]] Result<std::vector<TokenId>> encode(std::string_view text, EncodeOptions options = {}) const;
 
-  // Bytes that form no UTF-8 become U+FFFD, one for each maximal broken part. Ids outside the vocabulary
+  // Invalid UTF-8 becomes U+FFFD, one for each maximal invalid part. Ids outside the vocabulary
   // add nothing (a model's output row may be longer than its vocabulary).
   [[nodiscard]] std::string decode(std::span<const TokenId> ids, DecodeOptions options = {}) const;
 
-  // The bytes that this token adds to a text, which need not be whole characters; a special token's name.
+  // The bytes that this token adds to a text, which need not be whole characters; for a special token, its
+  // name.
   [[nodiscard]] std::string_view token_text(TokenId id) const;
 
   [[nodiscard]] int64_t vocab_size() const;  // one past the largest id
@@ -76,13 +77,13 @@ class Tokenizer {
   std::shared_ptr<const Impl> impl_;
 };
 
-// Decodes ids that come one at a time. Each call returns the characters that are complete by now; the
-// start of a character waits for its other bytes. All parts together equal decode of all ids.
+// Decodes ids one at a time. Each call returns the characters that are complete so far; the start of a
+// character waits for its remaining bytes. All parts together equal decode of all ids.
 class StreamDecoder {
  public:
   explicit StreamDecoder(Tokenizer tokenizer, DecodeOptions options = {});
   std::string push(TokenId id);
-  std::string flush();  // at the end: an unfinished character becomes U+FFFD; then the decoder is as new
+  std::string flush();  // at the end: an unfinished character becomes U+FFFD; resets the decoder
 
  private:
   Tokenizer tokenizer_;
@@ -101,9 +102,9 @@ struct TokenizerTables {
   std::vector<std::string> merges;  // "a b", best first; "gpt2" needs them
   std::optional<int64_t> bos, eos, unk;
   std::vector<int64_t> end_tokens;                         // further ids that end a reply (eot, eom, ...)
-  std::optional<bool> add_bos, add_eos, add_space_prefix;  // absent: what is usual for `model` and `pre`
+  std::optional<bool> add_bos, add_eos, add_space_prefix;  // absent: the usual for `model` and `pre`
   std::optional<bool> remove_extra_spaces;                 // SentencePiece's option; absent: no
-  std::vector<std::string> swallow_space_after;  // special tokens that eat the white space after them
+  std::vector<std::string> swallow_space_after;  // special tokens that remove the white space after them
 };
 
 enum class TokenType : int32_t {
@@ -116,8 +117,8 @@ enum class TokenType : int32_t {
   kByte = 6,
 };
 
-// kInvalidData: the tables contradict themselves (the entry is named); kUnsupported: a kind, a `pre` or a
-// step of tokenizer.json that Cairn does not know (it is named, with those that it does).
+// kInvalidData: the tables contradict themselves (the message names the entry); kUnsupported: a kind, a `pre`
+// or a step of tokenizer.json that Cairn does not support (the message names it and those that it does).
 Result<Tokenizer> make_tokenizer(TokenizerTables tables);
 // `config` is tokenizer_config.json, `generation` generation_config.json; either may be null.
 Result<Tokenizer> make_tokenizer(const boost::json::object& tokenizer_json, const boost::json::object* config,

@@ -104,7 +104,7 @@ def families():
     return {"conversations": CONVERSATIONS, "cases": cases}
 
 
-# What every small template finds defined; the C++ test gives the same.
+# The variables of every small template; the C++ test defines the same.
 VARIABLES = {
     "messages": [message("user", "Hi there"), message("assistant", "Yes\n"), message("user", "äöü ß 🙂")],
     "tools": None, "documents": None, "add_generation_prompt": True, "bos_token": "<s>", "eos_token": "</s>",
@@ -304,7 +304,7 @@ def randoms(seed, count, max_bytes):
             continue
         seen.add(source)
         expected = render_small(source)
-        # Jinja's folding of constants lets slices of what has none pass: None[1:] is undefined.
+        # Jinja's constant folding accepts slices of values that have none: None[1:] is undefined.
         if re.search(r"([\d.elE]|\))\[[^\]]*:", source):
             continue
         if not is_comparable(expected) or len(expected or "") > 400:

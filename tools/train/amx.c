@@ -21,7 +21,7 @@ static const struct {
   uint8_t rows[16];
 } kTiles = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
 
-// 0 when the kernel lets this process use tiles; to be asked before threads start.
+// 0 if the kernel lets this process use tiles; call it before threads start.
 int amx_request(void) { return (int)syscall(SYS_arch_prctl, 0x1023, 18); }
 
 static void tiles_on(void) {

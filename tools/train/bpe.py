@@ -1,8 +1,8 @@
 """Byte-fallback BPE of the SentencePiece kind: trainer and encoder.
 
 The encoder joins the adjacent pair whose joined piece has the highest score, leftmost on ties, until no
-pair is a piece; what is left and is no piece becomes bytes. A piece holds the space mark only at its
-front, so no join crosses a word's start, and words can be encoded alone and remembered.
+pair is a piece; whatever is left and not a piece becomes bytes. A piece holds the space mark only at its
+front, so no join crosses a word's start, and words can be encoded separately and cached.
 """
 from __future__ import annotations
 

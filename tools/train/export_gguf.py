@@ -38,7 +38,7 @@ def metadata(c: Config, tok: Tokenizer) -> dict:
 
 
 def tensor_names(c: Config) -> dict[str, list[tuple[str, int]]]:
-    """Our fused matrices: the GGUF tensors in them, with their rows. RoPE turns adjacent pairs here as there."""
+    """Our fused matrices: the GGUF tensors in them, with their rows. RoPE rotates adjacent pairs in both."""
     kv = c.kv_heads * c.head_dim
     names = {}
     for i in range(c.layers):

@@ -90,8 +90,8 @@ static inline void rotate(const bf16 *x, bf16 *y, const float *cs, int half, flo
 }
 
 // Between qkv [batch*t, (hq+2*hk)*hd] and the layouts of attention: q [t/block, batch*hk, hq/hk, block, hd] in
-// query blocks, k and v [batch*hk, t, hd]. `table` holds (cos, sin) pairs for each position. Forward turns by
-// the position's angle; backward carries gradients the other way and turns back.
+// query blocks, k and v [batch*hk, t, hd]. `table` holds (cos, sin) pairs for each position. Forward rotates by
+// the position's angle; backward moves gradients the other way and rotates back.
 void split_heads(int batch, int t, int hq, int hk, int hd, int block, int backward, bf16 *qkv, const int *pos,
                  const float *table, bf16 *q, bf16 *k, bf16 *v) {
   int group = hq / hk, width = (hq + 2 * hk) * hd;

@@ -16,7 +16,7 @@ class Config:
     kv_heads: int = 2
     ffn: int = 1024
     context: int = 4096
-    theta: float = 500000.0  # slower turns than 10000: far keys stay comparable over the whole context
+    theta: float = 500000.0  # slower rotation than 10000: far keys stay comparable over the whole context
 
     @property
     def head_dim(self) -> int:

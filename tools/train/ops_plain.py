@@ -1,4 +1,4 @@
-"""The operations of the model in plain PyTorch: the truth, and the path for a GPU."""
+"""The operations of the model in plain PyTorch: the reference, and the path for a GPU."""
 from __future__ import annotations
 
 import torch
@@ -25,7 +25,7 @@ def swiglu(gate_up: Tensor) -> Tensor:
 
 
 def rotate(x: Tensor, angle: Tensor) -> Tensor:
-    """Turns adjacent pairs of x [batch, t, heads, hd] by angle [batch, t, 1, hd / 2]: GGUF's order of pairs."""
+    """Rotates adjacent pairs of x [batch, t, heads, hd] by angle [batch, t, 1, hd / 2]: GGUF's order of pairs."""
     a, b = x.float().unflatten(-1, (-1, 2)).unbind(-1)
     c, s = angle.cos(), angle.sin()
     return torch.stack([a * c - b * s, a * s + b * c], -1).flatten(-2).to(x.dtype)

@@ -1,6 +1,6 @@
 // Stories by a llama2.c checkpoint, such as stories260K: `teacher model.bin tokenizer.bin lines seed > stories.txt`.
 // It runs 16 texts side by side, one in each lane of a vector: so small a model is then bound by arithmetic.
-// Each line of texts starts at <s> and is as long as the model's context; stories end where the model says <s> again,
+// Each line of texts starts at <s> and is as long as the model's context; stories end where the model emits <s> again,
 // and the one that the context cuts off is left out. Build: gcc -O3 -march=native -ffast-math teacher.c -lm
 #include <math.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@ enum { kLanes = 16, kRows = 8, kBos = 1 };
 typedef float lanes __attribute__((vector_size(4 * kLanes)));
 
 static const float kTemperature = 0.9f;  // a model this small errs in its tail
-static const float kLeast = 0.01f;       // tokens less likely than so much of the likeliest are not drawn
+static const float kLeast = 0.01f;       // tokens below this part of the likeliest one's probability are not drawn
 
 static struct { int dim, ffn, layers, heads, kv_heads, vocab, context; } c;
 static float *emb, *att_norm, *wq, *wk, *wv, *wo, *ffn_norm, *w1, *w2, *w3, *last_norm, *head;

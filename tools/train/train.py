@@ -27,7 +27,7 @@ from optim import Optimizer
 from prime import prime
 from recall import ASK_WEIGHT
 
-# Without these glibc gives each large buffer back to the system, and every step pays for its pages again.
+# Without these glibc returns each large buffer to the system, and every step pays for its pages again.
 _MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
            "MALLOC_TOP_PAD_": str(256 << 20), "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "ATEN_CPU_CAPABILITY": "avx512"}
 
@@ -99,7 +99,7 @@ def train_step(model, optimizer, batcher, p: Progress, a, shape: tuple[int, int]
 
 
 def read_controls(work: Path, model: Model, p: Progress, shape: tuple[int, int]) -> tuple[int, int]:
-    """Takes what a person wrote into the work folder; returns rows and length of a micro batch."""
+    """Reads the control files of the work folder; returns rows and length of a micro batch."""
     if (ask := work / "layers").exists():
         p.layers = int(ask.read_text())
         ask.unlink()
@@ -157,7 +157,7 @@ def main() -> None:
         model.load_state_dict(state["model"])
         optimizer.load(state["optimizer"])
         p = Progress(**state["progress"])
-        ended_early = (a.work / "decay.taken").exists() and p.tokens < p.end  # a decay under way goes on as asked
+        ended_early = (a.work / "decay.taken").exists() and p.tokens < p.end  # a decay in progress continues
         if a.tokens > p.end and not ended_early:
             p.end, p.decay = a.tokens, a.decay
     print(f"{sum(w.numel() for w in model.parameters()):,} parameters on {device}, {p}", flush=True)

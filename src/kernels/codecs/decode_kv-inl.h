@@ -23,8 +23,7 @@ using SignedBytes = hn::Rebind<int8_t, F32>;
 
 // ---- floats: sixteen stored numbers, widened ----
 
-// Eight-bit floats become f16 first, up to sixteen in one vector: of AVX2 and NEON twice as many as of
-// floats.
+// Eight-bit floats become f16 first, up to sixteen in one vector: on AVX2 and NEON twice as many as floats.
 using Words = hn::CappedTag<uint16_t, 16>;
 using SignedWords = hn::RebindToSigned<Words>;
 constexpr int kWordLanes = hn::MaxLanes(Words());
@@ -46,7 +45,7 @@ HWY_INLINE V16 load_e5m2(const uint8_t* from) {
   }
   return r;
 }
-// Widened with its sign and shifted, a byte stands as in f16 but for a copy of the sign in bit 14.
+// Sign-extended and shifted, a byte has the bits of an f16, except that bit 14 is a copy of the sign.
 HWY_INLINE V16 load_e4m3(const uint8_t* from) {
   V16 r;
   _Pragma("GCC unroll 2") for (int i = 0; i < 16; i += kWordLanes) {
@@ -159,7 +158,7 @@ HWY_INLINE V16 scaled(const V16& code, const V16& scale, const V16& minimum) {
   return fma(code, scale, minimum);
 }
 
-// A tile of integer codes and the lines that are wanted of it.
+// A tile of integer codes and the wanted lines of it.
 struct CodeLines {
   const std::byte* codes;  // of line 0
   const uint16_t* scales;

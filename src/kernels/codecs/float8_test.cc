@@ -7,7 +7,7 @@
 namespace cairn {
 namespace {
 
-// What a byte means, said with ldexp rather than with bits.
+// The value of a byte, by ldexp rather than bits.
 float meaning_of(uint8_t b, int mantissa_bits, int bias) {
   const int exponent = (b & 0x7F) >> mantissa_bits;
   const int mantissa = b & ((1 << mantissa_bits) - 1);

@@ -31,8 +31,8 @@ KvTileShape kv_tile_shape(const KvCodec& codec, KvSide side, int32_t head_dim) {
   return shape;
 }
 
-// Sylvester's matrix as butterflies, log2(n) rounds of sums and differences. Scaled first: sums of finite
-// numbers then stay as far from overflow as they can.
+// Sylvester's matrix as butterflies, log2(n) rounds of sums and differences. Scaling comes first, which keeps
+// sums of finite numbers as far from overflow as possible.
 void kv_hadamard(float* row, int64_t n) {
   CHECK(n > 0 && std::has_single_bit(static_cast<uint64_t>(n)));
   float factor = 1;  // 1 / sqrt(n)

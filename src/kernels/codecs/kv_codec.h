@@ -5,18 +5,18 @@
 //   values  a line is a position, a lane an element of the head:  [kBlockSize][head_dim rounded up]
 // so that both products of attention run over contiguous lanes without a horizontal sum.
 //
-// Floats lie there line after line, each line a multiple of 16 lanes. Integer codes lie in groups of 32
-// lanes, 4 * bits bytes each; behind all codes stand the scales (f16), then, of the asymmetric ones, the
+// Floats are stored line after line, each line a multiple of 16 lanes. Integer codes are stored in groups of
+// 32 lanes, 4 * bits bytes each; after all codes come the scales (f16), then, for asymmetric formats, the
 // minima (f16):
 //   int8   x = scale * code, code in [-127, 127]          a byte a lane
 //   int4   x = scale * code + minimum, code in [0, 15]    byte i: lane i low, lane 16 + i in the upper half
 //   int2   likewise, [0, 3]        two 32-bit words, of lanes 0-15 and 16-31: lane i in bits 2i, 2i + 1
 //   int3   likewise, [0, 7]        as int2 (the low two bits), then one word with the third bit of 32 lanes
-// Thirty-two elements share a scale: KvAxis says which. Either they lie along a line, or across 32 lines:
+// Thirty-two elements share a scale; KvAxis says which. They lie either along a line or across 32 lines:
 //   keys by token and values by channel  across: scale[line / 32][lane]
 //   keys by channel and values by token  along:  scale[line][lane / 32]
 // By channel the 32 elements are one element of all positions of the block, so the block must be complete
-// before it can be encoded (KIVI, Liu et al. 2024, arXiv:2402.02750, which keeps keys so); all else is
+// before it can be encoded (KIVI, Liu et al. 2024, arXiv:2402.02750, stores keys this way); all else is
 // written row by row, in its final form at once.
 #pragma once
 
@@ -27,18 +27,19 @@
 
 namespace cairn {
 
-// A block holds kBlockSize consecutive positions of all layers. 32: two 16-lane vectors of keys; the unit
-// of sealing, sharing and I/O.
+// A block holds kBlockSize consecutive positions of all layers; it is the unit of sealing, sharing and I/O.
+// 32: two 16-lane vectors of keys.
 inline constexpr int32_t kBlockSize = 32;
 
-// Whether rows are multiplied by a Hadamard matrix first, which spreads outliers over all elements (QuaRot,
-// Ashkboos et al. 2024, arXiv:2404.00456). Queries are turned likewise, outputs turned back.
-enum class KvRotation : uint8_t { kNone, kHadamard };
+// Whether rows are multiplied by a Hadamard matrix before they are stored, which spreads outliers over all
+// elements (QuaRot, Ashkboos et al. 2024, arXiv:2404.00456). Queries are multiplied by the same matrix,
+// outputs by its inverse.
+enum class KvTransform : uint8_t { kNone, kHadamard };
 
 struct KvCodec {
   KvFormat format = KvFormat::kF16;
   KvAxis axis = KvAxis::kToken;  // of integer formats; the others have no scales
-  KvRotation rotation = KvRotation::kNone;
+  KvTransform transform = KvTransform::kNone;
 
   friend bool operator==(const KvCodec&, const KvCodec&) = default;
 };
@@ -67,12 +68,12 @@ struct KvTileShape {
 
 [[nodiscard]] KvTileShape kv_tile_shape(const KvCodec& codec, KvSide side, int32_t head_dim);
 
-// ---- writing: plain scalar code for every instruction set; called by one thread at a time for a tile ----
+// ---- writing: plain scalar code for every instruction set; one thread at a time per tile ----
 
 // Stores one position's row [head_dim] at `offset` (position % kBlockSize) of a tile; the codec must not be
-// one that seals whole blocks. Values out of the format's range become its largest, NaN becomes 0; finite
-// always. Lanes that pad a line of values are written as zeros, of integers as codes of 0; bytes behind the
-// tile's last part become 0, so that a full tile is a function of its rows alone.
+// one that seals whole blocks. Values outside the format's range become its largest, NaN becomes 0; what is
+// stored is always finite. Lanes that pad a line of values are written as zeros, of integers as codes of 0;
+// bytes after the tile's last part become 0, so that a full tile is a function of its rows alone.
 // Floats and codes are rounded to the nearest, ties to even. Minima are rounded down and scales up, so that
 // codes cover the range: an element is within half a scale of what is read.
 void kv_encode_row(const KvTileShape& shape, const float* row, int32_t offset, std::byte* tile);

@@ -80,7 +80,7 @@ TEST(KvCodec, TilesTakeTheBytesThatTheFormatSays) {
   }
 }
 
-// What a format promises of an element x in a group of numbers from `low` to `high`.
+// The error bound of a format for an element x in a group of numbers from `low` to `high`.
 double error_bound(KvFormat format, double x, double low, double high) {
   const auto f16_step = [](double v) { return std::max(std::abs(v) * 0x1p-10, 0x1p-24); };
   const auto half_step = [&](double range, double levels) {  // the scale is rounded up
@@ -154,8 +154,8 @@ TEST(KvCodec, Int3ByHand) {
   EXPECT_EQ(decoded_rows(shape, tile.data()), rows);
 }
 
-// Rows that a broken model can produce; by turns, each of these patterns fills a block or stands in its
-// midst.
+// Rows that a broken model can produce; each of these patterns in turn fills a block or appears in its
+// middle.
 std::vector<std::vector<float>> hostile_rows(int32_t head_dim) {
   const float inf = std::numeric_limits<float>::infinity();
   const float nan = std::numeric_limits<float>::quiet_NaN();
@@ -188,7 +188,7 @@ TEST(KvCodec, WhatIsStoredIsFinite) {
   }
 }
 
-// NaN becomes 0, and what is out of range the largest number.
+// NaN becomes 0, and a number out of range the largest one.
 TEST(KvCodec, OutOfRangeBecomesTheLargest) {
   const float inf = std::numeric_limits<float>::infinity();
   const auto store = [](KvFormat format, float x) {
@@ -256,7 +256,7 @@ TEST(KvCodec, WritingARowLeavesTheOthersAlone) {
   }
 }
 
-// By channel, the scales of lanes that only pad are zeros too; by token such a lane has its group's minimum.
+// By channel, the scales of padding lanes are zeros too; by token such a lane has its group's minimum.
 TEST(KvCodec, LanesThatPadAreZeros) {
   for (const TileCase& c : all_tile_cases()) {
     const KvTileShape shape = c.shape();

@@ -1,5 +1,5 @@
-// Test support: the list of codecs that every conformance test of the cache goes through, and one tile with
-// the rows that were put into it.
+// Test support: the list of codecs that every conformance test of the cache goes through, and a tile with
+// the rows stored in it.
 #pragma once
 
 #include <cstdint>
@@ -25,14 +25,14 @@ struct TileCase {
 [[nodiscard]] std::vector<TileCase> all_tile_cases();
 [[nodiscard]] std::string name_of(const TileCase& c);
 
-// 32 rows [32][head_dim] as the f32 tile that blocks are encoded from; lanes that pad are NaN.
+// 32 rows [32][head_dim] as the f32 tile that blocks are encoded from; padding lanes are NaN.
 [[nodiscard]] TestArray<float> f32_tile_of(const KvTileShape& shape, const std::vector<float>& rows);
-// The tile of these rows; what memory held before is `stale`.
+// The tile of these rows; its memory was filled with `stale` before.
 [[nodiscard]] TestArray<std::byte> encoded(const KvTileShape& shape, const std::vector<float>& rows,
                                            std::byte stale = std::byte{0});
 // All lines as the reference decodes them, [lines][lanes].
 [[nodiscard]] std::vector<float> decoded_lines(const KvTileShape& shape, const std::byte* tile);
-// And turned back into rows [32][head_dim].
+// The same as rows [32][head_dim].
 [[nodiscard]] std::vector<float> decoded_rows(const KvTileShape& shape, const std::byte* tile);
 
 }  // namespace cairn

@@ -14,7 +14,7 @@
 namespace cairn {
 namespace {
 
-// The largest number of a format. Integer formats end where their f16 scale or minimum does.
+// The largest number of a format. Integer formats are limited by their f16 scale or minimum.
 constexpr float kLargestF16 = 65504.0F;
 constexpr float kLargestBf16 = 0x1.FEp127F;
 constexpr float kLargestInt8 = 127 * kLargestF16;
@@ -55,7 +55,7 @@ void put_row(const KvTileShape& shape, const Row& row, int32_t offset, std::byte
 struct Group {
   const float* from;
   int64_t stride;
-  int32_t count;  // of elements; lanes that only pad follow
+  int32_t count;  // of elements; padding lanes follow
   int32_t line;
   int32_t lane;
 };
@@ -82,12 +82,12 @@ struct Grid {
 };
 
 // Rounded outwards, the minimum down and the scale up, so that the grid covers the range: every element is
-// then within half a step of a code. The scale is taken from the rounded minimum, for a range that is small
-// beside it keeps its resolution that way.
+// then within half a step of a code. The scale is computed from the rounded minimum, so that a range that is
+// small beside its minimum keeps its resolution.
 Grid asymmetric_grid(const float* x, int32_t count, float levels) {
   const auto [low, high] = std::minmax_element(x, x + count);
   Grid grid;
-  if (*low == *high) {  // one number: as near to it as f16 is
+  if (*low == *high) {  // one number: the nearest f16
     grid.minimum_bits = float_to_f16(*low);
     grid.minimum = f16_to_float(grid.minimum_bits);
     return grid;
@@ -139,7 +139,7 @@ void encode_group(const KvTileShape& shape, const Group& group, std::byte* tile)
   for (int32_t i = 0; i < group.count; ++i) {
     x[i] = finite(group.from[i * group.stride], kSymmetric ? kLargestInt8 : kLargestF16);
   }
-  const int32_t count = std::max(group.count, 1);  // a group that only pads is a zero
+  const int32_t count = std::max(group.count, 1);  // a group of padding alone is stored as a zero
   const Grid grid = kSymmetric ? symmetric_grid(x, count) : asymmetric_grid(x, count, kHighest);
   const int64_t index = shape.scales_along ? group.line * (shape.lanes / kKvGroup) + lane_group
                                            : group.line / kKvGroup * shape.lanes + group.lane;
@@ -234,7 +234,7 @@ void kv_encode_block(const KvTileShape& shape, const float* f32_tile, std::byte*
     case KvFormat::kInt4: return encode_channels<KvFormat::kInt4>(shape, f32_tile, tile);
     case KvFormat::kInt3: return encode_channels<KvFormat::kInt3>(shape, f32_tile, tile);
     case KvFormat::kInt2: return encode_channels<KvFormat::kInt2>(shape, f32_tile, tile);
-    default: CHECK(false);  // no other seals whole blocks
+    default: CHECK(false);  // no other format seals whole blocks
   }
 }
 

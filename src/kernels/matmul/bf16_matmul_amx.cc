@@ -38,7 +38,7 @@ struct Bf16Job {
   [[nodiscard]] const std::byte* panel(int64_t p) const { return w.data + p * panel_size; }
 };
 
-// The sums of a tile pass through memory on their way out, where the last panel's missing rows are cut off.
+// Writes a tile of sums from memory; the rows that the last panel lacks are left out.
 CAIRN_AMX void write_rows(const Bf16Job& job, const float* tile, int64_t group, int64_t panel) {
   for (int64_t r = 0; r < job.x.rows_in_group(group); ++r) {
     store_sum(_mm512_load_ps(tile + 16 * r), job.w.rows - panel * 16,
@@ -46,13 +46,13 @@ CAIRN_AMX void write_rows(const Bf16Job& job, const float* tile, int64_t group, 
   }
 }
 
-// Many rows: row groups in pairs times panels in pairs, a block of 2 x 2 tiles of sums at a time over a piece
-// of columns. Of a piece, a pair of panels (16 KiB) stays in first-level cache while the rows pass by; the
-// rows (128 KiB) and their sums (256 KiB) stay in second-level cache while the panels pass by. Between pieces
-// the sums rest in memory, exactly.
+// Many rows: row groups in pairs times panels in pairs, a square of 2 x 2 tiles of sums at a time over a
+// piece of columns. Within a piece, a pair of panels (16 KiB) stays in first-level cache while it meets all
+// rows; the rows (128 KiB) and their sums (256 KiB) stay in second-level cache while they meet all panels.
+// Between pieces the sums are kept in memory, exactly.
 constexpr int64_t kPieceSteps = 8;  // of 32 columns, one tile
 constexpr int64_t kPrefetchSteps = 4;
-constexpr int64_t kBlockFloats = 4 * 256;
+constexpr int64_t kSquareFloats = 4 * 256;
 
 // Two streams of tiles.
 struct TilePair {
@@ -65,13 +65,13 @@ struct TilePair {
   }
 };
 
-// The next panels on their way from memory to second-level cache, some lines a step.
+// Prefetches the next panels from memory into second-level cache, some lines a step.
 struct PanelFetch {
   TilePair panels;
   int64_t lines_per_step;  // of each stream
   int64_t line = 0;
 
-  CAIRN_AMX_INLINE void go_on() {
+  CAIRN_AMX_INLINE void advance() {
     for (const int64_t end = line + lines_per_step; line < end; ++line) {
       _mm_prefetch(reinterpret_cast<const char*>(panels.first) + 64 * line, _MM_HINT_T1);
       _mm_prefetch(reinterpret_cast<const char*>(panels.second) + 64 * line, _MM_HINT_T1);
@@ -79,7 +79,7 @@ struct PanelFetch {
   }
 };
 
-// What a block multiplies. Panels are new where they are not in first-level cache yet.
+// What a square multiplies. Panels are new if they are not in first-level cache yet.
 struct Factors {
   TilePair rows;
   TilePair panels;
@@ -91,10 +91,10 @@ struct Factors {
   }
 };
 
-// `next`, `next_sums`: of the block after this one.
-CAIRN_AMX_INLINE void multiply_block(const Factors& factors, int64_t steps, const Factors& next,
-                                     const float* next_sums, PanelFetch& fetch) {
-  constexpr int64_t kSumLines = kBlockFloats / 16 / kPieceSteps;
+// `next`, `next_sums`: of the square after this one.
+CAIRN_AMX_INLINE void multiply_square(const Factors& factors, int64_t steps, const Factors& next,
+                                      const float* next_sums, PanelFetch& fetch) {
+  constexpr int64_t kSumLines = kSquareFloats / 16 / kPieceSteps;
   for (int64_t step = 0; step < steps; ++step) {
     const int64_t ahead = step + kPrefetchSteps;
     if (ahead < steps) {
@@ -103,7 +103,7 @@ CAIRN_AMX_INLINE void multiply_block(const Factors& factors, int64_t steps, cons
       next.prefetch(ahead - steps);
     }
     prefetch_lines<kSumLines>(next_sums + step * kSumLines * 16);
-    fetch.go_on();
+    fetch.advance();
     const int64_t at = step * kTileBytes;
     _tile_loadd(4, factors.rows.first + at, 64);
     _tile_loadd(6, factors.panels.first + at, 64);
@@ -116,8 +116,8 @@ CAIRN_AMX_INLINE void multiply_block(const Factors& factors, int64_t steps, cons
   }
 }
 
-// Where a block's sums are: 32 rows of 32 floats, `stride` floats apart.
-struct BlockSums {
+// Where a square's sums are: 32 rows of 32 floats, `stride` floats apart.
+struct SquareSums {
   float* at;
   int64_t stride;
 
@@ -125,14 +125,14 @@ struct BlockSums {
   [[nodiscard]] size_t row_bytes() const { return static_cast<size_t>(stride) * sizeof(float); }
 };
 
-CAIRN_AMX_INLINE void load_sums(const BlockSums& from) {
+CAIRN_AMX_INLINE void load_sums(const SquareSums& from) {
   _tile_loadd(0, from.at, from.row_bytes());
   _tile_loadd(1, from.at + kPanelRows, from.row_bytes());
   _tile_loadd(2, from.lower(), from.row_bytes());
   _tile_loadd(3, from.lower() + kPanelRows, from.row_bytes());
 }
 
-CAIRN_AMX_INLINE void store_sums(const BlockSums& to) {
+CAIRN_AMX_INLINE void store_sums(const SquareSums& to) {
   _tile_stored(0, to.at, to.row_bytes());
   _tile_stored(1, to.at + kPanelRows, to.row_bytes());
   _tile_stored(2, to.lower(), to.row_bytes());
@@ -154,8 +154,8 @@ struct Area {
   int64_t end_panel;
 };
 
-// Columns from `first_step` on, of an area of at most kSumsGroups and kSumsPanels. `resting`: its sums.
-CAIRN_AMX void bf16_piece(const Bf16Job& job, const Area& area, int64_t first_step, float* resting) {
+// Columns from `first_step` on, of an area of at most kSumsGroups and kSumsPanels. `sums`: its sums.
+CAIRN_AMX void bf16_piece(const Bf16Job& job, const Area& area, int64_t first_step, float* sums) {
   const int64_t end_step = std::min(first_step + kPieceSteps, job.x.column_groups());
   const int64_t steps = end_step - first_step;
   const bool is_last = end_step == job.x.column_groups();
@@ -165,36 +165,36 @@ CAIRN_AMX void bf16_piece(const Bf16Job& job, const Area& area, int64_t first_st
   const auto panels_at = [&](int64_t p, int64_t step) {
     return TilePair{job.panel(p) + step * kTileBytes, job.panel(p + 1) + step * kTileBytes};
   };
-  const int64_t turns = (area.end_group - area.first_group) / 2;  // that a pair of panels is used
+  const int64_t uses = (area.end_group - area.first_group) / 2;  // of a pair of panels
   for (int64_t p = area.first_panel; p < area.end_panel; p += 2) {
     PanelFetch fetch{
         p + 2 < area.end_panel ? panels_at(p + 2, first_step) : panels_at(area.first_panel, end_step),
-        (kTileBytes / 64 + turns - 1) / turns};
-    for (int64_t g = area.first_group; g < area.end_group; g += 2, resting += kBlockFloats) {
+        (kTileBytes / 64 + uses - 1) / uses};
+    for (int64_t g = area.first_group; g < area.end_group; g += 2, sums += kSquareFloats) {
       const int64_t next_group = g + 2 < area.end_group ? g + 2 : area.first_group;
-      const BlockSums rest{resting, 32};
+      const SquareSums kept{sums, 32};
       if (first_step == 0) {
         zero_sums();
       } else {
-        load_sums(rest);
+        load_sums(kept);
       }
       const bool is_end = next_group == area.first_group;
       const Factors factors{rows_at(g), panels_at(p, first_step), g == area.first_group};
       const Factors next{rows_at(next_group), is_end ? fetch.panels : factors.panels, is_end};
-      multiply_block(factors, steps, next, resting + kBlockFloats, fetch);
-      store_sums(is_last ? BlockSums{job.out + g * kOperandRows * job.stride + p * kPanelRows, job.stride}
-                         : rest);
+      multiply_square(factors, steps, next, sums + kSquareFloats, fetch);
+      store_sums(is_last ? SquareSums{job.out + g * kOperandRows * job.stride + p * kPanelRows, job.stride}
+                         : kept);
     }
   }
 }
 
-CAIRN_AMX void bf16_pairs(const Bf16Job& job, const Area& area, float* resting) {
+CAIRN_AMX void bf16_pairs(const Bf16Job& job, const Area& area, float* sums) {
   for (int64_t g = area.first_group; g < area.end_group; g += kSumsGroups) {
     for (int64_t p = area.first_panel; p < area.end_panel; p += kSumsPanels) {
       const Area part{g, std::min(g + kSumsGroups, area.end_group), p,
                       std::min(p + kSumsPanels, area.end_panel)};
       for (int64_t step = 0; step < job.x.column_groups(); step += kPieceSteps) {
-        bf16_piece(job, part, step, resting);
+        bf16_piece(job, part, step, sums);
       }
     }
   }

@@ -1,5 +1,5 @@
-// The products with quantised weights: hand-written for the instructions that Highway does not know. Same
-// signature and bits as the reference: integer sums inside a scale group are exact, scales come in one order.
+// The products with quantised weights: hand-written for the instructions that Highway lacks. Same signature
+// and bits as the reference: integer sums inside a scale group are exact, scales are applied in one order.
 #pragma once
 
 #include "kernels/kernels.h"

@@ -1,8 +1,8 @@
 // AMX for q8_0 weights: integer products of 32 columns by tiles (TDPBSUD), scaled by AVX-512 in the order of
 // the VNNI kernel; integer sums are exact, so the bits are the same.
 //
-// A tile load asks for its sixteen lines one after the other where they are not in first-level cache, so all
-// that tiles read is asked for ahead of time.
+// A tile load fetches its sixteen cache lines one after another if they are not in first-level cache, so all
+// that tiles read is prefetched.
 #if defined(__x86_64__)
 
 #include <immintrin.h>
@@ -19,7 +19,7 @@ namespace cairn {
 namespace {
 
 constexpr int64_t kUnitBytes = unit_bytes(TensorType::kQ8_0);  // of a panel: 512 codes, 16 f16 scales
-constexpr int kAhead = 4;  // groups whose products are under way while earlier ones are scaled: one tile each
+constexpr int kAhead = 4;  // groups whose products are computed while earlier ones are scaled: one tile each
 
 // Tiles 0-3 hold sums, 4-5 activations [rows][32], 6-7 weights [8][16][4].
 CAIRN_AMX void configure_codes(int64_t rows) {
@@ -88,7 +88,7 @@ CAIRN_AMX void q8_panel(const PackedMatrix& w, const Operand& x, int64_t g, int6
     multiply_codes(x.codes + 32 * (start + c * rows), 32 * rows, data + c * kUnitBytes,
                    std::min<int64_t>(kAhead, groups - c), to);
   };
-  // The weights run on into the next panel; the rows begin anew there.
+  // After the last group, the weights continue in the next panel and the rows start over.
   const auto prefetch = [&](int64_t c) __attribute__((target(CAIRN_AMX_TARGET), always_inline)) {
     const int64_t i = start + (c < groups ? c : c - groups) * rows;
     prefetch_lines<kAhead * kUnitBytes / 64>(data + c * kUnitBytes);
@@ -98,12 +98,12 @@ CAIRN_AMX void q8_panel(const PackedMatrix& w, const Operand& x, int64_t g, int6
   };
   multiply(0, products[0]);
   for (int64_t c = 0; c < groups; c += kAhead) {
-    const int64_t turn = c / kAhead % 2;
-    if (c + kAhead < groups) multiply(c + kAhead, products[1 - turn]);
+    const int64_t parity = c / kAhead % 2;
+    if (c + kAhead < groups) multiply(c + kAhead, products[1 - parity]);
     prefetch(c + 2 * kAhead);
     for (int64_t j = 0; j < kAhead && c + j < groups; ++j) {
       const __m512 scales = half_scales(data + (c + j) * kUnitBytes + 512);
-      add_scaled<kFull>(products[turn] + 256 * j, scales, x, start + (c + j) * rows, rows, sums);
+      add_scaled<kFull>(products[parity] + 256 * j, scales, x, start + (c + j) * rows, rows, sums);
     }
   }
   CAIRN_UNROLL for (int r = 0; r < 16; ++r) {

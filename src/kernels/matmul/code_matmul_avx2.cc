@@ -44,8 +44,8 @@ struct Weights {
   }
 };
 
-// `unit` added to kRows rows of sums; codes and scales of a group are read once for all rows. `group_rows`:
-// how far one group of columns is from the next in x.
+// Adds `unit` to kRows rows of sums; codes and scales of a group are read once for all rows. `group_rows`:
+// the distance of one group of columns from the next in x.
 template <TensorType kType, int kRows>
 CAIRN_AVX2 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index, int64_t group_rows,
                          float (*sums)[16]) {
@@ -67,7 +67,7 @@ CAIRN_AVX2 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index, 
       CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
         dot[r] = _mm256_set1_epi32(kZero == 0 ? 0 : -kZero * total(r));
       }
-      // Unrolled further, gcc holds all products until the end and spills them.
+      // Unrolled further, gcc keeps all products until the end and spills them.
       _Pragma("GCC unroll 2") for (int q = 0; q < kQuads; ++q) {
         const Weights<kType> w(codes + 64 * q + 4 * half);
         CAIRN_UNROLL for (int r = 0; r < kRows; ++r) dot[r] = w.add_to(dot[r], quads(a + 32 * r + 4 * q));
@@ -109,8 +109,8 @@ struct Avx2 {
   }
 };
 
-// One row of q8_0: nothing but reading the weights, which memory gives faster in several streams. Four panels
-// side by side, each by instructions of its own, as prefetchers tell streams apart by those.
+// One row of q8_0: bound by reading the weights, which is faster in several streams. Four panels side by
+// side, each read by its own instructions, by which prefetchers tell streams apart.
 constexpr int64_t kStreams = 4;
 CAIRN_AVX2 void q8_row(const PackedMatrix& w, const Operand& x, int64_t first_panel, float* out) {
   constexpr int64_t kUnitBytes = unit_bytes(TensorType::kQ8_0);

@@ -1,5 +1,6 @@
 // Quantised weights by VNNI: four unsigned codes times four signed activations into each of sixteen 32-bit
-// sums. The codes' zero point is taken off in advance: a sum starts at -zero * (sum of the activation codes).
+// sums. The codes' zero point is subtracted in advance: a sum starts at -zero * (sum of the activation
+// codes).
 #if defined(__x86_64__)
 
 #include <immintrin.h>
@@ -85,8 +86,8 @@ void q8_matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, 
   }
 }
 
-// A unit of another type added to kRows rows of sums. `group_rows`: how far one group of columns is from the
-// next in x.
+// Adds a unit of another type to kRows rows of sums. `group_rows`: the distance of one group of columns from
+// the next in x.
 template <TensorType kType, int kRows>
 CAIRN_AVX512 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index, int64_t group_rows,
                            float (*sums)[16]) {

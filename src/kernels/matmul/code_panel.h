@@ -1,6 +1,6 @@
-// The walk of the AVX2 and AVX-512 products over quantised weights, one for both: panel after panel, unit
-// after unit, a unit's codes and scales expanded once for all rows. What an instruction set brings is how a
-// unit is added to the sums:
+// The loops of the AVX2 and AVX-512 products over quantised weights, shared by both: panel after panel, unit
+// after unit, a unit's codes and scales expanded once for all rows. An instruction set provides how a unit is
+// added to the sums:
 //
 //   struct Target {
 //     // Sixteen f16 to float; `to` is 64-byte aligned.
@@ -24,7 +24,7 @@
 
 namespace cairn {
 
-// Groups of 32 columns of one panel: codes of the first, and how many bytes the next ones' are further on.
+// Groups of 32 columns of one panel: the codes of the first, and the distance in bytes to those of the next.
 struct CodeUnit {
   const uint8_t* codes;
   int64_t code_step;

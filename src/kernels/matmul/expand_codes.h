@@ -1,4 +1,4 @@
-// A unit of a packed quantised panel, unfolded into bytes and float scales in first-level cache, for the
+// A unit of a packed quantised panel, expanded into bytes and float scales in first-level cache, for the
 // integer kernels. Plain loops that compilers vectorise; always inlined, so that each kernel gets its own
 // instruction set.
 #pragma once
@@ -50,7 +50,7 @@ CAIRN_ALWAYS_INLINE void expand_planes(const uint8_t* __restrict from, uint8_t* 
   }
 }
 
-// Sixteen f16 to float. Instruction sets bring their own: the same numbers, in one or two instructions.
+// Sixteen f16 to float. Instruction sets provide their own: the same numbers, in one or two instructions.
 struct PlainHalves {
   static void widen(const std::byte* from, float* to) {
     uint16_t half[16];

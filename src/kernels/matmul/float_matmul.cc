@@ -14,7 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace cairn::HWY_NAMESPACE {
 
-// Each format: how far two consecutive k are apart, and the widened vectors of k and k + 1.
+// Each format: the distance of two consecutive k, and the widened vectors of k and k + 1.
 struct F32Weights {
   static constexpr int64_t kTwoColumns = 128;
   static HWY_INLINE void load_two(const std::byte* at, V16& even, V16& odd) {
@@ -101,7 +101,8 @@ void panels(const PackedMatrix& w, const Operand& x, int64_t row, const MatmulTi
 }
 
 // Tile shapes by registers: accumulators fill most of 32 zmm (16 ymm, where a V16 is two), with two weights
-// and a broadcast beside them; one row alone walks eight (four) panels, as many streams as memory likes.
+// and a broadcast beside them; one row alone reads eight (four) panels, the number of streams that suits
+// memory.
 constexpr bool kWide = kParts == 1;
 
 template <class Weights>

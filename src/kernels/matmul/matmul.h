@@ -1,5 +1,5 @@
-// Matrix products over a thread pool: who computes which tile. Tiles may be cut in any way; results do not
-// change.
+// Matrix products over a thread pool: which thread computes which tile. Tiles may be cut in any way; results
+// do not change.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Operand: activation rows [row][column] made ready for the matrix product with one kind of weights. Each
+// Operand: activation rows [row][column] prepared for the matrix product with one kind of weights. Each
 // row's form depends on that row alone: scales are per row, in groups of kCodeGroup columns.
 #pragma once
 
@@ -30,7 +30,7 @@ struct Operand {
   int8_t* codes = nullptr;     // codes[32 * i ...]
   float* scales = nullptr;     // scales[i]
   int32_t* sums = nullptr;     // sums[2 * i], [2 * i + 1]: of the first and the second 16 codes
-  int32_t* offsets = nullptr;  // offsets[i]: -128 times the sum of all 32, which takes q8_0's zero point off
+  int32_t* offsets = nullptr;  // offsets[i]: -128 times the sum of all 32, which removes q8_0's zero point
   uint16_t* bf16 = nullptr;    // kBf16: bf16[32 * i ...]; columns filled to a multiple of 32 with zeros
 
   [[nodiscard]] int64_t rows_in_group(int64_t group) const {

@@ -12,8 +12,8 @@ namespace {
 constexpr int kBlock = 32;
 constexpr int kSuper = 256;
 
-// The value of largest magnitude, with its sign; the first of several. First how large, then which: in one
-// loop, clang 19 at -O3 now and then picked a smaller one.
+// The value of largest magnitude, with its sign; the first of several. Two loops, first the magnitude and
+// then the value: in one, clang 19 at -O3 sometimes picked a smaller one.
 float peak(const float* x, int n) {
   float most = 0.0F;
   for (int i = 0; i < n; ++i) most = std::max(most, magnitude(x[i]));
@@ -22,7 +22,7 @@ float peak(const float* x, int n) {
 }
 
 // Stores a scale as f16, never infinite (a value past the range saturates instead), and returns it as a
-// reader will see it.
+// reader will decode it.
 float store_scale(float scale, uint16_t& to) {
   to = float_to_f16(std::clamp(scale, -65504.0F, 65504.0F));
   return f16_to_float(to);

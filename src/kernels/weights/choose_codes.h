@@ -1,5 +1,5 @@
 // From floats to the codes of one block of a quantised type: the plain method, without a search for better
-// scales. Reached through kernels/weights/dequantize.h.
+// scales. Called through kernels/weights/dequantize.h.
 #pragma once
 
 #include "kernels/weights/weight_codes.h"

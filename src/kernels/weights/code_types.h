@@ -1,4 +1,4 @@
-// From a TensorType that is known at run time to a template argument: visit_code_type(type, f) calls
+// Turns a TensorType known at run time into a template argument: visit_code_type(type, f) calls
 // f(std::integral_constant<TensorType, T>) for the quantised type T.
 #pragma once
 

@@ -1,5 +1,5 @@
 // The plain reference for every weight type: rows of stored bytes to float and back. Scalar, kept for ever;
-// embeddings are looked up through it, fast kernels are tested against it.
+// embedding lookups use it, and fast kernels are tested against it.
 #pragma once
 
 #include <cstddef>

@@ -39,7 +39,7 @@ std::vector<float> gaussian(size_t count, uint32_t seed) {
 
 bool is_quantized(TensorType type) { return tensor_type_info(type).elements > 1; }
 
-// Golden hashes of 64 random blocks of seed 7, from an implementation that is not ours: the functions
+// Golden hashes of 64 random blocks of seed 7, from another implementation: the functions
 // dequantize_row_* of libggml-base.so, of the prebuilt package @node-llama-cpp/linux-x64 3.22.1 (llama.cpp
 // release v0.5.0, x86-64 without FMA), fed with random_blocks(type, 64, 7).
 TEST(Dequantize, EqualsGgmlBitForBit) {

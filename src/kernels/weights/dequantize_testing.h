@@ -1,5 +1,6 @@
-// Random stored blocks of a weight type, for tests: every byte random but the f16 scales, which are kept
-// between 2^-9 and 2 in size. A function of the seed alone, so that an outside program can be fed the same.
+// Random stored blocks of a weight type, for tests: every byte is random except the f16 scales, whose
+// magnitudes lie between 2^-9 and 2. A function of the seed alone, so that another program can use the same
+// blocks.
 #pragma once
 
 #include <cstddef>

@@ -8,7 +8,7 @@
 namespace cairn {
 namespace {
 
-constexpr int64_t kPairColumns = 32;  // bf16 columns are filled to AMX's step
+constexpr int64_t kPairColumns = 32;  // bf16 columns are padded to AMX's step
 
 int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -38,8 +38,8 @@ void pack_bf16_pairs(const std::byte* const rows[], int64_t columns, std::byte* 
   }
 }
 
-// The file's f16 scale and 32 signed bytes of each row, without taking blocks apart: this is most users' type
-// and the bulk of a load.
+// Copies the file's f16 scale and 32 signed bytes of each row, without unpacking blocks: this is the most
+// common type and the bulk of a load.
 void pack_q8_0(const std::byte* const rows[], int64_t columns, std::byte* to) {
   for (int64_t unit = 0; unit < columns / 32; ++unit, to += 544) {
     for (int64_t r = 0; r < kPanelRows; ++r) {

@@ -1,7 +1,7 @@
 // PackedMatrix: a weight matrix [rows, columns] as the matrix-product kernels read it, the same for every
 // instruction set. Sixteen rows make a panel; inside it the rows lie side by side, so that one vector holds
 // the same column of sixteen rows and a product needs no horizontal sum. Panels follow each other; the last
-// one is filled with zero rows. Nothing grows by more than 5 % over the file.
+// one is padded with zero rows. Nothing grows by more than 5 % over the file.
 //
 //   f32   [column][16 rows]
 //   f16   [column][16 rows]

@@ -1,4 +1,4 @@
-// What the quantisers of weights and of the cache share: rounding. For choose_codes.cc and kv_encode.cc only.
+// Rounding, shared by the quantisers of weights and of the cache. For choose_codes.cc and kv_encode.cc only.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace cairn {
   return static_cast<int32_t>(bits & 0x7FFFFFU) - 0x400000;
 }
 
-// The same, clamped to a range within +-2^22. A NaN becomes `low`: the order of the arguments sees to it.
+// The same, clamped to a range within +-2^22. A NaN becomes `low`, which the order of the arguments ensures.
 [[nodiscard]] inline int32_t nearest_in(float x, int32_t low, int32_t high) {
   return nearest_int(std::min(static_cast<float>(high), std::max(static_cast<float>(low), x)));
 }

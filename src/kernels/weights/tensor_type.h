@@ -1,4 +1,4 @@
-// TensorType: how the numbers of a weight matrix are stored, and what a block of each type weighs.
+// TensorType: how the numbers of a weight matrix are stored, and the size of a block of each type.
 // The numeric values are those of the GGUF format, whose page is the source of the byte layouts.
 #pragma once
 
@@ -90,8 +90,8 @@ inline constexpr auto kAllTensorTypes = [] {
 // The type with this number in a GGUF file, if Cairn reads it.
 [[nodiscard]] std::optional<TensorType> tensor_type_from_gguf(uint32_t number);
 
-// `wanted` where rows of `columns` elements are whole blocks of it; else q8_0 (for k-quants), else f16: what
-// quantised files hold for such matrices.
+// `wanted` if rows of `columns` elements are whole blocks of it; else q8_0 (for k-quants), else f16: what
+// quantised files use for such matrices.
 [[nodiscard]] TensorType fitting_type(TensorType wanted, int64_t columns);
 
 // Bytes of one row of `columns` elements; columns must be a multiple of the type's block.

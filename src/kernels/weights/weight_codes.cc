@@ -34,7 +34,7 @@ struct Layout {
   int d;    // the byte where it begins
   int min;  // the same, where the type has a minimum
   Plane low;
-  Plane high;          // lies on top of `low`; of no bits in most types
+  Plane high;          // above the bits of `low`; has no bits in most types
   int sub_scales = 0;  // k-quants
 };
 
@@ -66,7 +66,7 @@ void put_bits(uint8_t* block, const Plane& plane, int i, uint32_t bits) {
   add_bits(block + plane.at + at.byte, (bits & ((1U << plane.bits) - 1U)) << at.shift);
 }
 
-// q8_0 stores code - 128 as a signed byte: the code with its uppermost bit turned.
+// q8_0 stores code - 128 as a signed byte: the code with its uppermost bit flipped.
 template <TensorType kType>
 constexpr uint32_t kTurned = kType == TensorType::kQ8_0 ? 0x80U : 0U;
 

@@ -1,5 +1,5 @@
-// A block of a quantised row taken apart into small integers, and put together from them. weight_codes.cc is
-// the only place that knows the bit layouts of files: values (kernels/weights/dequantize.h) and packed panels
+// A block of a quantised row, unpacked into small integers and packed from them. Only weight_codes.cc knows
+// the bit layouts of files: values (kernels/weights/dequantize.h) and packed panels
 // (kernels/weights/packed_matrix.h) are made from these codes.
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace cairn {
 
-// What a value is, with zero, group and minimum as in code_format(type):
+// The value of a code, with zero, group and minimum as in code_format(type):
 //   simple types  d * (code - zero) + min
 //   k-quants      d * sub_scale * (code - zero) - min * sub_min, sub-scales and sub-minima one for each group
 struct WeightCodes {

@@ -8,8 +8,8 @@
 namespace cairn {
 namespace {
 
-// Every bit of a block belongs to a code or a scale, so what was taken apart and put together is the same
-// block. That the codes are the right ones is held by ggml's own values (kernels/weights/dequantize_test.cc).
+// Every bit of a block belongs to a code or a scale, so unpacking and packing gives the same block.
+// That the codes are right is tested against ggml's own values (kernels/weights/dequantize_test.cc).
 TEST(WeightCodes, PutTogetherIsTheSameBlock) {
   for (TensorType type : kAllTensorTypes) {
     if (!is_quantised(type)) continue;

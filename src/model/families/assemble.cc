@@ -15,7 +15,7 @@ using Rows = PartFinder::Rows;
 Status check_config(const Config& c) {
   if (c.head_count % c.kv_head_count != 0) {
     return invalid_data("the head count " + std::to_string(c.head_count) +
-                        " is no multiple of the KV head count " + std::to_string(c.kv_head_count));
+                        " is not a multiple of the KV head count " + std::to_string(c.kv_head_count));
   }
   if (c.rope_style != RopeStyle::kNone &&
       (c.rope_dim % 2 != 0 || c.rope_dim < 2 || c.rope_dim > c.head_dim)) {

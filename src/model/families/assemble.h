@@ -1,5 +1,5 @@
-// assemble: from a Config and a table of names to a ModelPlan. What all families share; a family copies one
-// of the two tables of names below, changes what is its own, and calls this. For the families only.
+// assemble: from a Config and a table of names to a ModelPlan. Shared by all families; a family copies one
+// of the two tables of names below, changes what differs, and calls this. For the families only.
 #pragma once
 
 #include <span>
@@ -20,7 +20,7 @@ enum class OutputMatrix {
   kTied,  // the embedding again, even where the file repeats it under the output's name
 };
 
-// Names without ".weight" and ".bias"; those of a layer come after "<layer_prefix><number>.". Empty: there is
+// Names without ".weight" and ".bias"; those of a layer follow "<layer_prefix><number>.". Empty: there is
 // none.
 struct TensorNames {
   std::string token_embedding, position_embedding, final_norm, output, layer_prefix;
@@ -28,7 +28,7 @@ struct TensorNames {
   std::string ffn_norm, gate, up, down, ffn_post_norm;
   std::string query_key_value;  // fused by rows: all queries, then keys, then values; replaces those three
   std::string gate_up;          // fused by rows: gate, then up; replaces those two
-  std::string rope_divisors;    // full name; read where it is present
+  std::string rope_divisors;    // full name; read if present
 
   Bias norm_bias = Bias::kNone;
   Bias query_key_value_bias = Bias::kIfPresent;
@@ -37,7 +37,8 @@ struct TensorNames {
   OutputMatrix output_matrix = OutputMatrix::kIfPresent;
   MatrixLayout layout = MatrixLayout::kRowsAreOutputs;
   float norm_add = 0;  // added to every RMSNorm weight
-  // Tensors whose name holds one of these play no part in the forward pass (saved buffers, a vision tower).
+  // Tensors whose name contains one of these play no part in the forward pass (saved buffers, a vision
+  // tower).
   std::vector<std::string_view> ignored;
 };
 
@@ -47,8 +48,8 @@ TensorNames hf_names();
 // Checks the Config as a whole and every tensor against it. config.vocab_size 0: taken from the embedding.
 // A tensor of the file that plays no part is refused by name.
 Result<ModelPlan> assemble(Config config, std::span<const Tensor> tensors, const TensorNames& names);
-// The same over a folder's tensors, or over imagined ones where it has no weights. Those: no biases but the
-// required ones, and an output matrix of its own unless it is tied.
+// The same over a folder's tensors, or over imagined ones if it has no weights: then with no biases but the
+// required ones, and with an output matrix of its own unless it is tied.
 Result<ModelPlan> assemble(Config config, const HfFolder& folder, const TensorNames& names);
 
 }  // namespace cairn

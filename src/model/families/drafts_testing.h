@@ -1,5 +1,5 @@
 // Drafts of model files: small, editable descriptions of a GGUF file and of a Hugging Face folder that are
-// valid llama models until a test spoils them. Weights are all zero: only plans are made of them. Test
+// valid llama models until a test breaks them. Weights are all zero: only plans are made of them. Test
 // support.
 #pragma once
 

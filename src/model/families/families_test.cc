@@ -1,4 +1,5 @@
-// What each family makes of the shared models, of both kinds, and of settings that those models do not have.
+// The plan that each family makes of the shared models, of both kinds, and of settings that those models
+// lack.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -13,11 +13,10 @@
 namespace cairn {
 
 struct Family {
-  std::string_view name;  // what people call it
-  std::string_view
-      gguf_architecture;             // general.architecture; empty: such files have no GGUF name of their own
-  std::string_view hf_model_type;    // config.json's model_type
-  std::string_view hf_architecture;  // config.json's architectures, where it is given
+  std::string_view name;               // its common name
+  std::string_view gguf_architecture;  // general.architecture; empty: no GGUF name of its own
+  std::string_view hf_model_type;      // config.json's model_type
+  std::string_view hf_architecture;    // config.json's architectures, where it is given
   Result<ModelPlan> (*from_gguf)(const GgufFile&);
   Result<ModelPlan> (*from_hf)(const HfFolder&);
 };

@@ -1,7 +1,7 @@
 // Gemma 3, text part: Gemma 2 with a norm of each query and key head in place of the soft caps, five local
-// layers to each global one, and two RoPE bases: local layers turn by one of their own, without scaling. The
+// layers to each global one, and two RoPE bases: local layers use one of their own, without scaling. The
 // multimodal folders (model_type gemma3) hold the same settings under text_config and a vision tower that is
-// left alone.
+// ignored.
 #include <boost/json/value.hpp>
 
 #include "model/families/family.h"
@@ -12,8 +12,8 @@
 namespace cairn {
 namespace {
 
-constexpr int64_t kGemma3Window =
-    4096;  // of transformers, where config.json is silent; GGUF files always name it
+// The default of transformers, for a config.json without it; GGUF files always have it.
+constexpr int64_t kGemma3Window = 4096;
 constexpr int64_t kGemma3Pattern = 6;
 constexpr int64_t kLayersOf27b = 62;
 constexpr double kLocalBase = 10000.0;
@@ -25,7 +25,7 @@ void add_local_rope(Config& config, RopeConfig local) {
   for (LayerConfig& layer : config.layers) layer.rope = layer.window > 0 ? 1 : 0;
 }
 
-// The fields that published files leave out are those with these values in transformers.
+// Published files omit fields that have these default values in transformers.
 boost::json::object with_defaults(const boost::json::object& config) {
   const boost::json::value* text = config.if_contains("text_config");
   boost::json::object settings = text != nullptr && text->is_object() ? text->get_object() : config;

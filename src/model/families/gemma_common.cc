@@ -51,7 +51,7 @@ Status read_soft_caps(const GgufFile& file, SoftCaps absent, Config& config) {
 
 Status read_soft_caps(const boost::json::object& settings, SoftCaps absent, Config& config) {
   HfKeys keys(settings, "config.json");
-  // null is an answer here (no cap), not an absence.
+  // null is a value here (no cap), not an absence.
   const auto read = [&](const char* key, float fallback) {
     return static_cast<float>(
         keys.real_or(key, settings.contains(key) ? 0.0 : static_cast<double>(fallback), 0, 1e9));

@@ -1,5 +1,5 @@
-// What the three Gemmas share: GELU gate, embeddings scaled by sqrt(width), norms of 1 + w (raised already in
-// GGUF files), the two soft caps, and the attention scale of the 27B models. For the Gemma families only.
+// Shared by the three Gemmas: GELU gate, embeddings scaled by sqrt(width), norms of 1 + w (GGUF files store
+// the sum), the two soft caps, and the attention scale of the 27B models. For the Gemma families only.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -27,17 +27,17 @@ Status check_gelu_tanh(const boost::json::object& config);
 struct SoftCaps {
   float attention = 0, final = 0;
 };
-// `absent`: what the family means where a key is missing.
+// `absent`: the family's defaults for missing keys.
 Status read_soft_caps(const GgufFile& file, SoftCaps absent, Config& config);
 Status read_soft_caps(const boost::json::object& settings, SoftCaps absent, Config& config);
 
-// GGUF has no key for it: the 27B model, known by its layer count, scales by (width / heads)^-1/2.
+// GGUF has no key for it: the 27B model, recognised by its layer count, scales by (width / heads)^-1/2.
 void set_gguf_attention_scale(Config& config, int64_t layer_count_of_27b);
 Status read_hf_attention_scale(const boost::json::object& settings, Config& config);
 
-// Layers are local (windowed) but each `pattern`-th, which sees all.
+// Layers are local (windowed), except each `pattern`-th, which sees all positions.
 void set_alternating_windows(Config& config, int64_t window, int64_t pattern);
-// layer_types of config.json, where it is there; else the pattern.
+// layer_types of config.json if present; else the pattern.
 Status read_hf_windows(const boost::json::object& settings, int64_t default_window, int64_t default_pattern,
                        Config& config);
 

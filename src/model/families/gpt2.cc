@@ -42,7 +42,7 @@ TensorNames gpt2_hf_names(const HfFolder& folder) {
   return names;
 }
 
-// GPT-2's own words for the settings, in those of config_from_hf.
+// Maps GPT-2's names of the settings to those that config_from_hf reads.
 boost::json::object renamed(const boost::json::object& config) {
   boost::json::object settings = config;
   const std::pair<const char*, const char*> words[] = {

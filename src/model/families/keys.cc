@@ -21,7 +21,7 @@ Status out_of_range(const std::string& name, T value, T low, T high) {
                       print(high));
 }
 
-// True for no NaN, whatever the bounds.
+// Never true for a NaN, whatever the bounds.
 template <typename T>
 bool inside(T value, T low, T high) {
   return value >= low && value <= high;

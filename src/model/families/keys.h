@@ -1,7 +1,7 @@
-// GgufKeys and HfKeys: settings read from a model file, each held against a range before anyone uses it.
-// A reader remembers its first error and answers the lower bound from then on, so that a family reads all of
-// its settings in plain lines and asks `status()` once; whatever is answered always lies inside the range
-// given. For the families only.
+// GgufKeys and HfKeys: settings read from a model file, each checked against a range before use. A reader
+// remembers its first error and returns the lower bound from then on, so that a family reads all of its
+// settings in plain lines and checks `status()` once; every returned value lies inside the given range. For
+// the families only.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -15,7 +15,7 @@
 
 namespace cairn {
 
-// No model comes near these; a file that claims more is damaged or hostile.
+// No real model comes near these; a file that exceeds one is damaged or hostile.
 struct ConfigLimits {
   static constexpr int64_t kLayers = 1024;
   static constexpr int64_t kModelDim = 1 << 17;
@@ -34,7 +34,7 @@ class GgufKeys {
   GgufKeys(const GgufFile& file, std::string_view architecture)
       : file_(file), prefix_(std::string(architecture) + ".") {}
 
-  int64_t count(std::string_view key, int64_t low, int64_t high);  // must be there
+  int64_t count(std::string_view key, int64_t low, int64_t high);  // required
   int64_t count_or(std::string_view key, int64_t fallback, int64_t low, int64_t high);
   // A number, or an array of one number for each layer; layers that differ are refused.
   std::optional<int64_t> find_count_of_layers(std::string_view key, int64_t low, int64_t high);
@@ -60,7 +60,7 @@ class HfKeys {
   // `place` names the object in errors: "config.json", "config.json: rope_scaling".
   HfKeys(const boost::json::object& object, std::string place) : object_(object), place_(std::move(place)) {}
 
-  int64_t count(std::string_view key, int64_t low, int64_t high);  // must be there
+  int64_t count(std::string_view key, int64_t low, int64_t high);  // required
   int64_t count_or(std::string_view key, int64_t fallback, int64_t low, int64_t high);
   std::optional<int64_t> find_count(std::string_view key, int64_t low, int64_t high);
   double real(std::string_view key, double low, double high);
@@ -69,7 +69,7 @@ class HfKeys {
   std::string text_or(std::string_view key, std::string_view fallback);
   std::optional<bool> find_flag(std::string_view key);
   bool flag_or(std::string_view key, bool fallback) { return find_flag(key).value_or(fallback); }
-  [[nodiscard]] const boost::json::value* find(std::string_view key) const;  // null where absent or null
+  [[nodiscard]] const boost::json::value* find(std::string_view key) const;  // nullptr if absent or null
   const boost::json::object* find_object(std::string_view key);
 
   [[nodiscard]] std::string full_name(std::string_view key) const { return place_ + ": " + std::string(key); }

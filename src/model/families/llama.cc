@@ -1,5 +1,5 @@
-// Llama 1, 2 and 3 and what is built like them (TinyLlama, SmolLM2; Mistral in GGUF files). RMSNorm, RoPE,
-// SiLU gate, grouped KV heads. GGUF files hold the rows of q and k permuted, so that RoPE's pairs are
+// Llama 1, 2 and 3 and models of the same structure (TinyLlama, SmolLM2; Mistral in GGUF files). RMSNorm,
+// RoPE, SiLU gate, grouped KV heads. GGUF files hold the rows of q and k permuted, so that RoPE's pairs are
 // neighbours.
 #include "model/families/family.h"
 #include "model/families/settings.h"

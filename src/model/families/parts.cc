@@ -16,7 +16,7 @@ std::string print_shape(std::span<const int64_t> shape) {
 
 Status wrong_shape(const Tensor& tensor, const std::vector<int64_t>& expected) {
   return invalid_data("tensor " + printable(tensor.name) + " has the shape " + print_shape(tensor.shape) +
-                      ", but the model's settings ask for " + print_shape(expected));
+                      ", but the model's settings require " + print_shape(expected));
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ TensorPart PartFinder::matrix(const std::string& name, Rows rows, int64_t column
   const Tensor* tensor = take(name, expected);
   if (tensor == nullptr) return {};
   if (transposed && tensor_type_info(tensor->type).elements != 1) {
-    fail(unsupported("tensor " + name + " is quantised and lies transposed, which Cairn does not read"));
+    fail(unsupported("tensor " + name + " is quantised and stored transposed, which Cairn does not read"));
     return {};
   }
   return {.tensor = tensor, .row_begin = rows.begin, .row_count = rows.count, .transposed = transposed};

@@ -1,7 +1,7 @@
-// PartFinder: looks up the tensors of a plan by name and holds each against the shape that the Config asks
-// for. It remembers its first error (and answers empty parts from then on), and which tensors were asked for:
-// a model whose file holds a tensor that nobody asked for is a model that we would compute wrongly. Where
-// there is no file, it imagines each tensor that is asked for. For the families only.
+// PartFinder: looks up the tensors of a plan by name and checks each against the shape that the Config
+// requires. It remembers its first error (and returns empty parts from then on), and which tensors were
+// requested: a model whose file holds a tensor that was never requested would be computed wrongly. Without a
+// file, it imagines each requested tensor. For the families only.
 #pragma once
 
 #include <cstdint>
@@ -27,15 +27,15 @@ enum class MatrixLayout {
 class PartFinder {
  public:
   PartFinder(std::span<const Tensor> tensors, MatrixLayout layout);
-  // Adds each tensor that is asked for to `imagined`, without data: matrices of `type` (or what fits), [out,
-  // in]; vectors as f32.
+  // Adds each requested tensor to `imagined`, without data: matrices of `type` (or what fits), [out, in];
+  // vectors as f32.
   PartFinder(std::deque<Tensor>& imagined, TensorType type) : imagined_(&imagined), imagined_type_(type) {}
 
   [[nodiscard]] bool imagines() const { return imagined_ != nullptr; }
   [[nodiscard]] bool has(const std::string& name) const { return entries_.contains(name); }
   [[nodiscard]] const Tensor* peek(const std::string& name) const;  // null if absent; does not count as use
 
-  // Rows [row_begin, row_begin + row_count) of a matrix that has `rows` of them in all.
+  // Rows [begin, begin + count) of a matrix that has `all` rows.
   struct Rows {
     int64_t begin, count, all;
   };
@@ -48,7 +48,7 @@ class PartFinder {
 
   void fail(Status status);
   [[nodiscard]] const Status& status() const { return status_; }
-  // The first tensor in file order that nobody asked for and whose name holds none of `ignored`.
+  // The first tensor in file order that was not requested and whose name contains none of `ignored`.
   [[nodiscard]] std::optional<std::string_view> find_unused(std::span<const std::string_view> ignored) const;
 
  private:

@@ -8,7 +8,7 @@
 
 namespace cairn {
 
-// The window counts only where use_sliding_window is true, and then from layer max_window_layers on.
+// The window applies only if use_sliding_window is true, and then from layer max_window_layers on.
 Status read_qwen_windows(const boost::json::object& config, Config& out);
 
 }  // namespace cairn

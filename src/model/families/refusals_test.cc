@@ -1,4 +1,4 @@
-// Files that a family must refuse, and by what name: missing, ill-shaped, absurd, or of a variant that would
+// Files that a family must refuse, naming the cause: missing, ill-shaped, absurd, or of a variant that would
 // be computed wrongly. No shared models are needed.
 #include <gtest/gtest.h>
 
@@ -79,7 +79,7 @@ TEST(GgufRefusals, AbsurdNumbers) {
 TEST(GgufRefusals, NumbersThatDoNotFitEachOther) {
   GgufDraft heads;
   heads.set("llama.attention.head_count_kv", uint32_t{3});
-  expect_refused(heads.plan(), StatusCode::kInvalidData, "no multiple of the KV head count 3");
+  expect_refused(heads.plan(), StatusCode::kInvalidData, "is not a multiple of the KV head count 3");
   GgufDraft odd;
   odd.set("llama.rope.dimension_count", uint32_t{3});
   expect_refused(odd.plan(), StatusCode::kInvalidData, "dimension count 3 must be even");

@@ -47,7 +47,7 @@ struct YarnScaling {
   bool whole_pairs;  // the band's ends are rounded outward to whole pairs
 };
 
-// The pair that makes `turns` turns over the original context.
+// The pair that completes `turns` rotations over the original context.
 double pair_with_turns(const YarnScaling& s, double turns, double base, int64_t rope_dim) {
   return static_cast<double>(rope_dim) * exact::log(s.original_context / (turns * kTwoPi)) /
          (2.0 * exact::log(base));
@@ -119,7 +119,7 @@ RopeConfig rope_from_gguf(GgufKeys& keys, int64_t rope_dim, int64_t context_leng
   RopeConfig rope;
   rope.base = keys.real_or("rope.freq_base", default_base, 1.001, ConfigLimits::kRopeBase);
   rope.magnitude = keys.real_or("rope.scaling.attn_factor", 1.0, 1e-6, 1e3);
-  // 0 is how some files say that there is no scaling; rope.scale_linear is the older key.
+  // Some files write 0 for no scaling; rope.scale_linear is the older key.
   double factor = keys.real_or("rope.scaling.factor", 0, 0, ConfigLimits::kRopeFactor);
   if (factor == 0) factor = keys.real_or("rope.scale_linear", 0, 0, ConfigLimits::kRopeFactor);
   if (factor == 0) factor = 1;
@@ -136,7 +136,7 @@ RopeConfig rope_from_gguf(GgufKeys& keys, int64_t rope_dim, int64_t context_leng
     for (const char* key : {"rope.scaling.yarn_log_multiplier", "rope.scaling.yarn_ext_factor",
                             "rope.scaling.yarn_attn_factor"}) {
       if (keys.has(key))
-        keys.fail(unsupported(keys.full_name(key) + " is a YaRN setting that Cairn does not know"));
+        keys.fail(unsupported(keys.full_name(key) + " is a YaRN setting that Cairn does not support"));
     }
     rope.divisors = yarn_divisors(scaling, rope.base, rope_dim);
     rope.magnitude *= yarn_magnitude(factor, 1.0);

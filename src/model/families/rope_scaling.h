@@ -19,7 +19,7 @@ namespace cairn {
 RopeConfig rope_from_gguf(GgufKeys& keys, int64_t rope_dim, int64_t context_length, double default_base);
 
 // `parameters`: what config.json holds as rope_parameters or rope_scaling (null: no scaling); `base` is used
-// where it names no rope_theta of its own.
+// if it has no rope_theta of its own.
 Result<RopeConfig> rope_from_hf(const boost::json::object* parameters, int64_t rope_dim,
                                 int64_t context_length, double base);
 

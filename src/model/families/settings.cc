@@ -10,7 +10,7 @@ namespace {
 
 using Limits = ConfigLimits;
 
-// Settings of other architectures' files; a file that carries one of them (not 0) computes something else.
+// Settings of other architectures; a file with one of them (not 0) is a model that is computed differently.
 constexpr std::string_view kForeignKeys[] = {"logit_scale",
                                              "residual_scale",
                                              "embedding_scale",

@@ -17,10 +17,10 @@ struct Arguments {
   std::vector<std::pair<std::string, Value>> named;
 };
 
-// Arguments by the name of their parameter. Reading one that was not given yields the fallback.
+// Arguments by parameter. Reading one that was not given returns the fallback.
 class Bound {
  public:
-  // `who` is what messages call the function. The first `required` parameters must be given.
+  // `who` names the function in messages. The first `required` parameters must be given.
   static Result<Bound> bind(std::string who, const Arguments& arguments,
                             std::initializer_list<std::string_view> parameters, std::size_t required = 0);
 

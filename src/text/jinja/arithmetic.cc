@@ -52,7 +52,7 @@ Result<Value> float_arithmetic(std::string_view op, double a, double b) {
     const double power = std::pow(a, b);
     if ((a < 0 && b != std::floor(b)) || (a == 0 && b < 0) ||
         (std::isinf(power) && std::isfinite(a) && std::isfinite(b))) {
-      return unsupported("a power is no finite real number");
+      return unsupported("the result of a power is not a finite real number");
     }
     return Value::real(power);
   }

@@ -1,5 +1,5 @@
-// What one rendering may cost. A chat template comes from a file that nobody here wrote, so every loop,
-// every string made and every level of recursion is charged against one of these.
+// The limits of one rendering. A chat template is untrusted input, so every loop, every string that is made
+// and every level of recursion is charged against a Budget.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@ namespace cairn::jinja {
 
 class Budget {
  public:
-  // A step is about one node of the syntax tree or 16 bytes of text looked at: some 50 ns. Real
+  // A step is about one node of the syntax tree or 16 bytes of text that are read: some 50 ns. Real
   // templates take a few hundred steps a message.
   static constexpr uint64_t kMaxSteps = 5'000'000;
   // Bytes of strings and lists ever made: real templates copy a message's text about ten times.
   static constexpr uint64_t kMaxBytes = 64ull << 20;
   static constexpr uint64_t kBytesPerInputByte = 32;
-  // Python, under which templates are written, stops near here too.
+  // Python, for which templates are written, stops near here too.
   static constexpr int kMaxDepth = 400;
 
   explicit Budget(uint64_t input_bytes)
@@ -30,7 +30,7 @@ class Budget {
 
   // Call before making something whose size the template chooses.
   Status allocate(uint64_t bytes) {
-    if (bytes > bytes_left_) return resource_exhausted("the chat template makes too much text");
+    if (bytes > bytes_left_) return resource_exhausted("the chat template produces too much text");
     bytes_left_ -= bytes;
     return spend(bytes / 16);
   }
@@ -55,7 +55,7 @@ class DepthGuard {
 
   [[nodiscard]] Status status() const {
     if (budget_.depth_ <= Budget::kMaxDepth) return {};
-    return resource_exhausted("the chat template calls itself or nests too deeply");
+    return resource_exhausted("the chat template recurses or nests too deeply");
   }
 
  private:

@@ -54,7 +54,7 @@ Result<bool> contains(Budget& budget, const Value& container, const Value& item)
     return dict->find(item) != nullptr;
   }
   if (container.is_undefined()) return false;
-  return invalid_data(std::string("'in' cannot look into a value of type ") + container.type_name());
+  return invalid_data(std::string("'in' cannot search a value of type ") + container.type_name());
 }
 
 }  // namespace
@@ -85,7 +85,7 @@ Result<int> order(const Value& left, const Value& right) {
   long double b = 0;
   if (as_wide_number(left, &a) && as_wide_number(right, &b)) return a < b ? -1 : a > b ? 1 : a == b ? 0 : 2;
   if (left.is_string() && right.is_string()) {
-    // Bytes of UTF-8 order as code points do.
+    // UTF-8 bytes sort in the order of their code points.
     const int c = left.text()->compare(*right.text());
     return c < 0 ? -1 : c > 0 ? 1 : 0;
   }
@@ -100,7 +100,7 @@ Result<int> order(const Value& left, const Value& right) {
     return s->items.size() < t->items.size() ? -1 : s->items.size() > t->items.size() ? 1 : 0;
   }
   return invalid_data(std::string("a value of type ") + left.type_name() + " and one of type " +
-                      right.type_name() + " have no order");
+                      right.type_name() + " cannot be ordered");
 }
 
 Result<bool> compare(Budget& budget, std::string_view op, const Value& left, const Value& right) {

@@ -1,7 +1,7 @@
 #include <charconv>
 
+#include "base/utf8.h"
 #include "text/jinja/lexer.h"
-#include "text/jinja/text.h"
 
 namespace cairn::jinja {
 
@@ -16,9 +16,9 @@ Status append_hex(std::string_view* rest, std::size_t count, std::string* out) {
     return invalid_data("a \\x, \\u or \\U escape in a string has too few hex digits");
   }
   if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
-    return invalid_data("a string has an escape that is no Unicode character: \\" + std::string(digits));
+    return invalid_data("a string has an escape that is not a Unicode character: \\" + std::string(digits));
   }
-  append_utf8(code, out);
+  append_utf8(*out, code);
   rest->remove_prefix(count);
   return {};
 }
@@ -29,10 +29,10 @@ void append_octal(std::string_view* rest, std::string* out) {
     code = code * 8 + static_cast<uint32_t>(rest->front() - '0');
     rest->remove_prefix(1);
   }
-  append_utf8(code, out);
+  append_utf8(*out, code);
 }
 
-// The character for a one-letter escape; 0 where the letter is none.
+// The character of a one-letter escape; 0 if there is none.
 char simple_escape(char letter) {
   switch (letter) {
     case 'n': return '\n';
@@ -67,7 +67,7 @@ Result<std::string> decode_escapes(std::string_view literal) {
       continue;
     }
     literal.remove_prefix(1);
-    if (letter == '\n') continue;  // a line that goes on
+    if (letter == '\n') continue;  // a continued line
     if (const char simple = simple_escape(letter); simple != 0) {
       out += simple;
     } else if (letter == 'x') {

@@ -25,7 +25,7 @@ Result<std::string> Template::render(const Environment& environment) const {
   Interpreter interpreter(environment, input_bytes);
   Result<std::string> text = interpreter.run(body_, scope);
   if (text.ok()) return text;
-  // What the template itself says to its user needs no line.
+  // A message from the template itself to its user needs no line.
   if (text.status().code() == StatusCode::kInvalidArgument) return text;
   return at_line(interpreter.line(), text.status());
 }
@@ -94,7 +94,7 @@ Status Interpreter::assign(const Target& target, Value value, Scope& scope) {
   if (!target.attribute.empty()) {
     const Value* names = scope.find(target.names[0]);
     if (names == nullptr || names->as_namespace() == nullptr) {
-      return invalid_data("'" + target.names[0] + "' is no namespace, so its attributes cannot be set");
+      return invalid_data("'" + target.names[0] + "' is not a namespace, so its attributes cannot be set");
     }
     CAIRN_RETURN_IF_ERROR(budget_.spend(value.weight()));
     return names->as_namespace()->set(target.attribute, std::move(value));

@@ -21,7 +21,7 @@ struct NamedFilter {
   std::string_view name;
   Filter apply;
 };
-// The filters by file: on text, on numbers, and on what can be walked over. Null where there is none.
+// The filters by file: on text, on numbers, and on iterables. Null if there is no such filter.
 Filter find_text_filter(std::string_view name);
 Filter find_number_filter(std::string_view name);
 Filter find_sequence_filter(std::string_view name);

@@ -10,12 +10,12 @@
 
 namespace cairn::jinja {
 
-// Undefined where there is no such function. `now` says whether strftime_now is one.
+// Undefined if there is no such function. strftime_now exists only if `now` is given.
 Value find_global(std::string_view name, const std::optional<CivilTime>& now);
 Result<Value> call_global(Budget& budget, std::string_view name, const Arguments& arguments,
                           const std::optional<CivilTime>& now);
 
-// Formats as strftime does in the C locale: %d %b %Y and their like.
+// Formats as strftime does in the C locale: %d %b %Y and the like.
 Result<std::string> format_time(const CivilTime& time, std::string_view format);
 
 }  // namespace cairn::jinja

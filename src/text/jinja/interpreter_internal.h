@@ -13,7 +13,7 @@
 
 namespace cairn::jinja {
 
-// The names of one block. A read looks outwards; an assignment stays here. Names point into the syntax
+// The names of one block. A lookup goes outwards; an assignment stays here. Names point into the syntax
 // tree or the environment, which both outlive the rendering.
 struct Scope {
   Scope* parent = nullptr;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr auto kNone = std::string_view::npos;
 
-// Line ends become \n, and one at the very end of the template goes.
+// Line ends become \n, and one at the very end of the template is dropped.
 std::string normalize(std::string_view source) {
   std::string out;
   out.reserve(source.size());
@@ -142,9 +142,9 @@ class Lexer {
     return invalid_data("a block {% raw %} has no {% endraw %}");
   }
 
-  // The tokens of a tag, through its end. An end inside brackets is no end: {{ {'a': {}} }}.
+  // The tokens of a tag, through its end. An end inside brackets does not count: {{ {'a': {}} }}.
   Status inside(TokenKind end_kind, std::string_view end) {
-    std::string open;  // the brackets that await their partner
+    std::string open;  // the brackets that are still open
     while (true) {
       advance(rest_.size() - strip_space(rest_, Side::kLeft).size());
       if (rest_.empty()) return invalid_data("a tag is not closed with " + std::string(end));
@@ -190,7 +190,7 @@ class Lexer {
     if (opening != kNone) *open += ")]}"[opening];
     if (std::string_view(")]}").find(spelling) != kNone) {
       if (open->empty() || open->back() != spelling[0]) {
-        return invalid_data("'" + std::string(spelling) + "' closes nothing that is open");
+        return invalid_data("'" + std::string(spelling) + "' closes no open bracket");
       }
       open->pop_back();
     }

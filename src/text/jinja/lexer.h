@@ -9,7 +9,7 @@
 
 namespace cairn::jinja {
 
-// The tokens end with a kEnd. Fails, naming the line, on what is no template.
+// The tokens end with a kEnd. Fails on malformed input, naming the line.
 Result<std::vector<Token>> tokenize(std::string_view source);
 
 // Decodes the escapes of a string literal as Python does: \n \t \\ \' \" \x41 \u00e9 \101 ...; an unknown

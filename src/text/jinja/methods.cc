@@ -15,7 +15,7 @@ constexpr std::string_view kStringMethods[] = {
     "isdigit", "isspace", "splitlines", "removeprefix", "removesuffix", "index",      "isupper",  "islower"};
 constexpr std::string_view kDictMethods[] = {"items", "keys", "values", "get"};
 constexpr std::string_view kListMethods[] = {"index", "count"};
-// Python has these; a template may not change what it was given.
+// Python has these, but a template may not change its input.
 constexpr std::string_view kChangingMethods[] = {"append",     "extend", "insert", "pop",
                                                  "remove",     "clear",  "sort",   "reverse",
                                                  "setdefault", "update", "popitem"};
@@ -103,7 +103,7 @@ Result<Value> call_method(Budget& budget, const Value& self, std::string_view na
   if (LoopState* loop = self.as_loop()) return call_loop_method(*loop, name, arguments);
   if (lists(kChangingMethods, name)) {
     return invalid_data("." + std::string(name) +
-                        "() would change a list or dict, which a chat template may not");
+                        "() would change a list or dict, which a chat template may not do");
   }
   if (const Dict* dict = self.as_dict()) return call_dict_method(budget, *dict, name, arguments);
   return call_list_method(budget, *self.as_sequence(), name, arguments);

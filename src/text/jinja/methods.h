@@ -17,7 +17,7 @@ Result<Value> call_string_method(Budget& budget, const std::string& self, std::s
 // Every occurrence of `from`, or the first `count` of them where count is not negative.
 Result<Value> replace_text(Budget& budget, std::string_view text, std::string_view from, std::string_view to,
                            int64_t count);
-// Strings joined by `between`; `items` are printed first where they are no strings.
+// Strings joined by `between`; items that are not strings are printed first.
 Result<Value> join_texts(Budget& budget, std::string_view between, const Items& items);
 
 }  // namespace cairn::jinja

@@ -74,7 +74,7 @@ Result<Value> round(Budget&, const Value& subject, const Arguments& arguments) {
     return Value::real(d);
   }
   if (method != "ceil" && method != "floor")
-    return invalid_data("the filter 'round' knows common, ceil and floor");
+    return invalid_data("the filter 'round' supports common, ceil and floor");
   double scale = 1;
   for (int64_t i = 0; i < precision; ++i) scale *= 10;
   return Value::real((method == "ceil" ? std::ceil(d * scale) : std::floor(d * scale)) / scale);

@@ -16,7 +16,7 @@ Result<bool> compare(Budget& budget, std::string_view op, const Value& left, con
 bool equal(const Value& left, const Value& right);
 Result<int> order(const Value& left, const Value& right);  // -1, 0, 1; 2 where NaN is in it
 
-// Says why an undefined value cannot be used; ok for any other.
+// Explains why an undefined value cannot be used; ok for any other value.
 Status check_defined(const Value& value);
 
 }  // namespace cairn::jinja

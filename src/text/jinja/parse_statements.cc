@@ -109,11 +109,11 @@ Result<Statement> Parser::parse_statement() {
   if (name == "with") return parse_with();
   if (name == "generation") return parse_generation();
   if (name == "break" || name == "continue") {
-    if (loops_ == 0) return invalid_data("'" + name + "' stands outside of a loop");
+    if (loops_ == 0) return invalid_data("'" + name + "' is outside a loop");
     return name == "break" ? Statement{at, Break{}} : Statement{at, Continue{}};
   }
   if (name.starts_with("end") || name == "else" || name == "elif") {
-    return invalid_data("{% " + name + " %} closes nothing that is open");
+    return invalid_data("{% " + name + " %} closes no open block");
   }
   return unsupported("the block {% " + name + " %} is not supported");
 }
@@ -274,7 +274,7 @@ Result<Statement> Parser::parse_with() {
   return statement;
 }
 
-// Marks, for training, what the assistant wrote; to us it is its body.
+// Marks, for training, what the assistant wrote; here it is just its body.
 Result<Statement> Parser::parse_generation() {
   Statement statement{line(), With{}};
   With made;

@@ -8,12 +8,12 @@
 
 namespace cairn::jinja {
 
-// A template file of a megabyte is no template.
+// No real template comes near a megabyte.
 inline constexpr std::size_t kMaxSourceBytes = 1 << 20;
 inline constexpr int kMaxNesting = 60;           // blocks in blocks, brackets in brackets
 inline constexpr int kMaxExpressionDepth = 200;  // of one expression's tree: a + b + c + ... is deep
 
-// Fails, naming the line, on what is no template or beyond the supported subset.
+// Fails, naming the line, on a syntax error or on anything outside the supported subset.
 Result<Body> parse(std::string_view source);
 
 }  // namespace cairn::jinja

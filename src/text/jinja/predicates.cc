@@ -51,7 +51,7 @@ Result<bool> is_lower(Budget& budget, const Value& v, const Value&) {
 }
 
 Result<bool> is_same(Budget&, const Value& a, const Value& b) {
-  // Python's `is`: one object. For what is stored by value that is one type and one value.
+  // Python's `is`: the same object. For what is stored by value, that is the same type and value.
   if (a.as_sequence() != nullptr || a.as_dict() != nullptr) {
     return a.as_sequence() == b.as_sequence() && a.as_dict() == b.as_dict();
   }

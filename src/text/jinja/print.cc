@@ -19,21 +19,22 @@ void append_string_repr(std::string_view text, std::string* out) {
   *out += quote;
   while (!text.empty()) {
     const Character c = first_character(text);
-    if (c.code == static_cast<uint32_t>(quote) || c.code == '\\') {
+    const uint32_t code = c.code;
+    if (code == static_cast<uint32_t>(quote) || code == '\\') {
       *out += '\\';
-      *out += static_cast<char>(c.code);
-    } else if (c.code == '\n') {
+      *out += static_cast<char>(code);
+    } else if (code == '\n') {
       *out += "\\n";
-    } else if (c.code == '\r') {
+    } else if (code == '\r') {
       *out += "\\r";
-    } else if (c.code == '\t') {
+    } else if (code == '\t') {
       *out += "\\t";
-    } else if (is_printable(c.code)) {
+    } else if (is_printable(code)) {
       *out += text.substr(0, c.bytes);
     } else {
-      *out += c.code < 0x100     ? fmt::format("\\x{:02x}", c.code)
-              : c.code < 0x10000 ? fmt::format("\\u{:04x}", c.code)
-                                 : fmt::format("\\U{:08x}", c.code);
+      *out += code < 0x100     ? fmt::format("\\x{:02x}", code)
+              : code < 0x10000 ? fmt::format("\\u{:04x}", code)
+                               : fmt::format("\\U{:08x}", code);
     }
     text.remove_prefix(c.bytes);
   }

@@ -10,7 +10,7 @@ namespace cairn::jinja {
 
 std::string float_text(double number);  // the shortest that reads back the same: 0.7, 1e-05, 3.0
 
-// What {{ value }} prints. Fails for what has no spelling but a memory address in Python.
+// What {{ value }} prints. Fails for what Python prints as a memory address.
 Result<std::string> print(const Value& value);
 Result<std::string> print_repr(const Value& value);
 

@@ -14,7 +14,7 @@ Result<Value> generator_of(Items items) {
   return Value::sequence(SequenceKind::kGenerator, std::move(items));
 }
 
-// "a.b.0" read from an item, as map(attribute=...) and join(attribute=...) have it.
+// "a.b.0" read from an item, as map(attribute=...) and join(attribute=...) do.
 Result<Value> attribute_path(Budget& budget, Value value, const std::string& path) {
   for (std::size_t from = 0; from <= path.size();) {
     const std::size_t dot = std::min(path.find('.', from), path.size());
@@ -92,7 +92,7 @@ Result<Value> dict_sort(Budget& budget, const Value& subject, const Arguments& a
   CAIRN_RETURN_IF_ERROR(Bound::bind("the filter 'dictsort'", arguments, {}).status());
   CAIRN_ASSIGN_OR_RETURN(const Value pairs, items_of(budget, subject, {}));
   const Items& items = pairs.as_sequence()->items;
-  std::vector<std::pair<std::string, std::size_t>> keyed;  // the place keeps equal keys in their order
+  std::vector<std::pair<std::string, std::size_t>> keyed;  // the index keeps equal keys in their order
   for (const Value& item : items) {
     const Value& key = item.as_sequence()->items[0];
     if (!key.is_string()) {

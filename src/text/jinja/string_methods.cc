@@ -20,14 +20,14 @@ Result<Value> strip(const std::string& self, std::string_view name, const Argume
   return text_value(strip_characters(self, characters, side));
 }
 
-// A part may be a byte long and still costs a Value and its string.
+// Even a part of one byte costs a Value and its string.
 Status add_part(Budget& budget, std::string_view part, Items* parts) {
   CAIRN_RETURN_IF_ERROR(budget.allocate(sizeof(Value) + sizeof(std::string) + 32 + part.size()));
   parts->push_back(text_value(part));
   return {};
 }
 
-// Runs of space as separators, as split() without an argument has it.
+// Runs of space as separators, as in split() without an argument.
 Result<Items> split_space(Budget& budget, std::string_view text, int64_t limit) {
   Items parts;
   text = strip_space(text, Side::kLeft);
@@ -155,7 +155,7 @@ Result<Value> find(Budget& budget, const std::string& self, std::string_view nam
   if (at != std::string::npos) {
     return Value::integer(static_cast<int64_t>(count_characters(std::string_view(self).substr(0, at))));
   }
-  if (name == "index") return invalid_data("index() does not find its text");
+  if (name == "index") return invalid_data("index() does not find the text");
   return Value::integer(-1);
 }
 
@@ -191,7 +191,7 @@ Result<Value> split_lines(Budget& budget, const std::string& self, const Argumen
   return Value::sequence(SequenceKind::kList, std::move(lines));
 }
 
-// isdigit(), isspace(), isupper(), islower(); digits of ASCII only.
+// isdigit(), isspace(), isupper(), islower(); ASCII digits only.
 Result<Value> is_all(const std::string& self, std::string_view name) {
   if (name == "isupper") return Value::boolean(self == to_upper(self) && self != to_lower(self));
   if (name == "islower") return Value::boolean(self == to_lower(self) && self != to_upper(self));
@@ -222,7 +222,7 @@ Result<Value> replace_text(Budget& budget, std::string_view text, std::string_vi
     if (!from.empty()) continue;
     if (at == text.size()) return Value::string(std::move(out));
     const std::size_t bytes = first_character(text.substr(at)).bytes;
-    out += text.substr(at, bytes);  // an empty `from` stands before each character
+    out += text.substr(at, bytes);  // an empty `from` matches before each character
     at += bytes;
   }
   out += text.substr(at);

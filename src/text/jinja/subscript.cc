@@ -189,7 +189,7 @@ Result<Items> iterate(Budget& budget, const Value& value) {
     for (const auto& [key, unused] : dict->entries) items.push_back(key);
     return items;
   }
-  return invalid_data(std::string("a value of type ") + value.type_name() + " cannot be walked over");
+  return invalid_data(std::string("a value of type ") + value.type_name() + " cannot be iterated");
 }
 
 Result<int64_t> length(Budget& budget, const Value& value) {

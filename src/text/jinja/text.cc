@@ -4,9 +4,9 @@
 #include <unicode/locid.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
-#include <unicode/utf8.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace cairn::jinja {
 
@@ -49,59 +49,13 @@ std::string_view strip_if(std::string_view text, Side side, Drops drops) {
 
 }  // namespace
 
-Character first_character(std::string_view text) {
-  const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
-  const auto length = static_cast<int32_t>(std::min<std::size_t>(text.size(), 4));
-  int32_t at = 0;
-  UChar32 code = 0;
-  U8_NEXT(bytes, at, length, code);
-  if (code < 0) return {0xFFFD, 1};
-  return {static_cast<uint32_t>(code), static_cast<std::size_t>(at)};
-}
-
-Character last_character(std::string_view text) {
-  for (std::size_t back = 1; back <= 4 && back <= text.size(); ++back) {
-    const std::string_view tail = text.substr(text.size() - back);
-    if ((static_cast<unsigned char>(tail[0]) & 0xC0) == 0x80) continue;
-    const Character c = first_character(tail);
-    if (c.bytes == back) return c;
-    break;
-  }
-  return {0xFFFD, 1};
-}
-
-void append_utf8(uint32_t code, std::string* out) {
-  uint8_t bytes[4];
-  int32_t length = 0;
-  UBool failed = false;
-  U8_APPEND(bytes, length, 4, static_cast<UChar32>(code), failed);
-  if (!failed) out->append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(length));
-}
-
-std::size_t count_characters(std::string_view text) {
-  std::size_t count = 0;
-  for (; !text.empty(); ++count) text.remove_prefix(first_character(text).bytes);
-  return count;
-}
-
-std::vector<std::string_view> characters_of(std::string_view text) {
-  std::vector<std::string_view> out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    const std::size_t bytes = first_character(text).bytes;
-    out.push_back(text.substr(0, bytes));
-    text.remove_prefix(bytes);
-  }
-  return out;
-}
-
-bool is_space(uint32_t code) {
+bool is_space(char32_t code) {
   if (code < 0x80) return (code >= 9 && code <= 13) || (code >= 0x1C && code <= 0x20);
   return code == 0x85 || code == 0xA0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200A) ||
          code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x3000;
 }
 
-bool is_printable(uint32_t code) {
+bool is_printable(char32_t code) {
   if (code == ' ') return true;
   constexpr uint32_t kHidden = U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CS_MASK | U_GC_CO_MASK | U_GC_CN_MASK |
                                U_GC_ZL_MASK | U_GC_ZP_MASK | U_GC_ZS_MASK;
@@ -109,13 +63,13 @@ bool is_printable(uint32_t code) {
 }
 
 std::string_view strip_space(std::string_view text, Side side) {
-  return strip_if(text, side, [](std::string_view, uint32_t code) { return is_space(code); });
+  return strip_if(text, side, [](std::string_view, char32_t code) { return is_space(code); });
 }
 
 std::string_view strip_characters(std::string_view text, std::string_view set, Side side) {
   std::vector<std::string_view> drop = characters_of(set);
   std::sort(drop.begin(), drop.end());
-  return strip_if(text, side, [&](std::string_view character, uint32_t) {
+  return strip_if(text, side, [&](std::string_view character, char32_t) {
     return std::binary_search(drop.begin(), drop.end(), character);
   });
 }
@@ -134,7 +88,7 @@ std::string capitalize(std::string_view text) {
   if (text.empty()) return {};
   const Character first = first_character(text);
   std::string out;
-  append_utf8(static_cast<uint32_t>(u_totitle(static_cast<UChar32>(first.code))), &out);
+  append_utf8(out, static_cast<char32_t>(u_totitle(static_cast<UChar32>(first.code))));
   return out + to_lower(text.substr(first.bytes));
 }
 
@@ -144,7 +98,7 @@ std::string title_words(std::string_view text) {
   while (!text.empty()) {
     const Character c = first_character(text);
     const auto code = static_cast<UChar32>(c.code);
-    append_utf8(static_cast<uint32_t>(in_word ? u_tolower(code) : u_totitle(code)), &out);
+    append_utf8(out, static_cast<char32_t>(in_word ? u_tolower(code) : u_totitle(code)));
     in_word = u_hasBinaryProperty(code, UCHAR_CASED) != 0;
     text.remove_prefix(c.bytes);
   }

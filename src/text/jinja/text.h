@@ -1,29 +1,17 @@
-// Python's string operations over UTF-8: a character is a code point; a byte that is no valid UTF-8
-// counts as one character and is passed through.
+// Python's string operations over UTF-8: a character is a code point; a byte that is not valid UTF-8 counts
+// as one character and is passed through.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "base/utf8.h"
 
 namespace cairn::jinja {
 
-// The code point at the start of `text` (not empty) and its length in bytes.
-struct Character {
-  uint32_t code = 0;
-  std::size_t bytes = 1;
-};
-Character first_character(std::string_view text);
-Character last_character(std::string_view text);
-void append_utf8(uint32_t code, std::string* out);
-
-std::size_t count_characters(std::string_view text);
-std::vector<std::string_view> characters_of(std::string_view text);
-
-bool is_space(uint32_t code);  // str.isspace(), and \s in its regular expressions
-bool is_printable(uint32_t code);
+bool is_space(char32_t code);  // str.isspace(), and \s in its regular expressions
+bool is_printable(char32_t code);
 
 enum class Side { kLeft, kRight, kBoth };
 std::string_view strip_space(std::string_view text, Side side);

@@ -9,7 +9,7 @@ namespace cairn::jinja {
 
 namespace {
 
-// What a filter on text works on: anything printed.
+// The input of a filter on text: any value, printed.
 Result<std::string> printed(Budget& budget, const Value& value) {
   CAIRN_RETURN_IF_ERROR(budget.allocate(value.weight() * 32));
   return print(value);
@@ -123,7 +123,7 @@ constexpr NamedFilter kFilters[] = {
     {"indent", indent},
     {"lower", changed<to_lower>},
     {"replace", replace},
-    {"safe", changed<unchanged>},  // nothing is escaped here, so nothing has to be kept from it
+    {"safe", changed<unchanged>},  // nothing is escaped here, so there is nothing to prevent
     {"string", changed<unchanged>},
     {"title", changed<title_filter>},
     {"tojson", to_json},

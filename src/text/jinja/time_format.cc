@@ -35,7 +35,8 @@ bool is_real(const CivilTime& t) {
 }  // namespace
 
 Result<std::string> format_time(const CivilTime& t, std::string_view format) {
-  if (!is_real(t)) return invalid_argument("the time given for the chat template is no real date and time");
+  if (!is_real(t))
+    return invalid_argument("the time given for the chat template is not a valid date and time");
   std::string out;
   const int hour12 = t.hour % 12 == 0 ? 12 : t.hour % 12;
   for (std::size_t i = 0; i < format.size(); ++i) {
@@ -67,7 +68,7 @@ Result<std::string> format_time(const CivilTime& t, std::string_view format) {
       case 'F': out += fmt::format("{}-{:02}-{:02}", t.year, t.month, t.day); break;
       case 'T': out += fmt::format("{:02}:{:02}:{:02}", t.hour, t.minute, t.second); break;
       case '%': out += '%'; break;
-      default: return unsupported("strftime_now() does not know the format '" + std::string(format) + "'");
+      default: return unsupported("strftime_now() does not support the format '" + std::string(format) + "'");
     }
   }
   return out;

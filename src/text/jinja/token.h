@@ -37,7 +37,7 @@ struct Token {
   [[nodiscard]] bool is_name(std::string_view name) const { return kind == TokenKind::kName && text == name; }
 };
 
-// "line 3 of the chat template: ..." in front of what is wrong.
+// Puts "line 3 of the chat template: ..." before the message.
 Status at_line(int line, const Status& status);
 
 }  // namespace cairn::jinja

@@ -56,7 +56,7 @@ Result<Value> Value::dict(std::vector<std::pair<Value, Value>> entries) {
     if (is_new) {
       made->entries.emplace_back(std::move(key), std::move(value));
     } else {
-      made->entries[at->second].second = std::move(value);  // the first key and its place stay
+      made->entries[at->second].second = std::move(value);  // the first key keeps its place
     }
   }
   return Value(Data(std::shared_ptr<const Dict>(std::move(made))));

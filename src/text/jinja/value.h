@@ -1,8 +1,8 @@
-// The values of a template: Python's plain data types, as far as chat templates meet them.
+// The values of a template: Python's plain data types, as far as chat templates use them.
 //
 // Always true: lists, tuples and dicts are immutable and hold plain data only (no macro, namespace or
 // loop), so no cycle can form; their depth is bounded, so recursion over one is safe; and `weight()`,
-// the cost of walking over all of one, is known without walking.
+// the cost of visiting all of one, is known without visiting it.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ enum class SequenceKind {
   kTuple,
   kRange,
   kView,       // dict.items(), keys(), values(): has a length, no index
-  kGenerator,  // what select, map and their like give: always true, no length, walked over once
+  kGenerator,  // what select, map and the like return: always true, no length, iterated once
 };
 
 class Value {
@@ -41,7 +41,7 @@ class Value {
   static constexpr int kMaxDepth = 64;
 
   struct Undefined {
-    StringPtr why;  // what to say when it is used as if it were there
+    StringPtr why;  // the message for when it is used as if it were defined
   };
   struct None {};
   using Data =
@@ -58,7 +58,7 @@ class Value {
   static Value integer(int64_t i) { return Value(Data(i)); }
   static Value real(double d) { return Value(Data(d)); }
   static Value string(std::string s);
-  // These fail where an item is not plain data, or lies too deep. `name` is a range's or view's spelling.
+  // These fail if an item is not plain data or nested too deeply. `name` is how a range or view is printed.
   static Result<Value> sequence(SequenceKind kind, Items items, std::string name = {});
   static Result<Value> dict(std::vector<std::pair<Value, Value>> entries);
 
@@ -99,7 +99,7 @@ struct Sequence {
   std::string name;
   int depth = 1;
   uint64_t weight = 1;
-  mutable bool consumed = false;  // a generator that was walked over
+  mutable bool consumed = false;  // a generator that has been iterated
 };
 
 struct Dict {
@@ -140,8 +140,8 @@ struct Callable {
   Scope* scope = nullptr;        // where the macro was defined; outlives every value that can name it
 };
 
-// What two keys have in common if and only if they are one key to a dict (1, 1.0 and True are). Fails
-// for a value that cannot be a key.
+// Equal for two values if and only if they are the same key of a dict (1, 1.0 and True are). Fails for a
+// value that cannot be a key.
 Result<std::string> key_of(const Value& value);
 
 }  // namespace cairn::jinja

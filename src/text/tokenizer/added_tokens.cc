@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "text/tokenizer/unicode.h"
-#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 namespace {
@@ -30,7 +30,7 @@ size_t white_space_after(std::string_view text, size_t at) {
 }  // namespace
 
 void AddedTokens::add(AddedToken token) {
-  if (token.text.empty() || find_invalid_utf8(token.text)) return;  // can stand in no valid text
+  if (token.text.empty() || find_invalid_utf8(token.text)) return;  // cannot occur in valid text
   trie_.insert(token.text, static_cast<int32_t>(tokens_.size()));
   tokens_.push_back(std::move(token));
 }
@@ -56,7 +56,7 @@ std::vector<AddedTokens::Piece> AddedTokens::split(std::string_view text, Specia
     at = end;
     if (token->special && special == SpecialText::kLiteral) continue;
     if (token->single_word && !stands_alone(text, begin, end)) continue;
-    if (begin < plain) continue;  // inside white space that the token before has taken
+    if (begin < plain) continue;  // inside white space that belongs to the token before
     if (token->strip_left) begin = std::max(plain, white_space_before(text, begin));
     if (token->strip_right) end = white_space_after(text, end);
     if (begin > plain) pieces.push_back({plain, begin, -1});

@@ -1,5 +1,5 @@
-// AddedTokens: tokens that are found in a text before anything else is done to it (special tokens, words that
-// a model's maker added). The leftmost one wins, then the longest.
+// AddedTokens: tokens that are found in a text before any other processing (special tokens, words that the
+// model's authors added). The leftmost match wins, then the longest.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@ namespace cairn {
 struct AddedToken {
   std::string text;
   TokenId id = 0;
-  bool special = false;      // stays text under SpecialText::kLiteral
-  bool strip_left = false;   // takes the white space before it with it
+  bool special = false;      // plain text under SpecialText::kLiteral
+  bool strip_left = false;   // includes the white space before it
   bool strip_right = false;  // and after it
-  bool single_word = false;  // only where no letter or digit stands beside it
+  bool single_word = false;  // only if no letter or digit is next to it
 };
 
 class AddedTokens {

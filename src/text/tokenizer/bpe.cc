@@ -40,7 +40,7 @@ Status RankedBpe::add_merge(const TokenIndex& reserved, std::string_view left, s
     if (!id) {
       return invalid_data("merge " + std::to_string(rank) + " of the tokenizer (\"" + printable(left) +
                           "\" and \"" + printable(right) + "\") needs \"" + printable(text) +
-                          "\", which is no token");
+                          "\", which is not a token");
     }
     ids[at++] = *id;
   }

@@ -13,18 +13,19 @@ enum class BpeUnit { kBytes, kCharacters };
 
 struct RankedBpeTables {
   BpeUnit unit = BpeUnit::kBytes;
-  TokenIndex index;  // ordinary tokens by their text (kBytes: the bytes that they stand for)
-  // Merges, best first; each half and the whole must be in `index`, or in `reserved`: such a merge is left
-  // out.
+  TokenIndex index;  // ordinary tokens by their text (kBytes: the bytes that they represent)
+  // Merges, best first; each half and the whole must be in `index`, or in `reserved`, in which case the merge
+  // is left out.
   std::vector<std::pair<std::string, std::string>> merges;
   TokenIndex reserved;  // special tokens: never made from characters
   Fallback fallback;
-  bool whole_words_first = false;  // a word that is a token is that token, whatever the merges would make
+  // A word that is a token becomes that token, whatever the merges would make.
+  bool whole_words_first = false;
 };
 
 class RankedBpe final : public Segmenter {
  public:
-  // kInvalidData: a merge names a text that is no token.
+  // kInvalidData: a merge names a text that is not a token.
   static Result<std::unique_ptr<RankedBpe>> make(RankedBpeTables tables);
   Status segment(std::string_view word, MergeScratch& scratch, std::vector<TokenId>& ids) const override;
 

@@ -3,12 +3,12 @@
 #include <array>
 #include <cstdint>
 
-#include "text/tokenizer/utf8.h"
+#include "base/utf8.h"
 
 namespace cairn {
 namespace {
 
-// Printable Latin-1 stands for itself; the other 68 bytes are U+0100 and on, in order.
+// Printable Latin-1 represents itself; the other 68 bytes are U+0100 and up, in order.
 constexpr char32_t kFirstMade = 0x100;
 constexpr size_t kMadeCount = 68;
 

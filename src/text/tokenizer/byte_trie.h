@@ -1,4 +1,4 @@
-// ByteTrie: strings with values, for finding all strings that start at a place in a text.
+// ByteTrie: strings with values, for finding all strings that start at one place of a text.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace cairn {
 
 class ByteTrie {
  public:
-  // Keeps the value of a string that is there already. The empty string is never found.
+  // Keeps the value of a string that is already present. The empty string is never found.
   void insert(std::string_view text, int32_t value) {
     uint32_t node = 0;
     for (const char c : text) {

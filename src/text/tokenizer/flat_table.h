@@ -1,5 +1,5 @@
 // FlatTable: a hash table from 64-bit keys to small values, built once and then only read: open
-// addressing in one array, at most half full. Vocabularies and merges are looked up millions of times.
+// addressing in one array, at most half full. Vocabularies and merges see millions of lookups.
 #pragma once
 
 #include <bit>
@@ -13,7 +13,7 @@ class FlatTable {
  public:
   explicit FlatTable(size_t expected = 0) : slots_(std::bit_ceil(2 * expected + 2)) {}
 
-  // Keeps the value that is there already; returns whether the key was new.
+  // Keeps the value of a key that is already present; returns whether the key was new.
   bool insert(uint64_t key, Value value) {
     if (2 * (size_ + 1) > slots_.size()) grow();
     Slot& slot = slots_[place_of(key)];

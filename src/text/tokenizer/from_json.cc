@@ -39,7 +39,7 @@ class JsonReader {
       CAIRN_RETURN_IF_ERROR(read_unigram());
     } else {
       return unsupported("tokenizer.json holds a model of type \"" + printable(type) +
-                         "\", which Cairn does not know; it knows BPE and Unigram");
+                         "\", which Cairn does not support; it supports BPE and Unigram");
     }
     impl_->pre_tokenizer = PreTokenizer(std::move(pre_.steps));
     CAIRN_RETURN_IF_ERROR(place_added_tokens());
@@ -90,7 +90,7 @@ class JsonReader {
     if (text.size() > kMaxTokenBytes) {
       return invalid_data("token " + std::to_string(id) + " of tokenizer.json is " +
                           std::to_string(text.size()) + " bytes long; at most " +
-                          std::to_string(kMaxTokenBytes) + " are taken");
+                          std::to_string(kMaxTokenBytes) + " are allowed");
     }
     const auto token = static_cast<TokenId>(id);
     if (impl_->vocabulary.has(token)) {
@@ -147,8 +147,7 @@ class JsonReader {
     return {};
   }
 
-  // What a token's text is to the segmenter: for a byte-level model the bytes. nullopt: it is never made from
-  // text.
+  // A token's text for the segmenter: for a byte-level model, the bytes. nullopt: no text becomes this token.
   std::optional<std::string> segment_text(std::string_view text) const {
     if (text.empty() || special_.contains(text)) return std::nullopt;
     if (pre_.byte_level) return bytes_of_byte_level(text);
@@ -159,11 +158,12 @@ class JsonReader {
     for (const std::string_view field : {"continuing_subword_prefix", "end_of_word_suffix"}) {
       CAIRN_ASSIGN_OR_RETURN(const std::string_view text, string_or(*model_, "the model", field, ""));
       if (!text.empty())
-        return unsupported("tokenizer.json sets \"" + std::string(field) + "\", which Cairn does not do");
+        return unsupported("tokenizer.json sets \"" + std::string(field) +
+                           "\", which Cairn does not support");
     }
     if (const json::value* dropout = find(*model_, "dropout"); dropout != nullptr) {
       if (!dropout->is_number() || dropout->to_number<double>() != 0) {
-        return unsupported("tokenizer.json sets \"dropout\", by which a text has no fixed tokens");
+        return unsupported("tokenizer.json sets \"dropout\", with which a text has no fixed tokens");
       }
     }
     CAIRN_RETURN_IF_ERROR(read_bpe_vocabulary());
@@ -232,7 +232,7 @@ class JsonReader {
 
   Status read_unigram() {
     if (pre_.byte_level)
-      return unsupported("tokenizer.json has a byte-level Unigram model, which Cairn does not do");
+      return unsupported("tokenizer.json has a byte-level Unigram model, which Cairn does not support");
     CAIRN_ASSIGN_OR_RETURN(const json::array* vocabulary, need_array(*model_, "the model", "vocab"));
     if (vocabulary->empty()) return invalid_data("the vocabulary of tokenizer.json (model.vocab) is empty");
     UnigramTables tables;

@@ -3,13 +3,13 @@
 #include <limits>
 
 #include "base/printable.h"
+#include "base/utf8.h"
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/byte_level.h"
 #include "text/tokenizer/impl.h"
 #include "text/tokenizer/pre_names.h"
 #include "text/tokenizer/spm.h"
 #include "text/tokenizer/unigram.h"
-#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 namespace {
@@ -48,13 +48,13 @@ Status check_entries(const TokenizerTables& tables) {
   for (size_t i = 0; i < tables.tokens.size(); ++i) {
     if (tables.tokens[i].size() > kMaxTokenBytes) {
       return invalid_data("the text " + at_token(i) + " is " + std::to_string(tables.tokens[i].size()) +
-                          " bytes long; at most " + std::to_string(kMaxTokenBytes) + " are taken");
+                          " bytes long; at most " + std::to_string(kMaxTokenBytes) + " are allowed");
     }
   }
   for (size_t i = 0; i < tables.types.size(); ++i) {
     if (tables.types[i] < 0 || tables.types[i] > static_cast<int64_t>(TokenType::kByte)) {
       return invalid_data("the type " + at_token(i) + " is " + std::to_string(tables.types[i]) +
-                          ", which is no token type");
+                          ", which is not a token type");
     }
   }
   for (size_t i = 0; i < tables.scores.size(); ++i) {
@@ -74,7 +74,7 @@ Result<std::optional<TokenId>> checked_id(const TokenizerTables& tables, std::op
   return std::optional<TokenId>(static_cast<TokenId>(*id));
 }
 
-// SentencePiece models whose file leaves them out have these.
+// The defaults of SentencePiece models whose file leaves them out.
 void set_sentencepiece_defaults(TokenizerTables& tables) {
   const auto set = [&](std::optional<int64_t>& id, int64_t usual) {
     if (!id && usual < static_cast<int64_t>(tables.tokens.size())) id = usual;
@@ -96,7 +96,7 @@ class TableReader {
     if (!scored && !unigram && !byte_level) {
       return unsupported(
           "tokenizer.ggml.model is \"" + printable(t_.model) +
-          "\", a kind of tokenizer that Cairn does not know; it knows llama, gpt2, t5 and unigram");
+          "\", a kind of tokenizer that Cairn does not support; it supports llama, gpt2, t5 and unigram");
     }
     CAIRN_RETURN_IF_ERROR(check_lengths(t_));
     CAIRN_RETURN_IF_ERROR(check_entries(t_));
@@ -117,7 +117,7 @@ class TableReader {
     return type(id) == TokenType::kControl || type(id) == TokenType::kUnknown;
   }
 
-  // Tokens that end a turn by their name are control tokens, whatever the file says of them.
+  // Tokens whose name ends a turn are control tokens, whatever type the file gives them.
   void set_types() {
     if (t_.types.empty()) set_usual_types();
     for (size_t i = 0; i < t_.tokens.size(); ++i) {
@@ -186,8 +186,7 @@ class TableReader {
     return {};
   }
 
-  // The byte tokens. Some but not all of them are as good as none: the unknown token is left, if there is
-  // one.
+  // The byte tokens. An incomplete set does not count: only the unknown token is left, if there is one.
   Result<Fallback> read_bytes() {
     Fallback fallback;
     fallback.unknown = unknown_;
@@ -279,12 +278,12 @@ class TableReader {
     const bool scored = t_.model == "llama";
     if (t_.add_bos.value_or(scored)) {
       if (!impl_->bos)
-        return invalid_data("the tokenizer is to begin every text with a bos token, but names none");
+        return invalid_data("the tokenizer must begin every text with a bos token, but defines none");
       impl_->prefix.push_back(*impl_->bos);
     }
     if (t_.add_eos.value_or(unigram)) {
       if (!impl_->eos)
-        return invalid_data("the tokenizer is to end every text with an eos token, but names none");
+        return invalid_data("the tokenizer must end every text with an eos token, but defines none");
       impl_->suffix.push_back(*impl_->eos);
     }
     std::vector<TokenId> ends;

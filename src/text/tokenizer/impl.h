@@ -1,4 +1,4 @@
-// Tokenizer::Impl: the parts that a text goes through, in order. Built by from_tables.cc and from_json.cc.
+// Tokenizer::Impl: the stages that a text passes through, in order. Built by from_tables.cc and from_json.cc.
 //
 //   text -> added tokens cut out -> normalizer -> added tokens of the normalized text cut out
 //        -> pre-tokenizer (words) -> segmenter (ids), with prefix and suffix ids around

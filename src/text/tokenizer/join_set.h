@@ -1,11 +1,11 @@
-// JoinSet: which pairs of neighbouring characters can ever end in one token. A word is cut between all
-// others before merging: no merge crosses such a place, so the result is the same, and the pieces are short.
+// JoinSet: which pairs of neighbouring characters can ever be in one token. A word is cut between all other
+// pairs before merging: no merge crosses such a cut, so the result is the same, and the pieces are short.
 #pragma once
 
 #include <string_view>
 
+#include "base/utf8.h"
 #include "text/tokenizer/flat_table.h"
-#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 

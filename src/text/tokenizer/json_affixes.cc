@@ -15,8 +15,8 @@ constexpr std::string_view kTemplate = "the post_processor";
 
 Status unsupported_template() {
   return unsupported(
-      "the post_processor of tokenizer.json is not special tokens around one text, which is all that Cairn "
-      "does");
+      "the post_processor of tokenizer.json does not just put special tokens around one text, which is all "
+      "that Cairn supports");
 }
 
 // Appends the ids of the template's special token `name` to `ids`.
@@ -56,11 +56,12 @@ Status read_post_processor(const json::value* value, int depth, Tokenizer::Impl&
   if (!value->is_object() || depth > kMaxDepth) return unsupported_template();
   const json::object& section = value->get_object();
   CAIRN_ASSIGN_OR_RETURN(const std::string_view type, string_or(section, kTemplate, "type", ""));
-  if (type == "ByteLevel") return {};  // it moves offsets, not ids
+  if (type == "ByteLevel") return {};  // it changes offsets, not ids
   if (type == "TemplateProcessing") return read_template(section, impl);
   if (type != "Sequence") {
-    return unsupported("tokenizer.json asks for the post_processor \"" + printable(type) +
-                       "\", which Cairn does not do; it does Sequence, ByteLevel, TemplateProcessing");
+    return unsupported(
+        "tokenizer.json has the post_processor \"" + printable(type) +
+        "\", which Cairn does not support; it supports Sequence, ByteLevel, TemplateProcessing");
   }
   CAIRN_ASSIGN_OR_RETURN(const json::array* list, need_array(section, kTemplate, "processors"));
   for (const json::value& inner : *list) CAIRN_RETURN_IF_ERROR(read_post_processor(&inner, depth + 1, impl));
@@ -74,7 +75,7 @@ Result<std::optional<TokenId>> named_token(const json::object* config, std::stri
   if (value != nullptr && value->is_object()) value = find(value->get_object(), "content");
   if (value == nullptr) return std::optional<TokenId>();
   if (!value->is_string())
-    return invalid_data("\"" + std::string(field) + "\" in tokenizer_config.json names no token");
+    return invalid_data("\"" + std::string(field) + "\" in tokenizer_config.json does not name a token");
   const auto id = impl.vocabulary.find(std::string_view(value->get_string()));
   if (!id) {
     return invalid_data("\"" + std::string(field) + "\" in tokenizer_config.json is \"" +
@@ -83,7 +84,7 @@ Result<std::optional<TokenId>> named_token(const json::object* config, std::stri
   return std::optional<TokenId>(*id);
 }
 
-// The classes whose add_bos_token and add_eos_token count for more than the template.
+// The classes whose add_bos_token and add_eos_token override the template.
 bool options_decide(const json::object& config) {
   const json::value* name = find(config, "tokenizer_class");
   if (name == nullptr || !name->is_string()) return false;
@@ -128,7 +129,7 @@ Result<std::vector<TokenId>> read_end_tokens(const json::object* generation) {
   return ids;
 }
 
-// Without a tokenizer_config.json: what such tokens are usually called.
+// Without a tokenizer_config.json: the usual names of such tokens.
 std::optional<TokenId> usual_eos(const Tokenizer::Impl& impl) {
   static constexpr std::array<std::string_view, 5> kNames{"</s>", "<|end_of_text|>", "<|endoftext|>", "<eos>",
                                                           "<|im_end|>"};

@@ -1,4 +1,4 @@
-// What stands around a text, and which ids end a reply: tokenizer.json's post_processor,
+// What is put around a text, and which ids end a reply: tokenizer.json's post_processor,
 // tokenizer_config.json, generation_config.json.
 #pragma once
 

@@ -1,5 +1,4 @@
-// Reading fields of JSON objects with errors that name the field. `where` is what the object is, for the
-// message.
+// Reads fields of JSON objects, with errors that name the field. `where` names the object in messages.
 #pragma once
 
 #include <boost/json.hpp>
@@ -59,7 +58,7 @@ inline Result<const json::object*> need_object(const json::object& object, std::
 
 inline std::optional<int64_t> as_integer(const json::value& value) {
   if (value.is_int64()) return value.get_int64();
-  return std::nullopt;  // larger than int64 is no id either
+  return std::nullopt;  // larger than int64 is not an id either
 }
 
 }  // namespace cairn::json_fields

@@ -28,8 +28,8 @@ constexpr Section kDecoder{"the decoder", "decoders",
                            "Sequence, ByteLevel, Metaspace, ByteFallback, Fuse, Replace, Strip"};
 
 Status unsupported_step(const Section& section, std::string_view type) {
-  return unsupported("tokenizer.json asks for the step \"" + printable(type) + "\" in " +
-                     std::string(section.name) + ", which Cairn does not do; it does " +
+  return unsupported("tokenizer.json has the step \"" + printable(type) + "\" in " +
+                     std::string(section.name) + ", which Cairn does not support; it supports " +
                      std::string(section.supported));
 }
 
@@ -39,7 +39,8 @@ Status for_each_step(const json::value* value, const Section& section, int depth
   if (value == nullptr || value->is_null()) return {};
   if (!value->is_object())
     return invalid_data(std::string(section.name) + " in tokenizer.json is not an object");
-  if (depth > kMaxDepth) return invalid_data(std::string(section.name) + " in tokenizer.json nests too deep");
+  if (depth > kMaxDepth)
+    return invalid_data(std::string(section.name) + " in tokenizer.json is nested too deeply");
   const json::object& object = value->get_object();
   CAIRN_ASSIGN_OR_RETURN(const std::string_view type, string_or(object, section.name, "type", ""));
   if (type != "Sequence") return step(object, type);
@@ -145,7 +146,7 @@ Status add_byte_level(const json::object& object, PreTokenizerSection& out) {
 Status add_pre_tokenize_step(const json::object& object, std::string_view type, PreTokenizerSection& out) {
   if (out.byte_level)
     return unsupported(
-        "tokenizer.json has a step after ByteLevel in the pre_tokenizer, which Cairn does not do");
+        "tokenizer.json has a step after ByteLevel in the pre_tokenizer, which Cairn does not support");
   if (type == "ByteLevel") return add_byte_level(object, out);
   if (type == "Split") {
     CAIRN_ASSIGN_OR_RETURN(SplitStep split, read_split(object));
@@ -174,7 +175,7 @@ Status add_strip(const json::object& object, DecoderSection& out) {
   const std::optional<int64_t> count = start == nullptr ? 0 : as_integer(*start);
   const std::optional<int64_t> end = stop == nullptr ? 0 : as_integer(*stop);
   if (content != " " || !count || !end || *count < 0 || *count > 16 || *end != 0) {
-    return unsupported("tokenizer.json asks its decoder to strip something else than a few leading spaces");
+    return unsupported("the decoder of tokenizer.json strips something other than a few leading spaces");
   }
   out.drop_leading_spaces = static_cast<int>(*count);
   return {};
@@ -193,7 +194,7 @@ Status add_decode_step(const json::object& object, std::string_view type, bool& 
     CAIRN_ASSIGN_OR_RETURN(auto pattern, read_pattern(object, kDecoder));
     CAIRN_ASSIGN_OR_RETURN(const std::string_view content, string_or(object, kDecoder.name, "content", ""));
     if (!std::holds_alternative<std::string>(pattern))
-      return unsupported("tokenizer.json asks its decoder to replace a Regex, which Cairn does not do");
+      return unsupported("the decoder of tokenizer.json replaces a Regex, which Cairn does not support");
     out.replacements.emplace_back(std::get<std::string>(pattern), std::string(content));
   } else if (type == "Metaspace") {
     CAIRN_ASSIGN_OR_RETURN(std::string replacement, read_replacement(object, kDecoder));

@@ -1,5 +1,5 @@
 // The steps of a tokenizer.json: normalizer, pre-tokenizer, decoder. Each takes the section's value, which
-// may be null. kUnsupported names a step that Cairn does not do, and those that it does.
+// may be null. kUnsupported names a step that Cairn does not support, and those that it does.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -17,7 +17,7 @@ Result<std::vector<NormalizeStep>> read_normalizer(const boost::json::value* sec
 
 struct PreTokenizerSection {
   std::vector<PreTokenizeStep> steps;
-  bool byte_level = false;  // the words are then taken byte by byte
+  bool byte_level = false;  // the words are then handled byte by byte
 };
 Result<PreTokenizerSection> read_pre_tokenizer(const boost::json::value* section);
 

@@ -1,5 +1,5 @@
-// Tokenizers from tokenizer.json: the steps that the shared files do not have, and what damaged files are
-// told.
+// Tokenizers from tokenizer.json: the steps that the shared files do not have, and the errors of damaged
+// files.
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
@@ -74,7 +74,7 @@ TEST(TokenizerJson, AddedTokensAndTheirOptions) {
   const Tokenizer t = make(small_json());
   EXPECT_EQ(encode(t, "a \n<|im_end|>\t b"), (Ids{1, 9, 2}));
   EXPECT_EQ(encode(t, "aba aba"), (Ids{10, 3, 10}));
-  EXPECT_EQ(encode(t, "abab"), (Ids{5}));  // "aba" is no word of its own here
+  EXPECT_EQ(encode(t, "abab"), (Ids{5}));  // "aba" is not a word of its own here
   EXPECT_EQ(encode(t, "<s>ab"), (Ids{8, 4}));
   EXPECT_EQ(encode(t, "<s>ab", SpecialText::kLiteral), (Ids{0, 4}));
   EXPECT_EQ(t.find("<|im_end|>"), 9);
@@ -148,7 +148,7 @@ TEST(TokenizerJson, UnsupportedStepsAreNamed) {
   EXPECT_TRUE(has(error_with("normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "AAAA"})", kNo),
                   "Precompiled"));
   EXPECT_TRUE(
-      has(error_with("pre_tokenizer", R"({"type": "Whitespace"})", kNo), "it does Sequence, ByteLevel"));
+      has(error_with("pre_tokenizer", R"({"type": "Whitespace"})", kNo), "it supports Sequence, ByteLevel"));
   EXPECT_TRUE(has(error_with("decoder", R"({"type": "WordPiece"})", kNo), "WordPiece"));
   EXPECT_TRUE(has(error_with("post_processor", R"({"type": "BertProcessing"})", kNo), "BertProcessing"));
   EXPECT_TRUE(has(error_with("model.type", R"("WordPiece")", kNo), "WordPiece"));
@@ -164,7 +164,7 @@ TEST(TokenizerJson, DamageIsNamed) {
   EXPECT_TRUE(has(error_with("model.vocab", R"({"a": 2000000000})"), "2000000000"));
   EXPECT_TRUE(has(error_with("model.vocab", R"({"a": 1, "b": 1})"), "two tokens"));
   EXPECT_TRUE(has(error_with("model.vocab", R"({"a": 1.5})"), "whole number"));
-  EXPECT_TRUE(has(error_with("model.merges", R"(["a x"])"), "\"ax\", which is no token"));
+  EXPECT_TRUE(has(error_with("model.merges", R"(["a x"])"), "\"ax\", which is not a token"));
   EXPECT_TRUE(has(error_with("model.merges", R"(["a"])"), "merge 0"));
   EXPECT_TRUE(has(error_with("model.merges", R"([["a", "b", "c"]])"), "merge 0"));
   EXPECT_TRUE(has(error_with("model.merges", R"([["", "a"]])"), "merge 0"));

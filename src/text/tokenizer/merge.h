@@ -28,7 +28,7 @@ struct MergeCandidate {
   friend bool operator<(const MergeCandidate& a, const MergeCandidate& b) { return a.order > b.order; }
 };
 
-// Kept between words, so that memory is asked for rarely.
+// Kept between words, so that allocations are rare.
 struct MergeScratch {
   std::vector<Symbol> symbols;
   std::vector<MergeCandidate> queue;
@@ -51,8 +51,8 @@ inline uint32_t rank_of_score(float score) {
   return ~ascending;
 }
 
-// Merges the symbols of `scratch` until `find(left, right)` -> std::optional<Merge> names no more pair. What
-// is left is read from symbol 0 along `next`, up to an index past the end.
+// Merges the symbols of `scratch` until `find(left, right)` -> std::optional<Merge> finds no pair. The
+// remaining symbols start at 0 and are linked by `next`, up to an index past the end.
 template <typename Find>
 void merge_symbols(MergeScratch& scratch, Find find) {
   auto& symbols = scratch.symbols;

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "text/tokenizer/utf8.h"
+#include "base/utf8.h"
 
 namespace cairn {
 namespace {
 
-// A step may make a text longer; what it makes must still be addressed by 31 bits.
+// A step may lengthen a text; the result must still fit in 31 bits of length.
 constexpr size_t kMaxNormalizedBytes = size_t{1} << 31;
 
 Result<std::string> apply_step(const PrependStep& step, std::string text) {

@@ -107,14 +107,14 @@ Result<PreTokenization> make_pre_tokenization(std::string_view name) {
       CAIRN_ASSIGN_OR_RETURN(Regex regex, Regex::compile(pattern));
       made.split.emplace_back(SplitStep{std::move(regex), SplitBehavior::kIsolated});
     }
-    // The tokenizers of these families say NFC; their GGUF files cannot.
+    // The tokenizers of these families apply NFC; their GGUF files cannot express it.
     if (entry.way == Way::kQwen2) made.normalize.emplace_back(FormStep{NormalForm::kNfc});
     made.whole_words_first = entry.way == Way::kLlama3 || entry.way == Way::kTekken;
     made.add_bos = made.whole_words_first;
     return made;
   }
   return unsupported("tokenizer.ggml.pre is \"" + printable(name) +
-                     "\", a way to split text that Cairn does not know; it knows " + known);
+                     "\", a way to split text that Cairn does not support; it supports " + known);
 }
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-// What GGUF calls tokenizer.ggml.pre: the name of a way to cut text into words before byte-level BPE.
+// The values of GGUF's tokenizer.ggml.pre: each names a way to cut text into words before byte-level BPE.
 #pragma once
 
 #include <string_view>
@@ -10,17 +10,17 @@
 
 namespace cairn {
 
-// GPT-2's pattern, which byte-level pre-tokenizers also use when nothing else is said.
+// GPT-2's pattern, which byte-level pre-tokenizers also use by default.
 extern const std::string_view kGpt2Pattern;
 
 struct PreTokenization {
   std::vector<NormalizeStep> normalize;
   std::vector<PreTokenizeStep> split;
   bool whole_words_first = false;
-  bool add_bos = false;  // where the file does not say
+  bool add_bos = false;  // if the file does not specify it
 };
 
-// An empty name is "default". kUnsupported: an unknown name, with all that are known.
+// An empty name is "default". kUnsupported: an unknown name; the message lists those that are known.
 Result<PreTokenization> make_pre_tokenization(std::string_view name);
 
 }  // namespace cairn

@@ -1,7 +1,7 @@
 #include "text/tokenizer/pre_tokenizer.h"
 
+#include "base/utf8.h"
 #include "text/tokenizer/unicode.h"
-#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 namespace {

@@ -1,5 +1,5 @@
-// PreTokenizer: cuts normalized text into the words that a segmenter handles one by one; steps in order,
-// each on the words of the step before.
+// PreTokenizer: cuts normalized text into the words that a segmenter handles one by one. Each step works on
+// the words of the step before.
 #pragma once
 
 #include <deque>
@@ -13,7 +13,7 @@
 
 namespace cairn {
 
-// What becomes of a match of the pattern, and of what stands between matches.
+// What happens to a match of the pattern and to the text between matches.
 enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
 
 struct SplitStep {
@@ -39,7 +39,7 @@ struct Word {
   bool at_start;  // the first word of the whole text
 };
 
-// The words of one text, and the texts that steps made anew.
+// The words of one text, and the texts that steps created.
 struct Words {
   std::vector<Word> words;
   std::deque<std::string> made;
@@ -49,7 +49,7 @@ class PreTokenizer {
  public:
   PreTokenizer() = default;
   explicit PreTokenizer(std::vector<PreTokenizeStep> steps) : steps_(std::move(steps)) {}
-  // Replaces `words` by what they are cut into; none is empty. Views point into `words.made` or the old
+  // Replaces `words` by their parts, none of them empty. Views point into `words.made` or the old
   // texts.
   Status apply(Words& words) const;
 

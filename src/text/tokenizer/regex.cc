@@ -7,15 +7,15 @@
 #include <new>
 
 #include "base/printable.h"
-#include "text/tokenizer/utf8.h"
+#include "base/utf8.h"
 
 namespace cairn {
 namespace {
 
 constexpr size_t kMaxPatternBytes = 1 << 16;
 
-// What stands for an escape of the tokenizers' engine, outside and inside [...]. PCRE2's own \s also takes
-// U+180E, and its \w leaves out marks. Empty: cannot be said.
+// The translation of an escape of the tokenizers' engine, outside and inside [...]. PCRE2's own \s also
+// matches U+180E, and its \w leaves out marks. Empty: there is none.
 struct Escape {
   char letter;
   std::string_view outside, inside;
@@ -29,9 +29,9 @@ constexpr std::array<Escape, 6> kEscapes{{
     {'H', "[^0-9a-fA-F]", ""},
 }};
 
-Status cannot_say(std::string_view pattern, std::string_view what) {
+Status cannot_translate(std::string_view pattern, std::string_view what) {
   return unsupported("the tokenizer's pattern \"" + printable(pattern, 300) + "\" uses " + std::string(what) +
-                     ", which Cairn does not carry over");
+                     ", which Cairn does not support");
 }
 
 Result<std::string> translate(std::string_view pattern) {
@@ -46,7 +46,7 @@ Result<std::string> translate(std::string_view pattern) {
         if (e.letter == letter) escape = &e;
       }
       if (letter == 'b' || letter == 'B' || (escape != nullptr && in_class && escape->inside.empty())) {
-        return cannot_say(pattern, std::string("\\") + letter);
+        return cannot_translate(pattern, std::string("\\") + letter);
       }
       if (escape != nullptr) {
         out += in_class ? escape->inside : escape->outside;
@@ -57,17 +57,17 @@ Result<std::string> translate(std::string_view pattern) {
       continue;
     }
     if (in_class && c == '[' && pattern.substr(i, 2) != "[:")
-      return cannot_say(pattern, "a class inside a class");
+      return cannot_translate(pattern, "a class inside a class");
     if (in_class && pattern.substr(i, 2) == "&&")
-      return cannot_say(pattern, "an intersection of classes (&&)");
+      return cannot_translate(pattern, "an intersection of classes (&&)");
     out += c;
     if (!in_class && c == '[') {
       in_class = true;
       if (pattern.substr(i + 1, 1) == "^") out += pattern[++i];
-      if (pattern.substr(i + 1, 1) == "]") out += pattern[++i];  // a first ] is a character
+      if (pattern.substr(i + 1, 1) == "]") out += pattern[++i];  // a ] in first place is a character
     } else if (in_class && pattern.substr(i, 2) == "[:") {
       const size_t end = pattern.find(":]", i);
-      if (end == std::string_view::npos) return cannot_say(pattern, "an unfinished [:class:]");
+      if (end == std::string_view::npos) return cannot_translate(pattern, "an unfinished [:class:]");
       out += pattern.substr(i + 1, end + 1 - i);
       i = end + 1;
     } else if (in_class && c == ']') {
@@ -107,7 +107,7 @@ Result<Regex> Regex::compile(std::string_view pattern) {
                         "\" cannot be read: " + reinterpret_cast<const char*>(message.data()));
   }
   auto owner = std::make_shared<const Code>(code);
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without a JIT the same matches are found, more slowly
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without a JIT, matching is the same but slower
   return Regex(std::move(owner));
 }
 
@@ -141,8 +141,8 @@ Result<std::optional<RegexMatch>> Regex::Matcher::find(std::string_view text, si
                                 from, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, state_->data, state_->context);
   if (count == PCRE2_ERROR_NOMATCH) return std::optional<RegexMatch>();
   if (count < 0) {
-    return unsupported("the tokenizer's pattern needs too much work on this text (byte offset " +
-                       std::to_string(from) + "): shorten the text or mend the pattern");
+    return unsupported("the tokenizer's pattern exceeds the match limit on this text (byte offset " +
+                       std::to_string(from) + "): shorten the text or fix the pattern");
   }
   const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(state_->data);
   if (offsets[1] <= offsets[0] || offsets[0] < from) {  // \K inside a lookaround can do that

@@ -1,6 +1,6 @@
 // Regex: the patterns by which tokenizers split text, with the meaning they have in the tokenizers' own
 // engine (Oniguruma): \s is Unicode's White_Space, \w letters, marks, numbers and connectors, ^ and $
-// stand at line ends. What cannot be carried over exactly is refused.
+// match at line ends. What cannot be translated exactly is refused.
 #pragma once
 
 #include <cstddef>
@@ -22,14 +22,14 @@ class Regex {
  public:
   static Result<Regex> compile(std::string_view pattern);
 
-  // One walk over texts by one thread.
+  // Searches texts, on one thread.
   class Matcher {
    public:
     explicit Matcher(const Regex& regex);
     ~Matcher();
     Matcher(const Matcher&) = delete;
     Matcher& operator=(const Matcher&) = delete;
-    // The first match that is not empty at or after `from`. kUnsupported: the pattern runs wild on this text.
+    // The first match that is not empty at or after `from`. kUnsupported: the match limit is exceeded.
     Result<std::optional<RegexMatch>> find(std::string_view valid_utf8, size_t from);
 
    private:

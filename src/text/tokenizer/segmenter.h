@@ -1,4 +1,4 @@
-// Segmenter: what turns one word (what the pre-tokenizer left together) into token ids. Three kinds: BPE with
+// Segmenter: turns one word (what the pre-tokenizer left together) into token ids. Three kinds: BPE with
 // ranked merges (bpe.h), BPE with scored tokens (spm.h), unigram (unigram.h). All are immutable.
 #pragma once
 
@@ -25,12 +25,11 @@ inline std::optional<TokenId> find_token(const TokenIndex& index, std::string_vi
   return it->second;
 }
 
-// The longest token that is taken: real ones end near 256 bytes, and the cost of looking a text up grows with
-// it.
+// The longest token that is accepted: real ones end near 256 bytes, and the cost of a lookup grows with it.
 inline constexpr size_t kMaxTokenBytes = 4096;
 
-// What to write for a character that no token holds: its bytes, if every byte has a token; else the
-// unknown token, one for a run of such characters where `fuse_unknown`.
+// The ids for a character that no token covers: its bytes, if every byte has a token; else the unknown token,
+// one for a run of such characters if `fuse_unknown`.
 struct Fallback {
   std::optional<std::array<TokenId, 256>> bytes;
   std::optional<TokenId> unknown;

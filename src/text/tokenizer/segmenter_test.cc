@@ -1,9 +1,10 @@
-// The segmenters against plain twins that do the same without queues, tries or cuts.
+// The segmenters against plain versions of them without queues, tries or cuts.
 #include <gtest/gtest.h>
 
 #include <map>
 #include <random>
 
+#include "base/utf8.h"
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/spm.h"
 #include "text/tokenizer/unigram.h"
@@ -19,12 +20,9 @@ std::vector<TokenId> segment(const Segmenter& segmenter, std::string_view word) 
   return ids;
 }
 
-std::vector<std::string> characters_of(std::string_view word) {
-  std::vector<std::string> parts;
-  for (size_t at = 0; at < word.size(); at += utf8_length(word[at])) {
-    parts.emplace_back(word.substr(at, utf8_length(word[at])));
-  }
-  return parts;
+std::vector<std::string> split(std::string_view word) {
+  const std::vector<std::string_view> characters = characters_of(word);
+  return {characters.begin(), characters.end()};
 }
 
 // Joins the best pair, leftmost of equals, until there is none. `rank(a, b)`: smaller is better, negative:
@@ -102,7 +100,7 @@ TEST(RankedBpe, EqualsItsPlainTwin) {
     ASSERT_TRUE(bpe.ok()) << bpe.status().message();
     for (int i = 0; i < 20; ++i) {
       const std::string word = vocabulary.word();
-      std::vector<std::string> parts = characters_of(word);
+      std::vector<std::string> parts = split(word);
       join_plainly(parts, [&](const std::string& left, const std::string& right) -> int64_t {
         for (size_t rank = 0; rank < merges.size(); ++rank) {
           if (merges[rank].first == left && merges[rank].second == right) return static_cast<int64_t>(rank);
@@ -126,7 +124,7 @@ TEST(ScoredBpe, EqualsItsPlainTwin) {
     const ScoredBpe bpe({vocabulary.index(), scores, {std::nullopt, 99, true}});
     for (int i = 0; i < 20; ++i) {
       const std::string word = i % 2 == 0 ? vocabulary.word() : vocabulary.word_with_unknown();
-      std::vector<std::string> parts = characters_of(word);
+      std::vector<std::string> parts = split(word);
       join_plainly(parts, [&](const std::string& left, const std::string& right) -> int64_t {
         const TokenId id = vocabulary.id(left + right);
         return id < 0 ? -1 : static_cast<int64_t>(10 - scores[static_cast<size_t>(id)]);

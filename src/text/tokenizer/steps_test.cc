@@ -1,42 +1,12 @@
-// The small parts: UTF-8, byte-level writing, patterns, splits.
+// The small parts: the byte-level alphabet, patterns, splits.
 #include <gtest/gtest.h>
 
 #include "text/tokenizer/byte_level.h"
 #include "text/tokenizer/pre_tokenizer.h"
 #include "text/tokenizer/regex.h"
-#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 namespace {
-
-std::string mended(std::string_view in) {
-  std::string out;
-  const size_t used = take_utf8(in, out);
-  return out + "|" + std::string(in.substr(used));
-}
-
-TEST(Utf8, MendsEachMaximalBrokenPart) {
-  EXPECT_EQ(mended("aé😀"), "aé😀|");
-  EXPECT_EQ(mended("\x80"), "\xEF\xBF\xBD|");
-  EXPECT_EQ(mended("\xE2\x28"), "\xEF\xBF\xBD(|");
-  EXPECT_EQ(mended("\xE2\x82\x28"), "\xEF\xBF\xBD(|");
-  EXPECT_EQ(mended("\xF0\x9F\x98"), "|\xF0\x9F\x98");
-  EXPECT_EQ(mended("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD|");  // a surrogate
-  EXPECT_EQ(mended("\xC0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD|");                  // an overlong zero
-  EXPECT_EQ(mended("\xF8"), "\xEF\xBF\xBD|");
-}
-
-TEST(Utf8, EveryCharacterThereAndBack) {
-  for (char32_t c = 0; c < 0x110000; ++c) {
-    if (c >= 0xD800 && c < 0xE000) continue;
-    std::string text;
-    append_utf8(text, c);
-    ASSERT_FALSE(find_invalid_utf8(text)) << text;
-    ASSERT_EQ(utf8_at(text, 0), c);
-    ASSERT_EQ(utf8_length(text[0]), text.size());
-    ASSERT_EQ(utf8_before(text, text.size()), 0U);
-  }
-}
 
 TEST(ByteLevel, EveryByteThereAndBack) {
   for (int byte = 0; byte < 256; ++byte) {
@@ -59,13 +29,13 @@ std::optional<RegexMatch> first_match(std::string_view pattern, std::string_view
 TEST(Regex, ClassesMeanWhatTheTokenizersMean) {
   EXPECT_TRUE(first_match(R"(\s)", "\xC2\x85"));        // next line
   EXPECT_TRUE(first_match(R"([\s])", "\xE3\x80\x80"));  // ideographic space
-  EXPECT_FALSE(first_match(R"(\s)", "\xE1\xA0\x8E"));   // U+180E is no white space
+  EXPECT_FALSE(first_match(R"(\s)", "\xE1\xA0\x8E"));   // U+180E is not white space
   EXPECT_TRUE(first_match(R"([^\s])", "\xE1\xA0\x8E"));
   EXPECT_TRUE(first_match(R"(\S)", "\xE2\x80\x8B"));    // nor is the zero-width space
   EXPECT_TRUE(first_match(R"(^\w+$)", "e\xCC\x81"));    // a mark is part of a word
   EXPECT_TRUE(first_match(R"((?i:'s))", "'\xC5\xBF"));  // the long s
   EXPECT_TRUE(first_match(R"(\p{N})", "½"));
-  EXPECT_TRUE(first_match("^b", "a\nb"));  // ^ stands at every line
+  EXPECT_TRUE(first_match("^b", "a\nb"));  // ^ matches at every line
 }
 
 TEST(Regex, WhatCannotBeSaidIsRefused) {

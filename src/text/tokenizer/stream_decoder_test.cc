@@ -2,8 +2,8 @@
 
 #include <random>
 
+#include "base/utf8.h"
 #include "text/tokenizer/tables_testing.h"
-#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 namespace {
@@ -32,12 +32,12 @@ TEST(StreamDecoder, HoldsBackTheStartOfACharacter) {
 TEST(StreamDecoder, DropsTheFirstSpaceOnly) {
   const Tokenizer t = *make_tokenizer(sentencepiece_tables({"▁a", "▁"}));
   StreamDecoder decoder(t);
-  EXPECT_EQ(decoder.push(1), "");  // hidden, and not the beginning of the text yet
+  EXPECT_EQ(decoder.push(1), "");  // hidden; the text has not begun yet
   EXPECT_EQ(decoder.push(260), "");
   EXPECT_EQ(decoder.push(260), " ");
   EXPECT_EQ(decoder.push(259), " a");
   EXPECT_EQ(decoder.flush(), "");
-  EXPECT_EQ(decoder.push(259), "a");  // as new
+  EXPECT_EQ(decoder.push(259), "a");  // reset
 }
 
 TEST(StreamDecoder, RandomIdsGiveValidUtf8AndTheSameAsDecode) {

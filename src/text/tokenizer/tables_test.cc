@@ -1,4 +1,4 @@
-// Tokenizers from tables: what they do, and what damaged tables are told.
+// Tokenizers from tables: what they do, and the errors of damaged tables.
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -76,7 +76,7 @@ TEST(SentencePieceTables, SpecialTokensAreNotMadeFromText) {
 
 TEST(SentencePieceTables, MissingByteTokensLeaveTheUnknownToken) {
   TokenizerTables tables = sentencepiece_tables({"a", "▁"});
-  tables.types[3 + 0xC3] = 1;  // one byte token less
+  tables.types[3 + 0xC3] = 1;  // one byte token fewer
   const Tokenizer t = make(tables);
   EXPECT_EQ(encode(t, "aééa"), (std::vector<TokenId>{260, 259, 0, 259}));
   tables.unk.reset();
@@ -196,8 +196,8 @@ TEST(HostileTables, MergesThatNameNoTokenAreRefused) {
     tables.merges.push_back(merge);
     return error_of(std::move(tables));
   };
-  EXPECT_TRUE(has(broken("q q"), "\"qq\", which is no token"));
-  EXPECT_TRUE(has(broken("nothere a"), "which is no token"));
+  EXPECT_TRUE(has(broken("q q"), "\"qq\", which is not a token"));
+  EXPECT_TRUE(has(broken("nothere a"), "which is not a token"));
   EXPECT_TRUE(has(broken("ab"), "merge 18"));
   EXPECT_TRUE(has(broken(""), "merge 18"));
   EXPECT_TRUE(has(broken("a "), "merge 18"));

@@ -3,8 +3,8 @@
 #include <array>
 #include <random>
 
+#include "base/utf8.h"
 #include "text/tokenizer/byte_level.h"
-#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 

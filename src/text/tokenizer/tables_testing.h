@@ -14,7 +14,7 @@ TokenizerTables sentencepiece_tables(const std::vector<std::string>& pieces);
 // The 256 bytes in byte-level writing (id = byte), then what `merges` ("a b") make, then <|end|> (special).
 TokenizerTables byte_level_tables(const std::vector<std::string>& merges);
 
-// A vocabulary with common English merges, for texts of every sort.
+// Vocabularies with common English merges, for texts of every sort.
 TokenizerTables small_byte_level_tables();
 TokenizerTables small_sentencepiece_tables();
 

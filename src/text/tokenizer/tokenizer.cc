@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "base/utf8.h"
 #include "text/tokenizer/impl.h"
-#include "text/tokenizer/utf8.h"
 
 namespace cairn {
 namespace {
 
-constexpr size_t kMaxTextBytes = (size_t{1} << 31) - 1;  // places in a text are 32-bit numbers
+constexpr size_t kMaxTextBytes = (size_t{1} << 31) - 1;  // offsets into a text are 32-bit numbers
 
 // Which part of the whole text a plain piece is.
 enum class Place { kStart, kLater };

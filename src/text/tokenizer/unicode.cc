@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "text/tokenizer/utf8.h"
+#include "base/utf8.h"
 
 namespace cairn {
 
@@ -25,7 +25,7 @@ bool is_word(char32_t c) {
 std::string normalize(std::string_view text, NormalForm form) {
   const bool ascii =
       std::all_of(text.begin(), text.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
-  if (ascii) return std::string(text);  // its own normal form, in all four
+  if (ascii) return std::string(text);  // ASCII is its own normal form in all four
   UErrorCode error = U_ZERO_ERROR;
   const icu::Normalizer2* normalizer = nullptr;
   switch (form) {

@@ -1,4 +1,4 @@
-// What Unicode says of characters and texts (ICU underneath): classes, normal forms, lower case.
+// Unicode's character classes, normal forms and lower case, by ICU.
 #pragma once
 
 #include <string>
@@ -13,6 +13,6 @@ bool is_word(char32_t c);         // alphabetic, mark, decimal digit, connector 
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 
 std::string normalize(std::string_view valid_utf8, NormalForm form);
-std::string lowercase(std::string_view valid_utf8);  // character by character, whatever stands beside it
+std::string lowercase(std::string_view valid_utf8);  // character by character, whatever its neighbours
 
 }  // namespace cairn

@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <limits>
 
-#include "text/tokenizer/utf8.h"
+#include "base/utf8.h"
 
 namespace cairn {
 namespace {
 
-constexpr double kUnknownPenalty = 10.0;  // below the worst token, as SentencePiece has it
+constexpr double kUnknownPenalty = 10.0;  // below the worst token, as in SentencePiece
 constexpr TokenId kUnknown = -1;
 
-// The best way to write the word up to some place: its last token, and where that begins.
+// The best segmentation up to some place: its last token, and where that begins.
 struct Best {
   double score;
   uint32_t begin;

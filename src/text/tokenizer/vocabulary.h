@@ -1,4 +1,4 @@
-// Vocabulary: for each id the bytes that it adds to a text, and what sort of token it is.
+// Vocabulary: for each id, the bytes that it adds to a text and the sort of token that it is.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace cairn {
 enum class TokenSort : uint8_t {
   kAbsent,  // no token has this id (a gap)
   kOrdinary,
-  kSpecial,  // hidden unless asked for
+  kSpecial,  // hidden by SpecialOutput::kHide
 };
 
 class Vocabulary {

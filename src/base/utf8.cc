@@ -1,14 +1,14 @@
-#include "text/tokenizer/utf8.h"
+#include "base/utf8.h"
+
+#include "base/check.h"
 
 namespace cairn {
 namespace {
 
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-enum class Shape { kWhole, kBroken, kUnfinished };
-struct Step {
-  Shape shape;
-  size_t bytes;
+enum class Form { kWhole, kInvalid, kTruncated };
+struct Scan {
+  Form form;
+  size_t bytes;  // of the character, or of the maximal part that could have begun one
 };
 
 // The smallest and largest second byte that may follow `lead`, and the length; length 0: no lead byte.
@@ -30,20 +30,52 @@ LeadRule rule_of(unsigned char lead) {
   return {0, 0, 0};
 }
 
-Step step_at(std::string_view text, size_t at) {
+Scan scan_at(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const LeadRule rule = rule_of(byte(at));
-  if (rule.length == 0) return {Shape::kBroken, 1};
+  if (rule.length == 0) return {Form::kInvalid, 1};
   for (size_t i = 1; i < rule.length; ++i) {
-    if (at + i == text.size()) return {Shape::kUnfinished, i};
+    if (at + i == text.size()) return {Form::kTruncated, i};
     const unsigned char low = i == 1 ? rule.low : 0x80;
     const unsigned char high = i == 1 ? rule.high : 0xBF;
-    if (byte(at + i) < low || byte(at + i) > high) return {Shape::kBroken, i};
+    if (byte(at + i) < low || byte(at + i) > high) return {Form::kInvalid, i};
   }
-  return {Shape::kWhole, rule.length};
+  return {Form::kWhole, rule.length};
 }
 
+bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
 }  // namespace
+
+Character first_character(std::string_view text) {
+  const Scan scan = scan_at(text, 0);
+  if (scan.form != Form::kWhole) return {};
+  return {utf8_at(text, 0), scan.bytes};
+}
+
+Character last_character(std::string_view text) {
+  size_t at = text.size() - 1;
+  while (at > 0 && text.size() - at < 4 && is_continuation(text[at])) --at;
+  const Character c = first_character(text.substr(at));
+  return at + c.bytes == text.size() ? c : Character{};
+}
+
+size_t count_characters(std::string_view text) {
+  size_t count = 0;
+  for (; !text.empty(); ++count) text.remove_prefix(first_character(text).bytes);
+  return count;
+}
+
+std::vector<std::string_view> characters_of(std::string_view text) {
+  std::vector<std::string_view> out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const size_t bytes = first_character(text).bytes;
+    out.push_back(text.substr(0, bytes));
+    text.remove_prefix(bytes);
+  }
+  return out;
+}
 
 std::optional<size_t> find_invalid_utf8(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
@@ -51,9 +83,9 @@ std::optional<size_t> find_invalid_utf8(std::string_view text) {
       ++at;
       continue;
     }
-    const Step step = step_at(text, at);
-    if (step.shape != Shape::kWhole) return at;
-    at += step.bytes;
+    const Scan scan = scan_at(text, at);
+    if (scan.form != Form::kWhole) return at;
+    at += scan.bytes;
   }
   return std::nullopt;
 }
@@ -61,14 +93,14 @@ std::optional<size_t> find_invalid_utf8(std::string_view text) {
 size_t take_utf8(std::string_view in, std::string& out) {
   size_t at = 0;
   while (at < in.size()) {
-    const Step step = step_at(in, at);
-    if (step.shape == Shape::kUnfinished) break;
-    if (step.shape == Shape::kWhole) {
-      out.append(in.substr(at, step.bytes));
+    const Scan scan = scan_at(in, at);
+    if (scan.form == Form::kTruncated) break;
+    if (scan.form == Form::kWhole) {
+      out.append(in.substr(at, scan.bytes));
     } else {
-      out.append(kReplacement);
+      append_utf8(out, kReplacementCharacter);
     }
-    at += step.bytes;
+    at += scan.bytes;
   }
   return at;
 }
@@ -86,11 +118,12 @@ char32_t utf8_at(std::string_view text, size_t at) {
 
 size_t utf8_before(std::string_view text, size_t end) {
   size_t at = end - 1;
-  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+  while (at > 0 && is_continuation(text[at])) --at;
   return at;
 }
 
 void append_utf8(std::string& out, char32_t c) {
+  DCHECK(c < 0xD800 || (c > 0xDFFF && c <= 0x10FFFF));
   if (c < 0x80) {
     out += static_cast<char>(c);
     return;
