@@ -68,6 +68,13 @@ void ChaosGame::on_token(Asked& asked, TokenId token) {
   operate_in_callback();
 }
 
+void ChaosGame::on_text(Asked& asked) {
+  EXPECT_TRUE(asked.results.empty()) << describe(asked) << ": text after its end";
+  ++asked.text_callbacks;
+  operate_in_callback();
+  --asked.text_callbacks;
+}
+
 void ChaosGame::on_finish(Asked& asked, const RequestResult& result) {
   asked.results.push_back(result);
   EXPECT_EQ(asked.results.size(), 1U) << describe(asked) << ": it ended twice";

@@ -81,6 +81,7 @@ void ChaosGame::drain() {
     }
     step();
   }
+  if (::testing::Test::HasFailure()) return;
   for (const Asked& asked : asked_) {
     EXPECT_EQ(asked.results.size(), asked.accepted ? 1U : 0U) << describe(asked);
   }
@@ -100,14 +101,14 @@ void ChaosGame::operate() {
     case 6:
     case 7: return extend();
     case 8: return roll_back();
-    case 9: return cancel();
+    case 9: return dice_.one_in(3) ? cancel() : extend();
     case 10: return change_sessions();
     default: return use_the_dead();
   }
 }
 
 void ChaosGame::operate_in_callback() {
-  if (operations_left_ <= 0 || callback_depth_ >= kDepthMax || !dice_.one_in(6)) return;
+  if (operations_left_ <= 0 || callback_depth_ >= kDepthMax || !dice_.one_in(4)) return;
   ++callback_depth_;
   ++operations_in_callbacks_;
   operate();
@@ -118,13 +119,13 @@ int64_t ChaosGame::longest() const { return std::min(engine_.context(), engine_.
 
 int64_t ChaosGame::live_count() const { return std::ranges::count_if(asked_, &Asked::is_live); }
 
-// Few texts, so that beginnings are shared; cut anywhere, around the edges of blocks more often.
+// Half of them of few texts, so that beginnings are shared; cut anywhere, around the edges of blocks more often.
 std::vector<TokenId> ChaosGame::some_text(int64_t most) {
   const int64_t edge = kBlockSize * dice_.between(1, 4) + dice_.between(-1, 1);
   const int64_t length = std::clamp<int64_t>(dice_.one_in(2) ? edge : dice_.between(1, most), 1, most);
   const int64_t shared = std::min(length, dice_.below(120));
-  auto tokens =
-      branch_of(static_cast<uint64_t>(dice_.below(2)), shared, static_cast<uint64_t>(dice_.below(3)), length);
+  auto tokens = branch_of(static_cast<uint64_t>(dice_.below(dice_.one_in(2) ? 2 : 40)), shared,
+                          static_cast<uint64_t>(dice_.below(3)), length);
   for (TokenId& token : tokens) token = static_cast<TokenId>(token % engine_.pass().vocab_size());
   return tokens;
 }
@@ -174,10 +175,7 @@ Request ChaosGame::request_of(Asked& asked, std::vector<TokenId> prompt) {
   };
   request.on_token = [this, &asked](TokenId token) { on_token(asked, token); };
   if (!asked.by_caller()) {
-    request.on_text = [this, &asked](std::string_view) {
-      EXPECT_TRUE(asked.results.empty()) << describe(asked) << ": text after its end";
-      operate_in_callback();
-    };
+    request.on_text = [this, &asked](std::string_view) { on_text(asked); };
   }
   request.on_finish = [this, &asked](const RequestResult& result) { on_finish(asked, result); };
   return request;
@@ -202,7 +200,7 @@ void ChaosGame::note(Asked& asked, const Result<RequestId>& id, StatusCode expec
 }
 
 void ChaosGame::submit() {
-  if (live_count() >= limits_.live_requests) return;
+  if (live_count() >= limits_.live_requests) return cancel();
   std::vector<TokenId> prompt = some_text(longest());
   Asked& asked = ask(prompt);
   if (dice_.one_in(4)) asked.request.salt = dice_.one_in(2) ? "a" : "b";
@@ -232,7 +230,7 @@ void ChaosGame::submit_turn() {
   if (asked.accepted) sessions_[which].asked = &asked;
 }
 
-ChaosGame::Asked* ChaosGame::one_that(Fits fits) {
+ChaosGame::Asked* ChaosGame::one_that(const Fits& fits) {
   std::vector<Asked*> all;
   for (Asked& asked : asked_) {
     if (fits(asked)) all.push_back(&asked);
@@ -240,9 +238,21 @@ ChaosGame::Asked* ChaosGame::one_that(Fits fits) {
   return all.empty() ? nullptr : dice_.one_of(all);
 }
 
+// One in the midst of its prompt, where there is one.
+ChaosGame::Asked* ChaosGame::some_parent() {
+  Asked* in_prefill = one_that([this](const Asked& asked) {
+    if (!asked.is_steady() || asked.reported_position.has_value()) return false;
+    const RequestStats* stats = engine_.stats(asked.id);
+    return stats != nullptr && stats->projected_positions > 0;
+  });
+  if (in_prefill != nullptr && !dice_.one_in(3)) return in_prefill;
+  return one_that([](const Asked& asked) { return asked.is_steady(); });
+}
+
 void ChaosGame::fork() {
-  const Asked* parent = one_that([](const Asked& asked) { return asked.is_live() && !asked.cancelled; });
-  if (parent == nullptr || live_count() >= limits_.live_requests) return;
+  const Asked* parent = some_parent();
+  if (parent == nullptr) return;
+  if (live_count() >= limits_.live_requests) return cancel();
   const RequestStats* stats = engine_.stats(parent->id);
   ASSERT_NE(stats, nullptr) << describe(*parent);
   ASSERT_EQ(stats->prompt_tokens, parent->prompt_count) << describe(*parent);
@@ -260,7 +270,7 @@ void ChaosGame::fork() {
 }
 
 void ChaosGame::extend() {
-  Asked* asked = one_that([](const Asked& a) { return a.is_live() && a.by_caller() && !a.cancelled; });
+  Asked* asked = one_that([](const Asked& a) { return a.is_steady() && a.by_caller(); });
   if (asked == nullptr || asked->generated() == asked->tokens_max) return;
   const int64_t room = asked->tokens_max - asked->generated();
   const auto more = some_text(std::min<int64_t>(room, dice_.one_in(2) ? 1 : 40));
@@ -290,8 +300,7 @@ void ChaosGame::roll_back() {
 }
 
 void ChaosGame::cancel() {
-  if (!dice_.one_in(3)) return;
-  Asked* asked = one_that([](const Asked& a) { return a.is_live() && !a.cancelled; });
+  Asked* asked = one_that([](const Asked& a) { return a.is_steady(); });
   if (asked == nullptr) return;
   asked->cancelled = true;
   EXPECT_TRUE(engine_.cancel(asked->id)) << describe(*asked);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -87,6 +88,7 @@ class ChaosGame {
     bool accepted = false;
     bool cancelled = false;
     int64_t logit_callbacks = 0;               // that run now
+    int64_t text_callbacks = 0;                // likewise
     std::optional<int64_t> reported_position;  // the last one; absent after a roll back
     std::optional<int64_t> rolled_back_to;     // until logits come again
     std::vector<float> logits;                 // the last ones
@@ -95,17 +97,19 @@ class ChaosGame {
 
     [[nodiscard]] bool by_caller() const { return request.picks == Picks::kByCaller; }
     [[nodiscard]] bool is_live() const { return accepted && results.empty(); }
+    // Not while its text is reported: that may be the last of it, after which it has ended.
+    [[nodiscard]] bool is_steady() const { return is_live() && !cancelled && text_callbacks == 0; }
     [[nodiscard]] int64_t generated() const { return std::ssize(tokens) - prompt_count; }
     // Its last row was reported: nothing happens to it before its caller says how it goes on.
     [[nodiscard]] bool waits() const {
-      return is_live() && by_caller() && !cancelled && reported_position == std::ssize(tokens) - 1;
+      return is_steady() && by_caller() && reported_position == std::ssize(tokens) - 1;
     }
   };
   struct OpenSession {
     SessionId id;
     const Asked* asked = nullptr;  // the last one in it
   };
-  using Fits = bool (*)(const Asked&);
+  using Fits = std::function<bool(const Asked&)>;
 
   void operate();
   void operate_in_callback();
@@ -131,11 +135,13 @@ class ChaosGame {
   [[nodiscard]] StatusCode expected_code(const Asked& asked) const;
   void note(Asked& asked, const Result<RequestId>& id, StatusCode expected);
   [[nodiscard]] bool is_score_too_long(const Asked& asked, int64_t row_count) const;
-  Asked* one_that(Fits fits);
+  Asked* one_that(const Fits& fits);
+  Asked* some_parent();
   [[nodiscard]] int64_t live_count() const;
 
   void on_logits(Asked& asked, int64_t position, std::span<const float> logits);
   void on_token(Asked& asked, TokenId token);
+  void on_text(Asked& asked);
   void on_finish(Asked& asked, const RequestResult& result);
   void expect_position(const Asked& asked, int64_t position) const;
   void expect_end(const Asked& asked, const RequestResult& result);

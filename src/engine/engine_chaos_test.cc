@@ -84,14 +84,14 @@ void play_games(const char* test, int64_t rows_wanted, auto&& play) {
 // What every game chooses; how large the context and the pool are depends on the model.
 EngineOptions some_options(Dice& dice, std::span<const char* const> plans) {
   constexpr std::array kOthers = {KvHolding::kNone, KvHolding::kGrowing, KvHolding::kContiguous};
-  constexpr std::array kPrefillChunks = {1, 7, 33, 50, 64, 512};
+  constexpr std::array kPrefillChunks = {1, 7, 33, 40, 50, 64, 512};
   constexpr std::array kScoreChunks = {1, 5, 16, 64};
   EngineOptions options;
   options.holding = dice.one_in(4) ? dice.one_of(kOthers) : KvHolding::kPaged;
   options.sharing = dice.one_in(5) ? KvSharing::kNone : KvSharing::kPrefixes;
   options.kv_plan = KvPlan::parse(dice.one_of(plans)).value();
-  options.context = dice.between(40, 200);
-  options.max_sequences = dice.between(1, 6);
+  options.context = dice.between(40, 250);
+  options.max_sequences = dice.one_in(2) ? 12 : dice.between(1, 6);  // places for all, or for some
   options.prefill_chunk = dice.one_of(kPrefillChunks);
   options.score_chunk = dice.one_in(3) ? options.context : dice.one_of(kScoreChunks);
   options.seed = dice.bits();
