@@ -1,5 +1,6 @@
-// Counts the heap allocations of a test binary by replacing operator new. Exactly one file of a test binary
-// may include this header, since a program may define those operators only once.
+// Counts what a test binary takes from the heap, and lets it fail where a test asks for that
+// (allocation_failure_testing.h): operator new is replaced. So this header is included by exactly one file of a
+// test binary (it defines what a program may have only once).
 #pragma once
 
 #include <atomic>
@@ -8,6 +9,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "base/allocation_failure_testing.h"
+
 namespace cairn::allocation_count_testing {
 
 inline std::atomic<uint64_t> g_allocation_count{0};
@@ -15,6 +18,7 @@ inline std::atomic<uint64_t> g_allocation_count{0};
 // Null if there is no memory.
 inline void* counted_or_null(std::size_t bytes, std::size_t alignment) noexcept {
   g_allocation_count.fetch_add(1, std::memory_order_relaxed);
+  if (allocation_failure_testing::next_allocation_fails()) return nullptr;
   void* memory = nullptr;
   if (alignment <= alignof(std::max_align_t)) {
     memory = std::malloc(bytes == 0 ? 1 : bytes);
