@@ -13,6 +13,7 @@
 
 #include "kernels/batch.h"
 #include "kernels/kv_view.h"
+#include "kernels/rows.h"
 
 namespace cairn {
 
@@ -32,21 +33,16 @@ struct StepBlock {
   [[nodiscard]] bool is_filled() const { return end_position() % kBlockSize == 0; }
 };
 
-// A layer's new rows: [rows][kv_head_count * head_dim] each.
-struct NewRows {
-  const float* keys = nullptr;
-  const float* values = nullptr;
-};
-
 class StepBlocks {
  public:
   explicit StepBlocks(int64_t max_rows);
 
+  // At most max_rows rows.
   void set(const Batch& batch);
   [[nodiscard]] const std::vector<StepBlock>& blocks() const { return blocks_; }
 
-  // Stores a layer's rows, and seals the blocks that they fill.
-  void store(ThreadPool& threads, const KvLayerView& kv, const NewRows& rows) const;
+  // Stores the step's rows of a layer, kv_head_count * head_dim wide, and seals the blocks that they fill.
+  void store(ThreadPool& threads, const KvLayerView& kv, const Rows& keys, const Rows& values) const;
   // After the layer's attention: the open rows that the next step needs go to the cache.
   void keep_open_rows(const KvLayerView& kv) const;
 
@@ -58,8 +54,7 @@ class StepBlocks {
   [[nodiscard]] static OpenTiles open_tiles(const KvLayerView& kv, const StepBlock& block, int64_t kv_head);
 
  private:
-  static void store_head(const KvLayerView& kv, const StepBlock& block, int64_t kv_head, const NewRows& rows);
-
+  size_t max_rows_;
   std::vector<StepBlock> blocks_;
 };
 

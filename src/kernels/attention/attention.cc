@@ -78,7 +78,7 @@ class WideSpan {
 
 void score_group(const RowGroup& group, WideSpan& span, int32_t head_dim, float* scores) {
   const float* queries[kGroupRows];
-  for (int32_t r = 0; r < group.count; ++r) queries[r] = group.rows[r]->query;
+  for (int32_t r = 0; r < group.count; ++r) queries[r] = group.ranges[r]->query;
   for (int32_t b = group.lines.seen_from(0); b < kSpanBlocks; b = group.lines.seen_from(b + 1)) {
     const WideSpan::Lines keys = span.keys(b);
     multiply(group.count, {.factors = queries,
@@ -132,9 +132,7 @@ void attend_span(const AttentionTile& tile, int32_t low, float* scratch) {
     score_group(group, span, head_dim, scores);
     const SpanResult result = soft_max(group, tile.soft_cap, scores);
     sum_group(group, span, scores, padded, sums);
-    float* states[kGroupRows];
-    for (int32_t r = 0; r < group.count; ++r) states[r] = group.rows[r]->state;
-    merge_span(result, sums, padded, states, group.count);
+    merge_span(result, sums, padded, group.states, group.count);
   }
 }
 

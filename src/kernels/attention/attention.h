@@ -32,12 +32,22 @@ namespace cairn {
 }
 inline void clear_attention_state(float* state) { state[1] = 0; }
 
+// Positions [begin, end) that a row sees, and the query that meets their keys.
+struct VisibleRange {
+  const float* query = nullptr;  // [head_dim], already multiplied by the attention scale
+  int32_t begin = 0;
+  int32_t end = 0;
+};
+
+// Ranges of a row, ascending and disjoint. In each span every range is reduced alone and merged into the row's state.
+// With more than one range, next_group() must keep a row's ranges in different groups, because the states of a group
+// are merged at once.
+inline constexpr size_t kVisibleRanges = 1;
+
 // One query head at one position.
 struct AttentionRow {
-  const float* query = nullptr;  // [head_dim], already multiplied by the attention scale
-  float* state = nullptr;        // attention_state_floats(head_dim), 64-byte aligned
-  int32_t begin = 0;             // the first position that the row sees
-  int32_t end = 0;               // one past the last: its own position + 1
+  VisibleRange visible[kVisibleRanges];
+  float* state = nullptr;  // attention_state_floats(head_dim), 64-byte aligned
 };
 
 // Rows that read the same keys and values: of one KV head of one layer, for query positions that lie in one

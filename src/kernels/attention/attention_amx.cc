@@ -113,9 +113,7 @@ CAIRN_AMX void attend_span(const AttentionTile& tile, int32_t low, const AmxPlac
     const SpanResult result = avx512::soft_max(group, tile.soft_cap, places.scores);
     round_probabilities(group, places.scores, places.probabilities);
     sum_group(group, span, places, padded);
-    float* states[kGroupRows];
-    for (int32_t r = 0; r < group.count; ++r) states[r] = group.rows[r]->state;
-    avx512::merge_span(result, places.sums, padded, states, group.count);
+    avx512::merge_span(result, places.sums, padded, group.states, group.count);
   }
 }
 

@@ -148,7 +148,7 @@ CAIRN_AMX void round_queries(const RowGroup& group, int32_t head_dim, uint16_t* 
   settle_memory();
   for (int32_t d = 0; d < head_dim; d += 32) {
     for (int32_t r = 0; r < group.count; ++r) {
-      round_row(group.rows[r]->query + d, head_dim - d, queries + (d * kGroupRows + r * 32));
+      round_row(group.ranges[r]->query + d, head_dim - d, queries + (d * kGroupRows + r * 32));
     }
   }
   settle_memory();

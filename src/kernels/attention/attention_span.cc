@@ -15,9 +15,9 @@ StoredTile open_tile(const float* floats, int64_t lines, int64_t lanes) {
 
 }  // namespace
 
-bool SpanLines::add(const AttentionRow& row) {
-  const int32_t first = std::max(row.begin - low, 0);
-  const int32_t last = std::min(row.end - low, kSpanSize);
+bool SpanLines::add(const VisibleRange& range) {
+  const int32_t first = std::max(range.begin - low, 0);
+  const int32_t last = std::min(range.end - low, kSpanSize);
   for (int32_t b = first / kBlockSize; b * kBlockSize < last; ++b) {
     block[b].begin = std::min(block[b].begin, std::max(first - b * kBlockSize, 0));
     block[b].end = std::max(block[b].end, std::min(last - b * kBlockSize, kBlockSize));
@@ -32,7 +32,9 @@ int32_t SpanLines::seen_from(int32_t b) const {
 
 SpanLines lines_seen(const AttentionTile& tile, int32_t low) {
   SpanLines lines{.low = low};
-  for (const AttentionRow& row : tile.rows) lines.add(row);
+  for (const AttentionRow& row : tile.rows) {
+    for (const VisibleRange& range : row.visible) lines.add(range);
+  }
   return lines;
 }
 
@@ -40,7 +42,11 @@ RowGroup next_group(const AttentionTile& tile, int32_t low, size_t& at) {
   RowGroup group;
   group.lines.low = low;
   for (; at < tile.rows.size() && group.count < kGroupRows; ++at) {
-    if (group.lines.add(tile.rows[at])) group.rows[group.count++] = &tile.rows[at];
+    static_assert(kVisibleRanges == 1);  // see there
+    const VisibleRange& range = tile.rows[at].visible[0];
+    if (!group.lines.add(range)) continue;
+    group.ranges[group.count] = &range;
+    group.states[group.count++] = tile.rows[at].state;
   }
   return group;
 }
@@ -71,7 +77,8 @@ StoredTile after_values(const AttentionTile& tile, const SpanLines& lines, int32
   const int32_t next = lines.seen_from(b + 1);
   if (next < kSpanBlocks) return stored_values(tile, lines.low, next);
   const int32_t behind = lines.low + kSpanSize;
-  const bool goes_on = tile.rows[0].begin <= behind && tile.rows[0].end > behind;
+  const VisibleRange& first = tile.rows[0].visible[0];
+  const bool goes_on = first.begin <= behind && first.end > behind;
   return goes_on ? stored_keys(tile, behind, 0) : StoredTile{};
 }
 

@@ -22,8 +22,8 @@ struct SpanLines {
   int32_t low = 0;
   LineRange block[kSpanBlocks];
 
-  // Adds what a row sees; false if that is nothing.
-  bool add(const AttentionRow& row);
+  // Adds a range; returns false if none of it lies in the span.
+  bool add(const VisibleRange& range);
   // The first block from `b` on that some row sees; kSpanBlocks: none.
   [[nodiscard]] int32_t seen_from(int32_t b) const;
 };
@@ -33,7 +33,8 @@ struct SpanLines {
 inline constexpr int32_t kGroupRows = 16;
 
 struct RowGroup {
-  const AttentionRow* rows[kGroupRows] = {};
+  const VisibleRange* ranges[kGroupRows] = {};
+  float* states[kGroupRows] = {};  // of the rows whose ranges these are
   int32_t count = 0;
   SpanLines lines;
 };
