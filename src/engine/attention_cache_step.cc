@@ -78,7 +78,7 @@ Status AttentionCache::attend(int64_t layer, const LayerRows& rows) {
   }
   CAIRN_RETURN_IF_ERROR(impl_->check_rows(rows));
   const FloatMode mode;
-  const AttentionRows& buffers = impl_->buffers.rows();
+  const QkvRows& buffers = impl_->buffers.rows();
   std::ranges::copy(rows.queries, buffers.query.data);
   std::ranges::copy(rows.keys, buffers.key.data);
   std::ranges::copy(rows.values, buffers.value.data);

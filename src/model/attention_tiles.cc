@@ -44,11 +44,12 @@ uint64_t AttentionTiles::bytes_for(const AttentionShape& shape, const ForwardLim
 
 AttentionTiles::AttentionTiles(const AttentionShape& shape, const ForwardLimits& limits, int thread_count)
     : shape_(shape),
+      max_rows_(static_cast<size_t>(limits.rows)),
       tile_heads_(std::min<int64_t>(shape.heads_of_kv_head(), kAttentionRows)),
       tile_positions_(std::min<int64_t>(kAttentionRows / tile_heads_, kBlockSize)),
       head_parts_((shape.heads_of_kv_head() + tile_heads_ - 1) / tile_heads_) {
   CHECK(shape.head_count % shape.kv_head_count == 0);
-  pieces_.reserve(static_cast<size_t>(limits.rows));
+  pieces_.reserve(max_rows_);
   groups_.reserve(static_cast<size_t>(limits.sequences));
   const Sizes sizes(shape, limits, thread_count);
   Result<PageMemory> memory = PageMemory::allocate(sizes.bytes());
@@ -87,21 +88,23 @@ void AttentionTiles::set(const StepBlocks& blocks) {
       pieces_.push_back({part});
     }
   }
+  CHECK(pieces_.size() <= max_rows_);  // nothing may be allocated here
   grouped_for_.reset();
 }
 
-// How many spans of blocks two sequences have in common from the beginning on, and both have behind them.
+// How many spans two sequences have in common from the first one on. Neither has rows of this step in them.
 int32_t AttentionTiles::shared_spans(const Piece& a, const Piece& b, const KvLayerView& kv) const {
   const KvSequenceView& of_a = kv.sequences[static_cast<size_t>(a.block.sequence)];
   const KvSequenceView& of_b = kv.sequences[static_cast<size_t>(b.block.sequence)];
   if (of_a.first_block != of_b.first_block) return 0;
+  DCHECK(a.block.row_count == 1 && b.block.row_count == 1);
   const int32_t most = std::min(a.block.block, b.block.block);
   int32_t same = of_a.first_block;
   while (same < most && of_a.block(same) == of_b.block(same)) ++same;
   return same / kSpanBlocks;
 }
 
-// Whether this is all that its sequence runs in this step, and one row.
+// Whether this piece is one row, and all that its sequence runs in this step.
 bool AttentionTiles::decodes(size_t index) const {
   const StepBlock& block = pieces_[index].block;
   const bool begins = index == 0 || pieces_[index - 1].block.sequence != block.sequence;
@@ -109,12 +112,13 @@ bool AttentionTiles::decodes(size_t index) const {
   return begins && ends && block.row_count == 1;
 }
 
-// Neighbours in the batch that decode one row each and begin with the same blocks. A member that shares much
-// less than the others would make all of them share less: it begins a group of its own.
+// Finds neighbours in the batch that decode one row each and begin with the same blocks. A sequence that shares much
+// less than the others would make all of them share less, so it begins a group of its own.
 void AttentionTiles::find_groups(const KvLayerView& kv) {
   if (grouped_for_ == kv.layer_group) return;
   grouped_for_ = kv.layer_group;
   groups_.clear();
+  DCHECK(pieces_.empty() || pieces_.back().block.sequence < std::ssize(kv.sequences));
   for (Piece& piece : pieces_) piece.group = kNoGroup;
   int32_t member_count = 0;
   for (size_t i = 0; i < pieces_.size();) {
@@ -127,6 +131,7 @@ void AttentionTiles::find_groups(const KvLayerView& kv) {
       ++group.count;
     }
     if (group.count > 1) {
+      DCHECK(group.span_count > 0 && group.first + group.count <= std::ssize(pieces_));
       for (size_t member = i; member < next; ++member) {
         pieces_[member].group = static_cast<int32_t>(groups_.size());
         pieces_[member].member = member_count++;
@@ -147,12 +152,14 @@ AttentionTiles::Heads AttentionTiles::heads_at(int64_t index) const {
 
 void AttentionTiles::add_rows(const Layer& layer, const Piece& piece, const Heads& heads, const Rows& states,
                               RowList& to) const {
+  DCHECK(states.count >= piece.block.row_count * heads.count && states.width == group_states_.width);
   for (int32_t i = 0; i < piece.block.row_count; ++i) {
     const Rows queries = layer.rows.query.split(piece.block.first_row + i, shape_.head_dim);
     const auto visible = layer.visibility.at(piece.block.first_position + i);
     for (int64_t h = 0; h < heads.count; ++h) {
       AttentionRow row{.state = states.row(i * heads.count + h)};
       for (size_t v = 0; v < visible.size(); ++v) {
+        DCHECK(visible[v].begin >= 0 && visible[v].begin < visible[v].end);
         row.visible[v] = {queries.row(heads.first + h), visible[v].begin, visible[v].end};
       }
       to.add(row);
@@ -178,6 +185,7 @@ Rows AttentionTiles::group_states(const Piece& member, const Heads& heads) const
 
 void AttentionTiles::attend_tile(const Layer& layer, const StepBlock& block, const Heads& heads,
                                  const RowList& rows, SpanRange spans, int thread) const {
+  DCHECK(!rows.all().empty() && spans.first >= 0 && spans.first < spans.last);
   const KvLayerLayout& layout = *layer.kv.layout;
   const StepBlocks::OpenTiles open = StepBlocks::open_tiles(layer.kv, block, heads.kv_head);
   const AttentionTile tile{.keys = layout.keys,
@@ -203,6 +211,7 @@ void AttentionTiles::attend_group(const Layer& layer, const Group& group, int64_
     add_rows(layer, member, heads, group_states(member, heads), rows);
   }
   rows.clear_states();
+  DCHECK(first_member < group.count);
   const Piece& first = pieces_[static_cast<size_t>(group.first)];
   attend_tile(layer, first.block, heads, rows, {0, group.span_count}, thread);
 }
@@ -216,7 +225,6 @@ void AttentionTiles::attend_piece(const Layer& layer, const Piece& piece, const 
   SpanRange spans{0, spans_for(piece.block.end_position())};
   if (in_group) {
     spans.first = groups_[static_cast<size_t>(piece.group)].span_count;
-    DCHECK(spans.first < spans.last);
   } else {
     rows.clear_states();
   }
@@ -231,13 +239,14 @@ bool AttentionTiles::goes_by_spans(const Layer& layer, int thread_count) const {
   for (const auto& [begin, end] : layer.visibility.at(pieces_.front().block.first_position)) {
     seen += end - begin;
   }
-  constexpr int64_t kFewTiles = 4;  // for each thread; more even out by themselves
+  constexpr int64_t kFewTiles = 4;  // for each thread; more than these even out by themselves
   const int64_t tiles = heads_count();
   return seen > 2 * kSpanSize && tiles < kFewTiles * thread_count && tiles % thread_count != 0;
 }
 
 void AttentionTiles::attend_by_spans(const Layer& layer, ThreadPool& threads, const Piece& piece) const {
   const int64_t span_count = spans_for(piece.block.end_position());
+  DCHECK(piece.block.row_count == 1 && span_count * shape_.head_count <= span_states_.count);
   const auto states_of = [&](int64_t span) {
     return span_states_.slice(span * shape_.head_count, shape_.head_count);
   };
@@ -260,7 +269,10 @@ void AttentionTiles::attend_by_spans(const Layer& layer, ThreadPool& threads, co
 }
 
 void AttentionTiles::attend(const Kernels& kernels, ThreadPool& threads, const KvLayerView& kv, int64_t index,
-                            const AttentionRows& rows) {
+                            const QkvRows& rows) {
+  DCHECK(index >= 0 && index < shape_.layer_count());
+  DCHECK(rows.query.width == shape_.query_width() && rows.attended.width == shape_.query_width());
+  DCHECK(std::ssize(thread_scratch_) == threads.thread_count());
   find_groups(kv);
   const Layer layer{kernels, kv, rows, shape_.layers[static_cast<size_t>(index)]};
   if (goes_by_spans(layer, threads.thread_count())) return attend_by_spans(layer, threads, pieces_.front());

@@ -37,7 +37,7 @@ class AttentionTiles {
   void set(const StepBlocks& blocks);
   // rows.attended = attention of rows.query over what `kv` holds for `layer`.
   void attend(const Kernels& kernels, ThreadPool& threads, const KvLayerView& kv, int64_t layer,
-              const AttentionRows& rows);
+              const QkvRows& rows);
 
   [[nodiscard]] static uint64_t bytes_for(const AttentionShape& shape, const ForwardLimits& limits,
                                           int thread_count);
@@ -66,7 +66,7 @@ class AttentionTiles {
   struct Layer {
     const Kernels& kernels;
     const KvLayerView& kv;
-    const AttentionRows& rows;
+    const QkvRows& rows;
     Visibility visibility;
   };
   // The rows of one tile.
@@ -102,6 +102,7 @@ class AttentionTiles {
   [[nodiscard]] bool goes_by_spans(const Layer& layer, int thread_count) const;
 
   const AttentionShape& shape_;
+  size_t max_rows_;
   int64_t tile_heads_;      // of a KV head: how many query heads a tile takes
   int64_t tile_positions_;  // how many positions a tile takes
   int64_t head_parts_;      // tiles of a KV head's query heads

@@ -35,8 +35,11 @@ void LayerAttention::begin_step(const Batch& batch) {
   next_layer_ = 0;
 }
 
-Status LayerAttention::run(KvLayerGate& gate, int64_t layer, const AttentionRows& rows) {
+Status LayerAttention::run(KvLayerGate& gate, int64_t layer, const QkvRows& rows) {
+  CHECK(row_count_ > 0);  // a step has begun
   CHECK(layer == next_layer_ && layer < shape_.layer_count());
+  CHECK(rows.query.width == shape_.query_width() && rows.attended.width == shape_.query_width());
+  CHECK(rows.key.width == shape_.kv_width() && rows.value.width == shape_.kv_width());
   CAIRN_ASSIGN_OR_RETURN(const KvLayerView kv, gate.open(layer));
   check_view(kv);
   attend(kv, layer, rows.first(row_count_));
@@ -52,7 +55,7 @@ void LayerAttention::check_view(const KvLayerView& kv) const {
   CHECK(std::ssize(kv.sequences) == sequence_count_);
 }
 
-void LayerAttention::attend(const KvLayerView& kv, int64_t layer, const AttentionRows& rows) {
+void LayerAttention::attend(const KvLayerView& kv, int64_t layer, const QkvRows& rows) {
   const KvLayerLayout& layout = *kv.layout;
   for_rows(threads_, row_count_, [&](int64_t row) {
     hadamard(layout.keys.codec, rows.query.split(row, shape_.head_dim));

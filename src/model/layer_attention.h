@@ -1,6 +1,7 @@
-// LayerAttention: the way of a layer's rows through the cache: turned by Hadamard and scaled as the codec and the model
-// ask, stored (which seals the blocks that they fill), attended, turned back. For transformer.cc and, where an engine's
-// author has model code of his own, engine/attention_cache.cc: nothing else stores or attends.
+// LayerAttention: what happens to a layer's rows in the cache. They are multiplied by the Hadamard matrix where the codec
+// asks for it, queries are scaled, keys and values are stored (which seals the blocks that they fill), the queries
+// attend, and the Hadamard matrix is undone. For transformer.cc and, for callers with model code of their own,
+// engine/attention_cache.cc. Nothing else stores or attends.
 //
 // How rows are cut into steps, and their order in the batch, change no bit of a row's result.
 #pragma once
@@ -30,7 +31,7 @@ class LayerAttention {
   // Queries, keys and values are as RoPE leaves them, and are changed. Layers run in ascending order, each once in a
   // step. Opens the layer's gate, and closes it when all has been read. Fails where the gate does not open; then
   // nothing was stored.
-  Status run(KvLayerGate& gate, int64_t layer, const AttentionRows& rows);
+  Status run(KvLayerGate& gate, int64_t layer, const QkvRows& rows);
 
   [[nodiscard]] static uint64_t bytes_for(const AttentionShape& shape, const ForwardLimits& limits,
                                           int thread_count);
@@ -38,7 +39,7 @@ class LayerAttention {
 
  private:
   void check_view(const KvLayerView& kv) const;
-  void attend(const KvLayerView& kv, int64_t layer, const AttentionRows& rows);
+  void attend(const KvLayerView& kv, int64_t layer, const QkvRows& rows);
   void hadamard(const KvCodec& codec, const Rows& heads) const;
 
   const AttentionShape& shape_;

@@ -86,7 +86,7 @@ class Sequences final : public KvLayerGate {
     std::fill_n(memory.data(), memory.bytes(), std::byte{0xFF});  // NaN: what is not stored must not be read
     return memory;
   }
-  static void fill(const AttentionRows& rows, int64_t row, uint64_t seed) {
+  static void fill(const QkvRows& rows, int64_t row, uint64_t seed) {
     std::mt19937_64 random(seed);
     std::normal_distribution<float> normal;
     for (const Rows* kind : {&rows.query, &rows.key, &rows.value}) {

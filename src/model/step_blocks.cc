@@ -9,7 +9,7 @@
 namespace cairn {
 namespace {
 
-// One side of one head: where its rows go.
+// Where the rows of one side of one head are written.
 struct Target {
   const KvTileShape& shape;
   std::byte* sealed;
@@ -44,6 +44,7 @@ void StepBlocks::set(const Batch& batch) {
   int32_t slot_count = 0;
   for (size_t s = 0; s < batch.sequences.size(); ++s) {
     const BatchSequence& sequence = batch.sequences[s];
+    DCHECK(sequence.first_position >= 0 && sequence.row_count >= 1);
     for (int32_t done = 0; done < sequence.row_count;) {
       const int32_t position = sequence.first_position + done;
       const int32_t count = std::min(sequence.row_count - done, kBlockSize - position % kBlockSize);
@@ -94,7 +95,7 @@ void StepBlocks::store(ThreadPool& threads, const KvLayerView& kv, const Rows& k
     store_side(block, {layout.keys, bytes + layout.keys_offset(kv_head), open.keys}, keys, kv_head);
     store_side(block, {layout.values, bytes + layout.values_offset(kv_head), open.values}, values, kv_head);
   };
-  // A few decoded rows are not worth waking anybody.
+  // A few decoded rows are not worth waking the threads.
   constexpr size_t kFewBlocks = 4;
   if (blocks_.size() >= kFewBlocks) return threads.for_each(count, store_item);
   for (int64_t item = 0; item < count; ++item) store_item(item, 0);
@@ -103,6 +104,7 @@ void StepBlocks::store(ThreadPool& threads, const KvLayerView& kv, const Rows& k
 void StepBlocks::keep_open_rows(const KvLayerView& kv) const {
   const KvLayerLayout& layout = *kv.layout;
   if (layout.open_head_bytes == 0) return;
+  DCHECK(layout.open_head_bytes * kv.kv_head_count <= kv.step_slot_bytes);
   const auto bytes = static_cast<size_t>(layout.open_head_bytes * kv.kv_head_count);
   for (const StepBlock& block : blocks_) {
     if (block.slot == StepBlock::kOwnSlot || block.is_filled()) continue;

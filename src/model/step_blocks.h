@@ -1,11 +1,10 @@
-// StepBlocks: the blocks that a step's rows lie in, and how keys and values get there.
+// StepBlocks: the blocks that a step's rows lie in, and how keys and values get there. For LayerAttention and AttentionTiles.
 //
-// Rows of a codec that works row by row are written in their final form. Where a codec seals whole blocks,
-// rows are written to f32 tiles (open rows) and encoded when the block's last position is filled, layer by
-// layer: so later blocks of the same step read the encoded form, while the block's own queries read its open
-// rows. Those of the block in which a sequence's step begins are kept in the cache from step to step; those
-// of further blocks are kept until the layer's attention is done, and only the last, unfinished block's go to
-// the cache then. For LayerAttention and AttentionTiles.
+// Rows of a codec that works row by row are written in their final form. Where a codec seals whole blocks, rows are
+// written to f32 tiles (open rows) and encoded when the block's last position is filled, layer by layer. So later blocks
+// of the same step read the encoded form, while the block's own queries read its open rows. The open rows of the block
+// in which a sequence's step begins stay in the cache from step to step. Those of further blocks are kept until the
+// layer's attention is done; then only the last, unfinished block's are copied to the cache.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +42,7 @@ class StepBlocks {
 
   // Stores the step's rows of a layer, kv_head_count * head_dim wide, and seals the blocks that they fill.
   void store(ThreadPool& threads, const KvLayerView& kv, const Rows& keys, const Rows& values) const;
-  // After the layer's attention: the open rows that the next step needs go to the cache.
+  // Copies the open rows that the next step needs to the cache. To be called after the layer's attention.
   void keep_open_rows(const KvLayerView& kv) const;
 
   // The open rows of one KV head, f32 tiles; null where this side has none in this layer.

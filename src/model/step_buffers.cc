@@ -22,8 +22,8 @@ class Layout {
   Rows take_rows(int64_t count, int64_t width) {
     return {reinterpret_cast<float*>(take(count * width * int64_t{sizeof(float)})), width, count};
   }
-  AttentionRows take_attention_rows(const AttentionShape& shape, int64_t count) {
-    AttentionRows rows;
+  QkvRows take_qkv_rows(const AttentionShape& shape, int64_t count) {
+    QkvRows rows;
     rows.query = take_rows(count, shape.query_width());
     rows.key = take_rows(count, shape.kv_width());
     rows.value = take_rows(count, shape.kv_width());
@@ -47,13 +47,13 @@ PageMemory allocate(uint64_t bytes) {
 
 uint64_t AttentionBuffers::bytes_for(const AttentionShape& shape, int64_t max_rows) {
   Layout layout(nullptr);
-  layout.take_attention_rows(shape, max_rows);
+  layout.take_qkv_rows(shape, max_rows);
   return layout.used_bytes();
 }
 
 AttentionBuffers::AttentionBuffers(const AttentionShape& shape, int64_t max_rows)
     : memory_(allocate(bytes_for(shape, max_rows))) {
-  rows_ = Layout(memory_.data()).take_attention_rows(shape, max_rows);
+  rows_ = Layout(memory_.data()).take_qkv_rows(shape, max_rows);
 }
 
 uint64_t StepBuffers::lay_out(const Config& config, const ForwardLimits& limits, int thread_count,
@@ -64,7 +64,7 @@ uint64_t StepBuffers::lay_out(const Config& config, const ForwardLimits& limits,
   Layout layout(base);
   residual = layout.take_rows(limits.rows, config.model_dim);
   normed = layout.take_rows(limits.rows, config.model_dim);
-  attention = layout.take_attention_rows(shape, limits.rows);
+  attention = layout.take_qkv_rows(shape, limits.rows);
   projected = layout.take_rows(limits.rows, config.model_dim);
   gate = layout.take_rows(limits.rows, config.ffn_dim);
   up = layout.take_rows(limits.rows, config.ffn_dim);

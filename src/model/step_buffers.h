@@ -1,5 +1,5 @@
-// StepBuffers: the work memory of a forward pass, allocated once for the largest step. For transformer.cc, and
-// AttentionBuffers for model code of an engine's author (engine/attention_cache.cc).
+// StepBuffers: the work memory of a forward pass, allocated once for the largest step. For transformer.cc.
+// AttentionBuffers: the part of it that attention needs. For engine/attention_cache.cc.
 #pragma once
 
 #include <cstdint>
@@ -12,29 +12,29 @@
 
 namespace cairn {
 
-// What a layer's attention reads and writes, a row for each row of the step.
-struct AttentionRows {
+// A layer's queries, keys and values and the result of their attention, a row for each row of the step.
+struct QkvRows {
   Rows query;     // head_count * head_dim wide
   Rows key;       // kv_head_count * head_dim
   Rows value;     // kv_head_count * head_dim
   Rows attended;  // head_count * head_dim
 
-  [[nodiscard]] AttentionRows first(int64_t count) const {
+  [[nodiscard]] QkvRows first(int64_t count) const {
     return {query.first(count), key.first(count), value.first(count), attended.first(count)};
   }
 };
 
-// AttentionRows alone, with their memory.
+// QkvRows alone, with their memory.
 class AttentionBuffers {
  public:
   AttentionBuffers(const AttentionShape& shape, int64_t max_rows);
   [[nodiscard]] static uint64_t bytes_for(const AttentionShape& shape, int64_t max_rows);
 
-  [[nodiscard]] const AttentionRows& rows() const { return rows_; }
+  [[nodiscard]] const QkvRows& rows() const { return rows_; }
 
  private:
   PageMemory memory_;
-  AttentionRows rows_;
+  QkvRows rows_;
 };
 
 struct StepBuffers {
@@ -45,7 +45,7 @@ struct StepBuffers {
   // limits.rows of each.
   Rows residual;  // model_dim wide: the stream that layers add to
   Rows normed;    // model_dim
-  AttentionRows attention;
+  QkvRows attention;
   Rows projected;  // model_dim: what a sub-block adds to the residual
   Rows gate;       // ffn_dim
   Rows up;         // ffn_dim

@@ -43,7 +43,7 @@ struct Transformer::Impl {
   LayerAttention attention;
   std::vector<Rope> ropes;
 
-  // Of the current step, by row.
+  // Of each row of the current step.
   struct Place {
     int32_t sequence;
     int32_t position;
@@ -87,14 +87,19 @@ Status Transformer::Impl::forward(const Batch& batch, KvLayerGate& gate, std::sp
 void Transformer::Impl::begin_step(const Batch& batch) {
   row_count = std::ssize(batch.tokens);
   CHECK(row_count <= limits.rows && std::ssize(batch.logit_rows) <= limits.logit_rows);
+  CHECK(row_count >= 1);
+  int64_t next_row = 0;
   for (size_t s = 0; s < batch.sequences.size(); ++s) {
     const BatchSequence& sequence = batch.sequences[s];
-    CHECK(sequence.first_row >= 0 && sequence.first_row + sequence.row_count <= row_count);
+    CHECK(sequence.first_row == next_row);
+    next_row += sequence.row_count;
+    CHECK(next_row <= row_count);
     Place* of_sequence = places.data() + sequence.first_row;
     for (int32_t i = 0; i < sequence.row_count; ++i) {
       of_sequence[i] = {static_cast<int32_t>(s), sequence.first_position + i};
     }
   }
+  CHECK(next_row == row_count);
   attention.begin_step(batch);
 }
 
@@ -131,7 +136,7 @@ void Transformer::Impl::rope_angles(int64_t row) {
 
 Status Transformer::Impl::attention_block(const LayerWeights& layer, int64_t index, KvLayerGate& gate) {
   norm_rows(layer.attention_norm, layer.attention_norm_bias);
-  const AttentionRows rows = buffers.attention.first(row_count);
+  const QkvRows rows = buffers.attention.first(row_count);
   const MatmulJob qkv[] = {
       {&layer.query.matrix, rows.query}, {&layer.key.matrix, rows.key}, {&layer.value.matrix, rows.value}};
   multiply(of_step(buffers.normed), qkv);
@@ -143,9 +148,9 @@ Status Transformer::Impl::attention_block(const LayerWeights& layer, int64_t ind
   return {};
 }
 
-// Bias, norm and RoPE of a row's query, key and value heads: what attention and the cache take.
+// Applies bias, norm and RoPE to a row's query, key and value heads.
 void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, int64_t row) {
-  const AttentionRows& rows = buffers.attention;
+  const QkvRows& rows = buffers.attention;
   add_bias(layer.query, rows.query.row(row));
   add_bias(layer.key, rows.key.row(row));
   add_bias(layer.value, rows.value.row(row));
@@ -156,6 +161,7 @@ void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, int
     norm_heads(layer.key_norm, keys);
   }
   const int64_t rope = config.layers[static_cast<size_t>(index)].rope;
+  DCHECK(config.rope_style == RopeStyle::kNone || (rope >= 0 && rope < std::ssize(ropes)));
   apply_rope(rope, row, queries);
   apply_rope(rope, row, keys);
 }

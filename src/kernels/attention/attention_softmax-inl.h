@@ -16,8 +16,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace cairn::HWY_NAMESPACE {
 
-// Scores [kSpanSize] of one row become probabilities; of positions that the row does not see, exactly 0.
-// Blocks that no row of the group sees are left alone. Returns the peak and the total.
+// Turns the scores [kSpanSize] of one row into probabilities: exactly 0 for positions that the row does not see.
+// Blocks that no row of the group sees are left untouched. Returns the peak and the total.
 HWY_INLINE void soft_max_row(const VisibleRange& range, const SpanLines& lines, float soft_cap, float* s,
                              float* peak_out, float* total_out) {
   const V16 nothing = broadcast(-INFINITY);

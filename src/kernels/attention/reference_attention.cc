@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
 #include "kernels/attention/attention_span.h"
 #include "kernels/reference.h"
 
@@ -88,6 +89,7 @@ void reduce_range(const AttentionTile& tile, const VisibleRange& range, const Wi
 }  // namespace
 
 void attend(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
+  DCHECK(tile.keys.head_dim == tile.values.head_dim);
   float* const p = scratch.floats;
   float* const state = p + kSpanSize;
   float* const memory = state + attention_state_floats(tile.keys.head_dim);
