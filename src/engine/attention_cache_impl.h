@@ -20,8 +20,8 @@ struct AttentionCache::Impl {
       : plan(std::move(p)),
         threads(plan.thread_count),
         cache(std::move(c)),
-        buffers(plan.config, plan.limits, plan.thread_count),
-        attention(plan.config, *plan.kernels, threads, plan.limits),
+        buffers(plan.shape, plan.limits.rows),
+        attention(plan.shape, *plan.kernels, threads, plan.limits),
         slots(static_cast<size_t>(plan.limits.sequences)) {
     step.reserve(slots.size());
     kv_rows.reserve(slots.size());
@@ -43,13 +43,13 @@ struct AttentionCache::Impl {
   Status check_rows(const LayerRows& rows) const;
   void lay_batch();
   [[nodiscard]] bool is_running() const { return kv_step.has_value(); }
-  [[nodiscard]] int64_t width() const { return plan.config.head_count * plan.config.head_dim; }
-  [[nodiscard]] int64_t kv_width() const { return plan.config.kv_head_count * plan.config.head_dim; }
+  [[nodiscard]] int64_t width() const { return plan.shape.query_width(); }
+  [[nodiscard]] int64_t kv_width() const { return plan.shape.kv_width(); }
 
   AttentionCachePlan plan;
   ThreadPool threads;
   std::unique_ptr<KvCache> cache;
-  StepBuffers buffers;
+  AttentionBuffers buffers;
   LayerAttention attention;
   std::vector<Slot> slots;  // leases go before the cache does
 

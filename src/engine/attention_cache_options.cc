@@ -54,23 +54,22 @@ Status check_attention(const AttentionCacheOptions& options) {
   return {};
 }
 
-Config config_of(const AttentionCacheOptions& options) {
-  Config config{.layer_count = options.layer_count,
-                .head_count = options.query_head_count,
-                .kv_head_count = options.kv_head_count,
-                .head_dim = options.head_dim,
-                .attention_soft_cap = options.soft_cap};
+AttentionShape shape_of(const AttentionCacheOptions& options) {
+  AttentionShape shape{.head_count = options.query_head_count,
+                       .kv_head_count = options.kv_head_count,
+                       .head_dim = options.head_dim,
+                       .soft_cap = options.soft_cap};
   const double scale = 1 / std::sqrt(static_cast<double>(options.head_dim));
-  config.attention_scale = options.attention_scale.value_or(static_cast<float>(scale));
-  config.layers.resize(static_cast<size_t>(options.layer_count));
-  for (size_t i = 0; i < options.windows.size(); ++i) config.layers[i].window = options.windows[i];
-  return config;
+  shape.scale = options.attention_scale.value_or(static_cast<float>(scale));
+  shape.layers.resize(static_cast<size_t>(options.layer_count));
+  for (size_t i = 0; i < options.windows.size(); ++i) shape.layers[i].window = options.windows[i];
+  return shape;
 }
 
 // Work memory is bounded here, where it can be said in words; what is left is the cache's.
 Status take_work_memory(AttentionCachePlan& plan) {
-  const uint64_t work_bytes = StepBuffers::bytes_for(plan.config, plan.limits, plan.thread_count) +
-                              LayerAttention::bytes_for(plan.config, plan.limits, plan.thread_count);
+  const uint64_t work_bytes = AttentionBuffers::bytes_for(plan.shape, plan.limits.rows) +
+                              LayerAttention::bytes_for(plan.shape, plan.limits, plan.thread_count);
   constexpr uint64_t kAbsurdBytes = uint64_t{1} << 46;
   const uint64_t told_bytes = memory_facts().available_bytes;
   const uint64_t available_bytes = told_bytes > 0 ? told_bytes : kAbsurdBytes;
@@ -89,7 +88,7 @@ Status take_work_memory(AttentionCachePlan& plan) {
 Result<AttentionCachePlan> plan_attention_cache(const AttentionCacheOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_shape(options));
   CAIRN_RETURN_IF_ERROR(check_attention(options));
-  AttentionCachePlan plan{.config = config_of(options),
+  AttentionCachePlan plan{.shape = shape_of(options),
                           .limits = {.rows = options.step_rows,
                                      .logit_rows = 0,
                                      .sequences = options.max_sequences,

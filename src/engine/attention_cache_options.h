@@ -5,13 +5,13 @@
 #include "cairn/attention_cache.h"
 #include "kernels/kernels.h"
 #include "kv/kv_cache.h"
-#include "model/config.h"
+#include "model/attention_shape.h"
 #include "model/forward_limits.h"
 
 namespace cairn {
 
 struct AttentionCachePlan {
-  Config config;  // only what LayerAttention reads, and layer_count
+  AttentionShape shape;
   ForwardLimits limits;
   KvCacheOptions kv;
   const Kernels* kernels = nullptr;

@@ -71,28 +71,28 @@ Status AttentionCache::Impl::check_rows(const LayerRows& layer) const {
 
 Status AttentionCache::attend(int64_t layer, const LayerRows& rows) {
   if (!impl_->is_running()) return invalid_argument("no step is running: begin one first");
-  if (layer != impl_->next_layer || layer >= impl_->plan.config.layer_count) {
+  if (layer != impl_->next_layer || layer >= impl_->plan.shape.layer_count()) {
     return invalid_argument(
         fmt::format("layer {} is not the next one: layers come in order, 0 to {}, once a step", layer,
-                    impl_->plan.config.layer_count - 1));
+                    impl_->plan.shape.layer_count() - 1));
   }
   CAIRN_RETURN_IF_ERROR(impl_->check_rows(rows));
   const FloatMode mode;
-  const StepBuffers& buffers = impl_->buffers;
-  std::ranges::copy(rows.queries, buffers.query);
-  std::ranges::copy(rows.keys, buffers.key);
-  std::ranges::copy(rows.values, buffers.value);
+  const QkvRows& buffers = impl_->buffers.rows();
+  std::ranges::copy(rows.queries, buffers.query.data);
+  std::ranges::copy(rows.keys, buffers.key.data);
+  std::ranges::copy(rows.values, buffers.value.data);
   CAIRN_RETURN_IF_ERROR(impl_->attention.run(*impl_->kv_step, layer, buffers));
-  std::copy_n(buffers.attended, rows.attended.size(), rows.attended.begin());
+  std::copy_n(buffers.attended.data, rows.attended.size(), rows.attended.begin());
   ++impl_->next_layer;
   return {};
 }
 
 Status AttentionCache::commit(std::span<const TokenId> tokens) {
   if (!impl_->is_running()) return invalid_argument("no step is running: begin one first");
-  if (impl_->next_layer != impl_->plan.config.layer_count) {
+  if (impl_->next_layer != impl_->plan.shape.layer_count()) {
     return invalid_argument(fmt::format("{} of {} layers have been attended: the step is not complete",
-                                        impl_->next_layer, impl_->plan.config.layer_count));
+                                        impl_->next_layer, impl_->plan.shape.layer_count()));
   }
   if (std::ssize(tokens) != impl_->rows) {
     return invalid_argument(

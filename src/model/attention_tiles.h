@@ -1,16 +1,16 @@
-// AttentionTiles: cuts a step's attention into tiles of rows that share a KV head, and runs them over the
-// threads. The cut changes nothing: a row's result depends on that row alone, span by span. For
-// transformer.cc.
+// AttentionTiles: cuts a step's attention into tiles of rows that share a KV head, and runs them over the threads. The
+// cut changes nothing: a row's result depends on that row alone, span by span. For layer_attention.cc.
 //
 // Three cuts:
-//   a tile      consecutive positions of one sequence in one block, with all query heads of a KV head
-//   a group     sequences that decode together and whose first blocks are the same ones: their rows go
-//               through those spans in one tile, so that a shared prefix is read once (cascade attention:
-//               Hydragen, Juravsky et al. 2024, arXiv:2402.05099), then each through the rest of its own
-//   by spans    where tiles are too few for the threads, a tile's spans are reduced apart and merged in order
-//               (as Flash-Decoding does)
+//   a tile    consecutive positions of one sequence in one block, with all query heads of a KV head
+//   a group   sequences that decode together and whose first blocks are the same: their rows go through those spans in
+//             one tile, so that a shared prefix is read once (cascade attention: Hydragen, Juravsky et al. 2024,
+//             arXiv:2402.05099), then each goes through the rest of its own
+//   by spans  where tiles are too few for the threads, a tile's spans are reduced apart and merged in order (as
+//             Flash-Decoding does)
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -18,7 +18,9 @@
 
 #include "base/memory.h"
 #include "kernels/kernels.h"
-#include "model/config.h"
+#include "kernels/rows.h"
+#include "model/attention_shape.h"
+#include "model/forward_limits.h"
 #include "model/step_blocks.h"
 #include "model/step_buffers.h"
 
@@ -28,74 +30,91 @@ class ThreadPool;
 
 class AttentionTiles {
  public:
-  // A step has at most `max_rows` rows, in at most `max_sequences` sequences of at most `context` positions.
-  AttentionTiles(const Config& config, int64_t max_rows, int64_t max_sequences, int64_t context,
-                 int thread_count);
+  // `shape` must outlive it.
+  AttentionTiles(const AttentionShape& shape, const ForwardLimits& limits, int thread_count);
 
-  // Lays the tiles of this step; the same for all its layers.
+  // Cuts this step's rows; the same for all its layers.
   void set(const StepBlocks& blocks);
-  // buffers.attended = attention of buffers.query over what `kv` holds for `layer`.
+  // rows.attended = attention of rows.query over what `kv` holds for `layer`.
   void attend(const Kernels& kernels, ThreadPool& threads, const KvLayerView& kv, int64_t layer,
-              const StepBuffers& buffers);
+              const QkvRows& rows);
 
-  [[nodiscard]] static uint64_t bytes_for(const Config& config, int64_t max_sequences, int64_t context,
+  [[nodiscard]] static uint64_t bytes_for(const AttentionShape& shape, const ForwardLimits& limits,
                                           int thread_count);
   [[nodiscard]] uint64_t bytes() const { return memory_.bytes(); }
 
  private:
   static constexpr int32_t kNoGroup = -1;
-  // Consecutive rows of one step block.
-  struct Rows {
+  // As many consecutive rows of one block as a tile takes.
+  struct Piece {
     StepBlock block;
     int32_t group = kNoGroup;
-    int32_t state_row = 0;  // of a group's member: its place among the states of groups
+    int32_t member = 0;  // of a group's: counted through all groups
   };
   struct Group {
-    int32_t first = 0;  // members are rows_[first .. first + count)
+    int32_t first = 0;  // members are pieces_[first .. first + count)
     int32_t count = 0;
     int32_t span_count = 0;  // shared
   };
-  // What a layer's attention works with.
+  // Query heads [first, first + count) of one KV head: as many as a tile takes.
+  struct Heads {
+    int64_t kv_head = 0;
+    int64_t first = 0;
+    int64_t count = 0;
+  };
+  // The layer that is attended.
   struct Layer {
     const Kernels& kernels;
     const KvLayerView& kv;
-    const StepBuffers& buffers;
-    int64_t window;
+    const QkvRows& rows;
+    Visibility visibility;
+  };
+  // The rows of one tile.
+  class RowList {
+   public:
+    void add(const AttentionRow& row);
+    [[nodiscard]] std::span<const AttentionRow> all() const { return {rows_.data(), count_}; }
+    void clear_states() const;
+
+   private:
+    std::array<AttentionRow, kAttentionRows> rows_;
+    size_t count_ = 0;
   };
 
   void find_groups(const KvLayerView& kv);
   [[nodiscard]] bool decodes(size_t index) const;
-  [[nodiscard]] int32_t shared_spans(const Rows& a, const Rows& b, const KvLayerView& kv) const;
-  [[nodiscard]] int64_t head_parts() const { return (group_heads_ + tile_heads_ - 1) / tile_heads_; }
-  [[nodiscard]] AttentionTile tile_of(const Layer& layer, const StepBlock& block, int64_t kv_head) const;
-  // Adds a row for each query head of the part, at each position of `rows`.
-  int64_t add_rows(const Layer& layer, const Rows& rows, int64_t kv_head, int64_t head_part, float* states,
-                   AttentionRow* to) const;
-  void finish_rows(const Layer& layer, const Rows& rows, int64_t kv_head, int64_t head_part,
-                   const AttentionRow* done) const;
+  [[nodiscard]] int32_t shared_spans(const Piece& a, const Piece& b, const KvLayerView& kv) const;
 
-  void attend_group(const Layer& layer, const Group& group, int64_t item, int thread) const;
-  void attend_rows(const Layer& layer, const Rows& rows, int64_t kv_head, int64_t head_part,
-                   int thread) const;
-  void attend_by_spans(const Layer& layer, ThreadPool& threads, const Rows& rows) const;
+  [[nodiscard]] int64_t heads_count() const { return shape_.kv_head_count * head_parts_; }
+  [[nodiscard]] Heads heads_at(int64_t index) const;  // 0 to heads_count() - 1
+  // Adds a row for each of `heads` at each position of `piece`; their states are rows of `states`, in this order.
+  void add_rows(const Layer& layer, const Piece& piece, const Heads& heads, const Rows& states,
+                RowList& to) const;
+  void finish_rows(const Layer& layer, const Piece& piece, const Heads& heads, const Rows& states) const;
+  [[nodiscard]] Rows group_states(const Piece& member, const Heads& heads) const;
+
+  void attend_tile(const Layer& layer, const StepBlock& block, const Heads& heads, const RowList& rows,
+                   SpanRange spans, int thread) const;
+  void attend_group(const Layer& layer, const Group& group, int64_t first_member, const Heads& heads,
+                    int thread) const;
+  void attend_piece(const Layer& layer, const Piece& piece, const Heads& heads, int thread) const;
+  void attend_by_spans(const Layer& layer, ThreadPool& threads, const Piece& piece) const;
   [[nodiscard]] bool goes_by_spans(const Layer& layer, int thread_count) const;
-  [[nodiscard]] float* group_states(const Rows& rows, int64_t kv_head, int64_t head_part) const;
 
-  const Config& config_;
-  int64_t group_heads_;     // query heads of a KV head
-  int64_t tile_heads_;      // how many of them a tile takes
+  const AttentionShape& shape_;
+  size_t max_rows_;
+  int64_t tile_heads_;      // of a KV head: how many query heads a tile takes
   int64_t tile_positions_;  // how many positions a tile takes
-  int64_t state_floats_;    // of one row
-  int64_t context_spans_;
-  std::vector<Rows> rows_;
+  int64_t head_parts_;      // tiles of a KV head's query heads
+  std::vector<Piece> pieces_;
   std::vector<Group> groups_;
   std::optional<int32_t> grouped_for_;  // the layer group whose blocks groups_ was made of
 
   PageMemory memory_;
-  std::vector<float*> thread_scratch_;  // attention_scratch_floats
-  std::vector<float*> thread_states_;   // [kAttentionRows] states
-  float* group_states_ = nullptr;       // [max_sequences][head_count] states
-  float* span_states_ = nullptr;        // [head_count][context spans] states
+  std::vector<AttentionScratch> thread_scratch_;
+  std::vector<Rows> thread_states_;  // kAttentionRows states each
+  Rows group_states_;                // states [limits.sequences][head_count]
+  Rows span_states_;                 // states [spans of limits.context][head_count]
 };
 
 }  // namespace cairn

@@ -13,7 +13,7 @@ enum class NormKind { kRms, kLayer };  // RMSNorm (x / rms(x) * w); LayerNorm wi
 enum class Activation { kSilu, kGeluTanh };
 enum class RopeStyle { kNone, kAdjacent, kHalves };  // pairs (2i, 2i+1); pairs (i, i + rope_dim / 2)
 
-// One set of rotary frequencies; pair i of a head turns by position * base^(-2i/rope_dim) / divisors[i].
+// One set of rotary frequencies; pair i of a head is rotated by position * base^(-2i/rope_dim) / divisors[i].
 struct RopeConfig {
   double base = 10000.0;
   std::vector<double> divisors;  // rope_dim / 2 of them, or empty: all 1 (no scaling)
@@ -44,7 +44,7 @@ struct Config {
   bool gated_ffn = true;  // down(act(gate x) * up x); otherwise down(act(up x))
 
   RopeStyle rope_style = RopeStyle::kHalves;
-  int64_t rope_dim = 0;  // how many of head_dim's elements turn (the first ones); even
+  int64_t rope_dim = 0;  // how many of head_dim's elements are rotated (the first ones); even
   std::vector<RopeConfig> ropes;
   bool learned_positions = false;  // a table of context_length rows added to the embedding (GPT-2)
 

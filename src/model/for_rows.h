@@ -1,4 +1,4 @@
-// for_rows: body(row) for each row of a step, over the threads where that pays.
+// for_rows: calls body(row) for each row of a step, over the threads where that is faster.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace cairn {
 
 template <typename Body>
 void for_rows(ThreadPool& threads, int64_t rows, const Body& body) {
-  constexpr int64_t kFewRows = 4;  // not worth waking anybody
+  constexpr int64_t kFewRows = 4;  // not worth waking the threads
   if (rows < kFewRows) {
     for (int64_t row = 0; row < rows; ++row) body(row);
   } else {

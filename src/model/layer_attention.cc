@@ -1,58 +1,80 @@
 #include "model/layer_attention.h"
 
+#include "base/check.h"
 #include "model/for_rows.h"
 
 namespace cairn {
 
-LayerAttention::LayerAttention(const Config& config, const Kernels& kernels, ThreadPool& threads,
+LayerAttention::LayerAttention(const AttentionShape& shape, const Kernels& kernels, ThreadPool& threads,
                                const ForwardLimits& limits)
-    : config_(config),
+    : shape_(shape),
       kernels_(kernels),
       threads_(threads),
+      limits_(limits),
       blocks_(limits.rows),
-      tiles_(config, limits.rows, limits.sequences, limits.context, threads.thread_count()) {}
+      tiles_(shape, limits, threads.thread_count()) {}
 
-uint64_t LayerAttention::bytes_for(const Config& config, const ForwardLimits& limits, int thread_count) {
-  return AttentionTiles::bytes_for(config, limits.sequences, limits.context, thread_count);
+uint64_t LayerAttention::bytes_for(const AttentionShape& shape, const ForwardLimits& limits,
+                                   int thread_count) {
+  return AttentionTiles::bytes_for(shape, limits, thread_count);
 }
 
 void LayerAttention::begin_step(const Batch& batch) {
-  rows_ = 0;
-  for (const BatchSequence& sequence : batch.sequences) rows_ += sequence.row_count;
+  sequence_count_ = std::ssize(batch.sequences);
+  CHECK(sequence_count_ <= limits_.sequences);
+  row_count_ = 0;
+  for (const BatchSequence& sequence : batch.sequences) {
+    CHECK(sequence.first_row == row_count_);
+    CHECK(sequence.first_position >= 0 && sequence.row_count >= 1);
+    CHECK(int64_t{sequence.first_position} + sequence.row_count <= limits_.context);
+    row_count_ += sequence.row_count;
+  }
+  CHECK(row_count_ <= limits_.rows);
   blocks_.set(batch);
   tiles_.set(blocks_);
+  next_layer_ = 0;
 }
 
-Status LayerAttention::run(KvLayerGate& gate, int64_t layer, const StepBuffers& buffers) {
+Status LayerAttention::run(KvLayerGate& gate, int64_t layer, const QkvRows& rows) {
+  CHECK(row_count_ > 0);  // a step has begun
+  CHECK(layer == next_layer_ && layer < shape_.layer_count());
+  CHECK(rows.query.width == shape_.query_width() && rows.attended.width == shape_.query_width());
+  CHECK(rows.key.width == shape_.kv_width() && rows.value.width == shape_.kv_width());
   CAIRN_ASSIGN_OR_RETURN(const KvLayerView kv, gate.open(layer));
-  attend(kv, layer, buffers);
+  check_view(kv);
+  attend(kv, layer, rows.first(row_count_));
   gate.close(layer);
+  ++next_layer_;
   return {};
 }
 
-void LayerAttention::attend(const KvLayerView& kv, int64_t layer, const StepBuffers& buffers) {
-  const KvLayerLayout& layout = *kv.layout;
-  const int64_t width = config_.head_count * config_.head_dim;
-  const int64_t kv_width = config_.kv_head_count * config_.head_dim;
-  for_rows(threads_, rows_, [&](int64_t row) {
-    float* query = buffers.query + row * width;
-    rotate_heads(layout.keys.codec, config_.head_count, query);
-    rotate_heads(layout.keys.codec, config_.kv_head_count, buffers.key + row * kv_width);
-    rotate_heads(layout.values.codec, config_.kv_head_count, buffers.value + row * kv_width);
-    kernels_.scale(config_.attention_scale, width, query);
-  });
-  blocks_.store(threads_, kv, {buffers.key, buffers.value});
-  tiles_.attend(kernels_, threads_, kv, layer, buffers);
-  blocks_.keep_open_rows(kv);
-  if (layout.values.codec.transform == KvTransform::kNone) return;
-  for_rows(threads_, rows_, [&](int64_t row) {
-    rotate_heads(layout.values.codec, config_.head_count, buffers.attended + row * width);
-  });
+void LayerAttention::check_view(const KvLayerView& kv) const {
+  CHECK(kv.layout != nullptr);
+  CHECK(kv.kv_head_count == shape_.kv_head_count && kv.head_dim == shape_.head_dim);
+  CHECK(kv.layout->keys.head_dim == kv.head_dim && kv.layout->values.head_dim == kv.head_dim);
+  CHECK(std::ssize(kv.sequences) == sequence_count_);
 }
 
-void LayerAttention::rotate_heads(const KvCodec& codec, int64_t head_count, float* heads) const {
+void LayerAttention::attend(const KvLayerView& kv, int64_t layer, const QkvRows& rows) {
+  const KvLayerLayout& layout = *kv.layout;
+  for_rows(threads_, row_count_, [&](int64_t row) {
+    hadamard(layout.keys.codec, rows.query.split(row, shape_.head_dim));
+    hadamard(layout.keys.codec, rows.key.split(row, shape_.head_dim));
+    hadamard(layout.values.codec, rows.value.split(row, shape_.head_dim));
+    kernels_.scale(shape_.scale, rows.query.width, rows.query.row(row));
+  });
+  blocks_.store(threads_, kv, rows.key, rows.value);
+  tiles_.attend(kernels_, threads_, kv, layer, rows);
+  blocks_.keep_open_rows(kv);
+  if (layout.values.codec.transform == KvTransform::kNone) return;
+  for_rows(threads_, row_count_,
+           [&](int64_t row) { hadamard(layout.values.codec, rows.attended.split(row, shape_.head_dim)); });
+}
+
+// Each head times the Hadamard matrix, where the codec asks for it.
+void LayerAttention::hadamard(const KvCodec& codec, const Rows& heads) const {
   if (codec.transform == KvTransform::kNone) return;
-  for (int64_t h = 0; h < head_count; ++h) kv_hadamard(heads + h * config_.head_dim, config_.head_dim);
+  for (int64_t h = 0; h < heads.count; ++h) kv_hadamard(heads.row(h), heads.width);
 }
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-// ModelPlan: what a family makes of a model file: the Config, and which tensor plays which part.
+// ModelPlan: what a family reads from a model file: the Config, and which tensor plays which part.
 // Weights are loaded from it (model/weights.h); nothing else of the file is needed to run.
 #pragma once
 
@@ -53,7 +53,7 @@ struct ModelPlan {
   std::optional<TensorPart> final_norm_bias;
   std::optional<TensorPart> output;  // [vocab, model_dim]; absent: tied to token_embedding
 
-  // Where there are no weights: what the parts point to, tensors without data. Nothing can be loaded then.
+  // Set where there are no weights: the tensors, without data, that the parts point to. Nothing can be loaded then.
   std::shared_ptr<const std::deque<Tensor>> imagined_tensors;
 };
 
@@ -64,8 +64,8 @@ struct ModelPlan {
 // missing or ill-shaped tensors and nonsensical values, naming them.
 Result<ModelPlan> plan_model(const GgufFile& file);
 Result<ModelPlan> plan_model(const HfFolder& folder);
-// From a config.json's content alone, as if its matrices were stored as `type` (or what fits their rows), to
-// reckon with: see ModelPlan::imagined_tensors.
+// From a config.json's content alone, as if its matrices were stored as `type` (or what fits their rows). For size
+// calculations: see ModelPlan::imagined_tensors.
 Result<ModelPlan> plan_model(const boost::json::object& config, TensorType type);
 
 }  // namespace cairn

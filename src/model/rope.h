@@ -12,7 +12,7 @@ namespace cairn {
 
 class Rope {
  public:
-  // `dim`: how many elements of a head turn.
+  // `dim`: how many elements of a head are rotated.
   Rope(const RopeConfig& config, int64_t dim);
 
   [[nodiscard]] int64_t pairs() const { return static_cast<int64_t>(frequencies_.size()); }

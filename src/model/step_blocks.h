@@ -1,11 +1,10 @@
-// StepBlocks: the blocks that a step's rows lie in, and how keys and values get there.
+// StepBlocks: the blocks that a step's rows lie in, and how keys and values get there. For LayerAttention and AttentionTiles.
 //
-// Rows of a codec that works row by row are written in their final form. Where a codec seals whole blocks,
-// rows are written to f32 tiles (open rows) and encoded when the block's last position is filled, layer by
-// layer: so later blocks of the same step read the encoded form, while the block's own queries read its open
-// rows. Those of the block in which a sequence's step begins are kept in the cache from step to step; those
-// of further blocks are kept until the layer's attention is done, and only the last, unfinished block's go to
-// the cache then. For LayerAttention and AttentionTiles.
+// Rows of a codec that works row by row are written in their final form. Where a codec seals whole blocks, rows are
+// written to f32 tiles (open rows) and encoded when the block's last position is filled, layer by layer. So later blocks
+// of the same step read the encoded form, while the block's own queries read its open rows. The open rows of the block
+// in which a sequence's step begins stay in the cache from step to step. Those of further blocks are kept until the
+// layer's attention is done; then only the last, unfinished block's are copied to the cache.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +12,7 @@
 
 #include "kernels/batch.h"
 #include "kernels/kv_view.h"
+#include "kernels/rows.h"
 
 namespace cairn {
 
@@ -32,22 +32,17 @@ struct StepBlock {
   [[nodiscard]] bool is_filled() const { return end_position() % kBlockSize == 0; }
 };
 
-// A layer's new rows: [rows][kv_head_count * head_dim] each.
-struct NewRows {
-  const float* keys = nullptr;
-  const float* values = nullptr;
-};
-
 class StepBlocks {
  public:
   explicit StepBlocks(int64_t max_rows);
 
+  // At most max_rows rows.
   void set(const Batch& batch);
   [[nodiscard]] const std::vector<StepBlock>& blocks() const { return blocks_; }
 
-  // Stores a layer's rows, and seals the blocks that they fill.
-  void store(ThreadPool& threads, const KvLayerView& kv, const NewRows& rows) const;
-  // After the layer's attention: the open rows that the next step needs go to the cache.
+  // Stores the step's rows of a layer, kv_head_count * head_dim wide, and seals the blocks that they fill.
+  void store(ThreadPool& threads, const KvLayerView& kv, const Rows& keys, const Rows& values) const;
+  // Copies the open rows that the next step needs to the cache. To be called after the layer's attention.
   void keep_open_rows(const KvLayerView& kv) const;
 
   // The open rows of one KV head, f32 tiles; null where this side has none in this layer.
@@ -58,8 +53,7 @@ class StepBlocks {
   [[nodiscard]] static OpenTiles open_tiles(const KvLayerView& kv, const StepBlock& block, int64_t kv_head);
 
  private:
-  static void store_head(const KvLayerView& kv, const StepBlock& block, int64_t kv_head, const NewRows& rows);
-
+  size_t max_rows_;
   std::vector<StepBlock> blocks_;
 };
 

@@ -6,46 +6,84 @@
 #include "kernels/matmul/matmul.h"
 
 namespace cairn {
+namespace {
+
+// Hands out one memory, piece by piece; without a base it only counts.
+class Layout {
+ public:
+  explicit Layout(std::byte* base) : base_(base) {}
+
+  std::byte* take(int64_t bytes) {
+    constexpr uint64_t kAlignment = 64;
+    std::byte* const at = base_ == nullptr ? nullptr : base_ + used_;
+    used_ += (static_cast<uint64_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
+    return at;
+  }
+  Rows take_rows(int64_t count, int64_t width) {
+    return {reinterpret_cast<float*>(take(count * width * int64_t{sizeof(float)})), width, count};
+  }
+  QkvRows take_qkv_rows(const AttentionShape& shape, int64_t count) {
+    QkvRows rows;
+    rows.query = take_rows(count, shape.query_width());
+    rows.key = take_rows(count, shape.kv_width());
+    rows.value = take_rows(count, shape.kv_width());
+    rows.attended = take_rows(count, shape.query_width());
+    return rows;
+  }
+  [[nodiscard]] uint64_t used_bytes() const { return used_; }
+
+ private:
+  std::byte* base_;
+  uint64_t used_ = 0;
+};
+
+PageMemory allocate(uint64_t bytes) {
+  Result<PageMemory> memory = PageMemory::allocate(bytes);
+  CHECK(memory.ok());  // address space only: pages are counted when touched
+  return std::move(memory).value();
+}
+
+}  // namespace
+
+uint64_t AttentionBuffers::bytes_for(const AttentionShape& shape, int64_t max_rows) {
+  Layout layout(nullptr);
+  layout.take_qkv_rows(shape, max_rows);
+  return layout.used_bytes();
+}
+
+AttentionBuffers::AttentionBuffers(const AttentionShape& shape, int64_t max_rows)
+    : memory_(allocate(bytes_for(shape, max_rows))) {
+  rows_ = Layout(memory_.data()).take_qkv_rows(shape, max_rows);
+}
 
 uint64_t StepBuffers::lay_out(const Config& config, const ForwardLimits& limits, int thread_count,
                               std::byte* base) {
-  const int64_t heads = config.head_count * config.head_dim;
-  const int64_t kv_heads = config.kv_head_count * config.head_dim;
-  const int64_t turns = static_cast<int64_t>(config.ropes.size()) * config.rope_dim / 2;
-  const int64_t widest = std::max({config.model_dim, heads, config.ffn_dim});
-  uint64_t used = 0;
-  const auto take = [&](int64_t bytes) {
-    std::byte* at = base == nullptr ? nullptr : base + used;
-    used += (static_cast<uint64_t>(bytes) + 63) / 64 * 64;
-    return at;
-  };
-  const auto take_floats = [&](int64_t count) { return reinterpret_cast<float*>(take(count * 4)); };
-  residual = take_floats(limits.rows * config.model_dim);
-  normed = take_floats(limits.rows * config.model_dim);
-  query = take_floats(limits.rows * heads);
-  key = take_floats(limits.rows * kv_heads);
-  value = take_floats(limits.rows * kv_heads);
-  attended = take_floats(limits.rows * heads);
-  projected = take_floats(limits.rows * config.model_dim);
-  gate = take_floats(limits.rows * config.ffn_dim);
-  up = take_floats(limits.rows * config.ffn_dim);
-  cosines = take_floats(limits.rows * turns);
-  sines = take_floats(limits.rows * turns);
-  final_rows = take_floats(limits.logit_rows * config.model_dim);
-  matmul = take(std::max(matmul_bytes(limits.rows, widest, thread_count),
-                         matmul_bytes(limits.logit_rows, config.model_dim, thread_count)));
-  return used;
+  const AttentionShape shape = attention_shape(config);
+  const int64_t angles = static_cast<int64_t>(config.ropes.size()) * config.rope_dim / 2;
+  const int64_t widest = std::max({config.model_dim, shape.query_width(), config.ffn_dim});
+  Layout layout(base);
+  residual = layout.take_rows(limits.rows, config.model_dim);
+  normed = layout.take_rows(limits.rows, config.model_dim);
+  attention = layout.take_qkv_rows(shape, limits.rows);
+  projected = layout.take_rows(limits.rows, config.model_dim);
+  gate = layout.take_rows(limits.rows, config.ffn_dim);
+  up = layout.take_rows(limits.rows, config.ffn_dim);
+  cosines = layout.take_rows(limits.rows, angles);
+  sines = layout.take_rows(limits.rows, angles);
+  final_rows = layout.take_rows(limits.logit_rows, config.model_dim);
+  matmul = layout.take(std::max(matmul_bytes(limits.rows, widest, thread_count),
+                                matmul_bytes(limits.logit_rows, config.model_dim, thread_count)));
+  return layout.used_bytes();
 }
 
 uint64_t StepBuffers::bytes_for(const Config& config, const ForwardLimits& limits, int thread_count) {
   return StepBuffers().lay_out(config, limits, thread_count, nullptr);
 }
 
-StepBuffers::StepBuffers(const Config& config, const ForwardLimits& limits, int thread_count) {
-  Result<PageMemory> memory = PageMemory::allocate(bytes_for(config, limits, thread_count));
-  CHECK(memory.ok());  // address space only: pages are counted when touched
-  memory_ = std::move(memory).value();
-  lay_out(config, limits, thread_count, memory_.data());
+StepBuffers::StepBuffers(const Config& config, const ForwardLimits& limits, int thread_count)
+    : memory_(allocate(bytes_for(config, limits, thread_count))) {
+  const uint64_t used_bytes = lay_out(config, limits, thread_count, memory_.data());
+  CHECK(used_bytes <= memory_.bytes());
 }
 
 }  // namespace cairn

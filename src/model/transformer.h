@@ -17,18 +17,18 @@ class ThreadPool;
 
 class Transformer {
  public:
-  // Work buffers are sized here, once. Nothing is allocated later.
+  // Allocates all work buffers. Nothing is allocated later.
   Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, const ForwardLimits& limits);
   ~Transformer();
 
-  // Runs `batch`: reads the keys and values of earlier positions through the gate, stores those of its own rows
-  // there (all blocks up to each row's position must be present), and writes the logits of
-  // batch.logit_rows[i] to logits[i * vocab_size ...]. Fails where the gate does.
+  // Runs `batch`. Reads the keys and values of earlier positions through the gate and stores those of the batch's rows
+  // there; all blocks up to each row's position must be present. Writes the logits of batch.logit_rows[i] to
+  // logits[i * vocab_size ...]. Fails where the gate does.
   Status forward(const Batch& batch, KvLayerGate& gate, std::span<float> logits);
 
   [[nodiscard]] const ForwardLimits& limits() const;
   [[nodiscard]] uint64_t work_bytes() const;
-  // What work_bytes() will be, without a model's weights.
+  // What work_bytes() will be, before the weights are loaded.
   [[nodiscard]] static uint64_t work_bytes_for(const Config& config, const ForwardLimits& limits,
                                                int thread_count);
 

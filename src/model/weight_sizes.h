@@ -1,4 +1,4 @@
-// WeightSizes: what a model's weights take, from its plan alone: load_weights takes as much.
+// WeightSizes: the memory of a model's weights, from its plan alone. load_weights takes exactly that.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace cairn {
 
-// Matrices are packed, and the file's pages behind them given back, in pieces of about this many bytes, so
-// that loading takes no more on top of the weights.
+// Matrices are packed in pieces of about this many bytes, and the file's pages are released after each, so that loading
+// needs no more than that on top of the weights.
 inline constexpr uint64_t kPackingPieceBytes = uint64_t{8} << 20;
 
 struct WeightSizes {
@@ -25,7 +25,7 @@ struct WeightSizes {
 // `type`: as if all matrices and tables were stored so (or as what fits their rows); absent: as they are.
 [[nodiscard]] WeightSizes weight_sizes(const ModelPlan& plan, std::optional<TensorType> type = std::nullopt);
 
-// The plan as if queries shared `kv_head_count` heads of keys and values: to reckon with, not to load.
+// The plan as if queries shared `kv_head_count` heads of keys and values. For size calculations, not for loading.
 // Errors: kInvalidArgument where that does not divide the number of query heads.
 Result<ModelPlan> with_kv_heads(ModelPlan plan, int64_t kv_head_count);
 

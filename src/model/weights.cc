@@ -46,6 +46,7 @@ void pack_one_panel(const TensorPart& part, int64_t panel, std::byte* to) {
 }
 
 std::vector<float> read_vector(const TensorPart& part) {
+  DCHECK(part.tensor->shape.size() == 1 && part.row_begin + part.row_count <= part.tensor->shape.front());
   std::vector<float> values(static_cast<size_t>(part.row_count));
   const int64_t element = tensor_type_info(part.tensor->type).bytes;
   dequantize_row(part.tensor->type, part.tensor->data.data() + part.row_begin * element, values);
@@ -64,6 +65,9 @@ class Packer {
       : memory_(memory), threads_(threads), options_(options), total_bytes_(total_bytes) {}
 
   PackedMatrix pack(const TensorPart& part) {
+    const std::vector<int64_t>& shape = part.tensor->shape;
+    DCHECK(shape.size() == 2 && part.row_begin >= 0 && part.row_count >= 1);
+    DCHECK(part.row_begin + part.row_count <= (part.transposed ? shape.back() : shape.front()));
     std::byte* to = memory_.data() + used_bytes_;
     const PackedMatrix matrix{part.tensor->type, part.row_count, columns_of(part), to};
     used_bytes_ += aligned_packed_bytes(part, matrix.type);
@@ -76,6 +80,7 @@ class Packer {
   }
 
   Linear pack(const TensorPart& part, const std::optional<TensorPart>& bias) {
+    DCHECK(!bias || bias->row_count == part.row_count);
     return {pack(part), read_vector(bias)};
   }
 
@@ -132,6 +137,9 @@ LayerWeights load_layer(const LayerPlan& plan, Packer& packer) {
 }  // namespace
 
 Result<Weights> load_weights(const ModelPlan& plan, ThreadPool& threads, const WeightsOptions& options) {
+  CHECK(plan.imagined_tensors == nullptr);
+  CHECK(std::ssize(plan.layers) == plan.config.layer_count &&
+        plan.config.layers.size() == plan.layers.size());
   Weights weights;
   const WeightSizes sizes = weight_sizes(plan);
   weights.decode_file_bytes = sizes.stored_bytes;
@@ -151,13 +159,16 @@ Result<Weights> load_weights(const ModelPlan& plan, ThreadPool& threads, const W
 void read_embedding_row(const Weights& weights, const TensorPart& part, int64_t row, std::span<float> values,
                         float* scratch) {
   if (!weights.copy) return read_row(part, row, values);
+  DCHECK(!part.transposed && row >= 0 && row < part.row_count);
+  DCHECK(std::ssize(values) == columns_of(part));
   auto* stored = reinterpret_cast<std::byte*>(scratch);  // no type takes more bytes than a float
   weights.copy({stored_row(part, row), stored_row_bytes(part)}, stored);
   dequantize_row(part.tensor->type, stored, values);
 }
 
 void read_row(const TensorPart& part, int64_t row, std::span<float> values) {
-  DCHECK(!part.transposed && row < part.row_count);
+  DCHECK(!part.transposed && row >= 0 && row < part.row_count);
+  DCHECK(std::ssize(values) == columns_of(part));
   dequantize_row(part.tensor->type, stored_row(part, row), values);
 }
 

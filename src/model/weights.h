@@ -45,8 +45,9 @@ struct Weights {
 };
 
 struct WeightsOptions {
-  std::function<void(std::span<const std::byte>)> release;  // these bytes of the file are not needed any more
-  // Copies bytes of the file as long as the weights live; empty: they are read in place.
+  std::function<void(std::span<const std::byte>)>
+      release;  // called with bytes of the file that are no longer needed
+  // Copies bytes of the file; must work as long as the weights live. Empty: they are read in place.
   std::function<void(std::span<const std::byte>, std::byte*)> copy;
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;
 };

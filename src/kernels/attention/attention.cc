@@ -18,17 +18,17 @@
 HWY_BEFORE_NAMESPACE();
 namespace cairn::HWY_NAMESPACE {
 
-// One span's keys and values as f32: widened when a block is first asked for, or in place where they are f32.
+// One span's keys and values as f32: a block is widened when it is first used, or read in place where it is f32.
 class WideSpan {
  public:
   struct Lines {
     const float* at = nullptr;
     int64_t stride = 0;
-    StoredTile ahead;  // what comes after these lines, the first time round
+    StoredTile ahead;  // what is read after these lines, on their first use
   };
 
-  // `lines`: all that the tile's rows see. With one group of rows, blocks are used once, one after the other,
-  // and can share a place that stays in first-level cache.
+  // `lines`: all that the tile's rows see. With one group of rows, each block is used once, so all of them share one
+  // place, which stays in first-level cache.
   WideSpan(const AttentionTile& tile, const SpanLines& lines, bool one_group, float* memory)
       : tile_(tile),
         lines_(lines),
@@ -72,13 +72,13 @@ class WideSpan {
   int64_t step_;  // floats from one block's place to the next
   float* keys_;
   float* values_;
-  uint32_t have_keys_ = 0;  // bit b: keys(b) was asked for
+  uint32_t have_keys_ = 0;  // bit b: keys(b) was called
   uint32_t have_values_ = 0;
 };
 
 void score_group(const RowGroup& group, WideSpan& span, int32_t head_dim, float* scores) {
   const float* queries[kGroupRows];
-  for (int32_t r = 0; r < group.count; ++r) queries[r] = group.rows[r]->query;
+  for (int32_t r = 0; r < group.count; ++r) queries[r] = group.ranges[r]->query;
   for (int32_t b = group.lines.seen_from(0); b < kSpanBlocks; b = group.lines.seen_from(b + 1)) {
     const WideSpan::Lines keys = span.keys(b);
     multiply(group.count, {.factors = queries,
@@ -132,9 +132,7 @@ void attend_span(const AttentionTile& tile, int32_t low, float* scratch) {
     score_group(group, span, head_dim, scores);
     const SpanResult result = soft_max(group, tile.soft_cap, scores);
     sum_group(group, span, scores, padded, sums);
-    float* states[kGroupRows];
-    for (int32_t r = 0; r < group.count; ++r) states[r] = group.rows[r]->state;
-    merge_span(result, sums, padded, states, group.count);
+    merge_span(result, sums, padded, group.states, group.count);
   }
 }
 

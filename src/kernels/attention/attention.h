@@ -1,19 +1,20 @@
 // Attention over blocks: the structs that its kernels read, and what they compute.
 //
 // For a query at position t of head h, over the positions j that it sees (begin <= j < end = t + 1):
-//   s_j = cap(q . k_j),  o = sum_j softmax(s)_j v_j          (q is multiplied by the attention scale already)
-// Positions are taken in spans of kSpanSize, aligned to absolute position. A span is reduced alone:
+//   s_j = cap(q . k_j),  o = sum_j softmax(s)_j v_j           (q is already multiplied by the attention scale)
+// Positions are taken in spans of kSpanSize, aligned to absolute position. Each span is reduced alone:
 //   m = max s_j,  p_j = e^(s_j - m),  l = sum p_j,  o = sum p_j v_j   (ascending j)
 // and spans are merged in ascending order (online softmax: Milakov and Gimelshein 2018; Dao et al. 2022).
-// The order of every sum is fixed by positions alone:
-//   q . k: over the head's elements, ascending, one fma each;  l: sixteen lanes j mod 16, then halves;
-//   o: over j ascending, one fma each. A span without a visible position is skipped.
-// Keys and values are widened exactly to f32 as their codec says, a span at a time, for all rows of a tile.
-// Under AMX, codecs other than f32 are read as bf16 (rounded to nearest even), q and p too, and both products
-// are TDPBF16PS over ascending pairs: another arithmetic, the same for every number of rows.
+// A span without a visible position is skipped. The order of every sum is fixed by positions alone:
+//   q . k   over the head's elements, ascending, one fma each
+//   l       sixteen lanes j mod 16, then halves
+//   o       over j ascending, one fma each
+// Keys and values are widened exactly to f32 as their codec defines, a span at a time, for all rows of a tile.
+// Under AMX, codecs other than f32 are read as bf16 (rounded to nearest even), as are q and p, and both products are
+// TDPBF16PS over ascending pairs: another arithmetic, the same for every number of rows.
 //
-// Because spans stand alone, a row's attention can be cut between spans in any way: `attend` takes rows up
-// where their AttentionState stands.
+// Because each span is reduced alone, a row's attention can be cut between any two spans: `attend` continues from the
+// row's state.
 #pragma once
 
 #include <cstddef>
@@ -24,32 +25,45 @@
 
 namespace cairn {
 
-// What a row has gathered over the spans so far: [0] the largest score, [1] the sum of probabilities (0: no
-// span yet; at least 1 later), [2..15] unused, [16...] the weighted sum of values, padded to 16.
+// A row's state, the result of the spans merged so far:
+//   [0]      the largest score
+//   [1]      the sum of probabilities; 0 before the first span, at least 1 after it
+//   [2..15]  unused
+//   [16...]  the weighted sum of values, padded to a multiple of 16
 [[nodiscard]] constexpr int64_t attention_padded(int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
 [[nodiscard]] constexpr int64_t attention_state_floats(int64_t head_dim) {
   return 16 + attention_padded(head_dim);
 }
 inline void clear_attention_state(float* state) { state[1] = 0; }
 
-// One query head at one position.
-struct AttentionRow {
+// Positions [begin, end) that a row sees, and the query that meets their keys.
+struct VisibleRange {
   const float* query = nullptr;  // [head_dim], already multiplied by the attention scale
-  float* state = nullptr;        // attention_state_floats(head_dim), 64-byte aligned
-  int32_t begin = 0;             // the first position that the row sees
-  int32_t end = 0;               // one past the last: its own position + 1
+  int32_t begin = 0;
+  int32_t end = 0;
 };
 
-// Rows that read the same keys and values: of one KV head of one layer, for query positions that lie in one
-// block (or, decoding together, in several blocks behind the spans that are asked for).
+// Ranges of a row, ascending and disjoint. In each span every range is reduced alone and merged into the row's state.
+// With more than one range, next_group() must keep a row's ranges in different groups, because the states of a group
+// are merged at once.
+inline constexpr size_t kVisibleRanges = 1;
+
+// One query head at one position.
+struct AttentionRow {
+  VisibleRange visible[kVisibleRanges];
+  float* state = nullptr;  // attention_state_floats(head_dim), 64-byte aligned
+};
+
+// Rows that read the same keys and values: of one KV head of one layer. Their positions lie in one block or, where
+// sequences decode together, in blocks after the spans that are attended.
 struct AttentionTile {
   KvTileShape keys;  // as blocks hold them
   KvTileShape values;
   int64_t keys_offset = 0;  // of this layer and KV head inside a block
   int64_t values_offset = 0;
   KvSequenceView sequence;  // whose blocks are read
-  // A query sees its own block open: of sides whose codec seals whole blocks, block `open_block` is read from
-  // these f32 tiles instead (null: as the block holds it).
+  // A query sees its own block open: where the codec of a side seals whole blocks, block `open_block` is read from
+  // these f32 tiles (null: from the block).
   int32_t open_block = 0;
   const float* open_keys = nullptr;    // [head_dim][kBlockSize]
   const float* open_values = nullptr;  // [kBlockSize][padded]
@@ -59,7 +73,7 @@ struct AttentionTile {
 
 inline constexpr int32_t kAttentionRows = 128;
 
-// Work space of one thread, 64-byte aligned.
+// Work memory of one thread, 64-byte aligned.
 struct AttentionScratch {
   float* floats = nullptr;  // attention_scratch_floats(head_dim)
 };
@@ -69,7 +83,7 @@ struct AttentionScratch {
   return 2 * kSpanSize * lanes + 2 * 16 * kSpanSize + 2 * 16 * lanes;
 }
 
-// The spans [first, last): span s holds positions [s * kSpanSize, (s + 1) * kSpanSize).
+// Spans [first, last). Span s holds positions [s * kSpanSize, (s + 1) * kSpanSize).
 struct SpanRange {
   int32_t first = 0;
   int32_t last = 0;

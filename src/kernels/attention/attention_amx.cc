@@ -1,10 +1,9 @@
 // Attention by AMX: queries, keys, probabilities and values as bf16, sixteen rows times sixteen outputs a
 // tile. Tiles are loaded with as many rows as a group has; an output's sum depends on its own row alone.
 //
-// Both products are taken in steps of 32 factors (elements of the head; positions of a block) in ascending
-// order from an aligned beginning; a step that a row does not see adds zeros to its sum. So it may be left
-// out where no row of the group sees it. The sum of probabilities is that of the f32 numbers, before they are
-// rounded.
+// Both products are taken in steps of 32 factors (elements of the head; positions of a block) in ascending order from an
+// aligned start. A step that a row does not see adds zeros to its sum, so steps that no row of the group sees are left
+// out. Probabilities are summed as f32, before they are rounded.
 #include "kernels/attention/attention_amx.h"
 
 #if defined(__x86_64__)
@@ -113,9 +112,7 @@ CAIRN_AMX void attend_span(const AttentionTile& tile, int32_t low, const AmxPlac
     const SpanResult result = avx512::soft_max(group, tile.soft_cap, places.scores);
     round_probabilities(group, places.scores, places.probabilities);
     sum_group(group, span, places, padded);
-    float* states[kGroupRows];
-    for (int32_t r = 0; r < group.count; ++r) states[r] = group.rows[r]->state;
-    avx512::merge_span(result, places.sums, padded, states, group.count);
+    avx512::merge_span(result, places.sums, padded, group.states, group.count);
   }
 }
 

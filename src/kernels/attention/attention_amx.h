@@ -1,11 +1,11 @@
-// Attention by AMX, and what it shares with the AVX-512 form: softmax in f32, the merging of spans.
+// Attention by AMX, and what it shares with the AVX-512 form: decoding, softmax in f32, merging of spans.
 #pragma once
 
 #include "kernels/attention/attention_span.h"
 
 namespace cairn {
 
-// Codecs other than f32, as bf16; where keys or values are f32, the AVX-512 form.
+// Reads codecs other than f32 as bf16; where keys or values are f32, it is the AVX-512 form.
 void attend_amx(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch);
 
 // Parts of attention.cc, compiled for AVX-512.

@@ -33,11 +33,10 @@ CAIRN_AMX_INLINE void pack_pairs(const float* even, const float* odd, uint16_t* 
   _mm512_store_si512(to, _mm512_permutexvar_epi16(_mm512_load_si512(kInterleave), rounded));
 }
 
-// Stands for a line that is not there.
+// Used in place of a missing line.
 alignas(64) constexpr float kZeros[16] = {};
 
-// A piece of lines, of which those of `there` are there, from `lines` on, `stride` apart: sixteen lanes of
-// each.
+// Packs sixteen lanes of kPieceLines lines. Only the lines of `there` exist; they begin at `lines`, `stride` apart.
 CAIRN_AMX_INLINE void pack_tile(const float* lines, int64_t stride, LineRange there, uint16_t* to) {
   if (there.begin == 0 && there.end == kPieceLines) {
     for (int32_t i = 0; i < kPieceLines; i += 2)
@@ -50,7 +49,7 @@ CAIRN_AMX_INLINE void pack_tile(const float* lines, int64_t stride, LineRange th
   for (int32_t i = 0; i < kPieceLines; i += 2) pack_pairs(line(i), line(i + 1), to + i * 16);
 }
 
-// Rows of 32 floats, rounded; `count` of them are there, zeros behind.
+// Rounds a row of 32 floats; only the first `count` exist, and zeros follow.
 CAIRN_AMX_INLINE void round_row(const float* from, int64_t count, uint16_t* to) {
   const auto low = static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1U << count) - 1U);
   const auto high = static_cast<__mmask16>(count >= 32   ? 0xFFFF
@@ -76,8 +75,8 @@ AmxPlaces::AmxPlaces(float* memory, int64_t head_dim) {
   piece = take(kPieceLines * std::max<int64_t>(kBlockSize, lanes));
 }
 
-// One group of rows uses a block's keys once, and its values once if their sums fit four tiles: then blocks
-// share a place that stays in first-level cache.
+// One group of rows uses a block's keys once, and its values once if their sums fit in four tiles: then all blocks
+// share one place, which stays in first-level cache.
 PackedSpan::PackedSpan(const AttentionTile& tile, const SpanLines& lines, bool one_group,
                        const AmxPlaces& places)
     : tile_(tile), lines_(lines), places_(places) {
@@ -110,7 +109,7 @@ const uint16_t* PackedSpan::values_ahead(int32_t b, int32_t first) const {
   return b < kSpanBlocks ? places_.values + b * value_step_ : places_.keys + first * key_step_;
 }
 
-// These lines as f32, and a part of what comes next asked for.
+// Returns these lines as f32, and prefetches a part of what is read next.
 CAIRN_AMX const float* PackedSpan::widen(const StoredTile& stored, const KvTileShape& shape, LineRange lines,
                                          StoredTile& ahead) {
   const int64_t share = (ahead.bytes * kPieceLines / shape.lines + 63) / 64 * 64;
@@ -133,7 +132,7 @@ CAIRN_AMX void PackedSpan::pack_keys(const StoredTile& stored, StoredTile ahead,
   settle_memory();
 }
 
-// Lines that no row of the tile sees may be garbage: zeros stand for them.
+// Lines that no row of the tile sees may hold garbage, and are replaced by zeros.
 CAIRN_AMX void PackedSpan::pack_values(const StoredTile& stored, LineRange seen, StoredTile ahead,
                                        uint16_t* to) {
   const int64_t stride = stored.is_f32() ? stored.f32_stride : tile_.values.lanes;
@@ -148,7 +147,7 @@ CAIRN_AMX void round_queries(const RowGroup& group, int32_t head_dim, uint16_t* 
   settle_memory();
   for (int32_t d = 0; d < head_dim; d += 32) {
     for (int32_t r = 0; r < group.count; ++r) {
-      round_row(group.rows[r]->query + d, head_dim - d, queries + (d * kGroupRows + r * 32));
+      round_row(group.ranges[r]->query + d, head_dim - d, queries + (d * kGroupRows + r * 32));
     }
   }
   settle_memory();

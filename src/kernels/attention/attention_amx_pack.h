@@ -1,5 +1,5 @@
-// What attention by AMX multiplies: a span's keys and values, queries and probabilities, as tiles of bf16.
-// Contiguous tiles, each line 64 bytes. For files that compile functions with CAIRN_AMX only.
+// The operands of attention by AMX: a span's keys and values, queries and probabilities, as contiguous tiles of bf16
+// with lines of 64 bytes. Only for files that compile functions with CAIRN_AMX.
 #pragma once
 
 #if defined(__x86_64__)
@@ -12,7 +12,7 @@ namespace cairn {
 
 inline constexpr int64_t kTileElements = 512;  // of a tile of bf16: [16][32], or of pairs [16][16][2]
 
-// Work space, in the floats of AttentionScratch; padded32: head_dim rounded up to 32.
+// Work memory, in the floats of AttentionScratch; padded32: head_dim rounded up to 32.
 struct AmxPlaces {
   AmxPlaces(float* memory, int64_t head_dim);
 
@@ -22,20 +22,20 @@ struct AmxPlaces {
   uint16_t* probabilities;  // [kSpanBlocks][16 rows][32 positions]
   float* scores;            // [16 rows][kSpanSize]
   float* sums;              // [16 rows][padded]
-  float* piece;             // some lines that are widened, then packed: they stay in first-level cache
+  float* piece;             // lines that are widened, then packed, while they are in first-level cache
 };
 
-// A span's keys and values, packed block by block, each when it is first asked for.
+// A span's keys and values, packed block by block, each on first use.
 class PackedSpan {
  public:
   // `lines`: all that the tile's rows see. `one_group`: whether its rows are one group.
   PackedSpan(const AttentionTile& tile, const SpanLines& lines, bool one_group, const AmxPlaces& places);
 
-  // Good until the next call.
+  // Valid until the next call.
   const uint16_t* keys(int32_t b);
   const uint16_t* values(int32_t b);
 
-  // Where they are once they are packed, for asking ahead; nothing where blocks share a place, which stays in
+  // Where they are once they are packed, for prefetching; null where blocks share one place, which stays in
   // first-level cache. Past the last block: where the other half of attention begins, at block `first`.
   [[nodiscard]] const uint16_t* keys_ahead(int32_t b, int32_t first) const;
   [[nodiscard]] const uint16_t* values_ahead(int32_t b, int32_t first) const;
@@ -54,7 +54,7 @@ class PackedSpan {
 };
 
 void round_queries(const RowGroup& group, int32_t head_dim, uint16_t* queries);
-// Of the blocks that some row of the group sees.
+// Only of the blocks that some row of the group sees.
 void round_probabilities(const RowGroup& group, const float* scores, uint16_t* probabilities);
 
 }  // namespace cairn

@@ -26,14 +26,14 @@ struct RowsTimesLines {
   float* out = nullptr;
   int64_t out_stride = 0;
   Sums sums = Sums::kBegin;
-  // What will be read from memory next: asked for along the way, two cache lines at a time, since a whole
-  // tile at once would stop the loads that come behind (35 ns a position, of f16 and 8 rows, rather than 28).
+  // What is read from memory next. It is prefetched along the way, two cache lines at a time, because a whole tile at
+  // once would hold up the loads that follow (35 ns a position, of f16 and 8 rows, rather than 28).
   const std::byte* ahead = nullptr;
   int64_t ahead_bytes = 0;
 };
 
-HWY_INLINE void ask_for(const std::byte* at) {
-  constexpr int kIntoSecondLevel = 2;  // into the first it waits for the few buffers that loads need, too
+HWY_INLINE void prefetch_ahead(const std::byte* at) {
+  constexpr int kIntoSecondLevel = 2;  // into the first, it competes for the few buffers that loads need
   __builtin_prefetch(at, 0, kIntoSecondLevel);
   __builtin_prefetch(at + 64, 0, kIntoSecondLevel);
 }
@@ -62,7 +62,7 @@ HWY_INLINE void multiply_columns(RowsTimesLines& p, int32_t column) {
   const float* from = p.lines + column;
   int32_t k = 0;
   for (; k < p.line_count && p.ahead_bytes > 0; ++k, p.ahead += 128, p.ahead_bytes -= 128) {
-    ask_for(p.ahead);
+    prefetch_ahead(p.ahead);
     multiply_line(factors, from + k * p.line_stride, k, sum);
   }
   for (; k < p.line_count; ++k) multiply_line(factors, from + k * p.line_stride, k, sum);

@@ -16,9 +16,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace cairn::HWY_NAMESPACE {
 
-// Scores [kSpanSize] of one row become probabilities; of positions that the row does not see, exactly 0.
-// Blocks that no row of the group sees are left alone. Returns the peak and the total.
-HWY_INLINE void soft_max_row(const AttentionRow& row, const SpanLines& lines, float soft_cap, float* s,
+// Turns the scores [kSpanSize] of one row into probabilities: exactly 0 for positions that the row does not see.
+// Blocks that no row of the group sees are left untouched. Returns the peak and the total.
+HWY_INLINE void soft_max_row(const VisibleRange& range, const SpanLines& lines, float soft_cap, float* s,
                              float* peak_out, float* total_out) {
   const V16 nothing = broadcast(-INFINITY);
   const V16 cap = broadcast(soft_cap);
@@ -27,8 +27,8 @@ HWY_INLINE void soft_max_row(const AttentionRow& row, const SpanLines& lines, fl
     if (lines.block[i / kBlockSize].empty()) continue;
     V16 v = load(s + i);
     if (soft_cap != 0) v = cap * tanh(v / cap);
-    const int32_t begin = row.begin - lines.low - i;
-    const int32_t end = row.end - lines.low - i;
+    const int32_t begin = range.begin - lines.low - i;
+    const int32_t end = range.end - lines.low - i;
     if (begin > 0 || end < 16) v = select_range(begin, end, v, nothing);
     store(v, s + i);
     peak = max(peak, v);
@@ -48,7 +48,7 @@ HWY_INLINE void soft_max_row(const AttentionRow& row, const SpanLines& lines, fl
 inline SpanResult soft_max(const RowGroup& group, float soft_cap, float* scores) {
   SpanResult result;
   for (int32_t r = 0; r < group.count; ++r) {
-    soft_max_row(*group.rows[r], group.lines, soft_cap, scores + r * kSpanSize, &result.peak[r],
+    soft_max_row(*group.ranges[r], group.lines, soft_cap, scores + r * kSpanSize, &result.peak[r],
                  &result.total[r]);
   }
   return result;

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace cairn {
 namespace {
 
-StoredTile in_block(const KvTileShape& shape, const std::byte* data) {
+StoredTile in_block(const AttentionTile& tile, const KvTileShape& shape, int32_t block, int64_t offset) {
+  DCHECK(block >= tile.sequence.first_block);
+  const std::byte* const data = tile.sequence.block(block) + offset;
   return {data, shape.bytes, shape.codec.format == KvFormat::kF32 ? shape.lanes : 0};
 }
 
@@ -15,9 +19,10 @@ StoredTile open_tile(const float* floats, int64_t lines, int64_t lanes) {
 
 }  // namespace
 
-bool SpanLines::add(const AttentionRow& row) {
-  const int32_t first = std::max(row.begin - low, 0);
-  const int32_t last = std::min(row.end - low, kSpanSize);
+bool SpanLines::add(const VisibleRange& range) {
+  DCHECK(range.begin >= 0 && range.begin <= range.end);
+  const int32_t first = std::max(range.begin - low, 0);
+  const int32_t last = std::min(range.end - low, kSpanSize);
   for (int32_t b = first / kBlockSize; b * kBlockSize < last; ++b) {
     block[b].begin = std::min(block[b].begin, std::max(first - b * kBlockSize, 0));
     block[b].end = std::max(block[b].end, std::min(last - b * kBlockSize, kBlockSize));
@@ -32,15 +37,22 @@ int32_t SpanLines::seen_from(int32_t b) const {
 
 SpanLines lines_seen(const AttentionTile& tile, int32_t low) {
   SpanLines lines{.low = low};
-  for (const AttentionRow& row : tile.rows) lines.add(row);
+  for (const AttentionRow& row : tile.rows) {
+    for (const VisibleRange& range : row.visible) lines.add(range);
+  }
   return lines;
 }
 
 RowGroup next_group(const AttentionTile& tile, int32_t low, size_t& at) {
+  DCHECK(low % kSpanSize == 0);
   RowGroup group;
   group.lines.low = low;
   for (; at < tile.rows.size() && group.count < kGroupRows; ++at) {
-    if (group.lines.add(tile.rows[at])) group.rows[group.count++] = &tile.rows[at];
+    static_assert(kVisibleRanges == 1);  // its comment says what more would take
+    const VisibleRange& range = tile.rows[at].visible[0];
+    if (!group.lines.add(range)) continue;
+    group.ranges[group.count] = &range;
+    group.states[group.count++] = tile.rows[at].state;
   }
   return group;
 }
@@ -50,7 +62,7 @@ StoredTile stored_keys(const AttentionTile& tile, int32_t low, int32_t b) {
   if (tile.open_keys != nullptr && block == tile.open_block) {
     return open_tile(tile.open_keys, tile.keys.head_dim, kBlockSize);
   }
-  return in_block(tile.keys, tile.sequence.block(block) + tile.keys_offset);
+  return in_block(tile, tile.keys, block, tile.keys_offset);
 }
 
 StoredTile stored_values(const AttentionTile& tile, int32_t low, int32_t b) {
@@ -58,7 +70,7 @@ StoredTile stored_values(const AttentionTile& tile, int32_t low, int32_t b) {
   if (tile.open_values != nullptr && block == tile.open_block) {
     return open_tile(tile.open_values, kBlockSize, attention_padded(tile.values.head_dim));
   }
-  return in_block(tile.values, tile.sequence.block(block) + tile.values_offset);
+  return in_block(tile, tile.values, block, tile.values_offset);
 }
 
 StoredTile after_keys(const AttentionTile& tile, const SpanLines& lines, int32_t b) {
@@ -71,7 +83,8 @@ StoredTile after_values(const AttentionTile& tile, const SpanLines& lines, int32
   const int32_t next = lines.seen_from(b + 1);
   if (next < kSpanBlocks) return stored_values(tile, lines.low, next);
   const int32_t behind = lines.low + kSpanSize;
-  const bool goes_on = tile.rows[0].begin <= behind && tile.rows[0].end > behind;
+  const VisibleRange& first = tile.rows[0].visible[0];
+  const bool goes_on = first.begin <= behind && first.end > behind;
   return goes_on ? stored_keys(tile, behind, 0) : StoredTile{};
 }
 

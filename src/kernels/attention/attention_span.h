@@ -1,5 +1,5 @@
-// The rows of a tile that see one span, sixteen at a time, and what they see of each of its blocks. Integers
-// only; shared by all attention kernels.
+// The rows of a tile that see one span, sixteen at a time, and the lines of each block that they see. Integers only;
+// shared by all attention kernels.
 #pragma once
 
 #include <cstddef>
@@ -9,21 +9,21 @@
 
 namespace cairn {
 
-// Lines of one block: positions [begin, end) % kBlockSize. Empty as it is made.
+// Lines of one block: positions [begin, end) % kBlockSize. A new one is empty.
 struct LineRange {
   int32_t begin = kBlockSize;
   int32_t end = 0;
   [[nodiscard]] bool empty() const { return begin >= end; }
 };
 
-// Of each block of the span that begins at position `low`: the lines that some row sees. A block that no row
-// sees is not read: the last span of a sequence has no blocks behind the sequence's end.
+// For each block of the span that begins at position `low`, the lines that some row sees. Nothing else is read: a block
+// that no row sees may be missing from the block table, and lines that no row sees may hold NaN.
 struct SpanLines {
   int32_t low = 0;
   LineRange block[kSpanBlocks];
 
-  // Adds what a row sees; false if that is nothing.
-  bool add(const AttentionRow& row);
+  // Adds a range; returns false if none of it lies in the span.
+  bool add(const VisibleRange& range);
   // The first block from `b` on that some row sees; kSpanBlocks: none.
   [[nodiscard]] int32_t seen_from(int32_t b) const;
 };
@@ -33,15 +33,16 @@ struct SpanLines {
 inline constexpr int32_t kGroupRows = 16;
 
 struct RowGroup {
-  const AttentionRow* rows[kGroupRows] = {};
+  const VisibleRange* ranges[kGroupRows] = {};
+  float* states[kGroupRows] = {};  // of the rows whose ranges these are
   int32_t count = 0;
   SpanLines lines;
 };
 
-// The next rows of the tile, from `at` on, that see the span; moves `at` behind them. Empty after the last.
+// The next rows of the tile, from `at` on, that see the span; moves `at` past them. Empty after the last.
 [[nodiscard]] RowGroup next_group(const AttentionTile& tile, int32_t low, size_t& at);
 
-// What the rows of a group got from one span, beside their weighted sums.
+// The results of one span for the rows of a group, without their weighted sums.
 struct SpanResult {
   alignas(64) float peak[kGroupRows] = {};
   alignas(64) float total[kGroupRows] = {};
@@ -60,7 +61,7 @@ struct StoredTile {
 [[nodiscard]] StoredTile stored_values(const AttentionTile& tile, int32_t low, int32_t b);
 
 // What a kernel reads after the keys, or values, of block `b`, where it takes first the keys of all blocks of
-// a span, then the values: to be asked for early. Empty where nobody knows.
+// a span, then the values: for prefetching. Empty where that is not known.
 [[nodiscard]] StoredTile after_keys(const AttentionTile& tile, const SpanLines& lines, int32_t b);
 [[nodiscard]] StoredTile after_values(const AttentionTile& tile, const SpanLines& lines, int32_t b);
 

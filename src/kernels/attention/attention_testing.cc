@@ -34,9 +34,11 @@ Call call_of(const AttentionTile& tile, std::vector<AttentionRow> rows,
   std::byte* const first = blocks.front().data();
   call.tile.sequence = {.memory = first, .block_bytes = kUnitBytes};
   for (const AttentionRow& row : call.rows) {
-    for (int32_t b = row.begin / kBlockSize; b * kBlockSize < row.end; ++b) {
-      const auto i = static_cast<size_t>(b);
-      call.table[i] = {static_cast<int32_t>((blocks[i].data() - first) / kUnitBytes)};
+    for (const VisibleRange& range : row.visible) {
+      for (int32_t b = range.begin / kBlockSize; b * kBlockSize < range.end; ++b) {
+        const auto i = static_cast<size_t>(b);
+        call.table[i] = {static_cast<int32_t>((blocks[i].data() - first) / kUnitBytes)};
+      }
     }
   }
   return call;
@@ -145,8 +147,8 @@ std::vector<float> TestHead::attend(const Kernels& kernels, const std::vector<Te
       if (opens && q.position / kBlockSize != tile.open_block) break;
       float* const state = states.data() + static_cast<int64_t>(i) * floats;
       clear_attention_state(state);
-      rows.push_back(
-          {query.data() + static_cast<int64_t>(i) * shape_.head_dim, state, q.begin(), q.position + 1});
+      const float* const row_query = query.data() + static_cast<int64_t>(i) * shape_.head_dim;
+      rows.push_back({.visible = {{row_query, q.begin(), q.position + 1}}, .state = state});
     }
     Call call = call_of(tile, std::move(rows), blocks_);
     run(kernels, call, cut);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
 #include "kernels/attention/attention_span.h"
 #include "kernels/reference.h"
 
@@ -52,18 +53,19 @@ WideSpan widen(const AttentionTile& tile, const SpanLines& lines, float* memory)
   return span;
 }
 
-float score(const AttentionTile& tile, const AttentionRow& row, const WideSpan& span, int32_t j) {
+float score(const AttentionTile& tile, const float* query, const WideSpan& span, int32_t j) {
   float dot = 0;
-  for (int32_t d = 0; d < span.head_dim; ++d) dot = std::fma(row.query[d], span.key(j, d), dot);
+  for (int32_t d = 0; d < span.head_dim; ++d) dot = std::fma(query[d], span.key(j, d), dot);
   return tile.soft_cap == 0 ? dot : tile.soft_cap * tanh_f32(dot / tile.soft_cap);
 }
 
-// Reduces positions [begin, end) of one span: to a state of its own.
-void reduce_span(const AttentionTile& tile, const AttentionRow& row, const WideSpan& span, int32_t begin,
-                 int32_t end, float* p, float* state) {
+// Reduces a range that lies in one span, to a state of its own.
+void reduce_range(const AttentionTile& tile, const VisibleRange& range, const WideSpan& span, float* p,
+                  float* state) {
+  const auto& [query, begin, end] = range;
   float peak = -INFINITY;
   for (int32_t j = begin; j < end; ++j) {
-    p[j - begin] = score(tile, row, span, j);
+    p[j - begin] = score(tile, query, span, j);
     peak = p[j - begin] > peak ? p[j - begin] : peak;
   }
   float lane[16] = {};
@@ -87,17 +89,19 @@ void reduce_span(const AttentionTile& tile, const AttentionRow& row, const WideS
 }  // namespace
 
 void attend(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
+  DCHECK(tile.keys.head_dim == tile.values.head_dim);
   float* const p = scratch.floats;
   float* const state = p + kSpanSize;
   float* const memory = state + attention_state_floats(tile.keys.head_dim);
   for (int32_t low = spans.first * kSpanSize; low < spans.last * kSpanSize; low += kSpanSize) {
     const WideSpan span = widen(tile, lines_seen(tile, low), memory);
     for (const AttentionRow& row : tile.rows) {
-      const int32_t begin = std::max(low, row.begin);
-      const int32_t end = std::min(low + kSpanSize, row.end);
-      if (begin >= end) continue;
-      reduce_span(tile, row, span, begin, end, p, state);
-      merge_attention(state, tile.keys.head_dim, row.state);
+      for (const auto& [query, first, last] : row.visible) {
+        const VisibleRange in_span{query, std::max(low, first), std::min(low + kSpanSize, last)};
+        if (in_span.begin >= in_span.end) continue;
+        reduce_range(tile, in_span, span, p, state);
+        merge_attention(state, tile.keys.head_dim, row.state);
+      }
     }
   }
 }

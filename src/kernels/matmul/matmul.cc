@@ -39,7 +39,7 @@ void run_jobs(const Kernels& kernels, ThreadPool& threads, const Operand& x, std
       const int64_t first = item * panels;
       const int64_t count = std::min(panels, job.w->panel_count() - first);
       float* sums = groups > 1 ? thread_sums(x, thread, memory) : nullptr;
-      return kernels.matmul(*job.w, x, {first, count, 0, groups, sums}, job.out, job.stride);
+      return kernels.matmul(*job.w, x, {first, count, 0, groups, sums}, job.out.data, job.out.width);
     }
   });
 }
@@ -58,12 +58,15 @@ int64_t matmul_bytes(int64_t rows, int64_t columns, int thread_count) {
   return operand_bytes(rows, columns) + sums * int64_t{sizeof(float)};
 }
 
-void matmul(const Kernels& kernels, ThreadPool& threads, const FloatMatrix& x,
-            std::span<const MatmulJob> jobs, std::byte* memory) {
+void matmul(const Kernels& kernels, ThreadPool& threads, const Rows& x, std::span<const MatmulJob> jobs,
+            std::byte* memory) {
+  for (const MatmulJob& job : jobs) {
+    DCHECK(job.w->columns == x.width && job.out.width == job.w->rows && job.out.count == x.count);
+  }
   for (const OperandKind kind : {OperandKind::kFloat, OperandKind::kInt8, OperandKind::kBf16}) {
     const auto wanted = [&](const MatmulJob& job) { return kernels.operand_kind(job.w->type) == kind; };
     if (std::ranges::none_of(jobs, wanted)) continue;
-    const Operand operand = make_operand(kind, x.data, x.rows, x.columns, x.stride, memory);
+    const Operand operand = make_operand(kind, x.data, x.count, x.width, x.width, memory);
     prepare(kernels, threads, operand);
     run_jobs(kernels, threads, operand, jobs, memory);
   }
