@@ -58,7 +58,7 @@ class Stage {
     by_caller.picks = Picks::kByCaller;
     by_caller.on_text = nullptr;
     waiting_id_ = *engine().submit(std::move(by_caller));
-    session_ = engine().open_session();
+    session_ = *engine().open_session();
     Request turn = quiet_request(some_prompt(3, 40), 3, turn_);
     turn.session = session_;
     EXPECT_TRUE(engine().submit(std::move(turn)).ok());
@@ -170,8 +170,8 @@ class EngineAllocations : public ::testing::TestWithParam<KvStorageKind> {
   }
 };
 INSTANTIATE_TEST_SUITE_P(Holdings, EngineAllocations,
-                         ::testing::Values(KvStorageKind::kNone, KvStorageKind::kGrowing, KvStorageKind::kContiguous,
-                                           KvStorageKind::kPaged),
+                         ::testing::Values(KvStorageKind::kNone, KvStorageKind::kGrowing,
+                                           KvStorageKind::kContiguous, KvStorageKind::kPaged),
                          [](const auto& param) { return std::string(kv_storage_kind_name(param.param)); });
 
 TEST_P(EngineAllocations, OfCreate) {
@@ -348,7 +348,7 @@ TEST_P(EngineAllocations, OfCloseSessionNothingIsNeeded) {
 TEST_P(EngineAllocations, OfOpenSession) {
   expect_survived([](Stage& stage) {
     return [&stage] {
-      const SessionId session = stage.engine().open_session();
+      const SessionId session = *stage.engine().open_session();
       stage.engine().close_session(session);
       return Status();
     };

@@ -308,7 +308,7 @@ void ChaosGame::cancel() {
 
 void ChaosGame::change_sessions() {
   if (sessions_.size() < 3) {
-    sessions_.push_back({.id = engine_.open_session()});
+    sessions_.push_back({.id = *engine_.open_session()});
   } else {
     const int64_t which = dice_.below(std::ssize(sessions_));
     engine_.close_session(sessions_[static_cast<size_t>(which)].id);

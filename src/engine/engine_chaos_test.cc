@@ -100,7 +100,8 @@ EngineOptions some_options(Dice& dice, std::span<const char* const> plans) {
 
 // Half of the pools are so small that requests evict each other.
 void limit_pool(Dice& dice, EngineOptions& options, uint64_t block_bytes) {
-  const bool has_pool = options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
+  const bool has_pool =
+      options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
   if (has_pool && dice.one_in(2))
     options.pool_bytes = static_cast<uint64_t>(dice.between(2, 9)) * block_bytes;
 }

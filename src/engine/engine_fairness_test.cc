@@ -190,7 +190,7 @@ TEST_P(ForkInMidPrefill, ThePromptIsComputedOnce) {
 
 TEST(Sessions, TakeTheLongerOfTheirOwnRowsAndTheCaches) {
   auto [engine, pass] = make_fake_engine(options());
-  const SessionId session = engine->open_session();
+  const SessionId session = *engine->open_session();
   const auto ask = [&, &engine = engine](const std::vector<TokenId>& prompt, bool in_session) {
     Heard heard;
     Request request = make_request(prompt, 2, heard);

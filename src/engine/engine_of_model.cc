@@ -1,6 +1,7 @@
 // Engine::create over a loaded model.
 #include <fmt/format.h>
 
+#include "engine/block_identity.h"
 #include "engine/engine.h"
 #include "engine/memory_plan.h"
 #include "engine/transformer_pass.h"
@@ -16,9 +17,6 @@ Status check_context(const Config& config, const EngineOptions& options) {
                   options.context, config.context_length));
 }
 
-// TODO(core): config_text and arithmetic
-std::string block_identity(const Model&) { return {}; }
-
 }  // namespace
 
 Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, ThreadPool& threads,
@@ -29,7 +27,7 @@ Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, Threa
   layer_windows.reserve(config.layers.size());
   for (const LayerConfig& layer : config.layers) layer_windows.push_back(layer.window);
   Tokenizer tokenizer = model->tokenizer();
-  std::string identity = block_identity(*model);
+  std::string identity = block_identity(config, model->kernels());
   const KvShape shape = kv_shape_of(config, options.kv_plan);
   auto pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options));
   return Parts{.pass = std::move(pass),
@@ -43,8 +41,8 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
                                                const EngineOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_context(model->config(), options));
   // First the cache: it checks the options, and says best what there is no memory for.
-  CAIRN_ASSIGN_OR_RETURN(
-      auto cache, make_cache(kv_shape_of(model->config(), options.kv_plan), options, block_identity(*model)));
+  CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(kv_shape_of(model->config(), options.kv_plan), options,
+                                                block_identity(model->config(), model->kernels())));
   CAIRN_ASSIGN_OR_RETURN(Parts parts, parts_of(std::move(model), threads, options));
   return assemble(std::move(parts), options, std::move(cache));
 }
