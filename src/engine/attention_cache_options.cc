@@ -67,10 +67,17 @@ Config config_of(const AttentionCacheOptions& options) {
   return config;
 }
 
+// Of the block tables, which have room for whole contexts from the start.
+uint64_t table_bytes(const ForwardLimits& limits) {
+  const int64_t blocks = KvGeometry::blocks_for(limits.context);
+  return static_cast<uint64_t>(limits.sequences) * static_cast<uint64_t>(blocks) * sizeof(std::byte*);
+}
+
 // Work memory is bounded here, where it can be said in words; what is left is the cache's.
 Status take_work_memory(AttentionCachePlan& plan) {
   const uint64_t work_bytes = StepBuffers::bytes_for(plan.config, plan.limits, plan.thread_count) +
-                              LayerAttention::bytes_for(plan.config, plan.limits, plan.thread_count);
+                              LayerAttention::bytes_for(plan.config, plan.limits, plan.thread_count) +
+                              table_bytes(plan.limits);
   constexpr uint64_t kAbsurdBytes = uint64_t{1} << 46;
   const uint64_t told_bytes = memory_facts().available_bytes;
   const uint64_t available_bytes = told_bytes > 0 ? told_bytes : kAbsurdBytes;
