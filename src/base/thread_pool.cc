@@ -82,6 +82,13 @@ struct ThreadPool::Impl {
     }
   }
 
+  // Also of a pool whose constructor got only some of its threads.
+  ~Impl() {
+    stopping = true;
+    open_gate();
+    for (std::thread& worker : workers) worker.join();
+  }
+
   void open_gate() {
     finished.store(0, std::memory_order_relaxed);
     const uint32_t next = generation.load(std::memory_order_relaxed) + 1;
@@ -104,11 +111,7 @@ ThreadPool::ThreadPool(int thread_count) : impl_(std::make_unique<Impl>()) {
   }
 }
 
-ThreadPool::~ThreadPool() {
-  impl_->stopping = true;
-  impl_->open_gate();
-  for (std::thread& worker : impl_->workers) worker.join();
-}
+ThreadPool::~ThreadPool() = default;
 
 int ThreadPool::thread_count() const { return static_cast<int>(impl_->workers.size()) + 1; }
 

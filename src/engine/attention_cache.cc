@@ -5,15 +5,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/no_throw.h"
 #include "engine/attention_cache_impl.h"
 #include "engine/cache_statistics.h"
 
 namespace cairn {
 
 Result<AttentionCache> AttentionCache::create(const AttentionCacheOptions& options) {
-  CAIRN_ASSIGN_OR_RETURN(AttentionCachePlan plan, plan_attention_cache(options));
-  CAIRN_ASSIGN_OR_RETURN(auto cache, KvCache::create(plan.kv));
-  return AttentionCache(std::make_unique<Impl>(std::move(plan), std::move(cache)));
+  return no_throw([&]() -> Result<AttentionCache> {
+    CAIRN_ASSIGN_OR_RETURN(AttentionCachePlan plan, plan_attention_cache(options));
+    CAIRN_ASSIGN_OR_RETURN(auto cache, KvCache::create(plan.kv));
+    return AttentionCache(std::make_unique<Impl>(std::move(plan), std::move(cache)));
+  });
 }
 
 AttentionCache::AttentionCache(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/machine.h"
+#include "base/no_throw.h"
 #include "base/thread_pool.h"
 #include "engine/cache_statistics.h"
 #include "engine/engine.h"
@@ -64,13 +65,20 @@ struct Llm::Impl {
   std::unique_ptr<Engine> engine;
   std::vector<std::shared_ptr<Asked>> live;
 
+  // These may throw; they change nothing then.
+  static Result<std::unique_ptr<Impl>> open(const std::string& path, const LlmOptions& options);
+  Result<RequestId> submit(TextRequest request);
+  Result<RequestId> fork(RequestId parent, TextRequest request);
+  // After this, one more request can be noted without memory.
+  void make_room_for_one();
+
   [[nodiscard]] Result<std::vector<TokenId>> prompt_tokens(const TextRequest& request, BosEos bos_eos) const;
   Request engine_request(const std::shared_ptr<Asked>& asked, int64_t sample, std::vector<TokenId> prompt);
   [[nodiscard]] std::shared_ptr<Asked> find(RequestId id) const;
   void finish(Asked& asked, int64_t sample, const RequestResult& result);
 };
 
-Result<Llm> Llm::open(const std::string& path, const LlmOptions& options) {
+Result<std::unique_ptr<Llm::Impl>> Llm::Impl::open(const std::string& path, const LlmOptions& options) {
   auto impl = std::make_unique<Impl>();
   CAIRN_ASSIGN_OR_RETURN(const Kernels* kernels, select_kernels(options.isa));
   CAIRN_ASSIGN_OR_RETURN(const int thread_count, checked_thread_count(options.thread_count));
@@ -81,7 +89,14 @@ Result<Llm> Llm::open(const std::string& path, const LlmOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(impl->model, Model::load(path, *kernels, *impl->threads, load));
   CAIRN_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(options, impl->model->config()));
   CAIRN_ASSIGN_OR_RETURN(impl->engine, Engine::create(impl->model, *impl->threads, engine));
-  return Llm(std::move(impl));
+  return impl;
+}
+
+Result<Llm> Llm::open(const std::string& path, const LlmOptions& options) {
+  return no_throw([&]() -> Result<Llm> {
+    CAIRN_ASSIGN_OR_RETURN(auto impl, Impl::open(path, options));
+    return Llm(std::move(impl));
+  });
 }
 
 Llm::Llm(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -90,7 +105,8 @@ Llm::Llm(Llm&&) noexcept = default;
 Llm& Llm::operator=(Llm&&) noexcept = default;
 
 Result<std::vector<TokenId>> Llm::tokenize(std::string_view text, SpecialTokens special_tokens) const {
-  return impl_->model->tokenizer().encode(text, {.special_text = special_text(special_tokens)});
+  return no_throw(
+      [&] { return impl_->model->tokenizer().encode(text, {.special_text = special_text(special_tokens)}); });
 }
 
 std::string Llm::detokenize(std::span<const TokenId> tokens) const {
@@ -134,47 +150,60 @@ void Llm::Impl::finish(Asked& asked, int64_t sample, const RequestResult& result
   if (--asked.unfinished == 0) std::erase_if(live, [&](const auto& one) { return one.get() == &asked; });
   if (!asked.request.on_finish) return;
   asked.request.on_finish(sample, {.reason = result.reason,
-                                   .status = result.status,
+                                   .status = no_throw([&result] { return result.status; }),
                                    .prompt_tokens = result.stats.prompt_tokens,
                                    .reused_tokens = result.stats.reused_tokens,
                                    .generated_tokens = result.stats.generated_tokens});
 }
 
-Result<RequestId> Llm::submit(TextRequest request) {
+void Llm::Impl::make_room_for_one() {
+  if (live.size() == live.capacity()) live.reserve(2 * live.size() + 1);
+}
+
+Result<RequestId> Llm::Impl::submit(TextRequest request) {
   const int64_t count = request.sample_count;
   if (count < 1 || count > kMostSamples) {
     return invalid_argument(
         fmt::format("{} samples of one prompt are not possible: 1 to {} are", count, kMostSamples));
   }
-  CAIRN_ASSIGN_OR_RETURN(std::vector<TokenId> prompt, impl_->prompt_tokens(request, BosEos::kAsModelSays));
+  CAIRN_ASSIGN_OR_RETURN(std::vector<TokenId> prompt, prompt_tokens(request, BosEos::kAsModelSays));
   const auto asked =
       std::make_shared<Asked>(Asked{.request = std::move(request),
                                     .samples = decltype(Asked::samples)(static_cast<size_t>(count)),
                                     .unfinished = count});
   std::vector<Request> samples;
   samples.reserve(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) samples.push_back(impl_->engine_request(asked, i, prompt));
+  for (int64_t i = 0; i < count; ++i) samples.push_back(engine_request(asked, i, prompt));
+  make_room_for_one();
   const auto on_begun = [asked](size_t sample, RequestId id) { asked->samples[sample] = id; };
-  CAIRN_ASSIGN_OR_RETURN(asked->id, submit_samples(*impl_->engine, std::move(samples), on_begun));
+  CAIRN_ASSIGN_OR_RETURN(asked->id, submit_samples(*engine, std::move(samples), on_begun));
   asked->samples.front() = asked->id;
-  impl_->live.push_back(asked);
+  live.push_back(asked);
   return asked->id;
 }
 
-Result<RequestId> Llm::fork(RequestId parent, TextRequest request) {
-  const auto from = impl_->find(parent);
+Result<RequestId> Llm::Impl::fork(RequestId parent, TextRequest request) {
+  const auto from = find(parent);
   if (from == nullptr) return not_found("there is no such live request to fork");
   if (from->samples.size() != 1 || request.sample_count != 1) {
     return invalid_argument("a request of several samples cannot be forked, nor a fork have several");
   }
-  CAIRN_ASSIGN_OR_RETURN(std::vector<TokenId> more, impl_->prompt_tokens(request, BosEos::kNone));
+  CAIRN_ASSIGN_OR_RETURN(std::vector<TokenId> more, prompt_tokens(request, BosEos::kNone));
   const auto asked = std::make_shared<Asked>(
       Asked{.request = std::move(request), .samples = {std::nullopt}, .unfinished = 1});
-  CAIRN_ASSIGN_OR_RETURN(asked->id,
-                         impl_->engine->fork(parent, impl_->engine_request(asked, 0, std::move(more))));
+  make_room_for_one();
+  CAIRN_ASSIGN_OR_RETURN(asked->id, engine->fork(parent, engine_request(asked, 0, std::move(more))));
   asked->samples.front() = asked->id;
-  impl_->live.push_back(asked);
+  live.push_back(asked);
   return asked->id;
+}
+
+Result<RequestId> Llm::submit(TextRequest request) {
+  return no_throw([&] { return impl_->submit(std::move(request)); });
+}
+
+Result<RequestId> Llm::fork(RequestId parent, TextRequest request) {
+  return no_throw([&] { return impl_->fork(parent, std::move(request)); });
 }
 
 bool Llm::cancel(RequestId id) {
