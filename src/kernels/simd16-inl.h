@@ -1,6 +1,6 @@
 // V16: sixteen floats as one value, whatever the vector length: one AVX-512 register, two of AVX2, four of
 // NEON. Kernels written on V16 perform the same operations in the same order on every machine, so they give
-// the same bits as the plain reference. Included once per target (see Highway's foreach_target.h).
+// the same bits as the plain reference. Included once per target (see <hwy/foreach_target.h>).
 #if defined(CAIRN_KERNELS_SIMD16_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CAIRN_KERNELS_SIMD16_INL_H_
 #undef CAIRN_KERNELS_SIMD16_INL_H_

@@ -107,7 +107,7 @@ class Sequences final : public KvLayerGate {
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const KvCodec& codec : {KvCodec{KvFormat::kF32}, KvCodec{}, KvCodec{KvFormat::kInt4, KvAxis::kChannel},
-                               KvCodec{KvFormat::kInt8, KvAxis::kToken, KvRotation::kHadamard}}) {
+                               KvCodec{KvFormat::kInt8, KvAxis::kToken, KvTransform::kHadamard}}) {
     for (const int64_t window : {0, 40, 300}) {
       // One KV head: fewer tiles than threads; 140 query heads: more than a tile takes.
       for (const auto& [heads, kv_heads] : {std::pair{3, 1}, {4, 2}, {140, 1}}) {

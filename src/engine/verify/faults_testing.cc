@@ -137,15 +137,16 @@ OpenTiles own_block_open(const AttentionTile& tile, int32_t block) {
   return {tile.open_keys, tile.open_values};
 }
 
-// Positions [begin, end) of one row, reduced to a state of their own.
+// One range of a row, reduced to a state of its own.
 std::vector<float> reduce(const std::map<int32_t, WideBlock>& blocks, const AttentionTile& tile,
-                          const AttentionRow& row, int32_t begin, int32_t end) {
+                          const VisibleRange& range) {
+  const auto& [query, begin, end] = range;
   const int64_t head_dim = tile.keys.head_dim;
   std::vector<float> p;
   for (int32_t j = begin; j < end; ++j) {
     float dot = 0;
     for (int64_t d = 0; d < head_dim; ++d) {
-      dot = std::fma(row.query[d], blocks.at(j / kBlockSize).key(d, j % kBlockSize), dot);
+      dot = std::fma(query[d], blocks.at(j / kBlockSize).key(d, j % kBlockSize), dot);
     }
     p.push_back(dot);
   }
@@ -166,14 +167,16 @@ std::vector<float> reduce(const std::map<int32_t, WideBlock>& blocks, const Atte
 void attend_otherwise(const AttentionTile& tile, SpanRange spans, int32_t span_size, const OpenOf& open_of) {
   std::map<int32_t, WideBlock> blocks;
   for (const AttentionRow& row : tile.rows) {
-    const int32_t begin = std::max(row.begin, spans.first * kSpanSize);
-    const int32_t end = std::min(row.end, spans.last * kSpanSize);
+    static_assert(kVisibleRanges == 1);
+    const VisibleRange& seen = row.visible[0];
+    const int32_t begin = std::max(seen.begin, spans.first * kSpanSize);
+    const int32_t end = std::min(seen.end, spans.last * kSpanSize);
     for (int32_t block = begin / kBlockSize; block * kBlockSize < end; ++block) {
       if (!blocks.contains(block)) blocks.emplace(block, WideBlock(tile, block, open_of(tile, block)));
     }
     for (int32_t low = begin / span_size * span_size; low < end; low += span_size) {
       const std::vector<float> state =
-          reduce(blocks, tile, row, std::max(low, begin), std::min(low + span_size, end));
+          reduce(blocks, tile, {seen.query, std::max(low, begin), std::min(low + span_size, end)});
       reference::merge_attention(state.data(), tile.keys.head_dim, row.state);
     }
   }
@@ -198,7 +201,7 @@ void spans_by_threads(const AttentionTile& tile, SpanRange spans, const Attentio
 
 // Right up to the end of the first span; after it, decode (a tile that is not full) cuts the rest otherwise.
 void spans_in_long_texts(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
-  if (tile.rows.front().end <= kSpanSize || tile.rows.size() == kFullTile) {
+  if (tile.rows.front().visible[0].end <= kSpanSize || tile.rows.size() == kFullTile) {
     return sound().attend(tile, spans, scratch);
   }
   attend_otherwise(tile, spans, kShortSpan, own_block_open);
@@ -212,7 +215,7 @@ void block_of_another(const AttentionTile& tile, SpanRange spans, const Attentio
   first_table.compare_exchange_strong(none, own);
   const BlockId* const other = first_table;
   if (other == own) return sound().attend(tile, spans, scratch);
-  std::vector<BlockId> table(own, own + (tile.rows.back().end - 1) / kBlockSize + 1);
+  std::vector<BlockId> table(own, own + (tile.rows.back().visible[0].end - 1) / kBlockSize + 1);
   table[0] = other[0];
   AttentionTile wrong = tile;
   wrong.sequence.table = table.data();
@@ -260,7 +263,9 @@ void sealed_when_the_step_ends(const AttentionTile& tile, SpanRange spans, const
 
 // Of a group, each member's own spans come first, and then those that all share.
 void shared_spans_last(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
-  const auto needs_more = [&](const AttentionRow& row) { return row.end > spans.last * kSpanSize; };
+  const auto needs_more = [&](const AttentionRow& row) {
+    return row.visible[0].end > spans.last * kSpanSize;
+  };
   if (spans.first == 0 && std::ranges::any_of(tile.rows, needs_more)) return;
   sound().attend(tile, spans, scratch);
   if (spans.first > 0) sound().attend(tile, {0, spans.first}, scratch);
