@@ -130,7 +130,7 @@ class AttentionCache {
   Status commit(std::span<const TokenId> tokens);
   // Ends the step without its rows. Sequences get back the length that they had; or less, down to the
   // beginning of their unfinished block, where the KV plan encodes whole blocks and the step went past the
-  // block's end.
+  // block's end. Reserve room again before the rows are run again.
   Status abandon_step();
 
   [[nodiscard]] CacheStatistics statistics() const;

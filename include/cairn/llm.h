@@ -9,8 +9,8 @@
 // how the work was cut into steps change no bit of its logits.
 //
 // Threads: one thread at a time calls an Llm; it computes on that thread and on its own. Callbacks are called
-// from inside step() and run(), on the calling thread, and from cancel(); they may call submit, fork and
-// cancel, must not call step or run, and must not throw. Different Llms may be used by different threads at
+// from inside step(), run() and cancel(), on the calling thread. They may call everything, but step() and run() do
+// nothing there; they must not throw. Different Llms may be used by different threads at
 // once. The library prints nothing and does not exit: what the outside world can cause is a Status.
 #pragma once
 
@@ -108,9 +108,10 @@ class Llm {
   // All samples of the request end (from a callback: in this step). False where it has ended already.
   bool cancel(RequestId id);
 
-  // Computes one batch over all live requests, and tells what came of it. Does nothing where idle().
-  void step();
-  // Steps until idle().
+  // Computes one batch over all live requests, and reports what came of it. False where it did nothing: idle(), or
+  // called from a callback.
+  bool step();
+  // Steps until idle(); from a callback it does nothing.
   void run();
   [[nodiscard]] bool idle() const;
 

@@ -40,13 +40,15 @@ CachedSequenceId AttentionCache::Impl::open(KvLease lease) {
 
 Result<BegunSequence> AttentionCache::begin(std::span<const TokenId> tokens, std::string_view salt) {
   if (impl_->is_running()) return step_is_running();
-  KvLease lease = impl_->cache->match(tokens, salt);
-  if (!lease) {
-    return resource_exhausted(
-        fmt::format("{} sequences are open already: end one first", impl_->slots.size()));
-  }
-  const int64_t found = impl_->cache->length(lease);
-  return BegunSequence{impl_->open(std::move(lease)), found};
+  return no_throw([&]() -> Result<BegunSequence> {
+    KvLease lease = impl_->cache->match(tokens, salt);
+    if (!lease) {
+      return resource_exhausted(
+          fmt::format("{} sequences are open already: end one first", impl_->slots.size()));
+    }
+    const int64_t found = impl_->cache->length(lease);
+    return BegunSequence{impl_->open(std::move(lease)), found};
+  });
 }
 
 Result<CachedSequenceId> AttentionCache::fork(CachedSequenceId sequence) {

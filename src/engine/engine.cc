@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
-#include <stdexcept>
 #include <utility>
 
 #include "base/check.h"
+#include "base/no_throw.h"
 #include "base/random.h"
 #include "engine/engine_call.h"
 
@@ -34,8 +33,10 @@ Result<std::unique_ptr<KvCache>> Engine::make_cache(const KvShape& shape, const 
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(Parts parts, const EngineOptions& options) {
-  CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(parts.kv_shape, options, parts.identity));
-  return assemble(std::move(parts), options, std::move(cache));
+  return no_throw([&]() -> Result<std::unique_ptr<Engine>> {
+    CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(parts.kv_shape, options, parts.identity));
+    return assemble(std::move(parts), options, std::move(cache));
+  });
 }
 
 Result<std::unique_ptr<Engine>> Engine::assemble(Parts parts, const EngineOptions& options,
@@ -114,7 +115,11 @@ Status Engine::check(const Request& request) const {
   return validate(request.sampling, vocab_size);
 }
 
-Result<RequestId> Engine::submit(Request request) try {
+Result<RequestId> Engine::submit(Request request) {
+  return no_throw([&] { return take(std::move(request)); });
+}
+
+Result<RequestId> Engine::take(Request request) {
   CAIRN_RETURN_IF_ERROR(check(request));
   Session* session = find_session(request.session);
   if (request.session.has_value() && session == nullptr) return not_found("the session is not open");
@@ -126,13 +131,11 @@ Result<RequestId> Engine::submit(Request request) try {
   if (session != nullptr) continue_session(*session, *sequence, std::move(salt));
   if (!sequence->kv) enqueue(*sequence);
   return sequence->id;
-} catch (const std::bad_alloc&) {
-  return resource_exhausted("out of memory");
 }
 
 // The request has been checked. All memory that it will need on its way is taken here: either all of it, or nothing has
 // changed.
-Result<Sequence*> Engine::start(Request request) try {
+Result<Sequence*> Engine::start(Request request) {
   const RequestId id{next_id_};
   const auto prompt_count = static_cast<int64_t>(request.prompt.size());
   // The last token is never run, so one more than the context's positions can be generated.
@@ -167,10 +170,6 @@ Result<Sequence*> Engine::start(Request request) try {
   // Not in the queue yet: its caller says where it goes.
   ++state_counts_[static_cast<size_t>(started->state)];
   return started;
-} catch (const std::bad_alloc&) {
-  return resource_exhausted("out of memory");
-} catch (const std::length_error&) {
-  return resource_exhausted("out of memory");
 }
 
 // Every list can hold every live sequence, so that no step needs memory for one.
@@ -183,7 +182,11 @@ void Engine::reserve_lists() {
   cancelled_.reserve(wanted);
 }
 
-Result<RequestId> Engine::fork(RequestId parent_id, Request request) try {
+Result<RequestId> Engine::fork(RequestId parent_id, Request request) {
+  return no_throw([&] { return take_fork(parent_id, std::move(request)); });
+}
+
+Result<RequestId> Engine::take_fork(RequestId parent_id, Request request) {
   Sequence* parent = find_sequence(parent_id);
   if (parent == nullptr) return not_found("there is no such request to fork");
   if (request.session.has_value()) {
@@ -207,10 +210,6 @@ Result<RequestId> Engine::fork(RequestId parent_id, Request request) try {
     enqueue(*child);
   }
   return child->id;
-} catch (const std::bad_alloc&) {
-  return resource_exhausted("out of memory");
-} catch (const std::length_error&) {
-  return resource_exhausted("out of memory");
 }
 
 Status Engine::extend(RequestId id, std::span<const TokenId> tokens) {

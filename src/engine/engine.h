@@ -149,6 +149,9 @@ class Engine {
   // Requests (engine.cc).
   [[nodiscard]] Status check(const Request& request) const;
   [[nodiscard]] Status check_scored(const Request& request, int64_t token_count) const;
+  // These may throw; they change nothing then.
+  Result<RequestId> take(Request request);
+  Result<RequestId> take_fork(RequestId parent_id, Request request);
   Result<Sequence*> start(Request request);
   void reserve_lists();
   [[nodiscard]] Sequence* find_sequence(RequestId id) const;

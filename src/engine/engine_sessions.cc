@@ -1,17 +1,17 @@
 // Sessions: what stays of a request for the next one of its conversation.
 #include <algorithm>
-#include <new>
 #include <utility>
 
+#include "base/no_throw.h"
 #include "engine/engine.h"
 
 namespace cairn {
 
-Result<SessionId> Engine::open_session() try {
-  sessions_.push_back({.id = {next_id_}});
-  return SessionId{next_id_++};
-} catch (const std::bad_alloc&) {
-  return resource_exhausted("out of memory");
+Result<SessionId> Engine::open_session() {
+  return no_throw([&]() -> Result<SessionId> {
+    sessions_.push_back({.id = {next_id_}});
+    return SessionId{next_id_++};
+  });
 }
 
 void Engine::close_session(SessionId id) {

@@ -28,7 +28,7 @@ constexpr int64_t kMostSamples = 1024;     // each takes a place among the reque
 struct Asked {
   TextRequest request;
   RequestId id;
-  std::vector<std::optional<RequestId>> samples;  // of the engine; absent: not begun
+  std::vector<std::optional<RequestId>> samples;  // of the engine; absent: ended
   int64_t unfinished = 0;
 };
 
@@ -175,9 +175,9 @@ Result<RequestId> Llm::Impl::submit(TextRequest request) {
   samples.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) samples.push_back(engine_request(asked, i, prompt));
   make_room_for_one();
-  const auto on_begun = [asked](size_t sample, RequestId id) { asked->samples[sample] = id; };
-  CAIRN_ASSIGN_OR_RETURN(asked->id, submit_samples(*engine, std::move(samples), on_begun));
-  asked->samples.front() = asked->id;
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<RequestId> ids, submit_samples(*engine, std::move(samples)));
+  std::ranges::copy(ids, asked->samples.begin());
+  asked->id = ids.front();
   live.push_back(asked);
   return asked->id;
 }
@@ -209,17 +209,18 @@ Result<RequestId> Llm::fork(RequestId parent, TextRequest request) {
 bool Llm::cancel(RequestId id) {
   const auto asked = impl_->find(id);
   if (asked == nullptr) return false;
-  // By index: an end may be told at once. Those that have not begun end with the first.
+  // By index: an end may be reported at once.
   for (size_t i = 0; i < asked->samples.size(); ++i) {
     if (asked->samples[i].has_value()) impl_->engine->cancel(*asked->samples[i]);
   }
   return true;
 }
 
-void Llm::step() { impl_->engine->step(); }
+bool Llm::step() { return impl_->engine->step(); }
 
 void Llm::run() {
-  while (!idle()) step();
+  while (step()) {
+  }
 }
 
 bool Llm::idle() const { return impl_->engine->idle(); }
