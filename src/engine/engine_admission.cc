@@ -80,6 +80,7 @@ void Engine::begin_fork(Sequence& child, const Sequence& parent) {
 void Engine::place(Sequence& sequence, KvLease kv) {
   DCHECK(kv && !sequence.kv);
   sequence.kv = std::move(kv);
+  sequence.has_run = false;
   const auto by_key = [](const Sequence* a, const Sequence* b) { return a->key < b->key; };
   placed_.insert(std::ranges::upper_bound(placed_, &sequence, by_key), &sequence);
   set_state(sequence, SequenceState::kRunning);
@@ -96,7 +97,7 @@ void Engine::enqueue(Sequence& sequence) {
 void Engine::take_back(Sequence& sequence) {
   sequence.own_positions = cache_->length(sequence.kv);
   sequence.kv = {};
-  if (sequence.stats.projected_positions > 0) ++sequence.stats.preemptions;
+  if (sequence.has_run) ++sequence.stats.preemptions;
   wake_waiters(sequence, kAllPositions);
   if (sequence.state == SequenceState::kRunning) enqueue(sequence);
 }

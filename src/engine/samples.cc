@@ -21,8 +21,8 @@ Result<std::vector<RequestId>> submit_samples(Engine& engine, std::vector<Reques
   const auto all_taken = std::make_shared<bool>(false);
   std::vector<RequestId> ids;
   ids.reserve(samples.size());
+  for (Request& sample : samples) finish_only_if(all_taken, sample);
   for (Request& sample : samples) {
-    finish_only_if(all_taken, sample);
     if (!ids.empty()) sample.prompt.clear();
     const Result<RequestId> id =
         ids.empty() ? engine.submit(std::move(sample)) : engine.fork(ids.front(), std::move(sample));

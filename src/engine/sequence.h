@@ -55,6 +55,7 @@ struct Sequence {
   SequenceState state = SequenceState::kQueued;
   KvLease kv;                 // its place in the cache; empty: none
   size_t queue_place = 0;     // kQueued: in the RequestQueue
+  bool has_run = false;       // since it got its place
   int64_t own_positions = 0;  // rows that it had when they were taken back
 
   // kLoading: whose rows it waits for, how many of them, and whether it begins as a fork of them.
