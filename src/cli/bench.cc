@@ -10,9 +10,9 @@
 #include "cli/console.h"
 
 namespace cairn {
-namespace {
+namespace {}  // namespace
 
-Status run_subjects(const BenchOptions& options, Console& console) {
+Status run_bench(const BenchOptions& options, Console& console) {
   using Run = Status (*)(const BenchOptions&, Console&);
   constexpr std::pair<BenchSubject, Run> kSubjects[] = {{BenchSubject::kSpeed, bench_speed},
                                                         {BenchSubject::kCache, bench_cache},
@@ -26,14 +26,6 @@ Status run_subjects(const BenchOptions& options, Console& console) {
     CAIRN_RETURN_IF_ERROR(run(options, console));
   }
   return {};
-}
-
-}  // namespace
-
-ExitCode run_bench(const BenchOptions& options, Console& console) {
-  const Status status = run_subjects(options, console);
-  if (!status.ok()) console.error(status.message());
-  return exit_code_of(status);
 }
 
 }  // namespace cairn

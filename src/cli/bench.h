@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "cairn/status.h"
 #include "cli/common_options.h"
-#include "cli/exit_code.h"
 
 namespace cairn {
 
@@ -32,6 +32,6 @@ struct BenchOptions {
   bool every_codec = false;                    // depth: not f16, int8 and int4 only
 };
 
-ExitCode run_bench(const BenchOptions& options, Console& console);
+Status run_bench(const BenchOptions& options, Console& console);
 
 }  // namespace cairn

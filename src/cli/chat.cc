@@ -84,7 +84,7 @@ class Chat {
       return {};
     }
     conversation_.drop_last();
-    console_.error(reply.status().message());
+    console_.error(reply.status());
     if (conversation_.message_count() > 1) console_.note("(/reset begins a new conversation)");
     return reply.status();
   }
@@ -108,7 +108,9 @@ class Chat {
   bool asks_;
 };
 
-Result<ExitCode> chat(const ChatOptions& options, Console& console) {
+}  // namespace
+
+Result<ExitCode> run_chat(const ChatOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
   CAIRN_ASSIGN_OR_RETURN(
       auto conversation,
@@ -126,15 +128,6 @@ Result<ExitCode> chat(const ChatOptions& options, Console& console) {
   console.note(describe_choices(opened, engine_choices, engine->cache()) +
                fmt::format(", seed {}", talk.seed()));
   return talk.run();
-}
-
-}  // namespace
-
-ExitCode run_chat(const ChatOptions& options, Console& console) {
-  const auto code = chat(options, console);
-  if (code.ok()) return *code;
-  console.error(code.status().message());
-  return exit_code_of(code.status());
 }
 
 }  // namespace cairn

@@ -16,6 +16,6 @@ struct ChatOptions {
   std::optional<int64_t> max_tokens;  // -n, of one reply; absent: until the model or the context ends it
 };
 
-ExitCode run_chat(const ChatOptions& options, Console& console);
+Result<ExitCode> run_chat(const ChatOptions& options, Console& console);
 
 }  // namespace cairn

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "cli/flag_names.h"
 
 namespace cairn {
 namespace {
@@ -91,6 +92,8 @@ void Console::error(std::string_view message) {
   const bool red = colours_ && err_is_terminal_;
   write_error(fmt::format("{}cairn:{} {}\n", red ? code_of(Style::kRed) : "", red ? kPlain : "", message));
 }
+
+void Console::error(const Status& status) { error(with_flags(status.message())); }
 
 void Console::ask(std::string_view text) { write_error(text); }
 

@@ -36,8 +36,9 @@ class Console {
 
   // One line to people (statistics, chosen values), without its line end; takes a progress bar away first.
   void note(std::string_view line);
-  // "cairn: MESSAGE", red on a terminal.
+  // "cairn: MESSAGE", red on a terminal. A status of the library names options: here they are flags.
   void error(std::string_view message);
+  void error(const Status& status);
   // The prompt of a chat, which stays on its line.
   void ask(std::string_view text);
 

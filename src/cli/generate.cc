@@ -84,7 +84,9 @@ Result<ExitCode> generate_many(const GenerateOptions& options, const Generation&
   return is_stopped ? ExitCode::kInterrupted : ExitCode::kDone;
 }
 
-Result<ExitCode> generate(const GenerateOptions& options, Console& console) {
+}  // namespace
+
+Result<ExitCode> run_generate(const GenerateOptions& options, Console& console) {
   if (options.sample_count > 1 && options.beam_count > 0) {
     return invalid_argument("--samples and --beams are two ways to get several texts: choose one");
   }
@@ -109,15 +111,6 @@ Result<ExitCode> generate(const GenerateOptions& options, Console& console) {
     return generate_many(options, generation, request);
   }
   return generate_one(options, generation, std::move(request));
-}
-
-}  // namespace
-
-ExitCode run_generate(const GenerateOptions& options, Console& console) {
-  const auto code = generate(options, console);
-  if (code.ok()) return *code;
-  console.error(code.status().message());
-  return exit_code_of(code.status());
 }
 
 }  // namespace cairn

@@ -19,6 +19,6 @@ struct GenerateOptions {
   int64_t max_tokens = 512;  // -n: enough for a page; a model that never ends should not run for an hour
 };
 
-ExitCode run_generate(const GenerateOptions& options, Console& console);
+Result<ExitCode> run_generate(const GenerateOptions& options, Console& console);
 
 }  // namespace cairn

@@ -14,31 +14,50 @@
 namespace cairn {
 namespace {
 
+Result<ExitCode> done_if_ok(const Status& status) {
+  CAIRN_RETURN_IF_ERROR(status);
+  return ExitCode::kDone;
+}
+
 struct Runner {
   Console& console;
 
-  ExitCode operator()(const ShowText& show) const {
-    return console.write(show.text) ? ExitCode::kDone : ExitCode::kFailed;
+  Result<ExitCode> operator()(const ShowText& show) const {
+    console.write(show.text);
+    return ExitCode::kDone;
   }
-  ExitCode operator()(const GenerateOptions& options) const { return run_generate(options, console); }
-  ExitCode operator()(const ChatOptions& options) const { return run_chat(options, console); }
-  ExitCode operator()(const TokenizeOptions& options) const { return run_tokenize(options, console); }
-  ExitCode operator()(const ModelInfoOptions& options) const { return run_model_info(options, console); }
-  ExitCode operator()(const ModelSynthOptions& options) const { return run_model_synth(options, console); }
-  ExitCode operator()(const PlanOptions& options) const { return run_plan(options, console); }
-  ExitCode operator()(const VerifyOptions& options) const { return run_verify(options, console); }
-  ExitCode operator()(const BenchOptions& options) const { return run_bench(options, console); }
+  Result<ExitCode> operator()(const GenerateOptions& options) const { return run_generate(options, console); }
+  Result<ExitCode> operator()(const ChatOptions& options) const { return run_chat(options, console); }
+  Result<ExitCode> operator()(const VerifyOptions& options) const { return run_verify(options, console); }
+  Result<ExitCode> operator()(const TokenizeOptions& options) const {
+    return done_if_ok(run_tokenize(options, console));
+  }
+  Result<ExitCode> operator()(const ModelInfoOptions& options) const {
+    return done_if_ok(run_model_info(options, console));
+  }
+  Result<ExitCode> operator()(const ModelSynthOptions& options) const {
+    return done_if_ok(run_model_synth(options, console));
+  }
+  Result<ExitCode> operator()(const PlanOptions& options) const {
+    return done_if_ok(run_plan(options, console));
+  }
+  Result<ExitCode> operator()(const BenchOptions& options) const {
+    return done_if_ok(run_bench(options, console));
+  }
 };
 
+// Every error of a command is printed here, once.
 ExitCode run(const std::vector<std::string>& arguments, Console& console) {
   const auto command = parse_command(arguments);
   if (!command.ok()) {
-    console.error(command.status().message());
+    console.error(command.status());
     return ExitCode::kBadUsage;
   }
-  const ExitCode code = std::visit(Runner{console}, *command);
-  if (console.out_status().ok()) return code;
-  console.error(console.out_status().message());
+  const Result<ExitCode> code = std::visit(Runner{console}, *command);
+  if (!code.ok()) console.error(code.status());
+  if (!code.ok()) return exit_code_of(code.status());
+  if (console.out_status().ok()) return *code;
+  console.error(console.out_status());
   return ExitCode::kFailed;
 }
 

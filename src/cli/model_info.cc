@@ -26,7 +26,9 @@ std::string path_text(const std::string& path, OutputForm form) {
   return form == OutputForm::kJson ? json_line({{"path", json_text(path)}}) : path + "\n";
 }
 
-Status show(const ModelInfoOptions& options, Console& console) {
+}  // namespace
+
+Status run_model_info(const ModelInfoOptions& options, Console& console) {
   using What = ModelInfoOptions::What;
   CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path({.model_path = options.model_path}));
   CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(path));
@@ -39,14 +41,6 @@ Status show(const ModelInfoOptions& options, Console& console) {
     console.write(options.output_form == OutputForm::kJson ? summary_json(summary) : summary_text(summary));
   }
   return {};
-}
-
-}  // namespace
-
-ExitCode run_model_info(const ModelInfoOptions& options, Console& console) {
-  const Status status = show(options, console);
-  if (!status.ok()) console.error(status.message());
-  return exit_code_of(status);
 }
 
 }  // namespace cairn

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "cairn/status.h"
 #include "cli/common_options.h"
-#include "cli/exit_code.h"
 
 namespace cairn {
 
@@ -17,6 +17,6 @@ struct ModelInfoOptions {
   OutputForm output_form = OutputForm::kText;
 };
 
-ExitCode run_model_info(const ModelInfoOptions& options, Console& console);
+Status run_model_info(const ModelInfoOptions& options, Console& console);
 
 }  // namespace cairn

@@ -8,21 +8,15 @@
 
 namespace cairn {
 
-ExitCode run_model_synth(const ModelSynthOptions& options, Console& console) {
+Status run_model_synth(const ModelSynthOptions& options, Console& console) {
   SynthOptions synth = options.synth;
-  const auto report = [&] {
-    ProgressBar bar(console, "writing");
-    synth.progress = [&](uint64_t done, uint64_t total) { bar.update(done, total); };
-    return write_synthetic_model(synth, options.path);
-  }();
-  if (!report.ok()) {
-    console.error(report.status().message());
-    return exit_code_of(report.status());
-  }
-  for (const std::string& note : report->notes) console.note(note);
+  ProgressBar bar(console, "writing");
+  synth.progress = [&](uint64_t done, uint64_t total) { bar.update(done, total); };
+  CAIRN_ASSIGN_OR_RETURN(const SynthReport report, write_synthetic_model(synth, options.path));
+  for (const std::string& note : report.notes) console.note(note);
   console.note(fmt::format("{}: {} with {} parameters, {}", printable_path(options.path), synth.shape,
-                           grouped(report->parameter_count), human_bytes(report->file_bytes)));
-  return ExitCode::kDone;
+                           grouped(report.parameter_count), human_bytes(report.file_bytes)));
+  return {};
 }
 
 }  // namespace cairn

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "cli/exit_code.h"
+#include "cairn/status.h"
 #include "model/synth.h"
 
 namespace cairn {
@@ -15,6 +15,6 @@ struct ModelSynthOptions {
   std::string path;
 };
 
-ExitCode run_model_synth(const ModelSynthOptions& options, Console& console);
+Status run_model_synth(const ModelSynthOptions& options, Console& console);
 
 }  // namespace cairn

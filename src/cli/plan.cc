@@ -8,9 +8,9 @@
 #include "cli/table.h"
 
 namespace cairn {
-namespace {
+namespace {}  // namespace
 
-Status show(const PlanOptions& options, Console& console) {
+Status run_plan(const PlanOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(PlannedModel model, planned_model(options));
   CAIRN_ASSIGN_OR_RETURN(const PlanReport report,
                          make_plan_report(std::move(model), options, memory_facts()));
@@ -22,14 +22,6 @@ Status show(const PlanOptions& options, Console& console) {
   }
   console.write(options.output_form == OutputForm::kJson ? plan_json(report) : plan_text(report));
   return {};
-}
-
-}  // namespace
-
-ExitCode run_plan(const PlanOptions& options, Console& console) {
-  const Status status = show(options, console);
-  if (!status.ok()) console.error(status.message());
-  return exit_code_of(status);
 }
 
 }  // namespace cairn

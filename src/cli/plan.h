@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "cairn/status.h"
 #include "cli/common_options.h"
-#include "cli/exit_code.h"
 #include "kernels/weights/tensor_type.h"
 
 namespace cairn {
@@ -30,6 +30,6 @@ struct PlanOptions {
   OutputForm output_form = OutputForm::kText;
 };
 
-ExitCode run_plan(const PlanOptions& options, Console& console);
+Status run_plan(const PlanOptions& options, Console& console);
 
 }  // namespace cairn

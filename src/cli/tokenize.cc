@@ -67,7 +67,9 @@ Status decode(const TokenizeOptions& options, const Tokenizer& tokenizer, Consol
   return {};
 }
 
-Status tokenize(const TokenizeOptions& options, Console& console) {
+}  // namespace
+
+Status run_tokenize(const TokenizeOptions& options, Console& console) {
   if (options.decode.has_value() && (options.input.text.has_value() || options.input.file.has_value())) {
     return invalid_argument("--decode takes ids, -p and -f take text: give one of them");
   }
@@ -85,14 +87,6 @@ Status tokenize(const TokenizeOptions& options, Console& console) {
   console.write(in_form(options.form, tokens, text, tokenizer));
   if (options.form == TokenizeOptions::Form::kTable) console.note(fmt::format("{} tokens", tokens.size()));
   return {};
-}
-
-}  // namespace
-
-ExitCode run_tokenize(const TokenizeOptions& options, Console& console) {
-  const Status status = tokenize(options, console);
-  if (!status.ok()) console.error(status.message());
-  return exit_code_of(status);
 }
 
 }  // namespace cairn

@@ -1,8 +1,8 @@
 // cairn tokenize: text to token ids and their pieces, and back. Loads no weights.
 #pragma once
 
+#include "cairn/status.h"
 #include "cli/common_options.h"
-#include "cli/exit_code.h"
 #include "cli/prompt.h"
 
 namespace cairn {
@@ -18,6 +18,6 @@ struct TokenizeOptions {
   enum class Form : uint8_t { kTable, kIds, kJson } form = Form::kTable;
 };
 
-ExitCode run_tokenize(const TokenizeOptions& options, Console& console);
+Status run_tokenize(const TokenizeOptions& options, Console& console);
 
 }  // namespace cairn

@@ -101,17 +101,13 @@ Result<Verified> verify_all(const VerifyOptions& options, Console& console) {
 
 }  // namespace
 
-ExitCode run_verify(const VerifyOptions& options, Console& console) {
-  const Result<Verified> verified = verify_all(options, console);
-  if (!verified.ok()) {
-    console.error(verified.status().message());
-    return exit_code_of(verified.status());
-  }
-  const VerifyCounts counts = count_rows(verified->models);
+Result<ExitCode> run_verify(const VerifyOptions& options, Console& console) {
+  CAIRN_ASSIGN_OR_RETURN(const Verified verified, verify_all(options, console));
+  const VerifyCounts counts = count_rows(verified.models);
   if (options.common.output_form == OutputForm::kJson) {
-    console.write(verify_json(verified->models));
+    console.write(verify_json(verified.models));
   } else {
-    console.write(verified->text + verdict(counts) + "\n");
+    console.write(verified.text + verdict(counts) + "\n");
   }
   return counts.bad_row_count == 0 ? ExitCode::kDone : ExitCode::kFailed;
 }

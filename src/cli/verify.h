@@ -23,6 +23,6 @@ struct VerifyOptions {
 
 // Prints a table: what was varied, how much was compared, equal or the first difference. kFailed where
 // anything differs.
-ExitCode run_verify(const VerifyOptions& options, Console& console);
+Result<ExitCode> run_verify(const VerifyOptions& options, Console& console);
 
 }  // namespace cairn

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "cli/flag_names.h"
 #include "cli/table.h"
 #include "kv/kv_cache.h"
 
@@ -25,7 +26,7 @@ std::string result_text(const LawRow& row) {
   switch (row.outcome) {
     case LawOutcome::kEqual: return "equal";
     case LawOutcome::kDifferent: return difference_text(*row.difference);
-    case LawOutcome::kFailed: return "FAILED: " + row.remark;
+    case LawOutcome::kFailed: return "FAILED: " + with_flags(row.remark);
     case LawOutcome::kNotApplicable: return "not applicable: " + row.remark;
   }
   CHECK(false);
