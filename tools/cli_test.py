@@ -101,7 +101,7 @@ class CliTest(unittest.TestCase):
         self.fails(2, "model", "synth", "--shape", "nothing", self.tmp / "x", says="tiny-llama")
         self.fails(2, "generate", "-m", self.model, "-p", "a", "--top-p", "2", says="top-p")
         self.fails(2, "generate", "-m", self.model, "-p", "a", "--logit-bias", "99999999=1", says="99999999")
-        self.fails(2, "generate", "-m", self.model, "-p", "a", "-c", 10 ** 8, says="at most")
+        self.fails(2, "generate", "-m", self.model, "-p", "a", "-c", 10 ** 8, says="made for 1 to")
 
     # ---- models
 
@@ -304,7 +304,7 @@ class CliTest(unittest.TestCase):
             "num_key_value_heads": 2, "intermediate_size": 128, "vocab_size": 100, "max_position_embeddings": 256}))
         facts = self.plan("--config", path)
         self.assertEqual(facts["kv_bytes_per_token"], 2 * 2 * 2 * 16 * 2)
-        self.fails(2, "plan", "--config", path, "--context", 257, says="at most 256")
+        self.fails(2, "plan", "--config", path, "--context", 257, says="made for 1 to 256")
         path.write_text("{")
         self.fails(1, "plan", "--config", path, says="JSON")
 
@@ -316,7 +316,7 @@ class CliTest(unittest.TestCase):
         self.fails(2, "plan", "--preset", "gpt2", "--context", 10 ** 12, says="--context")
         self.fails(2, "plan", "--preset", "gpt2", "--sequences", 10 ** 9, says="sequences")
         self.fails(2, "plan", "--preset", "gpt2", "--kv-heads", 5, says="1, 2, 3, 4, 6, 12")
-        self.fails(2, "plan", "-m", self.model, "--context", 10 ** 8, says="at most")
+        self.fails(2, "plan", "-m", self.model, "--context", 10 ** 8, says="made for 1 to")
         self.fails(1, "plan", "-m", self.tmp / "none.gguf", says="none.gguf")
 
     def test_the_plan_is_what_the_process_takes(self):

@@ -143,8 +143,7 @@ CacheWork work_with_cache(uint64_t prompt, uint64_t generated) {
 
 Status bench_cache(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  CAIRN_ASSIGN_OR_RETURN(const EngineOptions settings,
-                         engine_options(options.common, opened.model->config()));
+  const EngineOptions& settings = opened.engine_options;
   std::vector<int64_t> lengths;
   for (const int64_t length : kLengths) {
     if (length < settings.context) lengths.push_back(length);

@@ -249,7 +249,7 @@ std::vector<KvPlan> chosen_plans(const BenchOptions& options, const Config& conf
 
 Status bench_depth(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, engine_options(options.common, opened.model->config()));
+  EngineOptions settings = opened.engine_options;
   if (!options.common.context.has_value()) {
     constexpr int64_t kDeepest = 16384 + kPrefillTokens + kSlack;
     settings.context = std::min(opened.model->config().context_length, kDeepest);

@@ -186,7 +186,7 @@ void report_json(const SharedCost& cost, Console& console) {
 
 Status bench_shared(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, engine_options(options.common, opened.model->config()));
+  EngineOptions settings = opened.engine_options;
   constexpr int64_t kBehind = kHitTail + kTail + kRounds * kTokens * 2;
   const int64_t prefix = std::min(kPrefix, (settings.context - kBehind) / kBlockSize * kBlockSize);
   if (prefix < kBlockSize) {

@@ -108,8 +108,7 @@ void report_json(const Speed& speed, const OpenModel& opened, int64_t prefill, C
 
 Status bench_speed(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions engine_settings,
-                         engine_options(options.common, opened.model->config()));
+  EngineOptions engine_settings = opened.engine_options;
   const int64_t prefill = std::min(kPrefillTokens, engine_settings.context - 1);
   engine_settings.sharing = KvSharing::kNone;  // each prefill must run
   engine_settings.context = std::min(engine_settings.context, kPrefillTokens + kDecodeTokens);

@@ -117,8 +117,7 @@ Result<ExitCode> run_chat(const ChatOptions& options, Console& console) {
       Conversation::create(opened.model->tokenizer(), {.chat_template = opened.model->chat_template(),
                                                        .system = options.system,
                                                        .now = local_time_now()}));
-  CAIRN_ASSIGN_OR_RETURN(const EngineOptions engine_choices,
-                         engine_options(options.common, opened.model->config()));
+  const EngineOptions& engine_choices = opened.engine_options;
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_choices));
   if (!conversation.has_template()) {
     console.note(

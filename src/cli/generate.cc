@@ -95,9 +95,7 @@ Result<ExitCode> run_generate(const GenerateOptions& options, Console& console) 
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console, max_sequences));
   CAIRN_ASSIGN_OR_RETURN(const Prompt prompt,
                          make_prompt(options.prompt, std::move(text), opened.model->tokenizer()));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions engine_choices,
-                         engine_options(options.common, opened.model->config()));
-  engine_choices.max_sequences = max_sequences;
+  const EngineOptions& engine_choices = opened.engine_options;
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_choices));
 
   const uint64_t seed = options.sampling.seed.value_or(fresh_seed());

@@ -25,7 +25,7 @@ struct PlanOptions {
   std::optional<TensorType> weights_type;  // absent: as the file has them; without a file: f16, or as it says
   std::optional<int64_t> kv_head_count;    // absent: the model's own
   int64_t shared_prefix = 0;               // positions that all sequences begin with
-  int64_t prefill_chunk = 512;
+  int64_t prefill_chunk = EngineOptions().prefill_chunk;
   std::optional<int> thread_count;  // absent: all usable physical cores
   OutputForm output_form = OutputForm::kText;
 };

@@ -15,15 +15,13 @@ constexpr std::array<const char*, 8> kTableCodecs{"f32",  "f16",  "bf16", "fp8",
 
 // A preset is a shape to reckon with; what could be loaded is held to what it was made for.
 Result<int64_t> planned_context(const PlannedModel& model, const PlanOptions& options) {
-  const int64_t made_for = model.sizes.config.context_length;
-  const int64_t context = options.context.value_or(std::min(made_for, kDefaultContext));
-  if (context > made_for && model.source != PlannedModel::Source::kPreset) {
-    return invalid_argument(
-        fmt::format("--context {} is more than this model was made for: at most {}", context, made_for));
-  }
-  if (options.shared_prefix > context) {
+  const bool is_any_length = options.context.has_value() && model.source == PlannedModel::Source::kPreset;
+  Result<int64_t> context =
+      is_any_length ? Result<int64_t>(*options.context) : context_for(model.sizes.config, options.context);
+  if (!context.ok()) return context;
+  if (options.shared_prefix > *context) {
     return invalid_argument(fmt::format("--shared-prefix {} is longer than a sequence: --context is {}",
-                                        options.shared_prefix, context));
+                                        options.shared_prefix, *context));
   }
   return context;
 }

@@ -19,7 +19,7 @@ namespace {
 // --isa, else all that this machine has.
 Result<std::vector<Isa>> chosen_isas(const CommonOptions& common) {
   if (!common.isa.has_value()) return available_isas();
-  CAIRN_ASSIGN_OR_RETURN(const Kernels* kernels, chosen_kernels(common));
+  CAIRN_ASSIGN_OR_RETURN(const Kernels* kernels, select_kernels(isa_name(*common.isa)));
   return std::vector<Isa>{kernels->isa};
 }
 
@@ -27,7 +27,7 @@ Result<std::vector<Isa>> chosen_isas(const CommonOptions& common) {
 LawOptions law_options(const VerifyOptions& options) {
   LawOptions laws{.position_count = options.position_count,
                   .kv_plans = {options.common.kv_plan.value_or(KvPlan())},
-                  .thread_counts = {chosen_thread_count(options.common)},
+                  .thread_counts = {options.common.thread_count.value_or(usable_core_count())},
                   .seed = options.seed};
   const auto add = [](auto& list, auto value) {
     if (std::ranges::find(list, value) == list.end()) list.push_back(value);
@@ -53,8 +53,10 @@ Result<std::vector<VerifiedModel>> verify_model(const std::string& path, std::sp
   std::vector<VerifiedModel> verified;
   for (const Isa isa : isas) {
     LawOptions laws = law_options(options);
-    CAIRN_ASSIGN_OR_RETURN(const OpenModel opened,
-                           open_model(path, kernels_for(isa), laws.thread_counts.front(), console));
+    // Loaded for one position: how long the laws' texts are is decided when the model is known.
+    const OpenOptions open{
+        .isa = std::string(isa_name(isa)), .thread_count = laws.thread_counts.front(), .context = 1};
+    CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(path, open, console));
     if (is_too_slow(*opened.model, options)) {
       console.note(
           fmt::format("{} is left out: this model would take it hours; --isa {} runs it all the same",
