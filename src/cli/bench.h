@@ -11,14 +11,15 @@ namespace cairn {
 
 class Console;
 
-// What to measure; the command line takes the words all, cache, speed, depth, shared and codecs.
+// What to measure; the command line takes their names in lower case.
 enum class BenchSubject : uint8_t {
   kAll,
-  kCache,   // generating with and without the cache, and the counts beside their formulas
-  kSpeed,   // decode and prefill beside the machine's ceilings
-  kDepth,   // what depth costs: decode and prefill behind many positions, by codec
-  kCodecs,  // what each KV plan costs in bytes, and changes in a model's predictions of a text (--file)
-  kShared,  // many sequences that begin alike: memory, speed, and what a hit saves
+  kCache,      // generating with and without the cache, and the counts beside their formulas
+  kSpeed,      // decode and prefill beside the machine's ceilings
+  kDepth,      // what depth costs: decode and prefill behind many positions, by codec
+  kCodecs,     // what each KV plan costs in bytes, and changes in a model's predictions of a text (--file)
+  kShared,     // many sequences that begin alike: memory, speed, and what a hit saves
+  kScheduler,  // what the engine's own work costs in a step; not one of all: it says nothing of the model
 };
 
 // How tables are written.

@@ -73,6 +73,7 @@ const char* const kBenchExamples = R"(Examples:
   cairn bench depth -m tinyllama.gguf --every-codec --csv > depth.csv
   cairn bench shared -m tinyllama.gguf
   cairn bench codecs -f book.txt          what each KV plan costs, and changes in the model's predictions
+  cairn bench scheduler                   what a step costs beside the forward pass, of many requests
   cairn bench --csv > bench.csv)";
 
 }  // namespace cairn

@@ -187,22 +187,25 @@ Result<Command> parse_bench(Arguments arguments) {
   return parse_with<BenchOptions>(
       "cairn bench", "Measures this machine, and the engine on it.", kBenchExamples, arguments,
       [](CLI::App& app, BenchOptions& options) {
-        const std::map<std::string, BenchSubject> subjects{
-            {"all", BenchSubject::kAll},       {"cache", BenchSubject::kCache},
-            {"speed", BenchSubject::kSpeed},   {"depth", BenchSubject::kDepth},
-            {"shared", BenchSubject::kShared}, {"codecs", BenchSubject::kCodecs}};
+        const std::map<std::string, BenchSubject> subjects{{"all", BenchSubject::kAll},
+                                                           {"cache", BenchSubject::kCache},
+                                                           {"speed", BenchSubject::kSpeed},
+                                                           {"depth", BenchSubject::kDepth},
+                                                           {"shared", BenchSubject::kShared},
+                                                           {"codecs", BenchSubject::kCodecs},
+                                                           {"scheduler", BenchSubject::kScheduler}};
         app.add_option_function<std::string>(
             "WHAT",
             [subjects, &options](const std::string& name) {
               const auto found = subjects.find(name);
               if (found == subjects.end()) {
                 throw CLI::ValidationError(
-                    "cairn bench",
-                    "there is no bench '" + name + "': choose cache, speed, depth, shared, codecs or all");
+                    "cairn bench", "there is no bench '" + name +
+                                       "': choose cache, speed, depth, shared, codecs, scheduler or all");
               }
               options.subject = found->second;
             },
-            "cache, speed, depth, shared, codecs or all (default: all)");
+            "cache, speed, depth, shared, codecs, scheduler or all (default: all but scheduler)");
         app.add_option("-f,--file", options.text_file, "A text for codecs to be compared on")
             ->type_name("FILE");
         add_common_options(app, options.common);
