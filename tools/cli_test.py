@@ -390,6 +390,18 @@ class CliTest(unittest.TestCase):
         self.assertRegex(error, r"\(\d+ from the cache\)")
         self.assertNotIn(b">", done.stdout.splitlines()[0][:2])
 
+    def test_explains_what_the_cache_had(self):
+        done = run("chat", "-m", self.model, "--temp", "0", "-n", "8", "--ignore-eos", "--explain",
+                   stdin=b"Hello there\nAnd you?\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [line for line in done.stderr.decode().splitlines() if line.startswith("cache: ")]
+        self.assertEqual(len(lines), 2, done.stderr)
+        self.assertIn("none of the ", lines[0])
+        self.assertRegex(lines[1], r"cache: \d+ of \d+ prompt tokens were found; ")
+        done = run("generate", "-m", self.model, "-p", "Hello", "-n", 1, "--explain", "--no-sharing")
+        self.assertIn("sharing is off", done.stderr.decode())
+        self.fails(2, "generate", "-m", self.model, "-p", "Hello", "--explain", "--samples", 2, says="--explain")
+
     def test_chat_tells_a_script_of_a_full_context(self):
         done = run("chat", "-m", self.model, "-c", "16", "-n", "4", stdin=b"word " * 100 + b"\n")
         self.assertEqual(done.returncode, 2, done.stderr)

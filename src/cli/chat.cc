@@ -81,6 +81,10 @@ class Chat {
       conversation_.add_assistant(reply->text);
       console_.write("\n");
       console_.note(describe_statistics(*reply));
+      if (options_.explains) {
+        console_.note(
+            explain_match(match_report(*reply, options_.common.sharing), conversation_.tokenizer()));
+      }
       return {};
     }
     conversation_.drop_last();

@@ -13,6 +13,7 @@ struct ChatOptions {
   CommonOptions common;
   SamplingOptions sampling;
   std::optional<std::string> system;  // --system: what the model is told about its task
+  bool explains = false;              // --explain: how each prompt was matched with the cache
   std::optional<int64_t> max_tokens;  // -n, of one reply; absent: until the model or the context ends it
 };
 

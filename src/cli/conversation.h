@@ -29,6 +29,7 @@ class Conversation {
   // Errors: those of ChatTemplate::parse, and of its rendering where it refuses a system message.
   static Result<Conversation> create(const Tokenizer& tokenizer, const ConversationOptions& options);
 
+  [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
   [[nodiscard]] bool has_template() const { return template_.has_value(); }
   // Where a reply must end besides the model's end tokens.
   [[nodiscard]] std::vector<std::string> stop_strings() const;

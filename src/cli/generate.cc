@@ -49,6 +49,9 @@ Result<ExitCode> generate_one(const GenerateOptions& options, const Generation& 
         generate_json({options, opened, engine_choices, prompt, reply, seed, resident_facts().peak_bytes}));
   }
   place.console.note(describe_statistics(reply));
+  if (options.explains) {
+    place.console.note(explain_match(match_report(reply, engine_choices.sharing), opened.model->tokenizer()));
+  }
   return reply.result.reason == FinishReason::kCancelled ? ExitCode::kInterrupted : ExitCode::kDone;
 }
 
@@ -89,6 +92,9 @@ Result<ExitCode> generate_many(const GenerateOptions& options, const Generation&
 Result<ExitCode> run_generate(const GenerateOptions& options, Console& console) {
   if (options.sample_count > 1 && options.beam_count > 0) {
     return invalid_argument("--samples and --beams are two ways to get several texts: choose one");
+  }
+  if (options.explains && (options.sample_count > 1 || options.beam_count > 0)) {
+    return invalid_argument("--explain speaks of one text: leave out --samples and --beams");
   }
   CAIRN_ASSIGN_OR_RETURN(std::string text, read_prompt_text(options.prompt, LastLineEnd::kDrop));
   const int64_t max_sequences = std::max<int64_t>(options.sample_count, options.beam_count);

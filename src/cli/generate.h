@@ -16,6 +16,7 @@ struct GenerateOptions {
   SamplingOptions sampling;
   int64_t sample_count = 1;  // --samples: so many texts side by side
   int64_t beam_count = 0;    // --beams: the likeliest texts by beam search; 0: none
+  bool explains = false;     // --explain: how the prompt was matched with the cache
   int64_t max_tokens = 512;  // -n: enough for a page; a model that never ends should not run for an hour
 };
 

@@ -135,6 +135,11 @@ void add_text_options(CLI::App& app, PromptOptions& prompt) {
   app.add_option("-f,--file", prompt.file, "Read the text from a file")->type_name("FILE");
 }
 
+void add_explain_option(CLI::App& app, bool& explains) {
+  app.add_flag("--explain", explains,
+               "Say on standard error how much of the prompt the cache had, and why no more");
+}
+
 void add_sampling_options(CLI::App& app, SamplingOptions& sampling) {
   const std::string group = "How tokens are chosen";
   const auto add_number = [&](const std::string& name, auto& value, const std::string& help) {

@@ -83,6 +83,7 @@ Result<Command> parse_generate(Arguments arguments) {
         take_count(app.add_option("--beams", options.beam_count, "Find this many of the likeliest texts"), 1);
         add_common_options(app, options.common);
         add_json_option(app, options.common.output_form);
+        add_explain_option(app, options.explains);
         add_sampling_options(app, options.sampling);
       });
 }
@@ -97,6 +98,7 @@ Result<Command> parse_chat(Arguments arguments) {
                                                              "Tokens of a reply at most (default: no limit)"),
                                               1);
                                    add_common_options(app, options.common);
+                                   add_explain_option(app, options.explains);
                                    add_sampling_options(app, options.sampling);
                                  });
 }

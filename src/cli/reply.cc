@@ -93,6 +93,21 @@ Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyFor
   return reply;
 }
 
+MatchReport match_report(const Reply& reply, KvSharing sharing) {
+  using End = MatchReport::End;
+  const RequestStats& stats = reply.result.stats;
+  MatchReport report{.positions_wanted = stats.prompt_tokens, .positions_found = stats.reused_tokens};
+  const int64_t findable = (stats.prompt_tokens - 1) / kBlockSize * kBlockSize;
+  if (report.positions_found > 0 && report.positions_found >= findable) {
+    report.end = End::kWholePrompt;
+  } else if (sharing == KvSharing::kNone) {
+    report.end = End::kSharingOff;
+  } else if (findable == 0) {
+    report.end = End::kShorterThanABlock;
+  }
+  return report;
+}
+
 std::string describe_statistics(const Reply& reply) {
   const RequestStats& stats = reply.result.stats;
   const auto ran = static_cast<double>(stats.prompt_tokens - stats.reused_tokens);
