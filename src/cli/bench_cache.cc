@@ -1,5 +1,4 @@
-#include "cli/bench_cache.h"
-
+// cairn bench cache: generating with and without the cache, and the counts beside their formulas.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,10 +6,10 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "cli/bench.h"
 #include "cli/console.h"
-#include "cli/json_text.h"
 #include "cli/open_model.h"
-#include "cli/table.h"
+#include "cli/output_format.h"
 
 namespace cairn {
 namespace {

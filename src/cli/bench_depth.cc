@@ -1,5 +1,4 @@
-#include "cli/bench_depth.h"
-
+// cairn bench depth: decode and prefill behind many positions, by KV plan.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,13 +8,10 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "cli/bench_ceilings.h"
-#include "cli/bench_plans.h"
-#include "cli/bench_texts.h"
+#include "cli/bench.h"
 #include "cli/console.h"
-#include "cli/json_text.h"
 #include "cli/open_model.h"
-#include "cli/table.h"
+#include "cli/output_format.h"
 
 namespace cairn {
 namespace {

@@ -1,5 +1,4 @@
-#include "cli/bench_scheduler.h"
-
+// cairn bench scheduler: the engine's own work in a step, beside the forward pass.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,9 +8,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "cli/bench.h"
 #include "cli/console.h"
-#include "cli/json_text.h"
-#include "cli/table.h"
+#include "cli/output_format.h"
 #include "engine/engine.h"
 
 namespace cairn {

@@ -1,5 +1,4 @@
-#include "cli/bench_shared.h"
-
+// cairn bench shared: many sequences behind one prefix.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,12 +6,10 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "cli/bench_ceilings.h"
-#include "cli/bench_texts.h"
+#include "cli/bench.h"
 #include "cli/console.h"
-#include "cli/json_text.h"
 #include "cli/open_model.h"
-#include "cli/table.h"
+#include "cli/output_format.h"
 #include "engine/memory_plan.h"
 
 namespace cairn {

@@ -1,16 +1,13 @@
-#include "cli/bench_speed.h"
-
+// cairn bench speed: decode and prefill beside the machine's ceilings.
 #include <fmt/format.h>
 
 #include <vector>
 
 #include "base/clock.h"
-#include "cli/bench_ceilings.h"
-#include "cli/bench_texts.h"
+#include "cli/bench.h"
 #include "cli/console.h"
-#include "cli/json_text.h"
 #include "cli/open_model.h"
-#include "cli/table.h"
+#include "cli/output_format.h"
 
 namespace cairn {
 namespace {

@@ -1,16 +1,14 @@
-#include "cli/chat.h"
-
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <ctime>
 
+#include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/conversation.h"
-#include "cli/interrupt.h"
-#include "cli/line_reader.h"
 #include "cli/open_model.h"
 #include "cli/reply.h"
+#include "cli/terminal_input.h"
 
 namespace cairn {
 namespace {

@@ -4,14 +4,26 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "base/clock.h"
-#include "cli/flag_names.h"
 
 namespace cairn {
 namespace {
+
+struct FlagName {
+  std::string_view option;  // as LlmOptions and AttentionCacheOptions name it
+  std::string_view flag;
+};
+
+constexpr std::array<FlagName, 6> kFlagNames{{{"context", "--context"},
+                                              {"kv_plan", "--kv"},
+                                              {"kv_memory_bytes", "--kv-memory"},
+                                              {"prefill_chunk", "--prefill-chunk"},
+                                              {"thread_count", "--threads"},
+                                              {"isa", "--isa"}}};
 
 constexpr std::string_view kClearLine = "\r\x1b[K";
 constexpr std::string_view kPlain = "\x1b[0m";
@@ -59,6 +71,23 @@ size_t columns_of_terminal(int fd) {
 }
 
 }  // namespace
+
+std::string with_flags(std::string_view message) {
+  constexpr char kQuote = '`';
+  std::string text;
+  while (true) {
+    const size_t begin = message.find(kQuote);
+    const size_t end = begin == std::string_view::npos ? begin : message.find(kQuote, begin + 1);
+    if (end == std::string_view::npos) return text.append(message);
+    const std::string_view name = message.substr(begin + 1, end - begin - 1);
+    const auto* known = std::ranges::find(kFlagNames, name, &FlagName::option);
+    // The second quote may open the next name, where the first one stood alone.
+    const size_t taken = known == kFlagNames.end() ? end : end + 1;
+    text.append(message.substr(0, known == kFlagNames.end() ? end : begin));
+    if (known != kFlagNames.end()) text.append(known->flag);
+    message.remove_prefix(taken);
+  }
+}
 
 Console::Console(Colours colours, int out_fd, int err_fd)
     : out_fd_(out_fd),

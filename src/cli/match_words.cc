@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/printable.h"
-#include "cli/table.h"
+#include "cli/output_format.h"
 #include "kernels/batch.h"
 
 namespace cairn {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/model_file.h"
+#include "cli/open_model.h"
 #include "model/config.h"
 
 namespace cairn {

@@ -2,13 +2,120 @@
 
 #include <fmt/format.h>
 
+#include <boost/json/serialize.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
 #include "base/clock.h"
 #include "base/printable.h"
 #include "cli/console.h"
-#include "cli/demo_model.h"
-#include "cli/table.h"
+#include "cli/output_format.h"
 
 namespace cairn {
+namespace {
+
+constexpr const char* kFileName = "cairn-demo.gguf";
+
+bool is_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+// As `config.json: key`, so that keys of several files stay apart.
+void add_members(const char* file, const boost::json::object* object, Pairs& pairs) {
+  constexpr size_t kLongestValue = 120;
+  if (object == nullptr) return;
+  for (const auto& [key, value] : *object) {
+    pairs.emplace_back(fmt::format("{}: {}", file, printable(key)),
+                       printable(boost::json::serialize(value), kLongestValue));
+  }
+}
+
+}  // namespace
+
+DemoModelPlaces demo_model_places() {
+  DemoModelPlaces places{.source = CAIRN_DEMO_MODEL_SOURCE};
+  if (const char* named = std::getenv("CAIRN_DEMO_MODEL"); named != nullptr && *named != '\0') {
+    places.named = named;
+  }
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) places.program = program;
+  return places;
+}
+
+Result<std::string> find_demo_model(const DemoModelPlaces& places) {
+  if (places.named.has_value()) {
+    if (is_file(*places.named)) return *places.named;
+    return not_found(fmt::format("there is no file {}, where CAIRN_DEMO_MODEL says that the demo model is",
+                                 printable_path(*places.named)));
+  }
+  std::vector<std::filesystem::path> candidates;
+  if (places.program.has_value()) {
+    const auto above = places.program->parent_path().parent_path();
+    candidates = {above / "models" / kFileName, above / "share" / "cairn" / kFileName};
+  }
+  candidates.push_back(places.source);
+
+  std::string looked;
+  for (const auto& candidate : candidates) {
+    if (is_file(candidate)) return candidate.string();
+    looked += (looked.empty() ? "" : ", ") + printable_path(candidate.string());
+  }
+  return not_found(fmt::format("the demo model is not there (looked for {}): name a model with -m", looked));
+}
+
+Result<ModelFile> ModelFile::open(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    CAIRN_ASSIGN_OR_RETURN(auto folder, HfFolder::open(path));
+    return ModelFile(File(std::move(folder)));
+  }
+  CAIRN_ASSIGN_OR_RETURN(auto file, GgufFile::open(path));
+  return ModelFile(File(std::move(file)));
+}
+
+std::string ModelFile::kind() const {
+  const auto* gguf = std::get_if<GgufFile>(&file_);
+  return gguf != nullptr ? fmt::format("GGUF v{}", gguf->version()) : "Hugging Face folder";
+}
+
+Result<Tokenizer> ModelFile::tokenizer() const {
+  return std::visit([](const auto& file) { return load_tokenizer(file); }, file_);
+}
+
+Result<ModelPlan> ModelFile::plan() const {
+  return std::visit([](const auto& file) { return plan_model(file); }, file_);
+}
+
+std::optional<std::string> ModelFile::chat_template() const {
+  const auto* gguf = std::get_if<GgufFile>(&file_);
+  if (gguf == nullptr) return std::get<HfFolder>(file_).chat_template();
+  const auto found = gguf->find_string("tokenizer.chat_template");
+  return found.ok() ? *found : std::nullopt;
+}
+
+std::span<const Tensor> ModelFile::tensors() const {
+  return std::visit([](const auto& file) { return file.tensors(); }, file_);
+}
+
+uint64_t ModelFile::file_bytes() const {
+  return std::visit([](const auto& file) { return file.file_bytes(); }, file_);
+}
+
+std::vector<std::pair<std::string, std::string>> ModelFile::metadata() const {
+  const auto* gguf = std::get_if<GgufFile>(&file_);
+  if (gguf != nullptr) return gguf->describe_metadata();
+  const HfFolder& folder = std::get<HfFolder>(file_);
+  Pairs pairs;
+  add_members("config.json", &folder.config(), pairs);
+  add_members("generation_config.json", folder.generation_config(), pairs);
+  add_members("tokenizer_config.json", folder.tokenizer_config(), pairs);
+  return pairs;
+}
 
 Result<std::string> model_path(const CommonOptions& options) {
   if (options.model_path.has_value()) return *options.model_path;

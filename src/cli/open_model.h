@@ -1,17 +1,62 @@
-// Opening a model for a command: the command line's options as those of engine/open_engine.h, and weights with a
-// progress bar.
+// A command's model: where it is, what its file says without its weights, and opening it to run.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
 #include <string>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include "cairn/status.h"
-#include "cli/common_options.h"
+#include "cli/commands.h"
 #include "engine/open_engine.h"
+#include "files/gguf.h"
+#include "files/hf_folder.h"
+#include "model/model_plan.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 
 class Console;
+
+// Where the demo model may be: the model that commands run when -m names none.
+struct DemoModelPlaces {
+  std::optional<std::string>
+      named;  // what the environment says (CAIRN_DEMO_MODEL); no other place is tried then
+  std::optional<std::filesystem::path> program;  // the running program's file
+  std::filesystem::path source;                  // where the tree that it was built from has it
+};
+
+// Those of this process.
+[[nodiscard]] DemoModelPlaces demo_model_places();
+
+// The first place that has the file: `named`; ../models/ and ../share/cairn/ seen from the program's folder;
+// `source`. kNotFound names the places that were looked at.
+Result<std::string> find_demo_model(const DemoModelPlaces& places);
+
+// A GGUF file or a Hugging Face folder, without its weights.
+class ModelFile {
+ public:
+  static Result<ModelFile> open(const std::string& path);
+
+  [[nodiscard]] std::string kind() const;  // "GGUF v3", "Hugging Face folder"
+  [[nodiscard]] Result<Tokenizer> tokenizer() const;
+  // How Cairn would run it, or why it cannot.
+  [[nodiscard]] Result<ModelPlan> plan() const;
+  [[nodiscard]] std::optional<std::string> chat_template() const;
+  [[nodiscard]] std::span<const Tensor> tensors() const;
+  [[nodiscard]] uint64_t file_bytes() const;
+  // Keys and one-line values, long ones shortened.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> metadata() const;
+
+ private:
+  using File = std::variant<GgufFile, HfFolder>;
+  explicit ModelFile(File file) : file_(std::move(file)) {}
+  File file_;
+};
 
 // The model's file or folder: -m, else the demo model's file. kNotFound where there is neither.
 Result<std::string> model_path(const CommonOptions& options);

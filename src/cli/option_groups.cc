@@ -5,9 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <charconv>
 
-#include "cli/byte_count.h"
-#include "cli/kv_plan_option.h"
-#include "cli/token_list.h"
+#include "cli/option_values.h"
 
 namespace cairn {
 namespace {

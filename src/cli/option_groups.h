@@ -6,9 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "cli/common_options.h"
-#include "cli/prompt.h"
-#include "cli/sampling_options.h"
+#include "cli/commands.h"
+#include "cli/request_options.h"
 #include "kernels/weights/tensor_type.h"
 
 namespace CLI {

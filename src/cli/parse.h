@@ -10,13 +10,8 @@
 
 #include "cairn/status.h"
 #include "cli/bench.h"
-#include "cli/chat.h"
-#include "cli/generate.h"
-#include "cli/model_info.h"
-#include "cli/model_synth.h"
+#include "cli/commands.h"
 #include "cli/plan.h"
-#include "cli/tokenize.h"
-#include "cli/verify.h"
 
 namespace cairn {
 

@@ -7,8 +7,6 @@
 #include <vector>
 
 #include "base/temporary_folder_testing.h"
-#include "cli/plan_report.h"
-#include "cli/plan_words.h"
 
 namespace cairn {
 namespace {

@@ -1,16 +1,13 @@
-#include "cli/tokenize.h"
-
 #include <fmt/format.h>
 
 #include <boost/json/array.hpp>
 
 #include "base/printable.h"
+#include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/json_text.h"
-#include "cli/model_file.h"
 #include "cli/open_model.h"
-#include "cli/table.h"
-#include "cli/token_list.h"
+#include "cli/option_values.h"
+#include "cli/output_format.h"
 
 namespace cairn {
 namespace {

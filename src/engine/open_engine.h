@@ -44,7 +44,7 @@ struct LoadedModel {
 };
 
 // Errors: those of select_kernels, checked_thread_count, Model::load and context_for; kResourceExhausted, before
-// anything is loaded, where the model and an engine with these options would not fit into the memory that is free
+// anything is loaded, where the model and an engine with these options would not fit into free memory
 // (refuse_unless_fits).
 Result<LoadedModel> load_model(const std::string& path, const OpenOptions& options);
 
