@@ -25,7 +25,7 @@ CivilTime local_time_now() {
           .second = local.tm_sec};
 }
 
-// The conversation's turns over one engine. Its session keeps the rows of what was said.
+// The conversation's turns over one engine. Its session keeps the rows of earlier turns.
 class Chat {
  public:
   Chat(const ChatOptions& options, Engine& engine, Conversation conversation, Console& console)
@@ -59,7 +59,7 @@ class Chat {
         continue;
       }
       const Status status = turn(line);
-      // A person reads what went wrong and goes on; a script must be told.
+      // A person reads the error and goes on; a script needs the exit code.
       if (!status.ok() && !asks_) return exit_code_of(status);
     }
     if (asks_) console_.note("");
@@ -74,7 +74,7 @@ class Chat {
 
   Status turn(const std::string& line) {
     conversation_.add_user(line);
-    const auto reply = answer();
+    const auto reply = next_reply();
     if (reply.ok()) {
       conversation_.add_assistant(reply->text);
       console_.write("\n");
@@ -91,7 +91,7 @@ class Chat {
     return reply.status();
   }
 
-  Result<Reply> answer() {
+  Result<Reply> next_reply() {
     CAIRN_ASSIGN_OR_RETURN(auto prompt, conversation_.prompt());
     Request request{.prompt = std::move(prompt), .max_tokens = options_.max_tokens};
     apply_sampling(options_.sampling, seed_, request);

@@ -23,7 +23,7 @@ class Console;
 enum class ExitCode : int {
   kDone = 0,
   kFailed = 1,         // a file, the machine or the model is at fault
-  kBadUsage = 2,       // what was asked for makes no sense: an option, an empty prompt, invalid UTF-8
+  kBadUsage = 2,       // the request makes no sense: an option, an empty prompt, invalid UTF-8
   kInterrupted = 130,  // Ctrl-C, as shells number it (128 + SIGINT)
 };
 
@@ -110,12 +110,13 @@ struct PlanOptions {
   std::optional<std::string> config_path;  // --config: a config.json without weights
   std::optional<std::string> preset;       // --preset: one of published_shape_names()
 
-  std::optional<int64_t> context;          // absent: min(the model's, kDefaultContext)
-  int64_t sequences = 1;                   // at once
-  std::optional<KvPlan> kv_plan;           // absent: f16 in all layers
-  std::optional<TensorType> weights_type;  // absent: as the file has them; without a file: f16, or as it says
-  std::optional<int64_t> kv_head_count;    // absent: the model's own
-  int64_t shared_prefix = 0;               // positions that all sequences begin with
+  std::optional<int64_t> context;  // absent: min(the model's, kDefaultContext)
+  int64_t sequences = 1;           // at once
+  std::optional<KvPlan> kv_plan;   // absent: f16 in all layers
+  std::optional<TensorType>
+      weights_type;                      // absent: as in the file; without a file, config.json's type or f16
+  std::optional<int64_t> kv_head_count;  // absent: the model's own
+  int64_t shared_prefix = 0;             // positions that all sequences begin with
   int64_t prefill_chunk = EngineOptions().prefill_chunk;
   std::optional<int> thread_count;  // absent: all usable physical cores
   OutputForm output_form = OutputForm::kText;
@@ -126,7 +127,7 @@ Status run_plan(const PlanOptions& options, Console& console);
 // cairn verify: the laws, checked on the user's own model and machine.
 enum class VerifyScope : uint8_t {
   kModel,     // the model, with the weights of its file
-  kFamilies,  // and made models: a tiny one of each family, and every weight type
+  kFamilies,  // and synthetic models: a tiny one of each family, and every weight type
 };
 
 struct VerifyOptions {
@@ -150,7 +151,7 @@ enum class BenchSubject : uint8_t {
   kDepth,      // what depth costs: decode and prefill behind many positions, by codec
   kCodecs,     // what each KV plan costs in bytes, and changes in a model's predictions of a text (--file)
   kShared,     // many sequences that begin alike: memory, speed, and what a hit saves
-  kScheduler,  // what the engine's own work costs in a step; not one of all: it says nothing of the model
+  kScheduler,  // what the engine's own work costs in a step; not part of kAll, which is about the model
 };
 
 // How tables are written.

@@ -38,7 +38,7 @@ std::string_view code_of(Console::Style style) {
   return {};
 }
 
-// 0, or what the system says is wrong.
+// 0, or errno.
 int write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(fd, text.data(), text.size());
@@ -101,7 +101,7 @@ bool Console::write(std::string_view text) {
   const int error = write_all(out_fd_, text);
   if (error == 0) return true;
   out_status_ = error == EPIPE
-                    ? internal_error("nobody reads the output any more (broken pipe): stopped")
+                    ? internal_error("the reader of the output has gone (broken pipe): stopped")
                     : resource_exhausted(fmt::format("cannot write the output: {}", std::strerror(error)));
   return false;
 }

@@ -66,7 +66,7 @@ ExitCode run(const std::vector<std::string>& arguments, Console& console) {
 
 int main(int argc, char** argv) {
   using cairn::Console;
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like any other: write() tells
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like any other: write() reports it
   Console console(std::getenv("NO_COLOR") != nullptr ? Console::Colours::kNever
                                                      : Console::Colours::kOnTerminals);
   try {
@@ -74,7 +74,7 @@ int main(int argc, char** argv) {
     return static_cast<int>(cairn::run(arguments, console));
   } catch (const std::bad_alloc&) {
     console.error("out of memory: close other programs, or ask for a smaller --context");
-  } catch (const std::exception& error) {  // ours never leave a header; this one is the library's below us
+  } catch (const std::exception& error) {  // Cairn throws none of its own; this one is a library's below it
     console.error(error.what());
   }
   return static_cast<int>(cairn::ExitCode::kFailed);

@@ -50,7 +50,7 @@ DemoModelPlaces demo_model_places() {
 Result<std::string> find_demo_model(const DemoModelPlaces& places) {
   if (places.named.has_value()) {
     if (is_file(*places.named)) return *places.named;
-    return not_found(fmt::format("there is no file {}, where CAIRN_DEMO_MODEL says that the demo model is",
+    return not_found(fmt::format("there is no file {}, which CAIRN_DEMO_MODEL names as the demo model",
                                  printable_path(*places.named)));
   }
   std::vector<std::filesystem::path> candidates;

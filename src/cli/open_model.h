@@ -1,4 +1,4 @@
-// A command's model: where it is, what its file says without its weights, and opening it to run.
+// A command's model: where it is, what its file holds beside the weights, and opening it to run.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,7 @@ class Console;
 
 // Where the demo model may be: the model that commands run when -m names none.
 struct DemoModelPlaces {
-  std::optional<std::string>
-      named;  // what the environment says (CAIRN_DEMO_MODEL); no other place is tried then
+  std::optional<std::string> named;  // by the environment (CAIRN_DEMO_MODEL); no other place is tried then
   std::optional<std::filesystem::path> program;  // the running program's file
   std::filesystem::path source;                  // where the tree that it was built from has it
 };
@@ -61,7 +60,7 @@ class ModelFile {
 // The model's file or folder: -m, else the demo model's file. kNotFound where there is neither.
 Result<std::string> model_path(const CommonOptions& options);
 
-// What the command line asks for, with an engine for `max_sequences` sequences.
+// The options that the command line gives, with an engine for `max_sequences` sequences.
 [[nodiscard]] OpenOptions open_options(const CommonOptions& options, int64_t max_sequences = 1);
 
 struct OpenModel : LoadedModel {

@@ -15,7 +15,7 @@
 
 namespace cairn {
 
-// Help or the version, asked for.
+// Text that was requested: help or the version.
 struct ShowText {
   std::string text;
 };

@@ -31,7 +31,7 @@ Result<PlannedModel> sized(PlannedModel model, ModelPlan plan, const PlanOptions
   return model;
 }
 
-// The type that config.json says its weights have; f16 where it says nothing that Cairn reads.
+// The weights' type in config.json; f16 where it names none that Cairn knows.
 TensorType type_of_config(const boost::json::object& config) {
   for (const char* key : {"torch_dtype", "dtype"}) {
     const boost::json::value* value = config.if_contains(key);
@@ -61,7 +61,7 @@ Result<PlannedModel> model_of_preset(const std::string& name, const PlanOptions&
 constexpr std::array<const char*, 8> kTableCodecs{"f32",  "f16",  "bf16", "fp8",
                                                   "int8", "int4", "int3", "int2"};
 
-// A preset is a shape to reckon with; what could be loaded is held to what it was made for.
+// A preset is a shape to calculate with; a model that could be loaded has to allow the context.
 Result<int64_t> planned_context(const PlannedModel& model, const PlanOptions& options) {
   const bool is_any_length = options.context.has_value() && model.source == PlannedModel::Source::kPreset;
   Result<int64_t> context =
@@ -170,10 +170,10 @@ Status run_plan(const PlanOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const PlanReport report,
                          make_plan_report(std::move(model), options, memory_facts()));
   if (report.context_is_beyond_model()) {
-    console.note(fmt::format("{} was made for {} positions: a context of {} is arithmetic only",
-                             report.model.name,
-                             grouped(static_cast<uint64_t>(report.config().context_length)),
-                             grouped(static_cast<uint64_t>(report.wish.engine.context))));
+    console.note(
+        fmt::format("{} was made for {} positions: with a context of {} this plan is arithmetic only",
+                    report.model.name, grouped(static_cast<uint64_t>(report.config().context_length)),
+                    grouped(static_cast<uint64_t>(report.wish.engine.context))));
   }
   console.write(options.output_form == OutputForm::kJson ? plan_json(report) : plan_text(report));
   return {};

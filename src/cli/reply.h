@@ -22,7 +22,7 @@ struct Reply {
   std::vector<TokenId> tokens;
   std::string text;
   RequestResult result;
-  // Where asked for: over each sampled step's raw logits, little-endian f32, in order.
+  // With ReplyLogits::kDigested: over each sampled step's raw logits, little-endian f32, in order.
   std::string logits_sha256;
   int64_t sampled_steps = 0;
   uint64_t kv_pool_bytes = 0;  // the most that the cache had taken
@@ -50,7 +50,7 @@ struct ReplyForm {
 // output cannot be written. Errors: those of Engine::submit, and what the request itself ended with.
 Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyForm& form);
 
-// How the prompt was matched with the cache, from what the request's statistics say of it.
+// How the prompt was matched with the cache, as far as its statistics show.
 [[nodiscard]] MatchReport match_report(const Reply& reply, KvSharing sharing);
 
 // "12 prompt tokens, first token after ...": one line for standard error.

@@ -1,4 +1,4 @@
-// What is asked of a model, as the command line says it: the prompt, and how its next tokens are chosen.
+// The parts of a request that the command line gives: the prompt, and how the next tokens are chosen.
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,7 @@
 namespace cairn {
 namespace {
 
-// A signal handler has no other way to speak to the program.
+// A signal handler can share nothing else with the program.
 volatile std::sig_atomic_t raised = 0;
 volatile std::sig_atomic_t second_ends = 0;
 volatile std::sig_atomic_t wake_fd = -1;
@@ -37,7 +37,7 @@ Interrupt::Interrupt(SecondTime second_time) : fd_(::eventfd(0, EFD_NONBLOCK | E
   wake_fd = fd_;
   second_ends = second_time == SecondTime::kEndsTheProgram ? 1 : 0;
   struct sigaction action{};
-  action.sa_handler = on_interrupt;  // without SA_RESTART: a waiting read answers EINTR
+  action.sa_handler = on_interrupt;  // without SA_RESTART: a waiting read returns EINTR
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, &before_);
 }
@@ -59,7 +59,7 @@ void Interrupt::clear() {
 }
 
 LineReader::Wait LineReader::wait() const {
-  if (fd_ < 0) return Wait::kReady;  // reading will tell
+  if (fd_ < 0) return Wait::kReady;  // read() will fail
   pollfd both[] = {{fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}};
   if (::poll(both, 2, -1) < 0) return errno == EINTR ? Wait::kInterrupted : Wait::kReady;
   return both[1].revents != 0 ? Wait::kInterrupted : Wait::kReady;

@@ -1,4 +1,4 @@
-// What comes from whoever runs the program: Ctrl-C, and lines on standard input.
+// Input of the person or script that runs the program: Ctrl-C, and lines on standard input.
 #pragma once
 
 #include <csignal>

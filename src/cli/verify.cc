@@ -86,7 +86,7 @@ Result<std::vector<VerifiedModel>> verify_families(std::span<const Isa> isas, co
   CAIRN_ASSIGN_OR_RETURN(const ScratchFolder folder, ScratchFolder::make());
   const std::string path = folder.at("model.gguf");
   const std::vector<MadeModel> list = made_models();
-  ProgressBar bar(console, "verifying made models");
+  ProgressBar bar(console, "verifying synthetic models");
   uint64_t done = 0;
   std::vector<VerifiedModel> verified;
   for (const MadeModel& made : list) {
@@ -115,7 +115,7 @@ Result<std::vector<Isa>> chosen_isas(const CommonOptions& common) {
   return std::vector<Isa>{kernels->isa};
 }
 
-// What the command line asks for comes first; the others are compared with it.
+// The command line's choice comes first; the others are compared with it.
 LawOptions law_options(const VerifyOptions& options) {
   LawOptions laws{.position_count = options.position_count,
                   .kv_plans = {options.common.kv_plan.value_or(KvPlan())},
@@ -133,7 +133,7 @@ std::string thread_counts_text(const LawOptions& laws) {
   return fmt::format("{}", fmt::join(laws.thread_counts, ", "));
 }
 
-// A model that the plain kernels would need hours for is not run with them unless asked.
+// A model that the plain kernels would need hours for is not run with them unless --isa names them.
 bool is_too_slow(const Model& model, const VerifyOptions& options) {
   if (model.kernels().isa != Isa::kScalar || options.common.isa.has_value()) return false;
   constexpr uint64_t kManyProducts = 200'000'000;  // for one position: a fifth of a second and more
@@ -177,7 +177,7 @@ Result<Verified> verify_all(const VerifyOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const std::vector<Isa> isas, chosen_isas(options.common));
   const auto path = model_path(options.common);
   const bool families = options.scope == VerifyScope::kFamilies;
-  // Made models need no file: where the demo model is absent, they are checked alone.
+  // Synthetic models need no file: where the demo model is absent, they are checked alone.
   if (!path.ok() && !families) return path.status();
 
   Verified all;
@@ -187,7 +187,7 @@ Result<Verified> verify_all(const VerifyOptions& options, Console& console) {
   }
   if (families) {
     CAIRN_ASSIGN_OR_RETURN(auto made, verify_families(isas, law_options(options), console));
-    all.text += fmt::format("Made models, random weights\n{}\n", models_table(made));
+    all.text += fmt::format("Synthetic models, random weights\n{}\n", models_table(made));
     std::ranges::move(made, std::back_inserter(all.models));
   }
   return all;

@@ -35,7 +35,7 @@ std::string result_text(const LawRow& row) {
   return {};
 }
 
-// Rows that differ only in the row type, or a model's under several instruction sets, told as one.
+// Rows that differ only in the row type, or a model's under several instruction sets, as one line.
 struct Line {
   std::vector<std::string> variants;
   int64_t row_count = 0;
@@ -90,12 +90,12 @@ std::string plans_text(const Line& line, const std::vector<std::string>& plans) 
 
 std::string list_of_plans(std::span<const VerifiedModel> models) {
   std::string text;
-  std::vector<std::string> told;
+  std::vector<std::string> listed;
   for (const VerifiedModel& model : models) {
     const std::vector<std::string> plans = plans_of(model);
-    if (plans.size() < kManyPlans || plans == told) continue;
+    if (plans.size() < kManyPlans || plans == listed) continue;
     text += fmt::format("all {}: {}\n", plans.size(), fmt::join(plans, " | "));
-    told = plans;
+    listed = plans;
   }
   return text;
 }
@@ -193,10 +193,10 @@ std::string ways_table(std::span<const VerifiedModel> models) {
                {"result"}});
   for (const VerifiedModel& model : models) {
     const std::vector<std::string> plans = plans_of(model);
-    std::vector<std::string> told;
+    std::vector<std::string> listed;
     for (const LawRow& row : model.rows) {
-      if (std::ranges::find(told, row.what) != told.end()) continue;
-      told.push_back(row.what);
+      if (std::ranges::find(listed, row.what) != listed.end()) continue;
+      listed.push_back(row.what);
       for (const Line& line : lines_of_way(model.rows, row.what)) {
         table.add_row({std::string(isa_name(model.isa)), fmt::format("{}", row.law), row.what,
                        plans_text(line, plans), grouped(static_cast<uint64_t>(line.position_count)),
@@ -216,8 +216,8 @@ std::string models_table(std::span<const VerifiedModel> models) {
                {"logits", Align::kRight},
                {"result"}});
   for (size_t i = 0; i < models.size(); ++i) {
-    const auto is_told = [&](const VerifiedModel& other) { return is_same_model(other, models[i]); };
-    if (std::ranges::any_of(models.first(i), is_told)) continue;
+    const auto is_listed = [&](const VerifiedModel& other) { return is_same_model(other, models[i]); };
+    if (std::ranges::any_of(models.first(i), is_listed)) continue;
     for (const Line& line : lines_of_model(models, models[i])) {
       table.add_row({models[i].name, models[i].weights, line.variants_text(),
                      grouped(static_cast<uint64_t>(line.row_count)),
