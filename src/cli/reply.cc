@@ -114,17 +114,18 @@ Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyFor
   return reply;
 }
 
-MatchReport match_report(const Reply& reply, KvSharing sharing) {
-  using End = MatchReport::End;
+KvMatchReport match_report(const Reply& reply, KvSharing sharing) {
   const RequestStats& stats = reply.result.stats;
-  MatchReport report{.positions_wanted = stats.prompt_tokens, .positions_found = stats.reused_tokens};
   const int64_t findable = (stats.prompt_tokens - 1) / kBlockSize * kBlockSize;
-  if (report.positions_found > 0 && report.positions_found >= findable) {
-    report.end = End::kWholePrompt;
+  KvMatchReport report{.end = KvMatchEnd::kNothingKnown,
+                       .text_positions = stats.prompt_tokens,
+                       .found_positions = stats.reused_tokens};
+  if (report.found_positions > 0 && report.found_positions >= findable) {
+    report.end = KvMatchEnd::kComplete;
   } else if (sharing == KvSharing::kNone) {
-    report.end = End::kSharingOff;
+    report.end = KvMatchEnd::kNotShared;
   } else if (findable == 0) {
-    report.end = End::kShorterThanABlock;
+    report.end = KvMatchEnd::kShorterThanBlock;
   }
   return report;
 }

@@ -51,7 +51,7 @@ struct ReplyForm {
 Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyForm& form);
 
 // How the prompt was matched with the cache, as far as its statistics show.
-[[nodiscard]] MatchReport match_report(const Reply& reply, KvSharing sharing);
+[[nodiscard]] KvMatchReport match_report(const Reply& reply, KvSharing sharing);
 
 // "12 prompt tokens, first token after ...": one line for standard error.
 [[nodiscard]] std::string describe_statistics(const Reply& reply);

@@ -27,24 +27,23 @@ TEST(Statistics, LeaveOutWhatNeverCame) {
   EXPECT_EQ(describe_statistics(reply), "5 prompt tokens; 0 tokens; KV 0 B of 0 B; stopped");
 }
 
-MatchReport::End end_of(const RequestStats& stats, KvSharing sharing) {
+KvMatchEnd end_of(const RequestStats& stats, KvSharing sharing) {
   Reply reply;
   reply.result.stats = stats;
-  const MatchReport report = match_report(reply, sharing);
-  EXPECT_EQ(report.positions_wanted, stats.prompt_tokens);
-  EXPECT_EQ(report.positions_found, stats.reused_tokens);
+  const KvMatchReport report = match_report(reply, sharing);
+  EXPECT_EQ(report.text_positions, stats.prompt_tokens);
+  EXPECT_EQ(report.found_positions, stats.reused_tokens);
   return report.end;
 }
 
 TEST(MatchReports, ComeFromTheStatistics) {
-  using End = MatchReport::End;
   constexpr KvSharing kOn = KvSharing::kPrefixes;
-  EXPECT_EQ(end_of({.prompt_tokens = 65, .reused_tokens = 64}, kOn), End::kWholePrompt);
-  EXPECT_EQ(end_of({.prompt_tokens = 65, .reused_tokens = 32}, kOn), End::kNothingKnown);
-  EXPECT_EQ(end_of({.prompt_tokens = 65}, kOn), End::kNothingKnown);
-  EXPECT_EQ(end_of({.prompt_tokens = 33}, kOn), End::kNothingKnown);
-  EXPECT_EQ(end_of({.prompt_tokens = 32}, kOn), End::kShorterThanABlock);
-  EXPECT_EQ(end_of({.prompt_tokens = 65}, KvSharing::kNone), End::kSharingOff);
+  EXPECT_EQ(end_of({.prompt_tokens = 65, .reused_tokens = 64}, kOn), KvMatchEnd::kComplete);
+  EXPECT_EQ(end_of({.prompt_tokens = 65, .reused_tokens = 32}, kOn), KvMatchEnd::kNothingKnown);
+  EXPECT_EQ(end_of({.prompt_tokens = 65}, kOn), KvMatchEnd::kNothingKnown);
+  EXPECT_EQ(end_of({.prompt_tokens = 33}, kOn), KvMatchEnd::kNothingKnown);
+  EXPECT_EQ(end_of({.prompt_tokens = 32}, kOn), KvMatchEnd::kShorterThanBlock);
+  EXPECT_EQ(end_of({.prompt_tokens = 65}, KvSharing::kNone), KvMatchEnd::kNotShared);
 }
 
 }  // namespace

@@ -1,0 +1,36 @@
+// KvMatchReport: how much of a text the cache had when the text's sequence was opened, where the match ended, and why.
+// It says nothing of texts under another salt. Plain data, kept with each request.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "cairn/ids.h"
+
+namespace cairn {
+
+enum class KvMatchEnd : uint8_t {
+  kNotShared,         // this cache shares no prefixes, or nothing was asked for
+  kComplete,          // all full blocks were found (the last token always runs, so they may be one fewer)
+  kShorterThanBlock,  // the text has no full block before its last token
+  kNothingKnown,      // nothing is known of what follows
+  kTokensDiffer,      // the nearest known text goes on with other tokens
+  kEvicted,           // the next block had been computed, but its memory was needed
+  kOwnRows,           // the conversation's own rows went as far or further, and were taken
+};
+
+struct KvMatchReport {
+  KvMatchEnd end = KvMatchEnd::kNotShared;
+  int64_t text_positions = 0;
+  int64_t found_positions = 0;
+  // kTokensDiffer: the first position where the two differ, and what stands there.
+  int64_t differs_at = 0;
+  TokenId wanted_token = 0;
+  TokenId known_token = 0;
+  // kEvicted: how many steps ago, how many blocks were wanted then, and how many lay idle.
+  int64_t evicted_steps_ago = 0;
+  int64_t wanted_blocks = 0;
+  int64_t idle_blocks = 0;
+};
+
+}  // namespace cairn
