@@ -21,6 +21,7 @@ constexpr int64_t kStepsMax = 2000;    // of a scenario
 constexpr int64_t kStepsMin = 5;       // ... however long they take
 constexpr int64_t kWarmUpSteps = 8;    // before the first that is measured
 constexpr int64_t kDecodedMax = 2500;  // by a request: in all of those, and while the others' prompts are run
+constexpr int64_t kPrefillChunk = 64;  // so that a prefix takes some hundred steps
 constexpr uint64_t kSpentMaxNs = 10'000'000'000;  // by a scenario, before its last step
 
 // Leaves the logits as they are, all zero from the start.
@@ -53,9 +54,16 @@ Result<Tokenizer> byte_tokenizer() {
   return make_tokenizer(std::move(tables));
 }
 
+// What the requests that run do in the steps that are measured.
+enum class Phase : uint8_t {
+  kDecode,   // all of them decode
+  kPrefill,  // the first runs its prompt; all others, that begin like it, wait for its blocks
+};
+
 struct Scenario {
   const char* name;
-  int64_t running = 0;  // decode in each step
+  Phase phase = Phase::kDecode;
+  int64_t running = 0;  // at once
   int64_t waiting = 0;
   int64_t common = 0;  // tokens that all prompts begin with
   int64_t own = 0;     // tokens of a prompt behind them
@@ -63,9 +71,10 @@ struct Scenario {
 };
 
 constexpr Scenario kScenarios[] = {
-    {"256 decode", 256, 0, 0, 64, 50},
-    {"16 decode, 10,000 wait behind one prefix of 16,384", 16, 10'000, 16'384, 2, 100},
-    {"16 decode, 10,000 wait with prompts of their own", 16, 10'000, 0, 512, 100}};
+    {"256 decode", Phase::kDecode, 256, 0, 0, 64, 50},
+    {"16 decode, 10,000 wait behind one prefix of 16,384", Phase::kDecode, 16, 10'000, 16'384, 2, 100},
+    {"16 decode, 10,000 wait with prompts of their own", Phase::kDecode, 16, 10'000, 0, 512, 100},
+    {"1 runs a prefix of 16,384, 10,000 wait for it", Phase::kPrefill, 16, 10'000, 16'384, 2, 100}};
 
 struct StepCost {
   Scenario scenario;
@@ -98,6 +107,7 @@ Request request_of(const Scenario& scenario, int64_t number) {
 Result<std::unique_ptr<Engine>> empty_engine(const Scenario& scenario) {
   const EngineOptions options{.context = scenario.common + scenario.own + kBlockSize + kDecodedMax,
                               .max_sequences = scenario.running,
+                              .prefill_chunk = kPrefillChunk,
                               .score_chunk = 1};
   CAIRN_ASSIGN_OR_RETURN(Tokenizer tokenizer, byte_tokenizer());
   return Engine::create({.pass = std::make_unique<EmptyPass>(options),
@@ -107,21 +117,30 @@ Result<std::unique_ptr<Engine>> empty_engine(const Scenario& scenario) {
                         options);
 }
 
-// Afterwards all that run decode, and all others wait.
-Status fill(Engine& engine, const Scenario& scenario, ProgressBar& bar) {
+Status submit(Engine& engine, const Scenario& scenario, int64_t first, int64_t count, ProgressBar& bar) {
+  for (int64_t i = 0; i < count; ++i) {
+    if (i % 100 == 0) bar.update(static_cast<uint64_t>(i), static_cast<uint64_t>(count));
+    CAIRN_RETURN_IF_ERROR(engine.submit(request_of(scenario, first + i)).status());
+  }
+  return {};
+}
+
+bool decodes(const Engine& engine, RequestId id) { return engine.stats(id)->generated_tokens > 0; }
+
+// Brings the engine into the scenario's phase; the id of the first request.
+Result<RequestId> fill(Engine& engine, const Scenario& scenario, ProgressBar& bar) {
   std::vector<RequestId> running;
   for (int64_t i = 0; i < scenario.running; ++i) {
     CAIRN_ASSIGN_OR_RETURN(const RequestId id, engine.submit(request_of(scenario, i)));
     running.push_back(id);
   }
-  const auto decodes = [&](RequestId id) { return engine.stats(id)->generated_tokens > 0; };
-  while (!std::ranges::all_of(running, decodes)) engine.step();
-  for (int64_t i = 0; i < scenario.waiting; ++i) {
-    if (i % 100 == 0) bar.update(static_cast<uint64_t>(i), static_cast<uint64_t>(scenario.waiting));
-    CAIRN_RETURN_IF_ERROR(engine.submit(request_of(scenario, scenario.running + i)).status());
+  const auto begun = [&](RequestId id) { return decodes(engine, id); };
+  if (scenario.phase == Phase::kDecode) {
+    while (!std::ranges::all_of(running, begun)) engine.step();
   }
+  CAIRN_RETURN_IF_ERROR(submit(engine, scenario, scenario.running, scenario.waiting, bar));
   for (int64_t i = 0; i < kWarmUpSteps; ++i) engine.step();
-  return {};
+  return running.front();
 }
 
 // The value below which `share` of them lie.
@@ -134,7 +153,7 @@ double quantile(std::vector<double>& values, double share) {
 Result<StepCost> measure(const Scenario& scenario, Console& console) {
   ProgressBar bar(console, scenario.name);
   CAIRN_ASSIGN_OR_RETURN(const auto engine, empty_engine(scenario));
-  CAIRN_RETURN_IF_ERROR(fill(*engine, scenario, bar));
+  CAIRN_ASSIGN_OR_RETURN(const RequestId first, fill(*engine, scenario, bar));
   const SteadyClock clock;
   const uint64_t begin_ns = clock.now_ns();
   std::vector<double> times_us;
@@ -142,6 +161,7 @@ Result<StepCost> measure(const Scenario& scenario, Console& console) {
   for (int64_t i = 0; i < kStepsMax; ++i) {
     const uint64_t step_ns = clock.now_ns();
     if (i >= kStepsMin && step_ns - begin_ns > kSpentMaxNs) break;
+    if (scenario.phase == Phase::kPrefill && decodes(*engine, first)) break;
     engine->step();
     times_us.push_back(static_cast<double>(clock.now_ns() - step_ns) * 1e-3);
   }
