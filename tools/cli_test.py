@@ -101,7 +101,7 @@ class CliTest(unittest.TestCase):
         self.fails(2, "model", "synth", "--shape", "nothing", self.tmp / "x", says="tiny-llama")
         self.fails(2, "generate", "-m", self.model, "-p", "a", "--top-p", "2", says="top-p")
         self.fails(2, "generate", "-m", self.model, "-p", "a", "--logit-bias", "99999999=1", says="99999999")
-        self.fails(2, "generate", "-m", self.model, "-p", "a", "-c", 10 ** 8, says="at most")
+        self.fails(2, "generate", "-m", self.model, "-p", "a", "-c", 10 ** 8, says="made for 1 to")
 
     # ---- models
 
@@ -304,7 +304,7 @@ class CliTest(unittest.TestCase):
             "num_key_value_heads": 2, "intermediate_size": 128, "vocab_size": 100, "max_position_embeddings": 256}))
         facts = self.plan("--config", path)
         self.assertEqual(facts["kv_bytes_per_token"], 2 * 2 * 2 * 16 * 2)
-        self.fails(2, "plan", "--config", path, "--context", 257, says="at most 256")
+        self.fails(2, "plan", "--config", path, "--context", 257, says="made for 1 to 256")
         path.write_text("{")
         self.fails(1, "plan", "--config", path, says="JSON")
 
@@ -316,7 +316,7 @@ class CliTest(unittest.TestCase):
         self.fails(2, "plan", "--preset", "gpt2", "--context", 10 ** 12, says="--context")
         self.fails(2, "plan", "--preset", "gpt2", "--sequences", 10 ** 9, says="sequences")
         self.fails(2, "plan", "--preset", "gpt2", "--kv-heads", 5, says="1, 2, 3, 4, 6, 12")
-        self.fails(2, "plan", "-m", self.model, "--context", 10 ** 8, says="at most")
+        self.fails(2, "plan", "-m", self.model, "--context", 10 ** 8, says="made for 1 to")
         self.fails(1, "plan", "-m", self.tmp / "none.gguf", says="none.gguf")
 
     def test_the_plan_is_what_the_process_takes(self):
@@ -389,6 +389,18 @@ class CliTest(unittest.TestCase):
         self.assertEqual(len(re.findall(r"prompt tokens", error)), 2, error)
         self.assertRegex(error, r"\(\d+ from the cache\)")
         self.assertNotIn(b">", done.stdout.splitlines()[0][:2])
+
+    def test_explains_what_the_cache_had(self):
+        done = run("chat", "-m", self.model, "--temp", "0", "-n", "8", "--ignore-eos", "--explain",
+                   stdin=b"Hello there\nAnd you?\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [line for line in done.stderr.decode().splitlines() if line.startswith("cache: ")]
+        self.assertEqual(len(lines), 2, done.stderr)
+        self.assertIn("none of the ", lines[0])
+        self.assertRegex(lines[1], r"cache: \d+ of \d+ prompt tokens were found; ")
+        done = run("generate", "-m", self.model, "-p", "Hello", "-n", 1, "--explain", "--no-sharing")
+        self.assertIn("sharing is off", done.stderr.decode())
+        self.fails(2, "generate", "-m", self.model, "-p", "Hello", "--explain", "--samples", 2, says="--explain")
 
     def test_chat_tells_a_script_of_a_full_context(self):
         done = run("chat", "-m", self.model, "-c", "16", "-n", "4", stdin=b"word " * 100 + b"\n")

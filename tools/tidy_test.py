@@ -54,6 +54,13 @@ class Tidy(unittest.TestCase):
         self.assert_caught("src/attic/z.cc", "int z;\n", "no room")
         self.assert_caught("src/z.cc", "int z;\n", "no room")
 
+    def test_flags_in_messages_below_cli(self):
+        self.assert_caught("src/kv/z.cc", 'f("ask for a larger --context");\n', "--context is a flag")
+        self.assert_caught("src/base/z.cc", 'f("a", "more (--kv-memory)");\n', "--kv-memory is a flag")
+        for text in ('f("ask for a larger `context`");\n', '// As "--isa" says.\n', 'f("the-final--count", --x);\n'):
+            self.assertEqual(self.findings({"src/kv/z.cc": text}), [])
+        self.assertEqual(self.findings({"src/cli/z.cc": 'f("a larger --context");\n'}), [])
+
     def test_headers(self):
         self.assert_caught("src/base/z.h", "// Z.\nint z;\n", "#pragma once")
         self.assert_caught("src/base/z.h", "#pragma once\n", "opens with a comment")

@@ -1,39 +1,108 @@
 #include "cli/bench.h"
 
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <string_view>
 #include <utility>
 
-#include "cli/bench_cache.h"
-#include "cli/bench_codecs.h"
-#include "cli/bench_depth.h"
-#include "cli/bench_shared.h"
-#include "cli/bench_speed.h"
+#include "base/clock.h"
+#include "base/thread_pool.h"
 #include "cli/console.h"
+#include "kernels/probe.h"
 
 namespace cairn {
 namespace {
 
-Status run_subjects(const BenchOptions& options, Console& console) {
+constexpr uint64_t kBufferBytes = uint64_t{768} << 20;  // several times a large last-level cache
+
+double seconds_since(uint64_t start_ns) {
+  return static_cast<double>(SteadyClock().now_ns() - start_ns) * 1e-9;
+}
+
+}  // namespace
+
+Result<Ceilings> Ceilings::create(ThreadPool& threads, Isa isa) {
+  CAIRN_ASSIGN_OR_RETURN(PageMemory buffer, PageMemory::allocate(kBufferBytes));
+  std::memset(buffer.data(), 1, buffer.bytes());  // untouched pages would all be the same page of zeros
+  return Ceilings(threads, isa, std::move(buffer));
+}
+
+double Ceilings::read_bandwidth() const {
+  double best = 0;
+  uint64_t seen = 0;
+  for (const ReadPattern pattern : kReadPatterns) {
+    const uint64_t start = SteadyClock().now_ns();
+    seen ^= read_once(*threads_, isa_, {buffer_.data(), buffer_.bytes()}, pattern);
+    best = std::max(best, static_cast<double>(buffer_.bytes()) / seconds_since(start));
+  }
+  return seen == 1 ? 0 : best;  // never 1 in practice: what was read must be used
+}
+
+double Ceilings::matrix_peak() const {
+  constexpr int kTries = 5;
+  const int64_t rounds = isa_ == Isa::kAmx ? 100'000 : 2'000'000;  // a few milliseconds
+  double best = 0;
+  for (int i = 0; i < kTries; ++i) {
+    const uint64_t start = SteadyClock().now_ns();
+    const double operations = multiply_once(*threads_, isa_, rounds);
+    best = std::max(best, operations / seconds_since(start));
+  }
+  return best;
+}
+
+double median(std::vector<double> values) {
+  const size_t middle = (values.size() - 1) / 2;
+  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(middle));
+  return values[middle];
+}
+
+std::vector<TokenId> varied_tokens(int64_t count, int64_t vocab_size, int64_t first) {
+  std::vector<TokenId> tokens;
+  tokens.reserve(static_cast<size_t>(count));
+  for (int64_t i = first; i < first + count; ++i) {
+    tokens.push_back(static_cast<TokenId>((i * 7919 + 13) % vocab_size));
+  }
+  return tokens;
+}
+
+std::vector<KvPlan> every_codec(const Config& config) {
+  constexpr std::string_view kTexts[] = {"f32",
+                                         "f16",
+                                         "bf16",
+                                         "fp8_e4m3",
+                                         "fp8_e5m2",
+                                         "int8",
+                                         "k=int8:channel,v=int8",
+                                         "k=int4:token,v=int4",
+                                         "k=int4:token:hadamard,v=int4:hadamard",
+                                         "int4",
+                                         "k=int4,v=int8",
+                                         "k=int8,v=int4",
+                                         "int3",
+                                         "int2"};
+  std::vector<KvPlan> plans;
+  for (const std::string_view text : kTexts) {
+    const bool turns = text.find("hadamard") != std::string_view::npos;
+    if (turns && !std::has_single_bit(static_cast<uint64_t>(config.head_dim))) continue;
+    plans.push_back(KvPlan::parse(text).value());
+  }
+  return plans;
+}
+
+Status run_bench(const BenchOptions& options, Console& console) {
   using Run = Status (*)(const BenchOptions&, Console&);
-  constexpr std::pair<BenchSubject, Run> kSubjects[] = {{BenchSubject::kSpeed, bench_speed},
-                                                        {BenchSubject::kCache, bench_cache},
-                                                        {BenchSubject::kDepth, bench_depth},
-                                                        {BenchSubject::kShared, bench_shared},
-                                                        {BenchSubject::kCodecs, bench_codecs}};
+  constexpr std::pair<BenchSubject, Run> kSubjects[] = {
+      {BenchSubject::kSpeed, bench_speed},   {BenchSubject::kCache, bench_cache},
+      {BenchSubject::kDepth, bench_depth},   {BenchSubject::kShared, bench_shared},
+      {BenchSubject::kCodecs, bench_codecs}, {BenchSubject::kScheduler, bench_scheduler}};
   for (const auto& [subject, run] : kSubjects) {
-    const bool is_one_of_all = options.subject == BenchSubject::kAll &&
+    const bool is_one_of_all = options.subject == BenchSubject::kAll && subject != BenchSubject::kScheduler &&
                                (subject != BenchSubject::kCodecs || options.text_file.has_value());
     if (options.subject != subject && !is_one_of_all) continue;
     CAIRN_RETURN_IF_ERROR(run(options, console));
   }
   return {};
-}
-
-}  // namespace
-
-ExitCode run_bench(const BenchOptions& options, Console& console) {
-  const Status status = run_subjects(options, console);
-  if (!status.ok()) console.error(status.message());
-  return exit_code_of(status);
 }
 
 }  // namespace cairn

@@ -1,37 +1,73 @@
-// cairn bench: what the machine can do, and what the engine makes of it.
+// The benches of `cairn bench`, one file each, and what they share.
 #pragma once
 
-#include <optional>
-#include <string>
+#include <cstdint>
+#include <vector>
 
-#include "cli/common_options.h"
-#include "cli/exit_code.h"
+#include "base/memory.h"
+#include "cairn/ids.h"
+#include "cairn/status.h"
+#include "cli/commands.h"
+#include "kernels/isa.h"
+#include "kv/kv_plan.h"
+#include "model/config.h"
 
 namespace cairn {
 
 class Console;
+class ThreadPool;
 
-// What to measure; the command line takes the words all, cache, speed, depth, shared and codecs.
-enum class BenchSubject : uint8_t {
-  kAll,
-  kCache,   // generating with and without the cache, and the counts beside their formulas
-  kSpeed,   // decode and prefill beside the machine's ceilings
-  kDepth,   // what depth costs: decode and prefill behind many positions, by codec
-  kCodecs,  // what each KV plan costs in bytes, and changes in a model's predictions of a text (--file)
-  kShared,  // many sequences that begin alike: memory, speed, and what a hit saves
+// Generating with and without the cache, and the work of each beside its formula.
+Status bench_cache(const BenchOptions& options, Console& console);
+// Decode beside the bandwidth of memory, prefill beside the peak of the matrix units.
+Status bench_speed(const BenchOptions& options, Console& console);
+// What a token costs behind many positions, by KV plan, beside the machine's ceilings.
+Status bench_depth(const BenchOptions& options, Console& console);
+// Many sequences behind one prefix: memory to the byte, tokens/s beside one sequence, and the time to the first
+// token of a hit beside that of computing only what it did not find.
+Status bench_shared(const BenchOptions& options, Console& console);
+// What each KV plan costs in bytes, and what it changes in a model's predictions.
+Status bench_codecs(const BenchOptions& options, Console& console);
+// What the engine's own work costs in a step. Needs no model: the engine runs over a forward pass that computes
+// nothing, and every token is given.
+Status bench_scheduler(const BenchOptions& options, Console& console);
+
+// The work of generating m tokens after a prompt of n, by formula. A score is one query head's product with
+// one key, of one layer without a window.
+struct CacheWork {
+  uint64_t positions = 0;  // run through the layers
+  uint64_t scores = 0;
+};
+[[nodiscard]] CacheWork work_without_cache(uint64_t prompt, uint64_t generated);
+[[nodiscard]] CacheWork work_with_cache(uint64_t prompt, uint64_t generated);
+
+// The machine's ceilings, measured in the same run as what is compared with them. Holds one buffer, which is
+// larger than any processor cache.
+class Ceilings {
+ public:
+  static Result<Ceilings> create(ThreadPool& threads, Isa isa);
+
+  // Bytes a second, of the best of all read patterns (1, 2, 4, ... streams a thread, huge pages).
+  [[nodiscard]] double read_bandwidth() const;
+  // Operations a second of a loop that has all operands in registers (a multiply-add is two).
+  [[nodiscard]] double matrix_peak() const;
+
+ private:
+  Ceilings(ThreadPool& threads, Isa isa, PageMemory buffer)
+      : threads_(&threads), isa_(isa), buffer_(std::move(buffer)) {}
+
+  ThreadPool* threads_;
+  Isa isa_;
+  PageMemory buffer_;
 };
 
-// How tables are written.
-enum class TableForm : uint8_t { kAligned, kCsv };
+// The middle value (of an even number, the lower middle).
+[[nodiscard]] double median(std::vector<double> values);
 
-struct BenchOptions {
-  CommonOptions common;
-  BenchSubject subject = BenchSubject::kAll;
-  std::optional<std::string> text_file;        // -f; codecs needs one
-  TableForm table_form = TableForm::kAligned;  // --csv
-  bool every_codec = false;                    // depth: not the common ones only
-};
+// Every codec, for keys and values alike and apart, as far as the model's shape allows it.
+[[nodiscard]] std::vector<KvPlan> every_codec(const Config& config);
 
-ExitCode run_bench(const BenchOptions& options, Console& console);
+// Token ids that differ from position to position. Speed does not depend on them.
+[[nodiscard]] std::vector<TokenId> varied_tokens(int64_t count, int64_t vocab_size, int64_t first = 0);
 
 }  // namespace cairn

@@ -1,17 +1,15 @@
-#include "cli/bench_codecs.h"
-
+// cairn bench codecs: bytes and changed predictions, by KV plan.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <vector>
 
-#include "cli/bench_plans.h"
+#include "cli/bench.h"
 #include "cli/console.h"
-#include "cli/json_text.h"
 #include "cli/open_model.h"
-#include "cli/prompt.h"
-#include "cli/table.h"
+#include "cli/output_format.h"
+#include "cli/request_options.h"
 #include "engine/evaluation.h"
 
 namespace cairn {

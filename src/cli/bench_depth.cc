@@ -1,5 +1,4 @@
-#include "cli/bench_depth.h"
-
+// cairn bench depth: decode and prefill behind many positions, by KV plan.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,14 +8,10 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "cli/bench_ceilings.h"
-#include "cli/bench_plans.h"
-#include "cli/bench_texts.h"
+#include "cli/bench.h"
 #include "cli/console.h"
-#include "cli/json_text.h"
 #include "cli/open_model.h"
-#include "cli/table.h"
-#include "kv/kv_plan_lists.h"
+#include "cli/output_format.h"
 
 namespace cairn {
 namespace {
@@ -241,8 +236,8 @@ void report_json(const std::vector<DepthCost>& costs, const OpenModel& opened, C
 std::vector<KvPlan> chosen_plans(const BenchOptions& options, const Config& config) {
   if (options.common.kv_plan.has_value()) return {*options.common.kv_plan};
   if (options.every_codec) return every_codec(config);
-  std::vector<KvPlan> plans = kv_plans_of_common_formats();
-  std::erase(plans, kv_plan_of(KvFormat::kF32));  // nobody would choose it for speed
+  std::vector<KvPlan> plans;
+  for (const char* text : {"f16", "int8", "int4"}) plans.push_back(KvPlan::parse(text).value());
   return plans;
 }
 
@@ -250,7 +245,7 @@ std::vector<KvPlan> chosen_plans(const BenchOptions& options, const Config& conf
 
 Status bench_depth(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, engine_options(options.common, opened.model->config()));
+  EngineOptions settings = opened.engine_options;
   if (!options.common.context.has_value()) {
     constexpr int64_t kDeepest = 16384 + kPrefillTokens + kSlack;
     settings.context = std::min(opened.model->config().context_length, kDeepest);

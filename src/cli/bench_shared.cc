@@ -1,5 +1,4 @@
-#include "cli/bench_shared.h"
-
+// cairn bench shared: many sequences behind one prefix.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,12 +6,10 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "cli/bench_ceilings.h"
-#include "cli/bench_texts.h"
+#include "cli/bench.h"
 #include "cli/console.h"
-#include "cli/json_text.h"
 #include "cli/open_model.h"
-#include "cli/table.h"
+#include "cli/output_format.h"
 #include "engine/memory_plan.h"
 
 namespace cairn {
@@ -186,7 +183,7 @@ void report_json(const SharedCost& cost, Console& console) {
 
 Status bench_shared(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, engine_options(options.common, opened.model->config()));
+  EngineOptions settings = opened.engine_options;
   constexpr int64_t kBehind = kHitTail + kTail + kRounds * kTokens * 2;
   const int64_t prefix = std::min(kPrefix, (settings.context - kBehind) / kBlockSize * kBlockSize);
   if (prefix < kBlockSize) {

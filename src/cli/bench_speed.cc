@@ -1,16 +1,13 @@
-#include "cli/bench_speed.h"
-
+// cairn bench speed: decode and prefill beside the machine's ceilings.
 #include <fmt/format.h>
 
 #include <vector>
 
 #include "base/clock.h"
-#include "cli/bench_ceilings.h"
-#include "cli/bench_texts.h"
+#include "cli/bench.h"
 #include "cli/console.h"
-#include "cli/json_text.h"
 #include "cli/open_model.h"
-#include "cli/table.h"
+#include "cli/output_format.h"
 
 namespace cairn {
 namespace {
@@ -108,8 +105,7 @@ void report_json(const Speed& speed, const OpenModel& opened, int64_t prefill, C
 
 Status bench_speed(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions engine_settings,
-                         engine_options(options.common, opened.model->config()));
+  EngineOptions engine_settings = opened.engine_options;
   const int64_t prefill = std::min(kPrefillTokens, engine_settings.context - 1);
   engine_settings.sharing = PrefixSharing::kOff;  // each prefill must run
   engine_settings.context = std::min(engine_settings.context, kPrefillTokens + kDecodeTokens);

@@ -1,16 +1,14 @@
-#include "cli/chat.h"
-
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <ctime>
 
+#include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/conversation.h"
-#include "cli/interrupt.h"
-#include "cli/line_reader.h"
 #include "cli/open_model.h"
 #include "cli/reply.h"
+#include "cli/terminal_input.h"
 
 namespace cairn {
 namespace {
@@ -27,7 +25,7 @@ CivilTime local_time_now() {
           .second = local.tm_sec};
 }
 
-// The conversation's turns over one engine. Its session keeps the rows of what was said.
+// The conversation's turns over one engine. Its session keeps the rows of earlier turns.
 class Chat {
  public:
   Chat(const ChatOptions& options, Engine& engine, Conversation conversation, Console& console)
@@ -61,7 +59,7 @@ class Chat {
         continue;
       }
       const Status status = turn(line);
-      // A person reads what went wrong and goes on; a script must be told.
+      // A person reads the error and goes on; a script needs the exit code.
       if (!status.ok() && !asks_) return exit_code_of(status);
     }
     if (asks_) console_.note("");
@@ -76,20 +74,24 @@ class Chat {
 
   Status turn(const std::string& line) {
     conversation_.add_user(line);
-    const auto reply = answer();
+    const auto reply = next_reply();
     if (reply.ok()) {
       conversation_.add_assistant(reply->text);
       console_.write("\n");
       console_.note(describe_statistics(*reply));
+      if (options_.explains) {
+        console_.note(
+            explain_match(match_report(*reply, options_.common.sharing), conversation_.tokenizer()));
+      }
       return {};
     }
     conversation_.drop_last();
-    console_.error(reply.status().message());
+    console_.error(reply.status());
     if (conversation_.message_count() > 1) console_.note("(/reset begins a new conversation)");
     return reply.status();
   }
 
-  Result<Reply> answer() {
+  Result<Reply> next_reply() {
     CAIRN_ASSIGN_OR_RETURN(auto prompt, conversation_.prompt());
     Request request{.prompt = std::move(prompt), .max_tokens = options_.max_tokens};
     apply_sampling(options_.sampling, seed_, request);
@@ -108,15 +110,16 @@ class Chat {
   bool asks_;
 };
 
-Result<ExitCode> chat(const ChatOptions& options, Console& console) {
+}  // namespace
+
+Result<ExitCode> run_chat(const ChatOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
   CAIRN_ASSIGN_OR_RETURN(
       auto conversation,
       Conversation::create(opened.model->tokenizer(), {.chat_template = opened.model->chat_template(),
                                                        .system = options.system,
                                                        .now = local_time_now()}));
-  CAIRN_ASSIGN_OR_RETURN(const EngineOptions engine_choices,
-                         engine_options(options.common, opened.model->config()));
+  const EngineOptions& engine_choices = opened.engine_options;
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_choices));
   if (!conversation.has_template()) {
     console.note(
@@ -126,15 +129,6 @@ Result<ExitCode> chat(const ChatOptions& options, Console& console) {
   console.note(describe_choices(opened, engine_choices, engine->cache()) +
                fmt::format(", seed {}", talk.seed()));
   return talk.run();
-}
-
-}  // namespace
-
-ExitCode run_chat(const ChatOptions& options, Console& console) {
-  const auto code = chat(options, console);
-  if (code.ok()) return *code;
-  console.error(code.status().message());
-  return exit_code_of(code.status());
 }
 
 }  // namespace cairn

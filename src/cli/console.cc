@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -11,6 +12,18 @@
 
 namespace cairn {
 namespace {
+
+struct FlagName {
+  std::string_view option;  // as LlmOptions and AttentionCacheOptions name it
+  std::string_view flag;
+};
+
+constexpr std::array<FlagName, 6> kFlagNames{{{"context", "--context"},
+                                              {"kv_plan", "--kv"},
+                                              {"kv_memory_bytes", "--kv-memory"},
+                                              {"prefill_chunk", "--prefill-chunk"},
+                                              {"thread_count", "--threads"},
+                                              {"isa", "--isa"}}};
 
 constexpr std::string_view kClearLine = "\r\x1b[K";
 constexpr std::string_view kPlain = "\x1b[0m";
@@ -25,7 +38,7 @@ std::string_view code_of(Console::Style style) {
   return {};
 }
 
-// 0, or what the system says is wrong.
+// 0, or errno.
 int write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(fd, text.data(), text.size());
@@ -59,6 +72,23 @@ size_t columns_of_terminal(int fd) {
 
 }  // namespace
 
+std::string with_flags(std::string_view message) {
+  constexpr char kQuote = '`';
+  std::string text;
+  while (true) {
+    const size_t begin = message.find(kQuote);
+    const size_t end = begin == std::string_view::npos ? begin : message.find(kQuote, begin + 1);
+    if (end == std::string_view::npos) return text.append(message);
+    const std::string_view name = message.substr(begin + 1, end - begin - 1);
+    const auto* known = std::ranges::find(kFlagNames, name, &FlagName::option);
+    // The second quote may open the next name, where the first one stood alone.
+    const size_t taken = known == kFlagNames.end() ? end : end + 1;
+    text.append(message.substr(0, known == kFlagNames.end() ? end : begin));
+    if (known != kFlagNames.end()) text.append(known->flag);
+    message.remove_prefix(taken);
+  }
+}
+
 Console::Console(Colours colours, int out_fd, int err_fd)
     : out_fd_(out_fd),
       err_fd_(err_fd),
@@ -71,7 +101,7 @@ bool Console::write(std::string_view text) {
   const int error = write_all(out_fd_, text);
   if (error == 0) return true;
   out_status_ = error == EPIPE
-                    ? internal_error("nobody reads the output any more (broken pipe): stopped")
+                    ? internal_error("the reader of the output has gone (broken pipe): stopped")
                     : resource_exhausted(fmt::format("cannot write the output: {}", std::strerror(error)));
   return false;
 }
@@ -91,6 +121,8 @@ void Console::error(std::string_view message) {
   const bool red = colours_ && err_is_terminal_;
   write_error(fmt::format("{}cairn:{} {}\n", red ? code_of(Style::kRed) : "", red ? kPlain : "", message));
 }
+
+void Console::error(const Status& status) { error(with_flags(status.message())); }
 
 void Console::ask(std::string_view text) { write_error(text); }
 

@@ -1,10 +1,10 @@
-// Console: where the program's words go. Standard output carries results, standard error everything else.
+// Console: results go to standard output, everything else to standard error.
 //
 // Always true: nothing is buffered, so text appears when it is written; colours and progress bars appear only
 // on a terminal. A failed write to standard output (full disk, closed pipe) is remembered: later writes do
-// nothing, and out_status() says what happened; a command that ends well must still look at it. Failed writes
-// to standard error are ignored: there is nowhere left to say so.
-// One thread at a time. The only way in which this program prints.
+// nothing, and out_status() says what happened; a command that succeeds must still check it. Failed writes
+// to standard error are ignored: there is nowhere left to report them.
+// One thread at a time. Nothing else in this program prints.
 #pragma once
 
 #include <unistd.h>
@@ -28,16 +28,17 @@ class Console {
 
   // Results. False from the first failed write on.
   bool write(std::string_view text);
-  // Words of a model or a file: on a terminal, control characters that could command it are left out.
+  // Text of a model or a file: on a terminal, control characters are left out, since it would obey them.
   bool write_foreign(std::string_view text);
   // The same in bold, where there are colours.
   bool write_opening(std::string_view text);
   [[nodiscard]] const Status& out_status() const { return out_status_; }
 
-  // One line to people (statistics, chosen values), without its line end; takes a progress bar away first.
+  // One line for people (statistics, chosen values); the line end is added. Removes a progress bar first.
   void note(std::string_view line);
-  // "cairn: MESSAGE", red on a terminal.
+  // "cairn: MESSAGE", red on a terminal. A Status is printed with_flags.
   void error(std::string_view message);
+  void error(const Status& status);
   // The prompt of a chat, which stays on its line.
   void ask(std::string_view text);
 
@@ -60,8 +61,7 @@ class Console {
   bool bar_is_shown_ = false;
 };
 
-// A bar on standard error while something long goes on; nothing where that is no terminal. It goes away when
-// it is destroyed.
+// A bar on standard error during something long, if that is a terminal. Its destructor removes it.
 class ProgressBar {
  public:
   // `label`: what is being done ("loading"). The console must outlive the bar.
@@ -79,5 +79,9 @@ class ProgressBar {
   std::string label_;
   uint64_t shown_ns_ = 0;
 };
+
+// A message of the library names an option, as in `context`, because its callers have options and no command
+// line. Each such name in backticks is replaced by its flag, as in --context; everything else stays as it is.
+[[nodiscard]] std::string with_flags(std::string_view message);
 
 }  // namespace cairn

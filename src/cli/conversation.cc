@@ -69,7 +69,7 @@ Result<Conversation> Conversation::create(const Tokenizer& tokenizer, const Conv
   if (options.chat_template.has_value()) {
     CAIRN_ASSIGN_OR_RETURN(conversation.template_, ChatTemplate::parse(*options.chat_template));
   }
-  // A template that cannot do this says so now, not after the first question.
+  // A template that cannot do this fails now, not after the first question.
   conversation.reset();
   conversation.add_user("Hello");
   CAIRN_RETURN_IF_ERROR(conversation.prompt().status());
@@ -117,7 +117,7 @@ Result<std::string> Conversation::render() const {
   return template_->render(messages_, template_options_);
 }
 
-// A template that cuts messages into pieces may cut a mark too; what is left of it is nobody's name.
+// A template that cuts messages into pieces may cut a mark too; the rest of it stands for no name.
 std::string_view Conversation::name_of_mark(size_t index) const {
   return index < marked_.size() ? std::string_view(marked_[index]) : std::string_view();
 }

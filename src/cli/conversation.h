@@ -1,7 +1,7 @@
-// Conversation: what was said, and the token ids that ask a model for its next turn.
+// Conversation: the messages so far, and the token ids that prompt a model for its next turn.
 //
 // With the model's own chat template where it has one; else as "User: ... Assistant:" lines. The user's words
-// never become control tokens of the model: an "<|im_end|>" that somebody types stays plain characters.
+// never become control tokens of the model: an "<|im_end|>" in a message stays plain characters.
 // Pure: it reads no clock and prints nothing.
 #pragma once
 
@@ -29,13 +29,14 @@ class Conversation {
   // Errors: those of ChatTemplate::parse, and of its rendering where it refuses a system message.
   static Result<Conversation> create(const Tokenizer& tokenizer, const ConversationOptions& options);
 
+  [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
   [[nodiscard]] bool has_template() const { return template_.has_value(); }
   // Where a reply must end besides the model's end tokens.
   [[nodiscard]] std::vector<std::string> stop_strings() const;
 
   void add_user(std::string_view text);
   void add_assistant(std::string_view text);
-  // Takes the last message back (a user's whose turn failed).
+  // Removes the last message (a user's whose turn failed).
   void drop_last();
   // Only the system message stays.
   void reset();

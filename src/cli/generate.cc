@@ -1,20 +1,101 @@
-#include "cli/generate.h"
-
+// cairn generate.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/array.hpp>
 
 #include "base/machine.h"
+#include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/continuations.h"
-#include "cli/generate_json.h"
-#include "cli/interrupt.h"
 #include "cli/open_model.h"
+#include "cli/output_format.h"
 #include "cli/reply.h"
-#include "cli/table.h"
+#include "cli/terminal_input.h"
 
 namespace cairn {
 namespace {
+
+struct GenerateReport {
+  const GenerateOptions& options;
+  const OpenModel& opened;
+  const EngineOptions& engine;
+  const Prompt& prompt;
+  const Reply& reply;
+  uint64_t seed = 0;
+  uint64_t peak_rss_bytes = 0;
+};
+
+// Of --samples and --beams: an object for each text in "continuations".
+struct ContinuationsReport {
+  const GenerateOptions& options;
+  const OpenModel& opened;
+  const EngineOptions& engine;
+  const Prompt& prompt;
+  const Continuations& continuations;
+  uint64_t seed = 0;
+  uint64_t peak_rss_bytes = 0;
+};
+
+boost::json::array ids(const std::vector<TokenId>& tokens) {
+  boost::json::array array;
+  array.reserve(tokens.size());
+  for (const TokenId token : tokens) array.emplace_back(token);
+  return array;
+}
+
+template <typename Report>
+boost::json::object settings(const Report& report) {
+  return {{"model", json_text(report.opened.path)},
+          {"family", report.opened.model->config().family},
+          {"isa", isa_name(report.opened.kernels->isa)},
+          {"threads", report.opened.threads->thread_count()},
+          {"context", report.engine.context},
+          {"cache", kv_storage_kind_name(report.engine.storage)},
+          {"kv", report.engine.kv_plan.text()},
+          {"prefill_chunk", report.engine.prefill_chunk},
+          {"seed", report.seed},
+          {"temperature", report.options.sampling.temperature}};
+}
+
+std::string generate_json(const GenerateReport& report) {
+  const Reply& reply = report.reply;
+  const RequestStats& stats = reply.result.stats;
+  boost::json::object object{
+      {"prompt_tokens", stats.prompt_tokens},
+      {"prompt_token_ids", ids(report.prompt.tokens)},
+      {"tokens", ids(reply.tokens)},
+      {"text", reply.text},
+      {"finish_reason", finish_reason_name(reply.result.reason)},
+      {"logits_sha256", reply.logits_sha256},
+      {"sampled_steps", reply.sampled_steps},
+      {"ttft_ms", static_cast<double>(stats.ttft_ns) / 1e6},
+      {"tpot_ms", stats.tpot_ns / 1e6},
+      {"kv_bytes", stats.kv_bytes},
+      {"kv_pool_bytes", reply.kv_pool_bytes},
+      {"peak_rss_bytes", report.peak_rss_bytes},
+      {"load_ms", static_cast<double>(report.opened.load_ns) / 1e6},
+      {"settings", settings(report)},
+  };
+  return json_line(object);
+}
+
+std::string continuations_json(const ContinuationsReport& report) {
+  boost::json::array list;
+  for (const Continuation& one : report.continuations.list) {
+    boost::json::object object{
+        {"tokens", ids(one.tokens)}, {"text", one.text}, {"finish_reason", finish_reason_name(one.reason)}};
+    if (one.log_probability.has_value()) object["log_probability"] = *one.log_probability;
+    list.push_back(std::move(object));
+  }
+  return json_line({{"prompt_tokens", report.prompt.tokens.size()},
+                    {"prompt_token_ids", ids(report.prompt.tokens)},
+                    {"continuations", std::move(list)},
+                    {"kv_bytes", report.continuations.kv_bytes},
+                    {"kv_bytes_without_sharing", report.continuations.kv_bytes_apart},
+                    {"peak_rss_bytes", report.peak_rss_bytes},
+                    {"load_ms", static_cast<double>(report.opened.load_ns) / 1e6},
+                    {"settings", settings(report)}});
+}
 
 // What a prompt is run with.
 struct Generation {
@@ -49,6 +130,9 @@ Result<ExitCode> generate_one(const GenerateOptions& options, const Generation& 
         generate_json({options, opened, engine_choices, prompt, reply, seed, resident_facts().peak_bytes}));
   }
   place.console.note(describe_statistics(reply));
+  if (options.explains) {
+    place.console.note(explain_match(match_report(reply, engine_choices.sharing), opened.model->tokenizer()));
+  }
   return reply.result.reason == FinishReason::kCancelled ? ExitCode::kInterrupted : ExitCode::kDone;
 }
 
@@ -84,18 +168,21 @@ Result<ExitCode> generate_many(const GenerateOptions& options, const Generation&
   return is_stopped ? ExitCode::kInterrupted : ExitCode::kDone;
 }
 
-Result<ExitCode> generate(const GenerateOptions& options, Console& console) {
+}  // namespace
+
+Result<ExitCode> run_generate(const GenerateOptions& options, Console& console) {
   if (options.sample_count > 1 && options.beam_count > 0) {
     return invalid_argument("--samples and --beams are two ways to get several texts: choose one");
+  }
+  if (options.explains && (options.sample_count > 1 || options.beam_count > 0)) {
+    return invalid_argument("--explain speaks of one text: leave out --samples and --beams");
   }
   CAIRN_ASSIGN_OR_RETURN(std::string text, read_prompt_text(options.prompt, LastLineEnd::kDrop));
   const int64_t max_sequences = std::max<int64_t>(options.sample_count, options.beam_count);
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console, max_sequences));
   CAIRN_ASSIGN_OR_RETURN(const Prompt prompt,
                          make_prompt(options.prompt, std::move(text), opened.model->tokenizer()));
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions engine_choices,
-                         engine_options(options.common, opened.model->config()));
-  engine_choices.max_sequences = max_sequences;
+  const EngineOptions& engine_choices = opened.engine_options;
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_choices));
 
   const uint64_t seed = options.sampling.seed.value_or(fresh_seed());
@@ -109,15 +196,6 @@ Result<ExitCode> generate(const GenerateOptions& options, Console& console) {
     return generate_many(options, generation, request);
   }
   return generate_one(options, generation, std::move(request));
-}
-
-}  // namespace
-
-ExitCode run_generate(const GenerateOptions& options, Console& console) {
-  const auto code = generate(options, console);
-  if (code.ok()) return *code;
-  console.error(code.status().message());
-  return exit_code_of(code.status());
 }
 
 }  // namespace cairn

@@ -5,22 +5,22 @@ namespace cairn {
 std::string overview_text() {
   return R"(cairn runs language models on this machine's processor.
 
-  cairn generate -p "Once upon a time"     write on from a text
+  cairn generate -p "Once upon a time"     continue a text
   cairn chat                               talk, turn by turn
   cairn tokenize -p "Once upon a time"     text to token ids, and back
   cairn model                              what is in a model file
-  cairn plan --preset llama3-8b            what memory a model will take, before it is loaded
+  cairn plan --preset llama3-8b            how much memory a model will need, before it is loaded
   cairn verify                             check that the cache changes no bit of any result
   cairn bench                              measure this machine, and the engine on it
 
-The small demo model is used where -m names no other:
+Without -m, the small demo model is used:
 
   cairn generate -m qwen3-0.6b-q8_0.gguf -p "The sea is" -n 100
   cairn chat -m ~/models/SmolLM2-360M-Instruct
   cairn generate -f story.txt --temp 0 --json > result.json
 
-cairn COMMAND --help lists a command's options. Text goes to standard output as it comes, all else to
-standard error. Exit code: 0 done, 1 failed, 2 bad usage, 130 stopped by Ctrl-C.
+cairn COMMAND --help lists a command's options. Text goes to standard output as it is generated, everything
+else to standard error. Exit code: 0 done, 1 failed, 2 bad usage, 130 stopped by Ctrl-C.
 )";
 }
 
@@ -30,9 +30,9 @@ const char* const kGenerateExamples = R"(Examples:
   cairn generate -p "Once upon a time"
   echo "Once upon a time" | cairn generate -p - -n 50 --temp 0
   cairn generate --prompt-tokens 1,403,407 --json
-  cairn generate -p "The cat" --samples 3 -n 40      three texts; their prompt is computed and kept once
-A last line end of standard input or of a file is not part of the prompt. On a terminal the prompt is shown
-before the text. Ctrl-C ends the text; statistics follow, and the exit code is 130.)";
+  cairn generate -p "The cat" --samples 3 -n 40      three texts; the prompt is computed and kept once
+The last line end of standard input or of a file is not part of the prompt. On a terminal the prompt is shown
+before the text. Ctrl-C stops the text; statistics follow, and the exit code is 130.)";
 
 const char* const kChatExamples = R"(Examples:
   cairn chat
@@ -51,20 +51,20 @@ const char* const kModelExamples = R"(Examples:
 
 const char* const kSynthExamples = R"(Example:
   cairn model synth --shape tinyllama-1.1b --type q8_0 --context 32768 tinyllama.gguf
-Its weights are random: it says nothing, but it computes as a trained model does.)";
+Its weights are random: its text makes no sense, but it computes as a trained model does.)";
 
 const char* const kPlanExamples = R"(Examples:
   cairn plan -m tinyllama.gguf --context 2048 --sequences 8 --kv int8
   cairn plan --config ~/models/Qwen3-8B/config.json --weights q8_0
-  cairn plan --preset llama2-7b --context 4096 --kv-heads 8       as if its queries shared fewer KV heads
+  cairn plan --preset llama2-7b --context 4096 --kv-heads 8       with fewer KV heads than the model has
   cairn plan --preset llama3-8b --weights q4_k --sequences 32 --shared-prefix 2048 --json
 GB are 10^9 bytes, GiB 2^30 bytes.)";
 
 const char* const kVerifyExamples = R"(Examples:
   cairn verify
   cairn verify -m tinyllama.gguf --isa avx2
-  cairn verify --families        made models too: each family, every weight type
-Exit code 1 where any logit differs by a bit.)";
+  cairn verify --families        also synthetic models: each family, every weight type
+The exit code is 1 if any logit differs by a bit.)";
 
 const char* const kBenchExamples = R"(Examples:
   cairn bench cache
@@ -72,7 +72,8 @@ const char* const kBenchExamples = R"(Examples:
   cairn bench depth -m tinyllama.gguf -c 17000 --kv int8     (without --kv: the common codecs)
   cairn bench depth -m tinyllama.gguf --every-codec --csv > depth.csv
   cairn bench shared -m tinyllama.gguf
-  cairn bench codecs -f book.txt          what each KV plan costs, and changes in the model's predictions
+  cairn bench codecs -f book.txt          bytes of each KV plan, and how it changes predictions
+  cairn bench scheduler                   cost of a step beside the forward pass, with many requests
   cairn bench --csv > bench.csv)";
 
 }  // namespace cairn

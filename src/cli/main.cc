@@ -14,31 +14,50 @@
 namespace cairn {
 namespace {
 
+Result<ExitCode> done_if_ok(const Status& status) {
+  CAIRN_RETURN_IF_ERROR(status);
+  return ExitCode::kDone;
+}
+
 struct Runner {
   Console& console;
 
-  ExitCode operator()(const ShowText& show) const {
-    return console.write(show.text) ? ExitCode::kDone : ExitCode::kFailed;
+  Result<ExitCode> operator()(const ShowText& show) const {
+    console.write(show.text);
+    return ExitCode::kDone;
   }
-  ExitCode operator()(const GenerateOptions& options) const { return run_generate(options, console); }
-  ExitCode operator()(const ChatOptions& options) const { return run_chat(options, console); }
-  ExitCode operator()(const TokenizeOptions& options) const { return run_tokenize(options, console); }
-  ExitCode operator()(const ModelInfoOptions& options) const { return run_model_info(options, console); }
-  ExitCode operator()(const ModelSynthOptions& options) const { return run_model_synth(options, console); }
-  ExitCode operator()(const PlanOptions& options) const { return run_plan(options, console); }
-  ExitCode operator()(const VerifyOptions& options) const { return run_verify(options, console); }
-  ExitCode operator()(const BenchOptions& options) const { return run_bench(options, console); }
+  Result<ExitCode> operator()(const GenerateOptions& options) const { return run_generate(options, console); }
+  Result<ExitCode> operator()(const ChatOptions& options) const { return run_chat(options, console); }
+  Result<ExitCode> operator()(const VerifyOptions& options) const { return run_verify(options, console); }
+  Result<ExitCode> operator()(const TokenizeOptions& options) const {
+    return done_if_ok(run_tokenize(options, console));
+  }
+  Result<ExitCode> operator()(const ModelInfoOptions& options) const {
+    return done_if_ok(run_model_info(options, console));
+  }
+  Result<ExitCode> operator()(const ModelSynthOptions& options) const {
+    return done_if_ok(run_model_synth(options, console));
+  }
+  Result<ExitCode> operator()(const PlanOptions& options) const {
+    return done_if_ok(run_plan(options, console));
+  }
+  Result<ExitCode> operator()(const BenchOptions& options) const {
+    return done_if_ok(run_bench(options, console));
+  }
 };
 
+// Every error of a command is printed here, once.
 ExitCode run(const std::vector<std::string>& arguments, Console& console) {
   const auto command = parse_command(arguments);
   if (!command.ok()) {
-    console.error(command.status().message());
+    console.error(command.status());
     return ExitCode::kBadUsage;
   }
-  const ExitCode code = std::visit(Runner{console}, *command);
-  if (console.out_status().ok()) return code;
-  console.error(console.out_status().message());
+  const Result<ExitCode> code = std::visit(Runner{console}, *command);
+  if (!code.ok()) console.error(code.status());
+  if (!code.ok()) return exit_code_of(code.status());
+  if (console.out_status().ok()) return *code;
+  console.error(console.out_status());
   return ExitCode::kFailed;
 }
 
@@ -47,7 +66,7 @@ ExitCode run(const std::vector<std::string>& arguments, Console& console) {
 
 int main(int argc, char** argv) {
   using cairn::Console;
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like any other: write() tells
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like any other: write() reports it
   Console console(std::getenv("NO_COLOR") != nullptr ? Console::Colours::kNever
                                                      : Console::Colours::kOnTerminals);
   try {
@@ -55,7 +74,7 @@ int main(int argc, char** argv) {
     return static_cast<int>(cairn::run(arguments, console));
   } catch (const std::bad_alloc&) {
     console.error("out of memory: close other programs, or ask for a smaller --context");
-  } catch (const std::exception& error) {  // ours never leave a header; this one is the library's below us
+  } catch (const std::exception& error) {  // Cairn throws none of its own; this one is a library's below it
     console.error(error.what());
   }
   return static_cast<int>(cairn::ExitCode::kFailed);

@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/array.hpp>
 #include <map>
 
 #include "base/printable.h"
-#include "cli/common_options.h"
-#include "cli/table.h"
+#include "cli/commands.h"
+#include "cli/output_format.h"
 #include "engine/memory_plan.h"
 #include "kv/geometry.h"
 #include "kv/kv_plan_lists.h"
@@ -86,6 +87,21 @@ std::string kv_line(const ModelSummary& summary) {
                             human_bytes(f16->position_bytes * static_cast<uint64_t>(context)));
 }
 
+boost::json::object config_object(const Config& config) {
+  boost::json::array windows;
+  for (const LayerConfig& layer : config.layers) windows.emplace_back(layer.window);
+  return {{"family", config.family},
+          {"layer_count", config.layer_count},
+          {"model_dim", config.model_dim},
+          {"head_count", config.head_count},
+          {"kv_head_count", config.kv_head_count},
+          {"head_dim", config.head_dim},
+          {"ffn_dim", config.ffn_dim},
+          {"vocab_size", config.vocab_size},
+          {"context_length", config.context_length},
+          {"layer_windows", std::move(windows)}};
+}
+
 }  // namespace
 
 ModelSummary summarise(const ModelFile& file, const std::string& path) {
@@ -134,6 +150,35 @@ std::string summary_text(const ModelSummary& summary) {
     table.add_row({type.name, grouped(type.tensor_count), grouped(type.element_count), grouped(type.bytes)});
   }
   return table.row_count() > 0 ? text + "\n" + table.aligned() : text;
+}
+
+std::string summary_json(const ModelSummary& summary) {
+  boost::json::array types;
+  for (const TensorTypeCount& type : summary.tensor_types) {
+    types.push_back(boost::json::object{{"type", type.name},
+                                        {"tensor_count", type.tensor_count},
+                                        {"element_count", type.element_count},
+                                        {"bytes", type.bytes}});
+  }
+  boost::json::object costs;
+  for (const KvCost& cost : summary.kv_costs) costs[cost.type_name] = cost.position_bytes;
+
+  boost::json::object object{{"path", json_text(summary.path)},
+                             {"kind", summary.kind},
+                             {"file_bytes", summary.file_bytes},
+                             {"parameter_count", summary.parameter_count},
+                             {"runs_here", summary.config.has_value()}};
+  if (summary.config.has_value()) {
+    object["config"] = config_object(*summary.config);
+  } else {
+    object["refusal"] = json_text(summary.refusal);
+  }
+  object["tokenizer"] = json_text(summary.tokenizer);
+  object["token_count"] = summary.token_count;
+  object["has_chat_template"] = summary.has_chat_template;
+  object["kv_bytes_per_position"] = std::move(costs);
+  object["tensor_types"] = std::move(types);
+  return json_line(object);
 }
 
 }  // namespace cairn

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/model_file.h"
+#include "cli/open_model.h"
 #include "model/config.h"
 
 namespace cairn {
@@ -29,7 +29,7 @@ struct ModelSummary {
   uint64_t file_bytes = 0;
   uint64_t parameter_count = 0;
   std::vector<TensorTypeCount> tensor_types;  // the most bytes first
-  std::optional<Config> config;               // absent: Cairn cannot run it, see `refusal`
+  std::optional<Config> config;               // absent: Cairn cannot run it, for the reason in `refusal`
   std::string refusal;
   std::string tokenizer;  // its kind, or why there is none
   int64_t token_count = 0;

@@ -2,100 +2,151 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <functional>
+#include <boost/json/serialize.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
 
 #include "base/clock.h"
-#include "base/machine.h"
 #include "base/printable.h"
 #include "cli/console.h"
-#include "cli/demo_model.h"
-#include "cli/table.h"
-#include "engine/memory_plan.h"
-#include "model/model_plan.h"
-#include "model/weight_sizes.h"
+#include "cli/output_format.h"
 
 namespace cairn {
 namespace {
 
-using Accept = std::function<Status(const ModelPlan&)>;
+constexpr const char* kFileName = "cairn-demo.gguf";
 
-Status refuse_weights(const WeightSizes& sizes, const std::string& path) {
-  const uint64_t available_bytes = memory_facts().available_bytes;
-  if (available_bytes == 0 || sizes.loaded_bytes() <= available_bytes) return {};
-  return resource_exhausted(fmt::format(
-      "{} needs at least {} of memory, and {} are free: close other programs, or take a smaller model",
-      printable_path(path), human_bytes(sizes.loaded_bytes()), human_bytes(available_bytes)));
+bool is_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
 }
 
-Result<OpenModel> open_if(const std::string& path, const Kernels& kernels, int thread_count, Console& console,
-                          const Accept& accept) {
-  OpenModel opened{.path = path, .kernels = &kernels, .threads = std::make_unique<ThreadPool>(thread_count)};
-  ProgressBar bar(console, "loading");
-  const SteadyClock clock;
-  const uint64_t begin_ns = clock.now_ns();
-  CAIRN_ASSIGN_OR_RETURN(opened.model,
-                         Model::load(path, kernels, *opened.threads,
-                                     {.accept = accept, .progress = [&](uint64_t done, uint64_t total) {
-                                        bar.update(done, total);
-                                      }}));
-  opened.load_ns = clock.now_ns() - begin_ns;
-  return opened;
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+// As `config.json: key`, so that keys of several files stay apart.
+void add_members(const char* file, const boost::json::object* object, Pairs& pairs) {
+  constexpr size_t kLongestValue = 120;
+  if (object == nullptr) return;
+  for (const auto& [key, value] : *object) {
+    pairs.emplace_back(fmt::format("{}: {}", file, printable(key)),
+                       printable(boost::json::serialize(value), kLongestValue));
+  }
 }
 
 }  // namespace
+
+DemoModelPlaces demo_model_places() {
+  DemoModelPlaces places{.source = CAIRN_DEMO_MODEL_SOURCE};
+  if (const char* named = std::getenv("CAIRN_DEMO_MODEL"); named != nullptr && *named != '\0') {
+    places.named = named;
+  }
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) places.program = program;
+  return places;
+}
+
+Result<std::string> find_demo_model(const DemoModelPlaces& places) {
+  if (places.named.has_value()) {
+    if (is_file(*places.named)) return *places.named;
+    return not_found(fmt::format("there is no file {}, which CAIRN_DEMO_MODEL names as the demo model",
+                                 printable_path(*places.named)));
+  }
+  std::vector<std::filesystem::path> candidates;
+  if (places.program.has_value()) {
+    const auto above = places.program->parent_path().parent_path();
+    candidates = {above / "models" / kFileName, above / "share" / "cairn" / kFileName};
+  }
+  candidates.push_back(places.source);
+
+  std::string looked;
+  for (const auto& candidate : candidates) {
+    if (is_file(candidate)) return candidate.string();
+    looked += (looked.empty() ? "" : ", ") + printable_path(candidate.string());
+  }
+  return not_found(fmt::format("the demo model is not there (looked for {}): name a model with -m", looked));
+}
+
+Result<ModelFile> ModelFile::open(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    CAIRN_ASSIGN_OR_RETURN(auto folder, HfFolder::open(path));
+    return ModelFile(File(std::move(folder)));
+  }
+  CAIRN_ASSIGN_OR_RETURN(auto file, GgufFile::open(path));
+  return ModelFile(File(std::move(file)));
+}
+
+std::string ModelFile::kind() const {
+  const auto* gguf = std::get_if<GgufFile>(&file_);
+  return gguf != nullptr ? fmt::format("GGUF v{}", gguf->version()) : "Hugging Face folder";
+}
+
+Result<Tokenizer> ModelFile::tokenizer() const {
+  return std::visit([](const auto& file) { return load_tokenizer(file); }, file_);
+}
+
+Result<ModelPlan> ModelFile::plan() const {
+  return std::visit([](const auto& file) { return plan_model(file); }, file_);
+}
+
+std::optional<std::string> ModelFile::chat_template() const {
+  const auto* gguf = std::get_if<GgufFile>(&file_);
+  if (gguf == nullptr) return std::get<HfFolder>(file_).chat_template();
+  const auto found = gguf->find_string("tokenizer.chat_template");
+  return found.ok() ? *found : std::nullopt;
+}
+
+std::span<const Tensor> ModelFile::tensors() const {
+  return std::visit([](const auto& file) { return file.tensors(); }, file_);
+}
+
+uint64_t ModelFile::file_bytes() const {
+  return std::visit([](const auto& file) { return file.file_bytes(); }, file_);
+}
+
+std::vector<std::pair<std::string, std::string>> ModelFile::metadata() const {
+  const auto* gguf = std::get_if<GgufFile>(&file_);
+  if (gguf != nullptr) return gguf->describe_metadata();
+  const HfFolder& folder = std::get<HfFolder>(file_);
+  Pairs pairs;
+  add_members("config.json", &folder.config(), pairs);
+  add_members("generation_config.json", folder.generation_config(), pairs);
+  add_members("tokenizer_config.json", folder.tokenizer_config(), pairs);
+  return pairs;
+}
 
 Result<std::string> model_path(const CommonOptions& options) {
   if (options.model_path.has_value()) return *options.model_path;
   return find_demo_model(demo_model_places());
 }
 
-Result<const Kernels*> chosen_kernels(const CommonOptions& options) {
-  if (!options.isa.has_value()) return select_kernels(std::nullopt);
-  return select_kernels(isa_name(*options.isa));
+OpenOptions open_options(const CommonOptions& options, int64_t max_sequences) {
+  OpenOptions open{.thread_count = options.thread_count,
+                   .context = options.context,
+                   .engine = {.storage = options.kv_holding,
+                              .sharing = options.sharing,
+                              .kv_plan = options.kv_plan.value_or(KvPlan()),
+                              .max_sequences = max_sequences,
+                              .prefill_chunk = options.prefill_chunk,
+                              .pool_bytes = options.kv_memory_bytes}};
+  if (options.isa.has_value()) open.isa = isa_name(*options.isa);
+  return open;
 }
 
-int chosen_thread_count(const CommonOptions& options) {
-  return options.thread_count.value_or(usable_core_count());
-}
-
-Result<int64_t> chosen_context(const CommonOptions& options, const Config& config) {
-  if (!options.context.has_value()) return std::min(config.context_length, kDefaultContext);
-  if (*options.context <= config.context_length) return *options.context;
-  return invalid_argument(fmt::format("--context {} is more than this model was made for: at most {}",
-                                      *options.context, config.context_length));
+Result<OpenModel> open_model(const std::string& path, OpenOptions options, Console& console) {
+  ProgressBar bar(console, "loading");
+  options.on_load_progress = [&](uint64_t done, uint64_t total) { bar.update(done, total); };
+  const SteadyClock clock;
+  const uint64_t begin_ns = clock.now_ns();
+  CAIRN_ASSIGN_OR_RETURN(LoadedModel loaded, load_model(path, options));
+  return OpenModel{std::move(loaded), path, clock.now_ns() - begin_ns};
 }
 
 Result<OpenModel> open_model(const CommonOptions& options, Console& console, int64_t max_sequences) {
-  CAIRN_ASSIGN_OR_RETURN(const Kernels* kernels, chosen_kernels(options));
   CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path(options));
-  const int thread_count = chosen_thread_count(options);
-  return open_if(path, *kernels, thread_count, console, [&](const ModelPlan& plan) -> Status {
-    MemoryWish wish{.thread_count = thread_count};
-    CAIRN_ASSIGN_OR_RETURN(wish.engine, engine_options(options, plan.config));
-    wish.engine.max_sequences = max_sequences;
-    if (!wish.engine.available_bytes.has_value()) return {};
-    return refuse_unless_fits({plan.config, weight_sizes(plan)}, wish, *wish.engine.available_bytes);
-  });
-}
-
-Result<OpenModel> open_model(const std::string& path, const Kernels& kernels, int thread_count,
-                             Console& console) {
-  return open_if(path, kernels, thread_count, console,
-                 [&](const ModelPlan& plan) { return refuse_weights(weight_sizes(plan), path); });
-}
-
-Result<EngineOptions> engine_options(const CommonOptions& options, const Config& config) {
-  CAIRN_ASSIGN_OR_RETURN(const int64_t context, chosen_context(options, config));
-  const uint64_t available_bytes = memory_facts().available_bytes;
-  EngineOptions engine{.storage = options.kv_holding,
-                       .sharing = options.sharing,
-                       .kv_plan = options.kv_plan.value_or(KvPlan()),
-                       .context = context,
-                       .prefill_chunk = options.prefill_chunk,
-                       .pool_bytes = options.kv_memory_bytes};
-  if (available_bytes > 0) engine.available_bytes = available_bytes;
-  return engine;
+  return open_model(path, open_options(options, max_sequences), console);
 }
 
 std::string describe_choices(const OpenModel& opened, const EngineOptions& options, const KvCache& cache) {

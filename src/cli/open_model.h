@@ -1,51 +1,77 @@
-// Opening a model for a command: kernels by --isa, threads by -t, weights with a progress bar, then engines.
+// A command's model: where it is, what its file holds beside the weights, and opening it to run.
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <filesystem>
+#include <optional>
+#include <span>
 #include <string>
+#include <utility>
+#include <variant>
+#include <vector>
 
-#include "base/thread_pool.h"
 #include "cairn/status.h"
-#include "cli/common_options.h"
-#include "engine/engine.h"
-#include "kernels/kernels.h"
-#include "model/model.h"
+#include "cli/commands.h"
+#include "engine/open_engine.h"
+#include "files/gguf.h"
+#include "files/hf_folder.h"
+#include "model/model_plan.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 
 class Console;
 
+// Where the demo model may be: the model that commands run when -m names none.
+struct DemoModelPlaces {
+  std::optional<std::string> named;  // by the environment (CAIRN_DEMO_MODEL); no other place is tried then
+  std::optional<std::filesystem::path> program;  // the running program's file
+  std::filesystem::path source;                  // where the tree that it was built from has it
+};
+
+// Those of this process.
+[[nodiscard]] DemoModelPlaces demo_model_places();
+
+// The first place that has the file: `named`; ../models/ and ../share/cairn/ seen from the program's folder;
+// `source`. kNotFound names the places that were looked at.
+Result<std::string> find_demo_model(const DemoModelPlaces& places);
+
+// A GGUF file or a Hugging Face folder, without its weights.
+class ModelFile {
+ public:
+  static Result<ModelFile> open(const std::string& path);
+
+  [[nodiscard]] std::string kind() const;  // "GGUF v3", "Hugging Face folder"
+  [[nodiscard]] Result<Tokenizer> tokenizer() const;
+  // How Cairn would run it, or why it cannot.
+  [[nodiscard]] Result<ModelPlan> plan() const;
+  [[nodiscard]] std::optional<std::string> chat_template() const;
+  [[nodiscard]] std::span<const Tensor> tensors() const;
+  [[nodiscard]] uint64_t file_bytes() const;
+  // Keys and one-line values, long ones shortened.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> metadata() const;
+
+ private:
+  using File = std::variant<GgufFile, HfFolder>;
+  explicit ModelFile(File file) : file_(std::move(file)) {}
+  File file_;
+};
+
 // The model's file or folder: -m, else the demo model's file. kNotFound where there is neither.
 Result<std::string> model_path(const CommonOptions& options);
 
-// The table that --isa asks for, else the best of this machine. kUnsupported: this machine lacks it.
-Result<const Kernels*> chosen_kernels(const CommonOptions& options);
-// -t, else all usable physical cores.
-[[nodiscard]] int chosen_thread_count(const CommonOptions& options);
-// -c, else the model's own context up to kDefaultContext. kInvalidArgument: more than the model was made for.
-Result<int64_t> chosen_context(const CommonOptions& options, const Config& config);
+// The options that the command line gives, with an engine for `max_sequences` sequences.
+[[nodiscard]] OpenOptions open_options(const CommonOptions& options, int64_t max_sequences = 1);
 
-struct OpenModel {
+struct OpenModel : LoadedModel {
   std::string path;
-  const Kernels* kernels = nullptr;
-  std::unique_ptr<ThreadPool> threads;
-  std::shared_ptr<const Model> model;
   uint64_t load_ns = 0;
 };
 
-// Loads the model for the given kernels and a new pool of threads, with a progress bar. kResourceExhausted,
-// before anything is loaded, where the model and an engine for `max_sequences` sequences would not fit into
-// the memory that is free: says what takes how much, and three ways out.
+// load_model with a progress bar. Errors: those of load_model and model_path.
 Result<OpenModel> open_model(const CommonOptions& options, Console& console, int64_t max_sequences = 1);
-// The same with kernels and a number of threads of the caller's choice (verify and bench compare several),
-// for the weights alone.
-Result<OpenModel> open_model(const std::string& path, const Kernels& kernels, int thread_count,
-                             Console& console);
-
-// The options of an engine for one sequence as the command line asks for it, with what is free now as the
-// limit for the cache.
-Result<EngineOptions> engine_options(const CommonOptions& options, const Config& config);
+// The same where the caller chooses path and options (verify compares several).
+Result<OpenModel> open_model(const std::string& path, OpenOptions options, Console& console);
 
 // One line of what was chosen, for standard error: model, instruction set, threads, context, cache.
 [[nodiscard]] std::string describe_choices(const OpenModel& opened, const EngineOptions& options,

@@ -5,14 +5,12 @@
 #include <CLI/Formatter.hpp>
 #include <charconv>
 
-#include "cli/byte_count.h"
-#include "cli/kv_plan_option.h"
-#include "cli/token_list.h"
+#include "cli/option_values.h"
 
 namespace cairn {
 namespace {
 
-// What our own parsers say goes through CLI11 as its error.
+// Errors of our own parsers become errors of CLI11.
 template <typename T>
 T value_or_throw(const std::string& option, Result<T> result) {
   if (!result.ok()) throw CLI::ValidationError(option, result.status().message());
@@ -68,7 +66,7 @@ void add_json_option(CLI::App& app, OutputForm& form) {
 
 void add_thread_option(CLI::App& app, std::optional<int>& thread_count) {
   constexpr int kThreadsMax = 1024;
-  app.add_option("-t,--threads", thread_count, "Threads (default: all physical cores that may be used)")
+  app.add_option("-t,--threads", thread_count, "Threads (default: all usable physical cores)")
       ->check(CLI::Range(1, kThreadsMax).description(""))
       ->type_name("N");
 }
@@ -76,14 +74,13 @@ void add_thread_option(CLI::App& app, std::optional<int>& thread_count) {
 void add_kv_plan_option(CLI::App& app, std::optional<KvPlan>& plan) {
   add_parsed(
       app, "--kv", [&plan](const std::string& text) { plan = value_or_throw("--kv", read_kv_plan(text)); },
-      "How they are stored: " + kv_format_names() +
-          ", k=...,v=..., by layers, or @FILE (default: " + KvPlan().text() + ")")
+      "Their format: f32, f16, bf16, fp8, int8, int4, int3, int2, k=...,v=..., by layers, or @FILE "
+      "(default: f16)")
       ->type_name("PLAN");
 }
 
 void add_prefill_chunk_option(CLI::App& app, int64_t& rows) {
-  take_count(app.add_option("--prefill-chunk", rows, "Prompt positions that are run at once (default: 512)"),
-             1);
+  take_count(app.add_option("--prefill-chunk", rows, "Prompt tokens in a step at most (default: 512)"), 1);
 }
 
 void add_tensor_type_option(CLI::App& app, const std::string& name, std::function<void(TensorType)> take,
@@ -91,8 +88,10 @@ void add_tensor_type_option(CLI::App& app, const std::string& name, std::functio
   const auto parse = [name, take = std::move(take)](const std::string& text) {
     const auto type = tensor_type_from_name(text);
     if (type.has_value()) return take(*type);
-    throw CLI::ValidationError(name,
-                               "no tensor type is named '" + text + "'; there are " + tensor_type_names());
+    std::string names;
+    for (const TensorType known : kAllTensorTypes)
+      names += (names.empty() ? "" : ", ") + std::string(tensor_type_info(known).name);
+    throw CLI::ValidationError(name, "no tensor type is named '" + text + "'; there are " + names);
   };
   add_parsed(app, name, parse, help)->type_name("NAME");
 }
@@ -100,7 +99,7 @@ void add_tensor_type_option(CLI::App& app, const std::string& name, std::functio
 void add_common_options(CLI::App& app, CommonOptions& common) {
   add_model_option(app, common.model_path);
   take_count(app.add_option("-c,--context", common.context,
-                            "Positions that the context holds (default: the model's, at most 8192)"),
+                            "Positions in the context (default: the model's, at most 8192)"),
              1);
   add_thread_option(app, common.thread_count);
   add_parsed(
@@ -112,7 +111,7 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       [&common](const std::string& name) {
         common.kv_holding = value_or_throw("--cache", parse_kv_storage_kind(name));
       },
-      "How keys and values are held: none, growing, contiguous, paged (default: paged)")
+      "How keys and values are kept: none, growing, contiguous, paged (default: paged)")
       ->type_name("NAME");
   add_kv_plan_option(app, common.kv_plan);
   add_parsed(
@@ -120,17 +119,22 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       [&common](const std::string& text) {
         common.kv_memory_bytes = value_or_throw("--kv-memory", parse_byte_count(text));
       },
-      "Memory for blocks: 2GiB, 512MiB, ... (default: what the context needs, if that much is free)")
+      "Memory for blocks: 2GiB, 512MiB, ... (default: what the context needs, if it is free)")
       ->type_name("SIZE");
   app.add_flag_callback(
       "--no-sharing", [&common] { common.sharing = PrefixSharing::kOff; },
-      "Do not look for what the cache has already of a prompt");
+      "Do not reuse what the cache holds of a prompt");
   add_prefill_chunk_option(app, common.prefill_chunk);
 }
 
 void add_text_options(CLI::App& app, PromptOptions& prompt) {
   app.add_option("-p,--prompt", prompt.text, "The text; - reads standard input")->type_name("TEXT");
   app.add_option("-f,--file", prompt.file, "Read the text from a file")->type_name("FILE");
+}
+
+void add_explain_option(CLI::App& app, bool& explains) {
+  app.add_flag("--explain", explains,
+               "Report on standard error how much of the prompt was in the cache, and why not more");
 }
 
 void add_sampling_options(CLI::App& app, SamplingOptions& sampling) {
@@ -145,12 +149,13 @@ void add_sampling_options(CLI::App& app, SamplingOptions& sampling) {
   add_number("--repeat-penalty", sampling.repeat_penalty,
              "Divide the logits of tokens seen before (default: 1)");
   add_number("--frequency-penalty", sampling.frequency_penalty,
-             "Subtract this for each time seen (default: 0)");
-  add_number("--presence-penalty", sampling.presence_penalty, "Subtract this once where seen (default: 0)");
-  add_seed_option(app, "The same seed gives the same text (default: a new one, which is told)",
+             "Subtract this for each occurrence (default: 0)");
+  add_number("--presence-penalty", sampling.presence_penalty,
+             "Subtract this once from tokens seen before (default: 0)");
+  add_seed_option(app, "The same seed gives the same text (default: a new one, which is printed)",
                   [&sampling](uint64_t seed) { sampling.seed = seed; })
       ->group(group);
-  app.add_option("--stop", sampling.stop_strings, "End before this text; may be given several times")
+  app.add_option("--stop", sampling.stop_strings, "Stop before this text; may be given several times")
       ->allow_extra_args(false)
       ->type_name("TEXT")
       ->group(group);
@@ -167,7 +172,7 @@ void add_sampling_options(CLI::App& app, SamplingOptions& sampling) {
       ->group(group);
   app.add_flag_callback(
          "--ignore-eos", [&sampling] { sampling.end_tokens = EndTokens::kAreIgnored; },
-         "Go on after the model's end token")
+         "Continue after the model's end token")
       ->group(group);
 }
 

@@ -6,9 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "cli/common_options.h"
-#include "cli/prompt.h"
-#include "cli/sampling_options.h"
+#include "cli/commands.h"
+#include "cli/request_options.h"
 #include "kernels/weights/tensor_type.h"
 
 namespace CLI {
@@ -37,6 +36,8 @@ void add_tensor_type_option(CLI::App& app, const std::string& name, std::functio
 void add_common_options(CLI::App& app, CommonOptions& common);
 // -p, -f.
 void add_text_options(CLI::App& app, PromptOptions& prompt);
+// --explain.
+void add_explain_option(CLI::App& app, bool& explains);
 // --temp and its like, --stop, --logit-bias, --ignore-eos.
 void add_sampling_options(CLI::App& app, SamplingOptions& sampling);
 // An option whose value is a list of token ids.

@@ -7,9 +7,8 @@
 #include <array>
 
 #include "cli/help_text.h"
-#include "cli/nearest.h"
 #include "cli/option_groups.h"
-#include "cli/plan_options.h"
+#include "cli/option_values.h"
 #include "model/published_shapes.h"
 
 namespace cairn {
@@ -70,35 +69,38 @@ Result<Command> parse_with(const std::string& name, const std::string& what, con
 
 Result<Command> parse_generate(Arguments arguments) {
   return parse_with<GenerateOptions>(
-      "cairn generate", "Writes on from a prompt.", kGenerateExamples, arguments,
+      "cairn generate", "Continues a prompt.", kGenerateExamples, arguments,
       [](CLI::App& app, GenerateOptions& options) {
         add_text_options(app, options.prompt);
         add_token_list_option(app, "--prompt-tokens", options.prompt.tokens,
                               "The prompt as token ids: 1,2,3");
+        take_count(app.add_option("-n,--max-tokens", options.max_tokens,
+                                  "Tokens to generate at most (default: 512)"),
+                   0);
         take_count(
-            app.add_option("-n,--max-tokens", options.max_tokens, "Tokens to write at most (default: 512)"),
-            0);
-        take_count(
-            app.add_option("--samples", options.sample_count, "Texts to write side by side (default: 1)"), 1);
-        take_count(app.add_option("--beams", options.beam_count, "Find this many of the likeliest texts"), 1);
+            app.add_option("--samples", options.sample_count, "Texts to generate side by side (default: 1)"),
+            1);
+        take_count(app.add_option("--beams", options.beam_count, "Find this many of the most likely texts"),
+                   1);
         add_common_options(app, options.common);
         add_json_option(app, options.common.output_form);
+        add_explain_option(app, options.explains);
         add_sampling_options(app, options.sampling);
       });
 }
 
 Result<Command> parse_chat(Arguments arguments) {
-  return parse_with<ChatOptions>("cairn chat", "Talks, turn by turn; what was said stays in the cache.",
-                                 kChatExamples, arguments, [](CLI::App& app, ChatOptions& options) {
-                                   app.add_option("--system", options.system,
-                                                  "What the model is told about its task")
-                                       ->type_name("TEXT");
-                                   take_count(app.add_option("-n,--max-tokens", options.max_tokens,
-                                                             "Tokens of a reply at most (default: no limit)"),
-                                              1);
-                                   add_common_options(app, options.common);
-                                   add_sampling_options(app, options.sampling);
-                                 });
+  return parse_with<ChatOptions>(
+      "cairn chat", "Chats, turn by turn; earlier turns stay in the cache.", kChatExamples, arguments,
+      [](CLI::App& app, ChatOptions& options) {
+        app.add_option("--system", options.system, "The system message")->type_name("TEXT");
+        take_count(app.add_option("-n,--max-tokens", options.max_tokens,
+                                  "Tokens of a reply at most (default: no limit)"),
+                   1);
+        add_common_options(app, options.common);
+        add_explain_option(app, options.explains);
+        add_sampling_options(app, options.sampling);
+      });
 }
 
 Result<Command> parse_tokenize(Arguments arguments) {
@@ -107,14 +109,14 @@ Result<Command> parse_tokenize(Arguments arguments) {
       [](CLI::App& app, TokenizeOptions& options) {
         using Form = TokenizeOptions::Form;
         add_text_options(app, options.input);
-        add_token_list_option(app, "--decode", options.decode, "The text of these ids instead: 1,2,3");
+        add_token_list_option(app, "--decode", options.decode, "Show the text of these ids instead: 1,2,3");
         add_model_option(app, options.model_path);
         app.add_flag_callback(
             "--no-bos", [&options] { options.bos_eos = BosEos::kNone; },
-            "Without the tokens that the model wants around a text");
+            "Without the tokens that the model expects around a text");
         app.add_flag_callback(
             "--special", [&options] { options.special_text = SpecialText::kParsed; },
-            "Names of special tokens in the text are those tokens (--decode: are shown)");
+            "Read names of special tokens as those tokens (with --decode: show them)");
         app.add_flag_callback(
             "--ids", [&options] { options.form = Form::kIds; },
             "Only the ids, as --prompt-tokens takes them");
@@ -129,7 +131,7 @@ Result<Command> parse_model_synth(Arguments arguments) {
   for (const std::string_view name : synth_shape_names()) shapes += "\n  " + std::string(name);
   const std::string footer = std::string(kSynthExamples) + "\nShapes:" + shapes;
   auto command = parse_with<ModelSynthOptions>(
-      "cairn model synth", "Writes a model file of a real shape with random weights.", footer.c_str(),
+      "cairn model synth", "Writes a model file of a real shape, with random weights.", footer.c_str(),
       arguments, [](CLI::App& app, ModelSynthOptions& options) {
         app.add_option("--shape", options.synth.shape, "One of the shapes below")->type_name("NAME");
         add_tensor_type_option(
@@ -177,8 +179,8 @@ Result<Command> parse_verify(Arguments arguments) {
             app.add_option("-n,--positions", options.position_count, "Positions to compare in each row"), 2);
         app.add_flag_callback(
             "--families", [&options] { options.scope = VerifyScope::kFamilies; },
-            "Check made models too: a tiny one of each family, and every weight type");
-        add_seed_option(app, "Of the prompt that is made up (default: 1)",
+            "Also check synthetic models: a tiny one of each family, and every weight type");
+        add_seed_option(app, "Seed of the generated prompt (default: 1)",
                         [&options](uint64_t seed) { options.seed = seed; });
       });
 }
@@ -187,23 +189,26 @@ Result<Command> parse_bench(Arguments arguments) {
   return parse_with<BenchOptions>(
       "cairn bench", "Measures this machine, and the engine on it.", kBenchExamples, arguments,
       [](CLI::App& app, BenchOptions& options) {
-        const std::map<std::string, BenchSubject> subjects{
-            {"all", BenchSubject::kAll},       {"cache", BenchSubject::kCache},
-            {"speed", BenchSubject::kSpeed},   {"depth", BenchSubject::kDepth},
-            {"shared", BenchSubject::kShared}, {"codecs", BenchSubject::kCodecs}};
+        const std::map<std::string, BenchSubject> subjects{{"all", BenchSubject::kAll},
+                                                           {"cache", BenchSubject::kCache},
+                                                           {"speed", BenchSubject::kSpeed},
+                                                           {"depth", BenchSubject::kDepth},
+                                                           {"shared", BenchSubject::kShared},
+                                                           {"codecs", BenchSubject::kCodecs},
+                                                           {"scheduler", BenchSubject::kScheduler}};
         app.add_option_function<std::string>(
             "WHAT",
             [subjects, &options](const std::string& name) {
               const auto found = subjects.find(name);
               if (found == subjects.end()) {
                 throw CLI::ValidationError(
-                    "cairn bench",
-                    "there is no bench '" + name + "': choose cache, speed, depth, shared, codecs or all");
+                    "cairn bench", "there is no bench '" + name +
+                                       "': choose cache, speed, depth, shared, codecs, scheduler or all");
               }
               options.subject = found->second;
             },
-            "cache, speed, depth, shared, codecs or all (default: all)");
-        app.add_option("-f,--file", options.text_file, "A text for codecs to be compared on")
+            "cache, speed, depth, shared, codecs, scheduler or all (default: all but scheduler)");
+        app.add_option("-f,--file", options.text_file, "codecs: a text to compare them on")
             ->type_name("FILE");
         add_common_options(app, options.common);
         app.add_flag("--every-codec", options.every_codec,
@@ -215,11 +220,53 @@ Result<Command> parse_bench(Arguments arguments) {
       });
 }
 
+std::string known_preset(const std::string& name) {
+  const std::vector<std::string> names(published_shape_names().begin(), published_shape_names().end());
+  if (std::ranges::find(names, name) != names.end()) return name;
+  std::string message = "there is no preset '" + name + "'";
+  if (const auto nearest = nearest_name(name, names)) message += "; did you mean " + *nearest + "?";
+  std::string all;
+  for (const std::string& known : names) all += (all.empty() ? "" : ", ") + known;
+  throw CLI::ValidationError("--preset", message + " (there are " + all + ")");
+}
+
+void add_plan_options(CLI::App& app, PlanOptions& options) {
+  CLI::Option* model = app.add_option("-m,--model", options.model_path,
+                                      "GGUF file or Hugging Face folder (default: the demo model)")
+                           ->type_name("PATH");
+  CLI::Option* config =
+      app.add_option("--config", options.config_path, "A config.json, without weights")->type_name("FILE");
+  CLI::Option* preset =
+      app.add_option_function<std::string>(
+             "--preset", [&options](const std::string& name) { options.preset = known_preset(name); },
+             "One of the published shapes below")
+          ->type_name("NAME");
+  model->excludes(config, preset);
+  config->excludes(preset);
+  take_count(app.add_option("-c,--context", options.context,
+                            "Positions of a sequence (default: the model's, at most 8192)"),
+             1);
+  take_count(app.add_option("--sequences", options.sequences, "Sequences, or users, at once (default: 1)"),
+             1);
+  add_kv_plan_option(app, options.kv_plan);
+  add_tensor_type_option(
+      app, "--weights", [&options](TensorType type) { options.weights_type = type; },
+      "Plan with weights of this type: f32, f16, bf16, q8_0, q4_k, ... (default: their own; presets: f16)");
+  take_count(app.add_option("--kv-heads", options.kv_head_count, "Plan with this many KV heads"), 1);
+  take_count(app.add_option("--shared-prefix", options.shared_prefix,
+                            "Positions that all sequences begin with, kept once"),
+             0);
+  add_prefill_chunk_option(app, options.prefill_chunk);
+  add_thread_option(app, options.thread_count);
+  add_json_option(app, options.output_form);
+}
+
 Result<Command> parse_plan(Arguments arguments) {
   std::string presets;
   for (const std::string_view name : published_shape_names()) presets += "\n  " + std::string(name);
   const std::string footer = std::string(kPlanExamples) + "\nPresets:" + presets;
-  return parse_with<PlanOptions>("cairn plan", "Shows what memory a model will take, before it is loaded.",
+  return parse_with<PlanOptions>("cairn plan",
+                                 "Shows how much memory a model will need, before it is loaded.",
                                  footer.c_str(), arguments, add_plan_options);
 }
 
@@ -239,8 +286,8 @@ Result<Command> parse_command(std::span<const std::string> arguments) {
   const auto found = std::ranges::find(names, word);
   if (found == names.end()) {
     const std::string kind = word.starts_with('-') ? "option" : "command";
-    return invalid_argument(with_nearest(
-        "there is no " + kind + " '" + word + "'; cairn --help shows what there is", word, names));
+    return invalid_argument(
+        with_nearest("there is no " + kind + " '" + word + "'; cairn --help lists them", word, names));
   }
   return kParsers[static_cast<size_t>(found - names.begin())](arguments.subspan(1));
 }

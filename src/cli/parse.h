@@ -10,17 +10,12 @@
 
 #include "cairn/status.h"
 #include "cli/bench.h"
-#include "cli/chat.h"
-#include "cli/generate.h"
-#include "cli/model_info.h"
-#include "cli/model_synth.h"
+#include "cli/commands.h"
 #include "cli/plan.h"
-#include "cli/tokenize.h"
-#include "cli/verify.h"
 
 namespace cairn {
 
-// Help or the version, asked for.
+// Text that was requested: help or the version.
 struct ShowText {
   std::string text;
 };

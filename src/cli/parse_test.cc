@@ -131,6 +131,9 @@ TEST(Parse, ReadsTokenLists) {
 
 TEST(Parse, ReadsTheOtherCommands) {
   EXPECT_EQ(parsed<ChatOptions>({"chat", "--system", "Be brief."}).system, "Be brief.");
+  EXPECT_TRUE(parsed<ChatOptions>({"chat", "--explain"}).explains);
+  EXPECT_TRUE(parsed<GenerateOptions>({"generate", "-p", "x", "--explain"}).explains);
+  EXPECT_EQ(parsed<BenchOptions>({"bench", "scheduler"}).subject, BenchSubject::kScheduler);
   EXPECT_EQ(parsed<TokenizeOptions>({"tokenize", "-p", "x", "--ids"}).form, TokenizeOptions::Form::kIds);
   EXPECT_EQ(parsed<ModelInfoOptions>({"model", "--metadata"}).what, ModelInfoOptions::What::kMetadata);
   EXPECT_EQ(parsed<ModelInfoOptions>({"model", "--path"}).what, ModelInfoOptions::What::kPath);

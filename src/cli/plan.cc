@@ -2,34 +2,181 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
 #include "base/machine.h"
+#include "base/printable.h"
 #include "cli/console.h"
-#include "cli/plan_report.h"
-#include "cli/table.h"
+#include "cli/open_model.h"
+#include "cli/output_format.h"
+#include "files/json.h"
+#include "model/published_shapes.h"
 
 namespace cairn {
 namespace {
 
-Status show(const PlanOptions& options, Console& console) {
+using Source = PlannedModel::Source;
+
+Result<PlannedModel> sized(PlannedModel model, ModelPlan plan, const PlanOptions& options,
+                           std::optional<TensorType> type) {
+  if (options.kv_head_count.has_value()) {
+    CAIRN_ASSIGN_OR_RETURN(plan, with_kv_heads(std::move(plan), *options.kv_head_count));
+  }
+  model.weights_type = type.has_value() ? std::string(tensor_type_info(*type).name) : "as the file has them";
+  model.weights_are_exact = !type.has_value() && !options.kv_head_count.has_value();
+  model.sizes = {.config = plan.config, .weights = weight_sizes(plan, type)};
+  return model;
+}
+
+// The weights' type in config.json; f16 where it names none that Cairn knows.
+TensorType type_of_config(const boost::json::object& config) {
+  for (const char* key : {"torch_dtype", "dtype"}) {
+    const boost::json::value* value = config.if_contains(key);
+    if (value == nullptr || !value->is_string()) continue;
+    if (value->get_string() == "float32") return TensorType::kF32;
+    if (value->get_string() == "bfloat16") return TensorType::kBF16;
+  }
+  return TensorType::kF16;
+}
+
+Result<PlannedModel> model_of_config(const std::string& name, const PlanOptions& options) {
+  constexpr JsonLimits kLimits{.bytes_max = size_t{1} << 20, .depth_max = 32};
+  CAIRN_ASSIGN_OR_RETURN(const boost::json::object config, load_json_object(name, kLimits));
+  const TensorType type = options.weights_type.value_or(type_of_config(config));
+  CAIRN_ASSIGN_OR_RETURN(ModelPlan plan, plan_model(config, type));
+  return sized({.source = Source::kConfig, .name = printable_path(name)}, std::move(plan), options, type);
+}
+
+Result<PlannedModel> model_of_preset(const std::string& name, const PlanOptions& options) {
+  const auto config = published_config(name);
+  if (!config.has_value()) return invalid_argument("there is no preset '" + printable(name) + "'");
+  const TensorType type = options.weights_type.value_or(TensorType::kF16);
+  CAIRN_ASSIGN_OR_RETURN(ModelPlan plan, plan_model(*config, type));
+  return sized({.source = Source::kPreset, .name = name}, std::move(plan), options, type);
+}
+
+constexpr std::array<const char*, 8> kTableCodecs{"f32",  "f16",  "bf16", "fp8",
+                                                  "int8", "int4", "int3", "int2"};
+
+// A preset is a shape to calculate with; a model that could be loaded has to allow the context.
+Result<int64_t> planned_context(const PlannedModel& model, const PlanOptions& options) {
+  const bool is_any_length = options.context.has_value() && model.source == PlannedModel::Source::kPreset;
+  Result<int64_t> context =
+      is_any_length ? Result<int64_t>(*options.context) : context_for(model.sizes.config, options.context);
+  if (!context.ok()) return context;
+  if (options.shared_prefix > *context) {
+    return invalid_argument(fmt::format("--shared-prefix {} is longer than a sequence: --context is {}",
+                                        options.shared_prefix, *context));
+  }
+  return context;
+}
+
+// Bytes of the codes alone, without scales and minima.
+uint64_t bare_bytes(const Config& config, const KvPlan& plan, int64_t positions) {
+  const auto codecs = plan.resolve(config.layer_count, config.head_dim);
+  uint64_t bits = 0;
+  if (!codecs.ok()) return bits;
+  for (const KvLayerCodecs& layer : *codecs) {
+    bits += static_cast<uint64_t>(kv_format_bits(layer.keys.format) + kv_format_bits(layer.values.format));
+  }
+  return bits * static_cast<uint64_t>(config.kv_head_count * config.head_dim * positions) / 8;
+}
+
+class Reporter {
+ public:
+  explicit Reporter(PlanReport& report) : report_(report) {}
+
+  Status fill() {
+    const MemoryWish& wish = report_.wish;
+    CAIRN_ASSIGN_OR_RETURN(report_.plan, plan_memory(report_.model.sizes, wish));
+    CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, geometry_of(wish.engine.kv_plan));
+    const int64_t blocks = KvGeometry::blocks_for(wish.engine.context);
+    report_.position_bytes = geometry.position_bytes();
+    CAIRN_ASSIGN_OR_RETURN(report_.sequence_bytes, geometry.bytes_of_blocks(blocks));
+    CAIRN_ASSIGN_OR_RETURN(report_.limits, limits_of(wish));
+    report_.fits = fits(report_.plan);
+    const int64_t shared = shared_blocks(wish.shared_prefix, wish.engine.context);
+    CAIRN_ASSIGN_OR_RETURN(report_.prefix_saves_bytes,
+                           geometry.bytes_of_blocks((wish.engine.max_sequences - 1) * shared));
+    for (const char* codec : kTableCodecs) CAIRN_RETURN_IF_ERROR(add_codec(codec));
+    return {};
+  }
+
+ private:
+  [[nodiscard]] Result<KvGeometry> geometry_of(const KvPlan& plan) const {
+    return KvGeometry::make(kv_shape_of(report_.config(), plan));
+  }
+  [[nodiscard]] bool fits(const MemoryPlan& plan) const {
+    return plan.total_bytes() <= report_.machine.available_bytes;
+  }
+  [[nodiscard]] Result<MemoryLimits> limits_of(const MemoryWish& wish) const {
+    const int64_t context_max = std::max(report_.config().context_length, wish.engine.context);
+    return memory_limits(report_.model.sizes, wish, report_.machine.available_bytes, context_max);
+  }
+
+  Status add_codec(const char* text) {
+    const Config& config = report_.config();
+    MemoryWish wish = report_.wish;
+    CAIRN_ASSIGN_OR_RETURN(wish.engine.kv_plan, KvPlan::parse(text));
+    CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, geometry_of(wish.engine.kv_plan));
+    CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(report_.model.sizes, wish));
+    const int64_t elements = 2 * config.layer_count * config.kv_head_count * config.head_dim;
+    const uint64_t positions = plan.kv_bytes / geometry.position_bytes();
+    CodecRow row{.plan = text,
+                 .bits = 8 * static_cast<double>(geometry.position_bytes()) / static_cast<double>(elements),
+                 .position_bytes = geometry.position_bytes(),
+                 .kv_bytes = plan.kv_bytes,
+                 .bare_bytes = bare_bytes(config, wish.engine.kv_plan, static_cast<int64_t>(positions)),
+                 .total_bytes = plan.total_bytes(),
+                 .fits = fits(plan)};
+    CAIRN_ASSIGN_OR_RETURN(row.limits, limits_of(wish));
+    report_.codecs.push_back(row);
+    return {};
+  }
+
+  PlanReport& report_;
+};
+
+}  // namespace
+
+Result<PlannedModel> planned_model(const PlanOptions& options) {
+  if (options.preset.has_value()) return model_of_preset(*options.preset, options);
+  if (options.config_path.has_value()) return model_of_config(*options.config_path, options);
+  CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path({.model_path = options.model_path}));
+  CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(path));
+  CAIRN_ASSIGN_OR_RETURN(ModelPlan plan, file.plan());
+  return sized({.source = Source::kFile, .name = printable_path(path)}, std::move(plan), options,
+               options.weights_type);
+}
+
+Result<PlanReport> make_plan_report(PlannedModel model, const PlanOptions& options,
+                                    const MemoryFacts& machine) {
+  PlanReport report{.model = std::move(model), .machine = machine};
+  CAIRN_ASSIGN_OR_RETURN(report.wish.engine.context, planned_context(report.model, options));
+  report.wish.engine.max_sequences = options.sequences;
+  report.wish.engine.prefill_chunk = options.prefill_chunk;
+  report.wish.engine.kv_plan = options.kv_plan.value_or(KvPlan());
+  report.wish.thread_count = options.thread_count.value_or(usable_core_count());
+  report.wish.shared_prefix = options.shared_prefix;
+  CAIRN_RETURN_IF_ERROR(Reporter(report).fill());
+  return report;
+}
+
+Status run_plan(const PlanOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(PlannedModel model, planned_model(options));
   CAIRN_ASSIGN_OR_RETURN(const PlanReport report,
                          make_plan_report(std::move(model), options, memory_facts()));
   if (report.context_is_beyond_model()) {
-    console.note(fmt::format("{} was made for {} positions: a context of {} is arithmetic only",
-                             report.model.name,
-                             grouped(static_cast<uint64_t>(report.config().context_length)),
-                             grouped(static_cast<uint64_t>(report.wish.engine.context))));
+    console.note(
+        fmt::format("{} was made for {} positions: with a context of {} this plan is arithmetic only",
+                    report.model.name, grouped(static_cast<uint64_t>(report.config().context_length)),
+                    grouped(static_cast<uint64_t>(report.wish.engine.context))));
   }
   console.write(options.output_form == OutputForm::kJson ? plan_json(report) : plan_text(report));
   return {};
-}
-
-}  // namespace
-
-ExitCode run_plan(const PlanOptions& options, Console& console) {
-  const Status status = show(options, console);
-  if (!status.ok()) console.error(status.message());
-  return exit_code_of(status);
 }
 
 }  // namespace cairn

@@ -1,35 +1,69 @@
-// cairn plan: memory and what fits, before anything is loaded.
+// PlanReport: what `cairn plan` reports, as numbers, and those as text or JSON. Pure, but for reading the
+// model's file.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "cli/common_options.h"
-#include "cli/exit_code.h"
-#include "kernels/weights/tensor_type.h"
+#include "base/machine.h"
+#include "cairn/status.h"
+#include "cli/commands.h"
+#include "engine/memory_plan.h"
 
 namespace cairn {
 
-class Console;
-
-struct PlanOptions {
-  // At most one of the three; none: the demo model.
-  std::optional<std::string> model_path;   // -m
-  std::optional<std::string> config_path;  // --config: a config.json without weights
-  std::optional<std::string> preset;       // --preset: one of published_shape_names()
-
-  std::optional<int64_t> context;          // absent: min(the model's, kDefaultContext)
-  int64_t sequences = 1;                   // at once
-  std::optional<KvPlan> kv_plan;           // absent: f16 in all layers
-  std::optional<TensorType> weights_type;  // absent: as the file has them; without a file: f16, or as it says
-  std::optional<int64_t> kv_head_count;    // absent: the model's own
-  int64_t shared_prefix = 0;               // positions that all sequences begin with
-  int64_t prefill_chunk = 512;
-  std::optional<int> thread_count;  // absent: all usable physical cores
-  OutputForm output_form = OutputForm::kText;
+// The model that memory is planned for.
+struct PlannedModel {
+  enum class Source : uint8_t { kFile, kConfig, kPreset };
+  Source source = Source::kFile;
+  std::string name;                // path or preset
+  std::string weights_type;        // "f16", or "as the file has them"
+  bool weights_are_exact = false;  // else all matrices are taken to be of one type
+  ModelSizes sizes;
 };
 
-ExitCode run_plan(const PlanOptions& options, Console& console);
+// Reads the head of the file, or the config.json. Errors: those of opening and of plan_model; kInvalidArgument
+// for --kv-heads that the model's query heads cannot share.
+Result<PlannedModel> planned_model(const PlanOptions& options);
+
+struct CodecRow {
+  std::string plan;
+  double bits = 0;              // of an element, scales included
+  uint64_t position_bytes = 0;  // of one position
+  uint64_t kv_bytes = 0;        // of all sequences
+  uint64_t bare_bytes = 0;      // the same without scales: of the codes alone
+  uint64_t total_bytes = 0;
+  bool fits = false;
+  MemoryLimits limits;
+};
+
+struct PlanReport {
+  PlannedModel model;
+  MemoryWish wish;
+  MemoryPlan plan;
+  uint64_t position_bytes = 0;  // of keys and values
+  uint64_t sequence_bytes = 0;  // of one sequence of `context` positions, in whole blocks
+  MemoryFacts machine;
+  bool fits = false;
+  MemoryLimits limits;
+  uint64_t prefix_saves_bytes = 0;  // with --shared-prefix
+  std::vector<CodecRow> codecs;
+
+  [[nodiscard]] const Config& config() const { return model.sizes.config; }
+  [[nodiscard]] bool context_is_beyond_model() const { return wish.engine.context > config().context_length; }
+};
+
+// kInvalidArgument: an option that the model cannot have.
+Result<PlanReport> make_plan_report(PlannedModel model, const PlanOptions& options,
+                                    const MemoryFacts& machine);
+
+[[nodiscard]] std::string plan_text(const PlanReport& report);
+[[nodiscard]] std::string plan_json(const PlanReport& report);
+
+// Two decimals, or as many as it takes to see something: 10^9 bytes, and 2^30 bytes.
+[[nodiscard]] std::string gb_text(uint64_t bytes);
+[[nodiscard]] std::string gib_text(uint64_t bytes);
 
 }  // namespace cairn

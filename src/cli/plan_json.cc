@@ -1,8 +1,8 @@
 // PlanReport as `cairn plan --json` prints it.
 #include <boost/json/array.hpp>
 
-#include "cli/json_text.h"
-#include "cli/plan_report.h"
+#include "cli/output_format.h"
+#include "cli/plan.h"
 
 namespace cairn {
 namespace {

@@ -7,8 +7,6 @@
 #include <vector>
 
 #include "base/temporary_folder_testing.h"
-#include "cli/plan_report.h"
-#include "cli/plan_words.h"
 
 namespace cairn {
 namespace {
@@ -120,7 +118,7 @@ TEST(Plan, ReadsAConfigAlone) {
             2U * 100 * 64 + 2 * (2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 128 + 2 * 64) + 64);
   options.context = 257;
   EXPECT_EQ(try_report(options).status().message(),
-            "--context 257 is more than this model was made for: at most 256");
+            "a context of 257 positions is not possible: this model was made for 1 to 256");
 }
 
 TEST(Plan, RefusesWhatDoesNotSuitTheModel) {

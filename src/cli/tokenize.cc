@@ -1,16 +1,13 @@
-#include "cli/tokenize.h"
-
 #include <fmt/format.h>
 
 #include <boost/json/array.hpp>
 
 #include "base/printable.h"
+#include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/json_text.h"
-#include "cli/model_file.h"
 #include "cli/open_model.h"
-#include "cli/table.h"
-#include "cli/token_list.h"
+#include "cli/option_values.h"
+#include "cli/output_format.h"
 
 namespace cairn {
 namespace {
@@ -67,7 +64,9 @@ Status decode(const TokenizeOptions& options, const Tokenizer& tokenizer, Consol
   return {};
 }
 
-Status tokenize(const TokenizeOptions& options, Console& console) {
+}  // namespace
+
+Status run_tokenize(const TokenizeOptions& options, Console& console) {
   if (options.decode.has_value() && (options.input.text.has_value() || options.input.file.has_value())) {
     return invalid_argument("--decode takes ids, -p and -f take text: give one of them");
   }
@@ -85,14 +84,6 @@ Status tokenize(const TokenizeOptions& options, Console& console) {
   console.write(in_form(options.form, tokens, text, tokenizer));
   if (options.form == TokenizeOptions::Form::kTable) console.note(fmt::format("{} tokens", tokens.size()));
   return {};
-}
-
-}  // namespace
-
-ExitCode run_tokenize(const TokenizeOptions& options, Console& console) {
-  const Status status = tokenize(options, console);
-  if (!status.ok()) console.error(status.message());
-  return exit_code_of(status);
 }
 
 }  // namespace cairn

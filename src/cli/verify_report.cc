@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/array.hpp>
+#include <cmath>
 
 #include "base/check.h"
-#include "cli/table.h"
+#include "cli/console.h"
+#include "cli/output_format.h"
 #include "kv/kv_cache.h"
 
 namespace cairn {
@@ -25,14 +28,14 @@ std::string result_text(const LawRow& row) {
   switch (row.outcome) {
     case LawOutcome::kEqual: return "equal";
     case LawOutcome::kDifferent: return difference_text(*row.difference);
-    case LawOutcome::kFailed: return "FAILED: " + row.remark;
+    case LawOutcome::kFailed: return "FAILED: " + with_flags(row.remark);
     case LawOutcome::kNotApplicable: return "not applicable: " + row.remark;
   }
   CHECK(false);
   return {};
 }
 
-// Rows that differ only in the row type, or a model's under several instruction sets, told as one.
+// Rows that differ only in the row type, or a model's under several instruction sets, as one line.
 struct Line {
   std::vector<std::string> variants;
   int64_t row_count = 0;
@@ -87,12 +90,12 @@ std::string plans_text(const Line& line, const std::vector<std::string>& plans) 
 
 std::string list_of_plans(std::span<const VerifiedModel> models) {
   std::string text;
-  std::vector<std::string> told;
+  std::vector<std::string> listed;
   for (const VerifiedModel& model : models) {
     const std::vector<std::string> plans = plans_of(model);
-    if (plans.size() < kManyPlans || plans == told) continue;
+    if (plans.size() < kManyPlans || plans == listed) continue;
     text += fmt::format("all {}: {}\n", plans.size(), fmt::join(plans, " | "));
-    told = plans;
+    listed = plans;
   }
   return text;
 }
@@ -120,6 +123,51 @@ std::vector<Line> lines_of_model(std::span<const VerifiedModel> models, const Ve
   return lines;
 }
 
+std::string_view outcome_name(LawOutcome outcome) {
+  switch (outcome) {
+    case LawOutcome::kEqual: return "equal";
+    case LawOutcome::kDifferent: return "different";
+    case LawOutcome::kFailed: return "failed";
+    case LawOutcome::kNotApplicable: return "not applicable";
+  }
+  CHECK(false);
+  return {};
+}
+
+// JSON knows no NaN and no infinity: those are strings.
+boost::json::value number(float value) {
+  if (std::isfinite(value)) return static_cast<double>(value);
+  return boost::json::string(fmt::format("{}", value));
+}
+
+boost::json::object row_object(const LawRow& row) {
+  boost::json::object object{{"law", row.law},
+                             {"what", row.what},
+                             {"kv", row.kv_plan.text()},
+                             {"outcome", outcome_name(row.outcome)},
+                             {"position_count", row.position_count},
+                             {"logit_count", row.logit_count}};
+  if (!row.remark.empty()) object["remark"] = json_text(row.remark);
+  if (row.difference.has_value()) {
+    object["difference"] = {{"text", row.difference->text},
+                            {"position", row.difference->position},
+                            {"token", row.difference->token},
+                            {"expected", number(row.difference->expected)},
+                            {"found", number(row.difference->found)}};
+  }
+  return object;
+}
+
+boost::json::object model_object(const VerifiedModel& model) {
+  boost::json::array rows;
+  for (const LawRow& row : model.rows) rows.push_back(row_object(row));
+  boost::json::object object{{"model", json_text(model.name)}, {"isa", isa_name(model.isa)}};
+  if (!model.weights.empty()) object["weights"] = model.weights;
+  if (!model.not_applicable.empty()) object["not_applicable"] = json_text(model.not_applicable);
+  object["rows"] = std::move(rows);
+  return object;
+}
+
 }  // namespace
 
 VerifyCounts count_rows(std::span<const VerifiedModel> models) {
@@ -145,10 +193,10 @@ std::string ways_table(std::span<const VerifiedModel> models) {
                {"result"}});
   for (const VerifiedModel& model : models) {
     const std::vector<std::string> plans = plans_of(model);
-    std::vector<std::string> told;
+    std::vector<std::string> listed;
     for (const LawRow& row : model.rows) {
-      if (std::ranges::find(told, row.what) != told.end()) continue;
-      told.push_back(row.what);
+      if (std::ranges::find(listed, row.what) != listed.end()) continue;
+      listed.push_back(row.what);
       for (const Line& line : lines_of_way(model.rows, row.what)) {
         table.add_row({std::string(isa_name(model.isa)), fmt::format("{}", row.law), row.what,
                        plans_text(line, plans), grouped(static_cast<uint64_t>(line.position_count)),
@@ -168,8 +216,8 @@ std::string models_table(std::span<const VerifiedModel> models) {
                {"logits", Align::kRight},
                {"result"}});
   for (size_t i = 0; i < models.size(); ++i) {
-    const auto is_told = [&](const VerifiedModel& other) { return is_same_model(other, models[i]); };
-    if (std::ranges::any_of(models.first(i), is_told)) continue;
+    const auto is_listed = [&](const VerifiedModel& other) { return is_same_model(other, models[i]); };
+    if (std::ranges::any_of(models.first(i), is_listed)) continue;
     for (const Line& line : lines_of_model(models, models[i])) {
       table.add_row({models[i].name, models[i].weights, line.variants_text(),
                      grouped(static_cast<uint64_t>(line.row_count)),
@@ -188,6 +236,17 @@ std::string verdict(const VerifyCounts& counts) {
   }
   return fmt::format("{} of {} rows are not as they must be: the logits depend on how they are computed.",
                      grouped(static_cast<uint64_t>(counts.bad_row_count)), grouped(rows));
+}
+
+std::string verify_json(std::span<const VerifiedModel> models) {
+  const VerifyCounts counts = count_rows(models);
+  boost::json::array list;
+  for (const VerifiedModel& model : models) list.push_back(model_object(model));
+  return json_line({{"equal", counts.bad_row_count == 0},
+                    {"row_count", counts.row_count},
+                    {"bad_row_count", counts.bad_row_count},
+                    {"logit_count", counts.logit_count},
+                    {"models", std::move(list)}});
 }
 
 }  // namespace cairn

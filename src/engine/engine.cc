@@ -91,7 +91,7 @@ Status Engine::check(const Request& request) const {
   if (prompt_count == 0) return invalid_argument("the prompt is empty: it needs at least one token");
   if (prompt_count > context()) {
     return invalid_argument(fmt::format(
-        "the prompt has {} tokens, but the context holds {}: shorten it, or ask for a larger context",
+        "the prompt has {} tokens, but the context holds {}: shorten it, or ask for a larger `context`",
         prompt_count, context()));
   }
   if (prompt_count > cache_->max_length()) {

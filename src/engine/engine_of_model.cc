@@ -1,28 +1,17 @@
 // Engine::create over a loaded model.
-#include <fmt/format.h>
-
 #include "engine/block_identity.h"
 #include "engine/engine.h"
 #include "engine/memory_plan.h"
+#include "engine/open_engine.h"
 #include "engine/transformer_pass.h"
 #include "model/model.h"
 
 namespace cairn {
-namespace {
-
-Status check_context(const Config& config, const EngineOptions& options) {
-  if (options.context >= 1 && options.context <= config.context_length) return {};
-  return invalid_argument(
-      fmt::format("a context of {} positions is not possible: this model was made for 1 to {}",
-                  options.context, config.context_length));
-}
-
-}  // namespace
 
 Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, ThreadPool& threads,
                                        const EngineOptions& options) {
   const Config& config = model->config();
-  CAIRN_RETURN_IF_ERROR(check_context(config, options));
+  CAIRN_RETURN_IF_ERROR(check_context(config, options.context));
   std::vector<int64_t> layer_windows;
   layer_windows.reserve(config.layers.size());
   for (const LayerConfig& layer : config.layers) layer_windows.push_back(layer.window);
@@ -39,7 +28,7 @@ Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, Threa
 
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, ThreadPool& threads,
                                                const EngineOptions& options) {
-  CAIRN_RETURN_IF_ERROR(check_context(model->config(), options));
+  CAIRN_RETURN_IF_ERROR(check_context(model->config(), options.context));
   // First the cache: it checks the options, and says best what there is no memory for.
   CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(kv_shape_of(model->config(), options.kv_plan), options,
                                                 block_identity(model->config(), model->kernels())));

@@ -331,7 +331,7 @@ TEST(Sharing, ForksAreRefusedInWords) {
   EXPECT_EQ(engine->fork(id, {.session = *engine->open_session()}).status().code(),
             StatusCode::kInvalidArgument);
   EXPECT_EQ(engine->fork(id, {.prompt = some_prompt(2, 4)}).status().message(),
-            "the prompt has 65 tokens, but the context holds 64: shorten it, or ask for a larger --context");
+            "the prompt has 65 tokens, but the context holds 64: shorten it, or ask for a larger `context`");
   EXPECT_EQ(engine->fork(id, {.prompt = {300}}).status().code(), StatusCode::kInvalidArgument);
   run_until_idle(*engine);
 }

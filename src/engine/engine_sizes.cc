@@ -10,7 +10,7 @@ namespace cairn {
 Status Engine::check_options(const EngineOptions& options) {
   if (options.prefill_chunk < 1) {
     return invalid_argument(
-        fmt::format("a prefill chunk of {} rows is not possible: it must be at least 1 (--prefill-chunk)",
+        fmt::format("a prefill chunk of {} rows is not possible: `prefill_chunk` must be at least 1",
                     options.prefill_chunk));
   }
   if (options.score_chunk < 1) {

@@ -436,7 +436,7 @@ TEST(Engine, RefusesBadRequestsInWords) {
   };
   EXPECT_EQ(refusal({}), "the prompt is empty: it needs at least one token");
   EXPECT_EQ(refusal({.prompt = some_prompt(1, 65)}),
-            "the prompt has 65 tokens, but the context holds 64: shorten it, or ask for a larger --context");
+            "the prompt has 65 tokens, but the context holds 64: shorten it, or ask for a larger `context`");
   EXPECT_EQ(refusal({.prompt = {5, 259}}),
             "prompt position 1 is token 259: the vocabulary has 259 tokens (0 to 258)");
   EXPECT_EQ(refusal({.prompt = {-1}}),

@@ -5,24 +5,16 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/machine.h"
 #include "base/no_throw.h"
-#include "base/thread_pool.h"
 #include "engine/cache_statistics.h"
 #include "engine/engine.h"
-#include "engine/memory_plan.h"
+#include "engine/open_engine.h"
 #include "engine/samples.h"
-#include "engine/thread_count.h"
-#include "kernels/kernels.h"
-#include "model/model.h"
-#include "model/model_plan.h"
-#include "model/weight_sizes.h"
 
 namespace cairn {
 namespace {
 
-constexpr int64_t kDefaultContext = 8192;  // more costs memory that few prompts need
-constexpr int64_t kMostSamples = 1024;     // each takes a place among the requests
+constexpr int64_t kMostSamples = 1024;  // each takes a place among the requests
 
 // A request of the caller's, until its last sample has ended.
 struct Asked {
@@ -36,25 +28,19 @@ SpecialText special_text(SpecialTokens special_tokens) {
   return special_tokens == SpecialTokens::kParsed ? SpecialText::kParsed : SpecialText::kLiteral;
 }
 
-Result<EngineOptions> engine_options(const LlmOptions& options, const Config& config) {
-  EngineOptions engine{.sharing = options.prefix_sharing,
-                       .context = options.context.value_or(std::min(config.context_length, kDefaultContext)),
-                       .max_sequences = options.max_sequences,
-                       .prefill_chunk = options.prefill_chunk,
-                       .pool_bytes = options.kv_memory_bytes,
-                       .seed = options.seed};
-  CAIRN_ASSIGN_OR_RETURN(engine.kv_plan, KvPlan::parse_text_or_json(options.kv_plan));
-  const uint64_t available_bytes = memory_facts().available_bytes;
-  if (available_bytes > 0) engine.available_bytes = available_bytes;
-  return engine;
-}
-
-// Before anything is loaded: whether the model, its cache and its work would fit.
-Status accept(const ModelPlan& plan, const LlmOptions& options, int thread_count) {
-  CAIRN_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(options, plan.config));
-  if (!engine.available_bytes.has_value()) return {};
-  return refuse_unless_fits({.config = plan.config, .weights = weight_sizes(plan)},
-                            {.engine = engine, .thread_count = thread_count}, *engine.available_bytes);
+Result<OpenOptions> open_options(const LlmOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(const KvPlan kv_plan, KvPlan::parse_text_or_json(options.kv_plan));
+  return OpenOptions{.isa = options.isa,
+                     .thread_count = options.thread_count,
+                     .context = options.context,
+                     .engine = {.sharing = options.prefix_sharing == PrefixSharing::kOn ? PrefixSharing::kOn
+                                                                                        : PrefixSharing::kOff,
+                                .kv_plan = kv_plan,
+                                .max_sequences = options.max_sequences,
+                                .prefill_chunk = options.prefill_chunk,
+                                .pool_bytes = options.kv_memory_bytes,
+                                .seed = options.seed},
+                     .on_load_progress = options.on_load_progress};
 }
 
 }  // namespace
@@ -79,16 +65,13 @@ struct Llm::Impl {
 };
 
 Result<std::unique_ptr<Llm::Impl>> Llm::Impl::open(const std::string& path, const LlmOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(const OpenOptions asked, open_options(options));
+  CAIRN_ASSIGN_OR_RETURN(LoadedModel loaded, load_model(path, asked));
+  CAIRN_ASSIGN_OR_RETURN(auto engine, Engine::create(loaded.model, *loaded.threads, loaded.engine_options));
   auto impl = std::make_unique<Impl>();
-  CAIRN_ASSIGN_OR_RETURN(const Kernels* kernels, select_kernels(options.isa));
-  CAIRN_ASSIGN_OR_RETURN(const int thread_count, checked_thread_count(options.thread_count));
-  impl->threads = std::make_unique<ThreadPool>(thread_count);
-  const ModelLoadOptions load{
-      .accept = [&](const ModelPlan& plan) { return accept(plan, options, thread_count); },
-      .progress = options.on_load_progress};
-  CAIRN_ASSIGN_OR_RETURN(impl->model, Model::load(path, *kernels, *impl->threads, load));
-  CAIRN_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(options, impl->model->config()));
-  CAIRN_ASSIGN_OR_RETURN(impl->engine, Engine::create(impl->model, *impl->threads, engine));
+  impl->threads = std::move(loaded.threads);
+  impl->model = std::move(loaded.model);
+  impl->engine = std::move(engine);
   return impl;
 }
 

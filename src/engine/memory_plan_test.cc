@@ -101,9 +101,9 @@ TEST(MemoryPlan, RefusesWithThreeWaysOut) {
   const Status status = refuse_unless_fits(model, wish_of(4096, 8), 24 * kGiB);
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
   const std::string& words = status.message();
-  for (const char* part :
-       {"this takes ", "weights 12.", "keys and values 16.00 GiB", "24.00 GiB are free",
-        "a shorter context (--context ", "a smaller codec (--kv int8 takes ", "fewer sequences (at most "}) {
+  for (const char* part : {"this takes ", "weights 12.", "keys and values 16.00 GiB", "24.00 GiB are free",
+                           "a shorter context (`context` ", "a smaller codec (`kv_plan` int8 takes ",
+                           "fewer sequences (at most "}) {
     EXPECT_NE(words.find(part), std::string::npos) << part << " is not in: " << words;
   }
   const Status weights = refuse_unless_fits(model, wish_of(4096, 8), 8 * kGiB);

@@ -16,7 +16,7 @@ std::string gib(uint64_t bytes) {
 
 std::string context_way(const MemoryLimits& limits) {
   if (limits.longest_context == 0) return "a shorter context alone does not help";
-  return fmt::format("a shorter context (--context {} fits)", limits.longest_context);
+  return fmt::format("a shorter context (`context` {} fits)", limits.longest_context);
 }
 
 // Those in common use first, each list from the widest to the narrowest.
@@ -35,9 +35,9 @@ std::string codec_way(const ModelSizes& model, const MemoryWish& wish, const Mem
     tried.engine.kv_plan = codec;
     const auto plan = plan_memory(model, tried);
     if (!plan.ok() || plan->kv_bytes >= asked.kv_bytes || plan->total_bytes() > available_bytes) continue;
-    return fmt::format("a smaller codec (--kv {} takes {})", codec.text(), gib(plan->total_bytes()));
+    return fmt::format("a smaller codec (`kv_plan` {} takes {})", codec.text(), gib(plan->total_bytes()));
   }
-  return "a smaller codec (--kv) alone does not help";
+  return "a smaller codec (`kv_plan`) alone does not help";
 }
 
 std::string sequences_way(const MemoryWish& wish, const MemoryLimits& limits) {

@@ -14,8 +14,9 @@ namespace {
 
 Status check_options(const KvCacheOptions& options) {
   if (options.context < 1 || options.context > KvGeometry::kMaxPositions) {
-    return invalid_argument(fmt::format("a context of {} positions is not possible: 1 to {} is (--context)",
-                                        options.context, KvGeometry::kMaxPositions));
+    return invalid_argument(
+        fmt::format("a context of {} positions is not possible: `context` must be 1 to {}", options.context,
+                    KvGeometry::kMaxPositions));
   }
   constexpr int64_t kMaxSequences = 1 << 16;  // far above what a CPU serves; keeps products of counts small
   if (options.max_sequences < 1 || options.max_sequences > kMaxSequences) {
@@ -40,9 +41,10 @@ Result<KvStoragePlan> make_plan(const KvGeometry& geometry, const KvCacheOptions
   if (sizable && options.pool_bytes.has_value()) {
     const uint64_t blocks = *options.pool_bytes / geometry.block_bytes();
     if (blocks == 0) {
-      return invalid_argument(fmt::format(
-          "a cache of {} bytes cannot hold one block of {} positions ({} bytes): give it more (--kv-memory)",
-          *options.pool_bytes, kBlockSize, geometry.block_bytes()));
+      return invalid_argument(
+          fmt::format("a cache of {} bytes cannot hold one block of {} positions ({} bytes): ask for more "
+                      "`kv_memory_bytes`",
+                      *options.pool_bytes, kBlockSize, geometry.block_bytes()));
     }
     plan.pool_blocks = static_cast<int64_t>(std::min(blocks, static_cast<uint64_t>(plan.pool_blocks)));
   }
@@ -75,17 +77,17 @@ Status check_memory(const KvMemory& memory, const KvCacheOptions& options) {
   if (!options.available_bytes.has_value() || bytes <= *options.available_bytes) return {};
   return resource_exhausted(fmt::format(
       "the KV cache for {} sequences of {} positions needs {:.2f} GiB, but {:.2f} GiB of memory are "
-      "available: ask for a shorter context, a smaller codec (kv plan int8 or int4) or fewer sequences",
+      "available: ask for a shorter `context`, a smaller codec (`kv_plan` int8 or int4) or fewer sequences",
       options.max_sequences, options.context, gib(bytes), gib(*options.available_bytes)));
 }
 
 // The system refused.
 Status no_memory(const Status& status) {
-  return {
-      status.code(),
-      fmt::format("no memory for the KV cache ({}): ask for a shorter context, a smaller codec (kv plan int8 "
-                  "or int4) or fewer sequences",
-                  status.message())};
+  return {status.code(),
+          fmt::format(
+              "no memory for the KV cache ({}): ask for a shorter `context`, a smaller codec (`kv_plan` int8 "
+              "or int4) or fewer sequences",
+              status.message())};
 }
 
 // All that shapes the bytes of a block, but the tokens and the salt.

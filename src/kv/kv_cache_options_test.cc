@@ -24,7 +24,7 @@ void expect_refusal(const KvCacheOptions& options, std::string_view words) {
 void expect_too_large(const KvCacheOptions& options) {
   const Status status = KvCache::create(options).status();
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status.message();
-  for (const char* way_out : {"shorter context", "smaller codec", "fewer sequences"}) {
+  for (const char* way_out : {"`context`", "`kv_plan`", "fewer sequences"}) {
     EXPECT_NE(status.message().find(way_out), std::string::npos) << status.message();
   }
 }

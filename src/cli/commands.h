@@ -1,0 +1,170 @@
+// The commands of `cairn`: the options of each, and the function that runs it. Options are plain data, filled by
+// the parser (parse.h): names are already turned into values, numbers are not yet checked against a model.
+//
+// A command writes results and notes to the console. It returns errors, which main prints.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "cairn/status.h"
+#include "cli/request_options.h"
+#include "engine/open_engine.h"
+#include "kernels/isa.h"
+#include "kernels/weights/tensor_type.h"
+#include "model/synth.h"
+
+namespace cairn {
+
+class Console;
+
+// What a script sees of the outcome. Documented in `cairn --help`.
+enum class ExitCode : int {
+  kDone = 0,
+  kFailed = 1,         // a file, the machine or the model is at fault
+  kBadUsage = 2,       // the request makes no sense: an option, an empty prompt, invalid UTF-8
+  kInterrupted = 130,  // Ctrl-C, as shells number it (128 + SIGINT)
+};
+
+// kBadUsage where the caller's own value is wrong, kFailed for all other errors.
+[[nodiscard]] inline ExitCode exit_code_of(const Status& status) {
+  if (status.ok()) return ExitCode::kDone;
+  return status.code() == StatusCode::kInvalidArgument ? ExitCode::kBadUsage : ExitCode::kFailed;
+}
+
+// Whether results are for people or one JSON object on standard output.
+enum class OutputForm : uint8_t { kText, kJson };
+
+// The options of every command that runs a model.
+struct CommonOptions {
+  std::optional<std::string> model_path;     // -m; absent: the demo model
+  std::optional<Isa> isa;                    // --isa; absent: the best of this machine
+  std::optional<int> thread_count;           // -t, at least 1; absent: all usable physical cores
+  KvStorageKind kv_holding = KvStorageKind::kPaged;  // --cache
+  std::optional<KvPlan> kv_plan;             // --kv; absent: f16 in all layers
+  PrefixSharing sharing = PrefixSharing::kOn;  // --no-sharing
+  std::optional<uint64_t> kv_memory_bytes;   // --kv-memory; absent: what the context needs
+  std::optional<int64_t> context;            // -c, at least 1; absent: min(the model's, kDefaultContext)
+  int64_t prefill_chunk = EngineOptions().prefill_chunk;  // --prefill-chunk, at least 1
+  OutputForm output_form = OutputForm::kText;             // --json
+};
+
+// cairn generate: text that continues a prompt, written as it is generated.
+struct GenerateOptions {
+  CommonOptions common;
+  PromptOptions prompt;
+  SamplingOptions sampling;
+  int64_t sample_count = 1;  // --samples: so many texts side by side
+  int64_t beam_count = 0;    // --beams: the likeliest texts by beam search; 0: none
+  bool explains = false;     // --explain: how the prompt was matched with the cache
+  int64_t max_tokens = 512;  // -n: enough for a page; a model that never ends should not run for an hour
+};
+
+Result<ExitCode> run_generate(const GenerateOptions& options, Console& console);
+
+// cairn chat: turn by turn; earlier turns stay in the cache.
+struct ChatOptions {
+  CommonOptions common;
+  SamplingOptions sampling;
+  std::optional<std::string> system;  // --system: the system message
+  bool explains = false;              // --explain: how each prompt was matched with the cache
+  std::optional<int64_t> max_tokens;  // -n, of one reply; absent: until the model or the context ends it
+};
+
+Result<ExitCode> run_chat(const ChatOptions& options, Console& console);
+
+// cairn tokenize: text to token ids and their pieces, and back. Loads no weights.
+struct TokenizeOptions {
+  std::optional<std::string> model_path;
+  PromptOptions input;                               // text or file
+  std::optional<std::vector<TokenId>> decode;        // --decode: ids instead of a text
+  BosEos bos_eos = BosEos::kAsModelSays;             // --no-bos
+  SpecialText special_text = SpecialText::kLiteral;  // --special; with --decode: their names are shown
+  enum class Form : uint8_t { kTable, kIds, kJson } form = Form::kTable;
+};
+
+Status run_tokenize(const TokenizeOptions& options, Console& console);
+
+// cairn model: what is in a model file. Loads no weights.
+struct ModelInfoOptions {
+  std::optional<std::string> model_path;
+  enum class What : uint8_t { kSummary, kPath, kMetadata } what = What::kSummary;
+  OutputForm output_form = OutputForm::kText;
+};
+
+Status run_model_info(const ModelInfoOptions& options, Console& console);
+
+// cairn model synth: a model file of a real shape with random weights, for benches and tests.
+struct ModelSynthOptions {
+  SynthOptions synth;
+  std::string path;
+};
+
+Status run_model_synth(const ModelSynthOptions& options, Console& console);
+
+// cairn plan: memory and what fits, before anything is loaded.
+struct PlanOptions {
+  // At most one of the three is set; none: the demo model.
+  std::optional<std::string> model_path;   // -m
+  std::optional<std::string> config_path;  // --config: a config.json without weights
+  std::optional<std::string> preset;       // --preset: one of published_shape_names()
+
+  std::optional<int64_t> context;  // absent: min(the model's, kDefaultContext)
+  int64_t sequences = 1;           // at once
+  std::optional<KvPlan> kv_plan;   // absent: f16 in all layers
+  std::optional<TensorType>
+      weights_type;                      // absent: as in the file; without a file, config.json's type or f16
+  std::optional<int64_t> kv_head_count;  // absent: the model's own
+  int64_t shared_prefix = 0;             // positions that all sequences begin with
+  int64_t prefill_chunk = EngineOptions().prefill_chunk;
+  std::optional<int> thread_count;  // absent: all usable physical cores
+  OutputForm output_form = OutputForm::kText;
+};
+
+Status run_plan(const PlanOptions& options, Console& console);
+
+// cairn verify: the laws, checked on the user's own model and machine.
+enum class VerifyScope : uint8_t {
+  kModel,     // the model, with the weights of its file
+  kFamilies,  // and synthetic models: a tiny one of each family, and every weight type
+};
+
+struct VerifyOptions {
+  CommonOptions common;  // isa and thread_count absent: all that the machine has are compared
+  VerifyScope scope = VerifyScope::kModel;  // --families
+  // -n: positions to compare in each row; absent: the command's choice
+  std::optional<int64_t> position_count;
+  uint64_t seed = 1;  // of made-up texts
+};
+
+// Prints a table: what was varied, how much was compared, equal or the first difference. kFailed where
+// anything differs.
+Result<ExitCode> run_verify(const VerifyOptions& options, Console& console);
+
+// cairn bench: what the machine can do, and how much of it the engine reaches. The command line takes the names
+// of the subjects in lower case.
+enum class BenchSubject : uint8_t {
+  kAll,
+  kCache,      // generating with and without the cache, and the counts beside their formulas
+  kSpeed,      // decode and prefill beside the machine's ceilings
+  kDepth,      // what depth costs: decode and prefill behind many positions, by codec
+  kCodecs,     // what each KV plan costs in bytes, and changes in a model's predictions of a text (--file)
+  kShared,     // many sequences that begin alike: memory, speed, and what a hit saves
+  kScheduler,  // what the engine's own work costs in a step; not part of kAll, which is about the model
+};
+
+// How tables are written.
+enum class TableForm : uint8_t { kAligned, kCsv };
+
+struct BenchOptions {
+  CommonOptions common;
+  BenchSubject subject = BenchSubject::kAll;
+  std::optional<std::string> text_file;        // -f; codecs needs one
+  TableForm table_form = TableForm::kAligned;  // --csv
+  bool every_codec = false;                    // depth: not f16, int8 and int4 only
+};
+
+Status run_bench(const BenchOptions& options, Console& console);
+
+}  // namespace cairn

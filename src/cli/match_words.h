@@ -1,0 +1,14 @@
+// What --explain prints: how much of a prompt was found in the cache, where the match ended, and why. Pure.
+#pragma once
+
+#include <string>
+
+#include "kv/match_report.h"
+#include "text/tokenizer.h"
+
+namespace cairn {
+
+// One line, without its line end.
+[[nodiscard]] std::string explain_match(const KvMatchReport& report, const Tokenizer& tokenizer);
+
+}  // namespace cairn

@@ -1,0 +1,57 @@
+#include "cli/match_words.h"
+
+#include <gtest/gtest.h>
+
+namespace cairn {
+namespace {
+
+Tokenizer tokenizer() {
+  TokenizerTables tables{.model = "llama", .tokens = {"<unk>", "cat", "d\n"}, .scores = {0, 0, 0}};
+  tables.types = {2, 1, 1};
+  tables.unk = 0;
+  auto made = make_tokenizer(std::move(tables));
+  EXPECT_TRUE(made.ok()) << made.status().message();
+  return *made;
+}
+
+std::string explained(const KvMatchReport& report) { return explain_match(report, tokenizer()); }
+
+TEST(MatchWords, SaysHowMuchWasFound) {
+  EXPECT_EQ(explained({.end = KvMatchEnd::kComplete, .text_positions = 65, .found_positions = 64}),
+            "cache: 64 of 65 prompt tokens were found; that is every full block before the last token, which "
+            "always runs");
+  EXPECT_EQ(
+      explained({.end = KvMatchEnd::kShorterThanBlock, .text_positions = 20}),
+      "cache: none of the 20 prompt tokens was found; only full blocks of 32 tokens before the last one "
+      "can be found");
+  EXPECT_EQ(explained({.end = KvMatchEnd::kNotShared, .text_positions = 100}),
+            "cache: none of the 100 prompt tokens was found; sharing is off, so nothing was looked for");
+  EXPECT_EQ(explained({.end = KvMatchEnd::kOwnRows, .text_positions = 100, .found_positions = 70}),
+            "cache: 70 of 100 prompt tokens were found; the conversation's own rows reached at least as far, "
+            "and were used");
+}
+
+TEST(MatchWords, SaysWhereAndWhyTheMatchEnded) {
+  EXPECT_EQ(explained({.end = KvMatchEnd::kNothingKnown, .text_positions = 100, .found_positions = 32}),
+            "cache: 32 of 100 prompt tokens were found; no known text goes on at position 32");
+  EXPECT_EQ(explained({.end = KvMatchEnd::kTokensDiffer,
+                       .text_positions = 100,
+                       .found_positions = 32,
+                       .differs_at = 40,
+                       .wanted_token = 2,
+                       .known_token = 1}),
+            "cache: 32 of 100 prompt tokens were found; the nearest known text differs at position 40: "
+            "'cat' (1) there, 'd\\n' (2) in this prompt");
+  EXPECT_EQ(
+      explained({.end = KvMatchEnd::kEvicted,
+                 .text_positions = 100,
+                 .found_positions = 64,
+                 .evicted_steps_ago = 12,
+                 .wanted_blocks = 40,
+                 .idle_blocks = 3}),
+      "cache: 64 of 100 prompt tokens were found; the next block was evicted 12 steps ago, when 40 blocks "
+      "were needed and 3 were idle");
+}
+
+}  // namespace
+}  // namespace cairn

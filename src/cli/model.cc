@@ -1,0 +1,57 @@
+// cairn model and cairn model synth.
+#include <fmt/format.h>
+
+#include "base/printable.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/model_summary.h"
+#include "cli/open_model.h"
+#include "cli/output_format.h"
+
+namespace cairn {
+namespace {
+
+std::string metadata_text(const ModelFile& file, OutputForm form) {
+  if (form == OutputForm::kJson) {
+    boost::json::object object;
+    for (const auto& [key, value] : file.metadata()) object[json_text(key)] = json_text(value);
+    return json_line(object);
+  }
+  std::string text;
+  for (const auto& [key, value] : file.metadata()) text += fmt::format("{} = {}\n", key, value);
+  return text;
+}
+
+std::string path_text(const std::string& path, OutputForm form) {
+  return form == OutputForm::kJson ? json_line({{"path", json_text(path)}}) : path + "\n";
+}
+
+}  // namespace
+
+Status run_model_info(const ModelInfoOptions& options, Console& console) {
+  using What = ModelInfoOptions::What;
+  CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path({.model_path = options.model_path}));
+  CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(path));
+  if (options.what == What::kPath) {
+    console.write(path_text(path, options.output_form));
+  } else if (options.what == What::kMetadata) {
+    console.write_foreign(metadata_text(file, options.output_form));
+  } else {
+    const ModelSummary summary = summarise(file, path);
+    console.write(options.output_form == OutputForm::kJson ? summary_json(summary) : summary_text(summary));
+  }
+  return {};
+}
+
+Status run_model_synth(const ModelSynthOptions& options, Console& console) {
+  SynthOptions synth = options.synth;
+  ProgressBar bar(console, "writing");
+  synth.progress = [&](uint64_t done, uint64_t total) { bar.update(done, total); };
+  CAIRN_ASSIGN_OR_RETURN(const SynthReport report, write_synthetic_model(synth, options.path));
+  for (const std::string& note : report.notes) console.note(note);
+  console.note(fmt::format("{}: {} with {} parameters, {}", printable_path(options.path), synth.shape,
+                           grouped(report.parameter_count), human_bytes(report.file_bytes)));
+  return {};
+}
+
+}  // namespace cairn

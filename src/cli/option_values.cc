@@ -1,0 +1,157 @@
+#include "cli/option_values.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/mapped_file.h"
+#include "base/printable.h"
+
+namespace cairn {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, double>, 9> kUnits{{{"", 1},
+                                                                     {"ki", 1024.0},
+                                                                     {"mi", 1048576.0},
+                                                                     {"gi", 1073741824.0},
+                                                                     {"ti", 1099511627776.0},
+                                                                     {"k", 1e3},
+                                                                     {"m", 1e6},
+                                                                     {"g", 1e9},
+                                                                     {"t", 1e12}}};
+
+std::string unit_of(std::string_view rest) {
+  std::string unit;
+  for (const char c : rest) {
+    if (c != ' ') unit += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  if (unit.ends_with('b')) unit.pop_back();
+  return unit;
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+}
+
+template <typename Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+std::optional<TokenId> parse_token(std::string_view text) {
+  const auto token = parse_number<TokenId>(trimmed(text));
+  return token.has_value() && *token >= 0 ? token : std::nullopt;
+}
+
+}  // namespace
+
+Result<uint64_t> parse_byte_count(std::string_view text) {
+  double number = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  const std::string unit = unit_of({end, static_cast<size_t>(text.data() + text.size() - end)});
+  const auto* found = std::ranges::find(kUnits, unit, &std::pair<std::string_view, double>::first);
+  constexpr double kMost = 4611686018427387904.0;  // 2^62
+  if (error != std::errc() || found == kUnits.end() || !(number * found->second >= 1) ||
+      number * found->second > kMost) {
+    return invalid_argument(fmt::format(
+        "\"{}\" is no number of bytes: write 2GiB, 512MiB, 1.5GB or plain bytes", printable(text)));
+  }
+  return static_cast<uint64_t>(number * found->second);
+}
+
+Result<std::vector<TokenId>> parse_token_list(std::string_view text) {
+  std::vector<TokenId> tokens;
+  if (trimmed(text).empty()) return tokens;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string_view part = text.substr(begin, end - begin);
+    const auto token = parse_token(part);
+    if (!token.has_value()) {
+      return invalid_argument(
+          fmt::format("'{}' is no token id: a list of ids looks like 1,2,3", printable(part)));
+    }
+    tokens.push_back(*token);
+    begin = end + 1;
+  }
+  return tokens;
+}
+
+Result<LogitBias> parse_logit_bias(std::string_view text) {
+  const size_t equals = text.find('=');
+  if (equals != std::string_view::npos) {
+    const auto token = parse_token(text.substr(0, equals));
+    const auto value = parse_number<float>(trimmed(text.substr(equals + 1)));
+    if (token.has_value() && value.has_value() && !std::isnan(*value)) return LogitBias{*token, *value};
+  }
+  return invalid_argument(fmt::format(
+      "'{}' is no logit bias: it looks like 42=-1.5, or 42=-inf to forbid token 42", printable(text)));
+}
+
+std::string format_token_list(const std::vector<TokenId>& tokens) {
+  return fmt::format("{}", fmt::join(tokens, ","));
+}
+
+Result<KvPlan> read_kv_plan(const std::string& text) {
+  if (!text.starts_with('@')) return KvPlan::parse(text);
+  const std::string path = text.substr(1);
+  CAIRN_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  constexpr size_t kMost = 1 << 20;
+  if (file.bytes().size() > kMost) {
+    return invalid_argument(printable_path(path) + " is larger than any KV plan: at most 1 MiB");
+  }
+  const auto* content = reinterpret_cast<const char*>(file.bytes().data());
+  return KvPlan::parse_text_or_json({content, file.bytes().size()});
+}
+
+// Optimal string alignment, by rows.
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) last[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1])});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
+    }
+    before.swap(last);
+    last.swap(row);
+  }
+  return last[b.size()];
+}
+
+std::optional<std::string> nearest_name(std::string_view word, std::span<const std::string> names) {
+  constexpr size_t kLongestWord = 64;  // a whole sentence is no slip, and would take long to compare
+  if (word.size() > kLongestWord) return std::nullopt;
+  std::optional<std::string> nearest;
+  size_t least = std::max<size_t>(1, word.size() / 3) + 1;
+  for (const std::string& name : names) {
+    const size_t distance = edit_distance(word, name);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = name;
+  }
+  if (nearest.has_value()) return nearest;
+  constexpr size_t kBeginning = 4;  // "--t" begins too many names
+  for (const std::string& name : names) {
+    if (word.size() >= kBeginning && name.starts_with(word)) return name;
+  }
+  return std::nullopt;
+}
+
+}  // namespace cairn

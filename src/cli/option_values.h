@@ -1,0 +1,44 @@
+// Values as people type them: byte counts, token ids, logit biases, KV plans; and the name that a misspelt one
+// may stand for. What cannot be read is kInvalidArgument, and the message quotes it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/ids.h"
+#include "cairn/status.h"
+#include "engine/sampler.h"
+#include "kv/kv_plan.h"
+
+namespace cairn {
+
+// "2GiB", "512 MiB", "1.5GB", "4096": binary units (KiB, MiB, GiB, TiB), decimal ones (kB, MB, GB, TB), or
+// bytes. Case does not matter, and the B of a unit may be left out. Neither 0 nor more than 2^62 is accepted.
+Result<uint64_t> parse_byte_count(std::string_view text);
+
+// Ids separated by commas, blanks around them allowed; none for an empty text. The message quotes
+// the part that is not an id (negative, too large, not a number).
+Result<std::vector<TokenId>> parse_token_list(std::string_view text);
+
+// "5=-2.5", "5=-inf" (the token is forbidden).
+Result<LogitBias> parse_logit_bias(std::string_view text);
+
+// "1,2,3".
+[[nodiscard]] std::string format_token_list(const std::vector<TokenId>& tokens);
+
+// What --kv takes: a KV plan (kv/kv_plan.h), or @FILE for one in a file, as text or as JSON. Errors: those of
+// KvPlan::parse and parse_json, and of reading the file.
+Result<KvPlan> read_kv_plan(const std::string& text);
+
+// How many letters must be added, removed, changed or swapped with their neighbour to make `b` of `a`.
+[[nodiscard]] size_t edit_distance(std::string_view a, std::string_view b);
+
+// The nearest of `names`, if it is near enough to be a likely slip: a third of the word, or its beginning.
+[[nodiscard]] std::optional<std::string> nearest_name(std::string_view word,
+                                                      std::span<const std::string> names);
+
+}  // namespace cairn

@@ -1,0 +1,101 @@
+#include "cli/output_format.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json/serialize.hpp>
+
+#include "base/check.h"
+#include "base/utf8.h"
+
+namespace cairn {
+namespace {
+
+size_t width_of(std::string_view text) {
+  const auto is_start = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), is_start));
+}
+
+std::string quoted(const std::string& cell) {
+  if (cell.find_first_of(",\"\n\r") == std::string::npos) return cell;
+  std::string text = "\"";
+  for (const char c : cell) text += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return text + "\"";
+}
+
+}  // namespace
+
+void Table::add_row(std::vector<std::string> cells) {
+  CHECK(cells.size() == columns_.size());
+  rows_.push_back(std::move(cells));
+}
+
+std::string Table::aligned() const {
+  std::vector<size_t> widths;
+  widths.reserve(columns_.size());
+  for (const Column& column : columns_) widths.push_back(width_of(column.title));
+  for (const auto& row : rows_) {
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
+  }
+
+  std::string text;
+  const auto add_line = [&](const auto& cell_at) {
+    std::string line;
+    for (size_t c = 0; c < columns_.size(); ++c) {
+      const std::string& cell = cell_at(c);
+      const std::string filler(widths[c] - width_of(cell), ' ');
+      if (c > 0) line += "  ";
+      line += columns_[c].align == Align::kRight ? filler + cell : cell + filler;
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  };
+  add_line([&](size_t c) -> const std::string& { return columns_[c].title; });
+  for (const auto& row : rows_) add_line([&](size_t c) -> const std::string& { return row[c]; });
+  return text;
+}
+
+std::string Table::csv() const {
+  std::string text;
+  for (size_t c = 0; c < columns_.size(); ++c) text += (c > 0 ? "," : "") + quoted(columns_[c].title);
+  text += "\n";
+  for (const auto& row : rows_) {
+    for (size_t c = 0; c < row.size(); ++c) text += (c > 0 ? "," : "") + quoted(row[c]);
+    text += "\n";
+  }
+  return text;
+}
+
+std::string human_bytes(uint64_t bytes) {
+  constexpr std::array<const char*, 4> kUnits{"KiB", "MiB", "GiB", "TiB"};
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  double value = static_cast<double>(bytes) / 1024;
+  size_t unit = 0;
+  for (; value >= 1023.95 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  return fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string grouped(uint64_t number) {
+  std::string text = fmt::format("{}", number);
+  for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  return text;
+}
+
+std::string human_ns(double ns) {
+  if (ns < 1e3) return fmt::format("{:.0f} ns", ns);
+  if (ns < 1e6) return fmt::format("{:.1f} µs", ns / 1e3);
+  if (ns < 1e9) return fmt::format("{:.1f} ms", ns / 1e6);
+  return fmt::format("{:.2f} s", ns / 1e9);
+}
+
+std::string json_line(const boost::json::object& object) { return boost::json::serialize(object) + "\n"; }
+
+std::string json_text(std::string_view text) {
+  std::string valid;
+  const size_t used = take_utf8(text, valid);
+  if (used < text.size()) append_utf8(valid, U'\uFFFD');
+  return valid;
+}
+
+}  // namespace cairn

@@ -1,0 +1,54 @@
+// Input of the person or script that runs the program: Ctrl-C, and lines on standard input.
+#pragma once
+
+#include <csignal>
+#include <cstdint>
+#include <string>
+
+namespace cairn {
+
+// While an Interrupt lives, Ctrl-C only sets a flag and makes fd() readable, so that a loop can end cleanly.
+// Before and after, it ends the program as usual. There is one at a time, used on the main thread.
+class Interrupt {
+ public:
+  // What a second Ctrl-C does while the first is still set.
+  enum class SecondTime : uint8_t { kEndsTheProgram, kIsTheSame };
+  explicit Interrupt(SecondTime second_time);
+  ~Interrupt();
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+
+  [[nodiscard]] bool is_raised() const;
+  // Readable from a Ctrl-C until clear(), so that one just before a wait is not lost; -1 where the system
+  // gave no descriptor.
+  [[nodiscard]] int fd() const { return fd_; }
+  void clear();
+
+ private:
+  int fd_;
+  struct sigaction before_{};
+};
+
+// Lines from a person or a pipe. An interrupt ends a wait.
+class LineReader {
+ public:
+  // A wait ends where `wake_fd` is readable (Interrupt::fd()); -1: nothing else ends it.
+  explicit LineReader(int fd, int wake_fd = -1) : fd_(fd), wake_fd_(wake_fd) {}
+
+  enum class Event : uint8_t { kLine, kEnd, kInterrupted };
+  // kLine: `line` is the next one, without its line end. A last line without one is a line too.
+  // kInterrupted: woken, or a signal came while waiting; what was read so far stays for the next call.
+  // A line longer than 1 MiB comes in parts.
+  Event read(std::string& line);
+
+ private:
+  enum class Wait : uint8_t { kReady, kInterrupted };
+  [[nodiscard]] Wait wait() const;
+
+  int fd_;
+  int wake_fd_;
+  std::string pending_;
+  bool at_end_ = false;
+};
+
+}  // namespace cairn

@@ -1,0 +1,51 @@
+// Opening a model to run engines on it: the kernels, the threads, the context where the caller names none, and
+// whether all of it fits into memory, which is decided before a weight is read. Llm and the command line open
+// models here, so that the same options mean the same and are refused in the same words.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/thread_pool.h"
+#include "cairn/status.h"
+#include "engine/engine.h"
+#include "kernels/kernels.h"
+#include "model/model.h"
+
+namespace cairn {
+
+inline constexpr int64_t kDefaultContext = 8192;  // more costs memory that few prompts need
+
+// kInvalidArgument: the model was not made for so many positions.
+Status check_context(const Config& config, int64_t context);
+// `asked`; where it is absent, the model's own context up to kDefaultContext. Errors: those of check_context.
+Result<int64_t> context_for(const Config& config, std::optional<int64_t> asked);
+
+struct OpenOptions {
+  std::optional<std::string> isa = {};   // absent: the best of this machine
+  std::optional<int> thread_count = {};  // the caller's thread included; absent: all usable physical cores
+  std::optional<int64_t> context = {};   // as context_for
+  EngineOptions engine = {};             // but for context and available_bytes, which are set here
+  std::function<void(uint64_t done_bytes, uint64_t total_bytes)> on_load_progress = {};
+};
+
+// The engine's options for this model: with the context, and with the memory that is free now as the cache's
+// limit. Errors: those of context_for.
+Result<EngineOptions> engine_options_for(const Config& config, const OpenOptions& options);
+
+struct LoadedModel {
+  const Kernels* kernels = nullptr;
+  std::unique_ptr<ThreadPool> threads;
+  std::shared_ptr<const Model> model;
+  EngineOptions engine_options;  // as asked for, for this model; made after it was loaded
+};
+
+// Errors: those of select_kernels, checked_thread_count, Model::load and context_for; kResourceExhausted, before
+// anything is loaded, where the model and an engine with these options would not fit into free memory
+// (refuse_unless_fits).
+Result<LoadedModel> load_model(const std::string& path, const OpenOptions& options);
+
+}  // namespace cairn

@@ -1,0 +1,76 @@
+#include "engine/open_engine.h"
+
+#include <gtest/gtest.h>
+
+#include "base/machine.h"
+#include "base/temporary_folder_testing.h"
+#include "cairn/llm.h"
+#include "model/synth.h"
+
+namespace cairn {
+namespace {
+
+Config made_for(int64_t context) {
+  Config config;
+  config.context_length = context;
+  return config;
+}
+
+TEST(OpenEngine, TheContextIsTheModelsUpToTheDefault) {
+  EXPECT_EQ(*context_for(made_for(2048), std::nullopt), 2048);
+  EXPECT_EQ(*context_for(made_for(131072), std::nullopt), kDefaultContext);
+  EXPECT_EQ(*context_for(made_for(131072), 131072), 131072);
+  EXPECT_EQ(*context_for(made_for(2048), 1), 1);
+  for (const int64_t context : {int64_t{0}, int64_t{-1}, int64_t{2049}}) {
+    EXPECT_EQ(context_for(made_for(2048), context).status().code(), StatusCode::kInvalidArgument) << context;
+  }
+}
+
+TEST(OpenEngine, OptionsOfTheEngineKeepWhatWasAskedFor) {
+  OpenOptions options{.context = 100};
+  options.engine.max_sequences = 7;
+  options.engine.pool_bytes = 12345;
+  const auto engine = engine_options_for(made_for(2048), options);
+  ASSERT_TRUE(engine.ok()) << engine.status().message();
+  EXPECT_EQ(engine->context, 100);
+  EXPECT_EQ(engine->max_sequences, 7);
+  EXPECT_EQ(engine->pool_bytes, 12345U);
+  EXPECT_EQ(engine->available_bytes.has_value(), memory_facts().available_bytes > 0);
+}
+
+// The public header says them in numbers of its own.
+TEST(OpenEngine, TheFaceHasTheEnginesDefaults) {
+  EXPECT_EQ(LlmOptions().prefill_chunk, EngineOptions().prefill_chunk);
+  EXPECT_EQ(KvPlan::parse(LlmOptions().kv_plan)->text(), EngineOptions().kv_plan.text());
+}
+
+TEST(OpenEngine, BothFacesRefuseInTheSameWords) {
+  const TemporaryFolder folder;
+  const std::string path = folder.at("model.gguf");
+  ASSERT_TRUE(write_synthetic_model({.shape = "tiny-llama"}, path).ok());
+  const auto expect_the_same = [&](const LlmOptions& face, const OpenOptions& inner) {
+    const Status status = load_model(path, inner).status();
+    EXPECT_FALSE(status.ok());
+    EXPECT_EQ(Llm::open(path, face).status().message(), status.message());
+  };
+  expect_the_same({.context = 5000}, {.context = 5000});
+  expect_the_same({.thread_count = 0}, {.thread_count = 0});
+  expect_the_same({.isa = "sse9"}, {.isa = "sse9"});
+  expect_the_same({.prefill_chunk = 0}, {.engine = {.max_sequences = 4, .prefill_chunk = 0}});
+  expect_the_same({.max_sequences = 0}, {.engine = {.max_sequences = 0}});
+}
+
+TEST(OpenEngine, AnEngineRunsOnWhatWasLoaded) {
+  const TemporaryFolder folder;
+  const std::string path = folder.at("model.gguf");
+  ASSERT_TRUE(write_synthetic_model({.shape = "tiny-llama"}, path).ok());
+  const auto loaded = load_model(path, {.thread_count = 1, .context = 64});
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  EXPECT_EQ(loaded->threads->thread_count(), 1);
+  const auto engine = Engine::create(loaded->model, *loaded->threads, loaded->engine_options);
+  ASSERT_TRUE(engine.ok()) << engine.status().message();
+  EXPECT_EQ((*engine)->context(), 64);
+}
+
+}  // namespace
+}  // namespace cairn
