@@ -37,6 +37,7 @@ void LayerAttention::begin_step(const Batch& batch) {
 
 Status LayerAttention::run(KvLayerGate& gate, int64_t layer, const QkvRows& rows) {
   CHECK(row_count_ > 0);  // a step has begun
+  CHECK(gate.layer_count() == shape_.layer_count());
   CHECK(layer == next_layer_ && layer < shape_.layer_count());
   CHECK(rows.query.width == shape_.query_width() && rows.attended.width == shape_.query_width());
   CHECK(rows.key.width == shape_.kv_width() && rows.value.width == shape_.kv_width());

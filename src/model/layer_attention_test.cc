@@ -45,6 +45,7 @@ class Sequences final : public KvLayerGate {
     }
   }
 
+  [[nodiscard]] int64_t layer_count() const override { return 1; }
   Result<KvLayerView> open(int64_t) override {
     return KvLayerView{.layout = &layout_,
                        .kv_head_count = static_cast<int32_t>(case_.shape.kv_head_count),
@@ -152,6 +153,7 @@ INSTANTIATE_TEST_SUITE_P(All, LayerAttentionCuts, testing::Range<size_t>(0, case
 
 class FailingGate final : public KvLayerGate {
  public:
+  [[nodiscard]] int64_t layer_count() const override { return 1; }
   Result<KvLayerView> open(int64_t) override { return invalid_data("a block is damaged"); }
   void close(int64_t) override { FAIL() << "what did not open is not closed"; }
 };
