@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/printable.h"
-#include "kernels/batch.h"
+#include "kernels/codecs/kv_codec.h"
 
 namespace cairn {
 namespace {
