@@ -257,10 +257,16 @@ TEST(Counters, OwnRowsThatWereLostAreNoHits) {
   for (const TokenId token : oracle_tokens(prompt, 200)) text.push_back(token);
   Watcher watcher(text);
   pass->on_forward = [&watcher](const Batch& batch) { watcher.see(batch); };
-  submit(*engine, make_request(some_prompt(1, 64), 500, heard[0]));
+  // The other one's tokens never look like this one's.
+  TokenId absent = 3;
+  while (std::ranges::find(text, absent) != text.end()) ++absent;
+  ASSERT_LT(absent, kFakeVocab);
+  Request other = make_request(some_prompt(1, 64), 500, heard[0]);
+  other.forced_tokens.assign(500, absent);
+  submit(*engine, std::move(other));
   submit(*engine, make_request(prompt, 200, heard[1]));
   run_until_idle(*engine);
-  expect_oracle(heard[0], some_prompt(1, 64), 500);
+  EXPECT_EQ(heard[0].tokens, std::vector<TokenId>(500, absent));
   expect_oracle(heard[1], prompt, 200);
 
   const RequestStats& stats = heard[1].results[0].stats;
