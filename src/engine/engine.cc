@@ -59,7 +59,8 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
       scheduler_(options.max_sequences),
       limits_{.prefill_rows = prefill_rows(options),
               .score_rows = std::min(options.score_chunk, options.context),
-              .cut_prompts = cache_->keeps_rows()},
+              .cut_prompts = cache_->keeps_rows(),
+              .end_on_blocks = cache_->geometry().opens_rows()},
       logits_(std::move(logits)) {
   const auto rows = static_cast<size_t>(step_rows(options));
   const auto sequences = static_cast<size_t>(options.max_sequences);

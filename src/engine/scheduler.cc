@@ -81,6 +81,14 @@ void Scheduler::share_rows(std::span<const SequenceNeed> needs, const StepLimits
     return left_a != left_b ? left_a < left_b : a < b;
   });
   for (const int32_t i : shortest_) grant(static_cast<size_t>(i));
+  if (!limits.end_on_blocks) return;
+  for (size_t i = 0; i < needs.size(); ++i) {
+    const int64_t end = needs[i].held_rows + rows_[i];
+    const bool is_cut = rows_[i] < needs[i].pending_rows;
+    if (is_cut && end / kBlockSize > needs[i].held_rows / kBlockSize) {
+      rows_[i] -= static_cast<int32_t>(end % kBlockSize);
+    }
+  }
 }
 
 Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, const StepLimits& limits,

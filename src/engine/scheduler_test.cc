@@ -65,6 +65,22 @@ TEST(Scheduler, MixesPromptsInChunksWithDecoding) {
   EXPECT_FALSE(plan.starved.has_value());
 }
 
+// Behind a block's end a prompt is cut only at another one's.
+TEST(Scheduler, CutsPromptsAtTheEndsOfBlocks) {
+  const StepLimits limits{.prefill_rows = 50, .score_rows = 1, .end_on_blocks = true};
+  Scheduler scheduler(8);
+  const auto rows_of = [&](int64_t held, int64_t pending) {
+    std::vector<SequenceNeed> needs = {running(held, pending)};
+    FakeRoom room(needs, 1000);
+    return scheduler.schedule(needs, limits, room).grants[0].row_count;
+  };
+  EXPECT_EQ(rows_of(0, 200), 32);
+  EXPECT_EQ(rows_of(31, 200), 33);
+  EXPECT_EQ(rows_of(32, 200), 32);
+  EXPECT_EQ(rows_of(20, 50), 50);  // all of it: not cut
+  EXPECT_EQ(rows_of(14, 200), 50);
+}
+
 TEST(Scheduler, NeverCutsAPromptWhereThatIsForbidden) {
   const StepLimits limits{.prefill_rows = 8, .score_rows = 1, .cut_prompts = false};
   Scheduler scheduler(8);

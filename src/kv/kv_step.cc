@@ -78,16 +78,17 @@ void KvCache::commit_step(std::span<const TokenId> tokens) {
   end_step();
 }
 
-// A layer's open rows of a sequence's last block are replaced when the layer is done and the step went past that
-// block. Then some layers have the old open rows and some have new ones: only whole blocks are sound.
+// A layer's open rows are replaced when the layer is done, where the step went past their block and ends within another.
+// Then some layers have the old open rows and some have new ones: only whole blocks are sound.
 void KvCache::abandon_step() {
   ++counts_.abandoned_steps;
   for (const KvStepRows& part : step_) {
     if (sequence(part.sequence).closes_after_step) continue;  // nobody computes its rows again
     const int64_t length = sequence(part.sequence).length;
     const int64_t open_count = length % kBlockSize;
+    const int64_t end = open_count + part.row_count;
     const bool overwrites =
-        geometry_.opens_rows() && open_count > 0 && open_count + part.row_count > kBlockSize;
+        geometry_.opens_rows() && open_count > 0 && end > kBlockSize && end % kBlockSize != 0;
     if (!overwrites || opened_layers_ == 0) continue;
     counts_.recomputed_positions += open_count;
     cut(part.sequence, length - open_count);

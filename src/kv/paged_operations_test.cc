@@ -204,7 +204,9 @@ class Operations {
     Sequence& s = sequences_[p.sequence];
     const int64_t block_begin = p.first / kBlockSize * kBlockSize;
     const bool has_open_rows = p.first > block_begin && cache_->geometry().opens_rows();
-    if (!has_open_rows || p.end <= block_begin + kBlockSize || layer_count == 0 || !s.real.lease) return;
+    if (!has_open_rows || p.end <= block_begin + kBlockSize || p.end % kBlockSize == 0 || layer_count == 0 ||
+        !s.real.lease)
+      return;
     recomputed_ += p.first - block_begin;
     s.real.resize(cut_twin(s, block_begin));
   }

@@ -159,6 +159,15 @@ TEST(PlantedFault, ACutBlockThatIsDecodedInsteadOfRecomputed) {
   EXPECT_EQ(by_row.outcome("tokens tried and taken back"), kEqual);
 }
 
+TEST(PlantedFault, AForkOfAParentWhoseStepIsNotCountedYet) {
+  const Found found = with_fault(sound_kernels(), {.plan = "int4", .wrap_pass = with_forks_of_newer_rows});
+  EXPECT_EQ(found.outcome("forked at a block's edges"), kDifferent);
+  EXPECT_EQ(found.outcome("prefill chunk 7"), kEqual);
+  EXPECT_EQ(found.outcome("in a batch of 8"), kEqual);
+  const Found by_row = with_fault(sound_kernels(), {.plan = "f16", .wrap_pass = with_forks_of_newer_rows});
+  EXPECT_EQ(by_row.outcome("forked at a block's edges"), kEqual);  // which has no open rows
+}
+
 TEST(PlantedFault, AHitThatCoversTheLastToken) {
   const Found found = with_fault(sound_kernels(), {.plan = "int4", .wrap_pass = with_hits_of_the_last_token});
   EXPECT_EQ(found.outcome("a prefix found, its owner ended"), kDifferent);

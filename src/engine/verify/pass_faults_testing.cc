@@ -178,6 +178,47 @@ class PassThatDecodes : public WrappedPass {
   std::map<const std::byte*, Past> pasts_;
 };
 
+// Visits the f32 open rows of `slot`, head by head, as (row, elements apart, element count).
+template <typename Visit>
+void each_open_row(const AllLayers& kv, const StepBlock& block, int64_t slot, const Visit& visit) {
+  for (const KvLayerView& view : kv.views) {
+    const int64_t dim = view.head_dim;
+    const int64_t lanes = kv_tile_shape({.format = KvFormat::kF32}, KvSide::kValues, view.head_dim).lanes;
+    for (int64_t head = 0; head < view.kv_head_count; ++head) {
+      const StepBlocks::OpenTiles open = StepBlocks::open_tiles(view, block, head);
+      if (open.keys != nullptr) visit(reinterpret_cast<float*>(open.keys) + slot, int64_t{kBlockSize}, dim);
+      if (open.values != nullptr)
+        visit(reinterpret_cast<float*>(open.values) + slot * lanes, int64_t{1}, dim);
+    }
+  }
+}
+
+class PassWithForksOfNewerRows final : public WrappedPass {
+ public:
+  using WrappedPass::WrappedPass;
+  void forward_all(const Batch& batch, AllLayers& kv, std::span<float> logits) override {
+    for (size_t s = 0; s < batch.sequences.size(); ++s) {
+      const BatchSequence& sequence = batch.sequences[s];
+      int32_t& end = ends_[kv.sequence(s).open];
+      if (sequence.first_position != end) replace_open_rows(kv, s, sequence.first_position);
+      end = sequence.first_position + sequence.row_count;
+    }
+    WrappedPass::forward_all(batch, kv, logits);
+  }
+
+ private:
+  static void replace_open_rows(const AllLayers& kv, size_t s, int32_t position) {
+    const StepBlock block{.sequence = static_cast<int32_t>(s), .block = position / kBlockSize};
+    for (int32_t slot = 0; slot < position % kBlockSize; ++slot) {
+      each_open_row(kv, block, slot, [](float* row, int64_t apart, int64_t count) {
+        for (int64_t i = 0; i < count; ++i) row[i * apart] = 0.5F * row[i * apart] + 0.25F;
+      });
+    }
+  }
+
+  std::map<const std::byte*, int32_t> ends_;  // where each sequence, by its open rows, ended
+};
+
 class PassWithCutBlocksDecoded final : public PassThatDecodes {
  public:
   using PassThatDecodes::PassThatDecodes;
@@ -242,6 +283,9 @@ PassPtr telling_steps(PassPtr pass) { return std::make_unique<WrappedPass>(std::
 PassPtr with_rows_that_stay(PassPtr pass) { return std::make_unique<PassWithRowsThatStay>(std::move(pass)); }
 PassPtr with_cut_blocks_decoded(PassPtr pass) {
   return std::make_unique<PassWithCutBlocksDecoded>(std::move(pass));
+}
+PassPtr with_forks_of_newer_rows(PassPtr pass) {
+  return std::make_unique<PassWithForksOfNewerRows>(std::move(pass));
 }
 PassPtr with_hits_of_the_last_token(PassPtr pass) {
   return std::make_unique<PassWithHitsOfTheLastToken>(std::move(pass));

@@ -41,6 +41,9 @@ using PassPtr = std::unique_ptr<ForwardPass>;
 // A block that was sealed and then cut goes on from what its sealed form says, instead of being computed
 // again.
 [[nodiscard]] PassPtr with_cut_blocks_decoded(PassPtr pass);
+// A sequence that begins in the middle of a block, as a fork does, has open rows of a block that its parent filled later:
+// as if it had been forked while the parent's step was not counted yet.
+[[nodiscard]] PassPtr with_forks_of_newer_rows(PassPtr pass);
 // A prompt that ends at the edge of a block that is there already: the block is taken, and only the last
 // token runs.
 [[nodiscard]] PassPtr with_hits_of_the_last_token(PassPtr pass);

@@ -1,0 +1,62 @@
+// A pass that fails at any layer loses its step and nothing else: it is tried again, and where it fails again and again the
+// requests end with its error.
+#include <gtest/gtest.h>
+
+#include "engine/fake_pass_testing.h"
+
+namespace cairn {
+namespace {
+
+class PassFailure : public ::testing::TestWithParam<const char*> {
+ protected:
+  [[nodiscard]] static KvPlan plan() { return *KvPlan::parse(GetParam()); }
+};
+
+INSTANTIATE_TEST_SUITE_P(Plans, PassFailure, ::testing::Values("f16", "k=int8:channel,v=f32"));
+
+// Every step of the run fails once or twice, at each layer in turn.
+TEST_P(PassFailure, IsTriedAgain) {
+  for (int64_t layer = 0; layer <= 2; ++layer) {
+    for (const int times : {1, 2}) {
+      auto [engine, pass] =
+          make_fake_engine({.kv_plan = plan(), .context = 256, .max_sequences = 3, .prefill_chunk = 21});
+      std::vector<Heard> heard(3);
+      for (size_t i = 0; i < heard.size(); ++i) {
+        ASSERT_TRUE(
+            engine->submit(make_request(some_prompt(i, 70 + 9 * static_cast<int64_t>(i)), 40, heard[i]))
+                .ok());
+      }
+      for (int step = 0; !engine->idle(); ++step) {
+        ASSERT_LT(step, 2000);
+        pass->fails_at_layer = step % (times + 1) < times ? std::optional(layer) : std::nullopt;
+        checked_step(*engine);
+      }
+      for (size_t i = 0; i < heard.size(); ++i) {
+        expect_oracle(heard[i], some_prompt(i, 70 + 9 * static_cast<int64_t>(i)), 40, plan());
+      }
+      EXPECT_GT(engine->cache().counts().abandoned_steps, 0);
+    }
+  }
+}
+
+TEST_P(PassFailure, EndsTheRequestsThatKeepFailing) {
+  auto [engine, pass] = make_fake_engine({.kv_plan = plan(), .context = 256, .max_sequences = 3});
+  std::vector<Heard> heard(2);
+  for (Heard& one : heard) ASSERT_TRUE(engine->submit(make_request(some_prompt(4, 40), 5, one)).ok());
+  pass->fails_at_layer = 1;
+  for (int step = 0; step < 10 && !engine->idle(); ++step) checked_step(*engine);
+  EXPECT_TRUE(engine->idle());
+  for (const Heard& one : heard) {
+    ASSERT_EQ(one.results.size(), 1U);
+    EXPECT_EQ(one.results[0].reason, FinishReason::kError);
+    EXPECT_EQ(one.results[0].status.message(), "the gate does not open");
+  }
+  pass->fails_at_layer.reset();
+  Heard later;
+  ASSERT_TRUE(engine->submit(make_request(some_prompt(4, 40), 5, later)).ok());
+  run_until_idle(*engine);
+  expect_oracle(later, some_prompt(4, 40), 5, plan());
+}
+
+}  // namespace
+}  // namespace cairn
