@@ -1,20 +1,20 @@
 // AttentionCache: the KV cache and its attention alone, for an engine with model code of its own
 // (docs/embedding.md, examples/own_engine.cc).
 //
-// A sequence's way:
+// The life of a sequence:
 //   begin -> (reserve -> begin_step -> attend, once for each layer -> commit)* -> truncate, fork ... -> end
 //
-// begin says how many positions are there already: rows of sequences that begin with the same tokens are
-// found, so the model runs only those behind them. A step runs rows of one or several sequences together: for
-// each layer, in order, the model hands in the step's queries, keys and values, as RoPE leaves them, and gets
+// begin returns how many positions are there already: rows of sequences that begin with the same tokens are
+// found, so the model runs only the rest. A step runs rows of one or several sequences together: for
+// each layer, in order, the model passes the step's queries, keys and values, as RoPE leaves them, and gets
 // each row's attention over all positions up to its own. commit counts the rows in; full blocks are immutable
 // from then on, and can be found.
 //
 // Always true: how rows are cut into steps, which sequences share a step, the number of threads, what was
 // found rather than computed, a fork, and a truncation with its rows computed again change no bit of any
-// result (on one machine, with one isa). A call that answers an error changed nothing, but where it says
-// otherwise. What it asks: a position's keys and values must be a function of the tokens up to it and of the
-// salt. Who breaks that gets other sequences' rows.
+// result (on one machine, with one isa). A call that returns an error has changed nothing, unless it says
+// otherwise. What it requires: a position's keys and values must be a function of the tokens up to it and of the
+// salt. A caller that breaks this gets other sequences' rows.
 //
 // Rows lie without gaps, f32: queries and attended [rows][query_head_count][head_dim], keys and values
 // [rows][kv_head_count][head_dim]; query head h reads KV head h / (query_head_count / kv_head_count). Where
@@ -63,7 +63,7 @@ struct AttentionCacheOptions {
   std::optional<std::string> isa = {};   // "scalar", "neon", "avx2", "avx512", "amx"; absent: the best here
 };
 
-// An open sequence; never given twice by the same cache.
+// An open sequence; a cache never returns the same id twice.
 struct CachedSequenceId {
   uint64_t value = 0;
   friend auto operator<=>(const CachedSequenceId&, const CachedSequenceId&) = default;
@@ -90,8 +90,8 @@ struct LayerRows {
 
 class AttentionCache {
  public:
-  // Takes all its memory now (pages are resident once written). Errors: kInvalidArgument (an option; a
-  // mistake in the KV plan is told with its place), kUnsupported (isa), kResourceExhausted (no memory; says
+  // Takes all its memory now (pages are resident once written). Errors: kInvalidArgument (an option; for
+  // a mistake in the KV plan the message has its place), kUnsupported (isa), kResourceExhausted (no memory; says
   // how much).
   static Result<AttentionCache> create(const AttentionCacheOptions& options);
   ~AttentionCache();
@@ -102,15 +102,15 @@ class AttentionCache {
   // For all below: kNotFound (the sequence is not open), kInvalidArgument (a step is running, where it must
   // not).
 
-  // A sequence that will begin with these tokens, with what is there of them. Rows are shared only under the
-  // same salt (a tenant's secret). kResourceExhausted: max_sequences are open.
+  // A sequence that will begin with these tokens, with those of their rows that the cache has. Rows are shared
+  // only under the same salt (a tenant's secret). kResourceExhausted: max_sequences are open.
   Result<BegunSequence> begin(std::span<const TokenId> tokens, std::string_view salt = {});
   // A sequence with the same rows; full blocks are shared, the unfinished one is copied. kResourceExhausted:
   // max_sequences are open, or there is no block for the copy.
   Result<CachedSequenceId> fork(CachedSequenceId sequence);
   // Its rows go; full blocks stay to be found until their memory is needed.
   Status end(CachedSequenceId sequence);
-  // The sequence ends before `positions`. Answers its new length: `positions`, or less where rows of a full
+  // The sequence ends before `positions`. Returns its new length: `positions`, or less where rows of a full
   // block must be computed again (fewer than one block's).
   Result<int64_t> truncate(CachedSequenceId sequence, int64_t positions);
   [[nodiscard]] Result<int64_t> length(CachedSequenceId sequence) const;  // positions whose rows are there
@@ -128,7 +128,7 @@ class AttentionCache {
   // Ends the step: the rows are those of `tokens`, in the order of begin_step. kInvalidArgument: layers are
   // missing, or there are fewer or more tokens than rows.
   Status commit(std::span<const TokenId> tokens);
-  // Ends the step without its rows. Sequences get back the length that they had; or less, down to the
+  // Ends the step without its rows. Sequences keep the length that they had; or less, down to the
   // beginning of their unfinished block, where the KV plan encodes whole blocks and the step went past the
   // block's end. Reserve room again before the rows are run again.
   Status abandon_step();

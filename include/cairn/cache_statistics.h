@@ -1,7 +1,7 @@
 // CacheStatistics: where the blocks of a KV cache are, and what became of them so far. Plain data.
 //
 // A block holds block_positions consecutive positions of all layers. It is in exactly one state:
-//   free   nothing is in it
+//   free   it is empty
 //   open   one sequence fills it
 //   held   complete, immutable and in use, by one sequence or by many that begin alike
 //   idle   complete, used by nobody now: found again by the next sequence that begins so, or evicted

@@ -7,8 +7,8 @@
 namespace cairn {
 
 enum class FinishReason : uint8_t {
-  kLength,      // as many tokens as were asked for have been generated, or the context is full
-  kEndToken,    // the model said that it is done
+  kLength,      // as many tokens as requested have been generated, or the context is full
+  kEndToken,    // the model generated an end token
   kStopString,  // a stop string appeared
   kCancelled,
   kError,  // the result's status says what

@@ -10,7 +10,7 @@ namespace cairn {
 // function returns it; functions that take one accept any value and say what an unknown one does.
 using TokenId = int32_t;
 
-// A request, from its submission to its end; never given twice by the same object.
+// A request, from its submission to its end; the same object never returns an id twice.
 struct RequestId {
   uint64_t value = 0;
   friend auto operator<=>(const RequestId&, const RequestId&) = default;

@@ -1,4 +1,4 @@
-// Llm: a language model, ready to answer requests; the short way into the library (docs/embedding.md).
+// Llm: a language model that serves requests; the short way into the library (docs/embedding.md).
 //
 //   auto llm = cairn::Llm::open("model.gguf");
 //   llm->submit({.prompt = "Once upon a time", .max_tokens = 50, .on_text = print});
@@ -9,9 +9,10 @@
 // how the work was cut into steps change no bit of its logits.
 //
 // Threads: one thread at a time calls an Llm; it computes on that thread and on its own. Callbacks are called
-// from inside step(), run() and cancel(), on the calling thread. They may call everything, but step() and run() do
-// nothing there; they must not throw. Different Llms may be used by different threads at
-// once. The library prints nothing and does not exit: what the outside world can cause is a Status.
+// from inside step(), run() and cancel(), on the calling thread, when all rows of the step have been committed. They
+// may call everything, but step() and run() do nothing there; they must not throw. Different Llms may be used by
+// different threads at once. The library prints nothing and does not exit: what the outside world can cause is a
+// Status.
 #pragma once
 
 #include <cstdint>
@@ -64,12 +65,13 @@ struct TextRequest {
   std::variant<std::string, std::vector<TokenId>> prompt = {};  // UTF-8, or tokens as they are
   SpecialTokens special_tokens = SpecialTokens::kAsText;        // of a prompt that is text
   SamplingParams sampling = {};
-  std::optional<int64_t> max_tokens = {};      // absent: until the context is full; 0: only the prompt is run
-  std::vector<std::string> stop_strings = {};  // none may be empty; the text before the first is still told
-  bool ignore_end_tokens = false;              // they become tokens like any other
-  std::string salt = {};                       // a tenant's secret: rows are shared only under the same salt
+  std::optional<int64_t> max_tokens = {};  // absent: until the context is full; 0: only the prompt is run
+  std::vector<std::string> stop_strings =
+      {};                          // none may be empty; the text before the first is still reported
+  bool ignore_end_tokens = false;  // they become tokens like any other
+  std::string salt = {};           // a tenant's secret: rows are shared only under the same salt
 
-  // Several answers to one prompt, which is computed once: they share every full block of it, and each copies
+  // Several continuations of one prompt, which is computed once: they share every full block of it, and each copies
   // only the rows of the last, unfinished one. Sample i draws with sampling.sample_index + i.
   int64_t sample_count = 1;
 
@@ -84,21 +86,22 @@ class Llm {
  public:
   // `path`: a GGUF file, the first file of a split one, or a Hugging Face folder. Errors: kNotFound (no such
   // file), kInvalidData (it is damaged), kUnsupported (a family, a weight type or an instruction set that is
-  // not there), kInvalidArgument (an option), kResourceExhausted (no memory for it; says what would fit).
+  // not there), kInvalidArgument (an option), kResourceExhausted (no memory for it; the message has what would fit).
   static Result<Llm> open(const std::string& path, const LlmOptions& options = {});
-  // Requests that are live end without being told.
+  // Requests that are live end without on_finish.
   ~Llm();
   // One that was moved from may only be destroyed or assigned to.
   Llm(Llm&&) noexcept;
   Llm& operator=(Llm&&) noexcept;
 
-  // With the tokens around the text (begin, end) that the model asks for. kInvalidArgument: not UTF-8.
+  // With the tokens around the text (begin, end) that the model expects. kInvalidArgument: not UTF-8.
   [[nodiscard]] Result<std::vector<TokenId>> tokenize(
       std::string_view text, SpecialTokens special_tokens = SpecialTokens::kAsText) const;
   // Valid UTF-8; special tokens and ids outside the vocabulary add nothing.
   [[nodiscard]] std::string detokenize(std::span<const TokenId> tokens) const;
 
-  // Takes the request, or says what is wrong with it (kInvalidArgument). Nothing is computed before step().
+  // Takes the request, or returns what is wrong with it (kInvalidArgument, kResourceExhausted: no memory). Nothing is
+  // computed before step().
   Result<RequestId> submit(TextRequest request);
   // A request that goes on from all that the live request `parent` has so far, its prompt and what it
   // generated, and shares its rows but those of the unfinished block. `request.prompt` comes behind them,

@@ -1,7 +1,7 @@
 // SamplingParams: how the next token is picked from a row of logits. Plain data.
 //
 // A pick depends on nothing but the logits, these parameters, the tokens before it and its position, so it is
-// the same whatever else runs beside it. The order of operations, each on what the former left:
+// the same whatever else runs beside it. The order of operations, each on the result of the one before:
 //   1. logit bias: added to the raw logit of its token; -infinity forbids the token
 //   2. penalties, over the last `penalty_window` tokens of the history (prompt and generated tokens alike),
 //      for each token that occurs there:
@@ -40,7 +40,7 @@ struct SamplingParams {
   std::optional<int64_t> penalty_window = {};  // >= 0; absent: the whole history
   std::vector<LogitBias> logit_bias = {};      // a token named twice: the values add up
   std::optional<uint64_t> seed = {};           // absent: the engine derives one
-  uint64_t sample_index = 0;                   // tells several samples of one request apart
+  uint64_t sample_index = 0;                   // distinguishes several samples of one request
 };
 
 }  // namespace cairn

@@ -45,7 +45,7 @@ inline Status unsupported(std::string m) { return {StatusCode::kUnsupported, std
 inline Status resource_exhausted(std::string m) { return {StatusCode::kResourceExhausted, std::move(m)}; }
 inline Status internal_error(std::string m) { return {StatusCode::kInternal, std::move(m)}; }
 
-// Either a T or the Status that says why there is none. `value()` on an error is a bug of the caller
+// Either a T or the Status with the reason why there is none. `value()` on an error is a bug of the caller
 // (std::get throws bad_variant_access, which nothing catches).
 template <typename T>
 class [[nodiscard]] Result {

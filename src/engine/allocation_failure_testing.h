@@ -1,4 +1,4 @@
-// The loop that lets each allocation of an operation fail in turn, and what must hold after each. For tests only.
+// The loop that lets each allocation of an operation fail in turn, and what must be true after each. For tests only.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -33,11 +33,11 @@ Attempt attempt(int64_t n, FailingAllocations which, auto&& operation) {
   return result;
 }
 
-// The operation said so, and did not throw.
+// The operation returned the failure, and did not throw.
 inline bool expect_no_throw(const Attempt& attempt) {
   EXPECT_FALSE(attempt.threw) << "an exception left it";
   if (attempt.threw) return false;
-  if (attempt.had_failure && attempt.status.ok()) return true;  // it could do without
+  if (attempt.had_failure && attempt.status.ok()) return true;  // it did not need that memory
   if (attempt.had_failure) {
     EXPECT_EQ(attempt.status.code(), StatusCode::kResourceExhausted) << attempt.status.message();
   } else {

@@ -66,7 +66,7 @@ AttentionShape shape_of(const AttentionCacheOptions& options) {
   return shape;
 }
 
-// Work memory is bounded here, where it can be said in words; what is left is the cache's.
+// Work memory is bounded here, where the message can name the numbers; the rest is the cache's.
 Status take_work_memory(AttentionCachePlan& plan) {
   const uint64_t work_bytes = AttentionBuffers::bytes_for(plan.shape, plan.limits.rows) +
                               LayerAttention::bytes_for(plan.shape, plan.limits, plan.thread_count);

@@ -1,5 +1,4 @@
-// What an AttentionCacheOptions asks for, checked and in the words of the rooms below. For
-// attention_cache.cc.
+// AttentionCacheOptions, checked and translated for the rooms below. For attention_cache.cc.
 #pragma once
 
 #include "cairn/attention_cache.h"

@@ -140,7 +140,7 @@ Status BeamSearch::go_on(const std::vector<Candidate>& chosen) {
   for (size_t h = 0; h < live_.size(); ++h) {
     if (std::ranges::count(chosen, h, &Candidate::hypothesis) == 0) engine_->cancel(live_[h]->id);
   }
-  std::vector<size_t> places;  // in live_, which owns forks too from the beginning: their requests tell them
+  std::vector<size_t> places;  // in live_, which owns forks too from the start: their requests report to them
   for (const Candidate& candidate : chosen) {
     if (std::ranges::find(places, candidate.hypothesis) == places.end()) {
       places.push_back(candidate.hypothesis);

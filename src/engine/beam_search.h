@@ -45,7 +45,7 @@ class BeamSearch {
 
   // One token further. False when the search is done. Errors: what a hypothesis ended with.
   Result<bool> step();
-  // At most `width` of them, the best first; complete once step() has said false.
+  // At most `width` of them, the best first; complete once step() has returned false.
   [[nodiscard]] std::vector<Beam> beams() const;
 
  private:

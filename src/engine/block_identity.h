@@ -1,4 +1,4 @@
-// block_identity: what of a model and of the kernels that run it shapes the bytes of keys and values. It is part of every
+// block_identity: what of a model and of its kernels determines the bytes of keys and values. It is part of every
 // block's name (KvCacheOptions::identity); the cache adds the codecs, the block's shape, the salt and the tokens.
 #pragma once
 
@@ -11,8 +11,8 @@
 
 namespace cairn {
 
-// `fingerprint` (model/fingerprint.h) tells models of the same shape apart. Blocks that never leave their process need
-// none: a cache has one model.
+// `fingerprint` (model/fingerprint.h) distinguishes models of the same shape. Blocks that never leave their process
+// need none: a cache has one model.
 [[nodiscard]] std::string block_identity(const Config& config, const Kernels& kernels,
                                          const std::optional<Sha256Digest>& fingerprint = std::nullopt);
 

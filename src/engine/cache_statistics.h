@@ -1,4 +1,4 @@
-// The counts of a KvCache as the library's face shows them. For llm.cc and attention_cache.cc.
+// The counts of a KvCache as the public interface reports them. For llm.cc and attention_cache.cc.
 #pragma once
 
 #include "cairn/cache_statistics.h"

@@ -76,7 +76,7 @@ class ChaosGame {
     uint64_t bits = 0;
     int64_t step = 0;
   };
-  // A request, and all that its caller knows of it.
+  // A request, and all that its caller knows about it.
   struct Asked {
     size_t number = 0;
     RequestId id;

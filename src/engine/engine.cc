@@ -105,7 +105,7 @@ Status Engine::check(const Request& request) const {
     return invalid_argument(fmt::format("max tokens is {}: it must be at least 0", *request.max_tokens));
   }
   if (request.picks == Picks::kByCaller && request.on_text) {
-    return invalid_argument("a request whose caller picks the tokens cannot be told text");
+    return invalid_argument("a request whose caller picks the tokens reports no text: leave on_text empty");
   }
   if (std::any_of(request.stop_strings.begin(), request.stop_strings.end(),
                   [](const std::string& stop) { return stop.empty(); })) {
@@ -217,7 +217,7 @@ Status Engine::extend(RequestId id, std::span<const TokenId> tokens) {
   const Call call(*this);
   Sequence* sequence = find_waiting(id);
   if (sequence == nullptr) return not_found("no such request waits for tokens");
-  if (tokens.empty()) return invalid_argument("no tokens are given to go on with");
+  if (tokens.empty()) return invalid_argument("there are no tokens to go on with");
   CAIRN_RETURN_IF_ERROR(check_tokens("token", tokens, pass_->vocab_size()));
   const auto count = static_cast<int64_t>(tokens.size());
   CAIRN_RETURN_IF_ERROR(check_scored(sequence->request, count));

@@ -6,9 +6,9 @@
 // where memory runs out a later one waits, or loses its rows and computes them again. How requests are cut into steps,
 // and what else runs beside them, changes none of their logits. A step commits all its rows before it calls anybody
 // back, so callbacks see every request in order, and may submit, fork, extend, roll back and cancel.
-// One thread calls an engine. Where memory runs short, what a caller asked for returns kResourceExhausted, and what ran
-// ends with it; nothing throws. step() allocates nothing from the heap once warm, but with the storages none and
-// growing, for a token's text of more than 15 bytes, and in callbacks.
+// One thread calls an engine. Where memory runs short, a call that needs it returns kResourceExhausted, and a running
+// request ends with that status; nothing throws. step() allocates nothing from the heap once warm, except with the
+// storages none and growing, for a token's text of more than 15 bytes, and in callbacks.
 #pragma once
 
 #include <array>
@@ -46,7 +46,7 @@ struct EngineOptions {
   int64_t context = 0;                 // positions of a sequence at most; 0 < context <= the model's own
   int64_t max_sequences = 1;           // how many run at once; more may be submitted, they wait
   int64_t prefill_chunk = 512;         // prompt rows in a step at most; without a cache a prompt is never cut
-  int64_t score_chunk = 32;            // rows in a step whose logits LogitsWanted::kEveryPosition may ask for
+  int64_t score_chunk = 32;            // rows in a step whose logits LogitsWanted::kEveryPosition may request
   std::optional<uint64_t> pool_bytes;  // as KvCacheOptions
   std::optional<uint64_t> available_bytes;  // as KvCacheOptions
   uint64_t seed = 0;                        // requests without a seed get one from this and their number
@@ -69,10 +69,10 @@ class Engine {
     Tokenizer tokenizer;                 // for text and the model's end tokens
   };
   // The parts that create() makes of a model; kInvalidArgument: the context. Its pass can do what these
-  // options ask.
+  // options need.
   static Result<Parts> parts_of(std::shared_ptr<const Model> model, ThreadPool& threads,
                                 const EngineOptions& options);
-  // kInvalidArgument: an option that no engine can have (what the cache refuses, KvCache says).
+  // kInvalidArgument: an option that no engine can have (for what the cache refuses, see KvCache).
   static Status check_options(const EngineOptions& options);
   // The rows and logit rows in a step that a pass must be able to do for these options.
   [[nodiscard]] static int64_t step_rows(const EngineOptions& options);
@@ -86,7 +86,7 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Takes the request, or says what is wrong with it (kInvalidArgument: empty prompt, prompt longer than the
+  // Takes the request, or returns what is wrong with it (kInvalidArgument: empty prompt, prompt longer than the
   // context, token outside the vocabulary, a parameter; kNotFound: the session; kResourceExhausted: no memory).
   // Nothing runs before step().
   Result<RequestId> submit(Request request);
@@ -96,11 +96,11 @@ class Engine {
   // parent.
   Result<RequestId> fork(RequestId parent, Request request);
   // Of a request with Picks::kByCaller that waits: these are its next tokens. Errors: kNotFound (no such
-  // request, or it does not wait), kInvalidArgument (no tokens, one outside the vocabulary, more than the
-  // context holds).
+  // request, or it does not wait), kInvalidArgument (no tokens, one outside the vocabulary, more than
+  // fit into the context).
   Status extend(RequestId id, std::span<const TokenId> tokens);
-  // Likewise: its tokens end before `length` (at least its prompt, less than it has). What was tried is taken back, and
-  // the logits after its last token are reported again.
+  // Likewise: its tokens end before `length` (at least its prompt, less than it has). The tokens after that are
+  // dropped, and the logits after its last token are reported again.
   Status roll_back(RequestId id, int64_t length);
 
   // One step: schedule, run, settle. False where it did nothing: idle(), waits(), or called from a callback.
@@ -121,7 +121,7 @@ class Engine {
   // A conversation: between its requests its rows stay, unless memory is needed (then they are computed
   // again).
   Result<SessionId> open_session();
-  // Lets its rows go. A request that runs in it goes on without it.
+  // Its rows are released. A request that runs in it goes on without it.
   void close_session(SessionId id);
 
   [[nodiscard]] const KvCache& cache() const { return *cache_; }
@@ -135,7 +135,7 @@ class Engine {
     int64_t row_count = 0;
     int64_t logit_count = 0;
   };
-  class CacheRoom;  // how the scheduler's wishes reach the cache
+  class CacheRoom;  // how the scheduler gets memory from the cache
   class Call;  // a public call that may call back: what has ended is destroyed when the outermost one returns
 
   Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCache> cache, PageMemory logits);

@@ -29,7 +29,7 @@ Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, Threa
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, ThreadPool& threads,
                                                const EngineOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_context(model->config(), options.context));
-  // First the cache: it checks the options, and says best what there is no memory for.
+  // First the cache: it checks the options, and has the best message for what does not fit.
   CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(kv_shape_of(model->config(), options.kv_plan), options,
                                                 block_identity(model->config(), model->kernels())));
   CAIRN_ASSIGN_OR_RETURN(Parts parts, parts_of(std::move(model), threads, options));

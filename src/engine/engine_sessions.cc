@@ -25,8 +25,8 @@ Session* Engine::find_session(std::optional<SessionId> id) {
 }
 
 // The rows that the new prompt agrees with go to the sequence, unless the index knows more of the prompt: then the
-// sequence will find that, and the session's rows are no use. At least the last token runs again: its logits are what
-// the first token is picked from.
+// sequence will find that, and the session's rows are not needed. At least the last token runs again: the first
+// token is picked from its logits.
 void Engine::continue_session(Session& session, Sequence& sequence, std::string salt) {
   session.busy = true;
   if (session.salt != salt) session.kv = {};  // another tenant's

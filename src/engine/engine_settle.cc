@@ -1,5 +1,5 @@
-// Settling a step: its rows are in the cache; now they are counted, those who waited for them wake, and callers hear of
-// their logits, tokens, text and ends.
+// Settling a step: its rows are in the cache. Now they are counted, requests that waited for them are woken, and
+// callers get their logits, tokens, text and results.
 #include <algorithm>
 #include <new>
 #include <span>
@@ -139,8 +139,8 @@ void Engine::finish(Sequence& sequence, FinishReason reason, Status status,
   }
 }
 
-// What was held back: the end of a character, the beginning of a stop string. Where there is no memory for it the
-// request ends without it.
+// The text that was withheld: the end of a character, the beginning of a stop string. Where there is no memory for it,
+// the request ends without it.
 void Engine::flush_text(Sequence& sequence) try {
   if (!sequence.request.on_text) return;
   const StopMatcher::Output last = sequence.stops.push(sequence.decoder.flush());
@@ -157,7 +157,7 @@ void Engine::release_rows(Sequence& sequence) {
   if (!sequence.kv) return;
   std::erase(placed_, &sequence);
   KvLease kv = std::move(sequence.kv);
-  cache_->truncate(kv, cache_->length(kv));  // lets reserved room without rows go
+  cache_->truncate(kv, cache_->length(kv));  // releases reserved room without rows
   sequence.stats.kv_bytes = cache_->used_bytes(kv);
   if (session != nullptr) keep_for_session(*session, sequence, std::move(kv));
 }

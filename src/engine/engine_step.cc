@@ -132,8 +132,8 @@ bool Engine::run() {
   return false;
 }
 
-// What makes a pass fail (a block that cannot be read) is gone when it is tried again. Where it is not, the requests
-// that keep failing end.
+// What makes a pass fail (a block that cannot be read) may be gone when it is tried again. Where it is not,
+// the requests that keep failing end.
 void Engine::give_up(const Status& status) {
   constexpr int kMostFailedPasses = 3;
   if (++failed_passes_ < kMostFailedPasses) return;

@@ -7,9 +7,9 @@
 // with the engine's status), one that is cancelled while it is still in the mailbox, and all of them when the
 // loop fails or is destroyed. What ran beside a request changes none of its tokens, as with a lone Engine.
 //
-// Listeners (a request's callbacks) are never called by the loop. What they are to hear is copied into the
-// request's Outbox, and the Executor gets a Delivery, to be run on a thread of its choice: one for all that a
-// step has brought. A request without callbacks posts nothing.
+// Listeners (a request's callbacks) are never called by the loop. What the request reports is copied into its
+// Outbox, and the Executor gets a Delivery, to be run on a thread of its choice: one for all that a step has
+// reported. A request without callbacks posts nothing.
 //
 // What the executor must do: keep the delivery and return at once, without running it, waiting or throwing;
 // then call deliver() exactly once, on any thread but the loop's. It need not be FIFO, and a pool of threads
@@ -76,17 +76,17 @@ class EngineThread {
   EngineThread& operator=(const EngineThread&) = delete;
 
   // Returns at once. Errors, after which no listener is ever called: kResourceExhausted (the mailbox is full,
-  // too many requests, no memory, or the engine is being stopped), or what the engine has failed of.
+  // too many requests, no memory, or the engine is being stopped), or the status with which the engine failed.
   Result<Ticket> submit(Request request);
   // The request ends with kCancelled, unless it has ended or ends by itself before the loop gets to it.
   // Never refused.
   void cancel(const Ticket& ticket);
-  // A question that is taken is asked exactly once, after all mail that was sent before it, unless the
+  // A question that is taken runs exactly once, after all mail that was sent before it, unless the
   // engine fails first: then it is destroyed. Errors: kResourceExhausted (the mailbox is full, or the engine
-  // has stopped), or what the engine has failed of.
+  // has stopped), or the status with which the engine failed.
   Status ask(Question question);
-  // Asks, and waits for what the function returns (or throws). Errors: as ask; kInternal: not asked, the
-  // engine has failed. Not from the loop's thread.
+  // Asks, and waits for what the function returns (or throws). Errors: as ask; kInternal: the engine failed before the
+  // function ran. Not from the loop's thread.
   template <typename Function>
   auto query(Function function) -> Result<std::invoke_result_t<Function&, Engine&>>;
   // From a question only: the request's id in the engine; nothing where it has ended, or was refused there.
@@ -106,7 +106,7 @@ class EngineThread {
 
   EngineThread(std::unique_ptr<Engine> engine, Executor executor, const EngineThreadOptions& options);
   [[nodiscard]] bool on_loop_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
-  // Why there is no room, or no engine any more, for a piece of mail; with the mutex held.
+  // Why there is no room, or no engine any more, for a piece of mail; the caller has locked the mutex.
   [[nodiscard]] Status refusal_of_mail() const;
   [[nodiscard]] Status refusal_of_request() const;
 
@@ -154,12 +154,12 @@ auto EngineThread::query(Function function) -> Result<std::invoke_result_t<Funct
   using Task = std::packaged_task<std::invoke_result_t<Function&, Engine&>(Engine&)>;
   auto task = std::make_shared<Task>(std::move(function));
   auto answer = task->get_future();
-  // The question alone holds the task: where it is destroyed unasked, the answer is a broken promise.
+  // Only the question owns the task: if it is destroyed before it runs, the future reports a broken promise.
   CAIRN_RETURN_IF_ERROR(ask([task = std::move(task)](Engine& engine) { (*task)(engine); }));
   try {
     return answer.get();
   } catch (const std::future_error&) {  // the question was destroyed
-    return internal_error("the engine has failed before it could be asked");
+    return internal_error("the engine failed before the question could run");
   }
 }
 

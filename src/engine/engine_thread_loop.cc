@@ -89,7 +89,7 @@ void EngineThread::do_cancels() {
 void EngineThread::do_mail() {
   for (Mail& mail : taken_) {
     if (mail.request != nullptr) start(*mail.request);
-    // Out of the mail first: what throws is not asked again.
+    // Out of the mail first: a question that throws does not run again.
     if (const Question question = std::exchange(mail.question, nullptr)) question(*engine_);
   }
   taken_.clear();
@@ -107,7 +107,7 @@ void EngineThread::start(LiveRequest& live) {
   }
 }
 
-// Only what someone listens to is copied. `live` is in live_ until the engine has called on_finish.
+// Only what has a listener is copied. `live` is in live_ until the engine has called on_finish.
 void EngineThread::listen(LiveRequest& live) {
   const Listeners& listeners = live.outbox.listeners();
   if (listeners.on_logits) {
@@ -143,7 +143,7 @@ void EngineThread::changed(LiveRequest& live) {
   if (!std::exchange(live.changed, true)) changed_.push_back(&live);
 }
 
-// After the step, so that a request gets one delivery for all that a step has brought.
+// After the step, so that a request gets one delivery for all that a step has reported.
 void EngineThread::post_deliveries() {
   for (LiveRequest* const live : changed_) {
     live->changed = false;
@@ -174,9 +174,9 @@ void EngineThread::fail(const Status& why) noexcept {
   }
   try {
     post_deliveries();
-  } catch (...) {  // an executor that throws may be what has failed: there is no way left to its listeners
+  } catch (...) {  // an executor that throws may be what has failed: its listeners cannot be reached
   }
-  taken_.clear();  // and `rest`: who waits for a question learns that it is not asked
+  taken_.clear();  // and `rest`: a thread that waits for a question gets an error
   const std::lock_guard lock(mutex_);
   stopped_ = true;
 }

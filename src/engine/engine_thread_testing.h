@@ -1,5 +1,5 @@
-// For tests of EngineThread: an executor of a few threads that can be held still, a thread over a fake engine
-// with one, and a way to hold its loop.
+// For tests of EngineThread: an executor of a few threads that can be paused, a thread over a fake engine
+// with one, and a way to pause its loop.
 #pragma once
 
 #include <chrono>
@@ -58,7 +58,7 @@ struct RunningThread {
   std::unique_ptr<EngineThread> thread;
 };
 
-// Holds the loop between two steps until it is let go: what is sent meanwhile stays in the mailbox.
+// Pauses the loop between two steps until it is released: what is sent meanwhile stays in the mailbox.
 class HeldLoop {
  public:
   explicit HeldLoop(EngineThread& thread);

@@ -16,7 +16,7 @@ constexpr int64_t kLayers = 2;
 constexpr int64_t kHeads = 2;
 constexpr int32_t kHeadDim = 3;
 
-// What each place of a position's rows holds: a byte while they are open ...
+// What each place of a position's rows contains: a byte while they are open ...
 uint8_t mark(TokenId token, int64_t position, int64_t place) {
   return static_cast<uint8_t>(random_bits(static_cast<uint64_t>(token), static_cast<uint64_t>(position),
                                           static_cast<uint64_t>(place)));

@@ -34,7 +34,7 @@ class FakePass final : public ForwardPass {
   [[nodiscard]] uint64_t work_bytes() const override { return 0; }
 
   std::function<void(const Batch&)> on_forward;  // called first, may be empty
-  bool poisoned = false;                         // gives a logit that is no number
+  bool poisoned = false;                         // one logit is NaN
   std::optional<int64_t> fails_at_layer;         // before that layer; the number of layers: when all are done
 
  private:
@@ -66,7 +66,7 @@ FakeEngine make_fake_engine(const EngineOptions& options);
 // Bytes of so many blocks of fake_shape().
 uint64_t fake_blocks(int64_t count, const KvPlan& plan = KvPlan());
 
-// What a request told.
+// What a request has reported.
 struct Heard {
   std::vector<TokenId> tokens;
   std::string text;
@@ -76,12 +76,12 @@ struct Heard {
 };
 // Sets the callbacks of `request`; `heard` must outlive it.
 void listen(Request& request, Heard& heard);
-// Greedy, deaf to end tokens, listened to.
+// Greedy, ignores end tokens, reports to `heard`.
 Request make_request(std::vector<TokenId> prompt, int64_t max_tokens, Heard& heard);
 // Ended by its length, with the oracle's tokens.
 void expect_oracle(const Heard& heard, const std::vector<TokenId>& prompt, int64_t count,
                    const KvPlan& plan = KvPlan());
-// One step, after which the cache adds up.
+// One step, after which the cache's check() is clean.
 void checked_step(Engine& engine);
 // Steps until idle; fails the test if that takes more than `steps`.
 void run_until_idle(Engine& engine, int steps = 100000);

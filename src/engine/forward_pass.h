@@ -1,5 +1,5 @@
-// ForwardPass: all that the engine asks of a model: logits for a batch of rows over a view of the cache.
-// TransformerPass (transformer_pass.h) is the real one; tests use one whose logits are easy to foretell.
+// ForwardPass: all that the engine needs of a model: logits for a batch of rows, through the gate of the cache.
+// TransformerPass (transformer_pass.h) is the real one; tests use one whose logits are easy to predict.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ class ForwardPass {
   [[nodiscard]] virtual uint64_t work_bytes() const = 0;
 };
 
-// Puts something between an engine and its model (tests do, to break a promise that must be missed).
+// Puts something between an engine and its model (tests do, to break a promise and see that it is noticed).
 using PassWrapper = std::function<std::unique_ptr<ForwardPass>(std::unique_ptr<ForwardPass> pass)>;
 
 }  // namespace cairn

@@ -21,7 +21,7 @@ struct EngineThread::LiveRequest : std::enable_shared_from_this<LiveRequest> {
   // The loop's own, once it has taken the mail.
   Request request;              // until the engine gets it
   std::optional<RequestId> id;  // while the engine has it
-  bool changed = false;         // stands in changed_
+  bool changed = false;         // is in changed_
   bool ended = false;
 };
 

@@ -51,7 +51,7 @@ struct Llm::Impl {
   std::unique_ptr<Engine> engine;
   std::vector<std::shared_ptr<Asked>> live;
 
-  // These may throw; they change nothing then.
+  // These may throw, and then have changed nothing.
   static Result<std::unique_ptr<Impl>> open(const std::string& path, const LlmOptions& options);
   Result<RequestId> submit(TextRequest request);
   Result<RequestId> fork(RequestId parent, TextRequest request);

@@ -22,8 +22,8 @@ constexpr uint64_t kLoadingBytesMax = kPackingPieceBytes + 4 * kMiB;
 
 uint64_t unsigned_of(int64_t count) { return static_cast<uint64_t>(count); }
 
-// The largest n in [0, limit] for which fits(n) holds; it must hold for all smaller ones (but 0, which is
-// free).
+// The largest n in [0, limit] for which fits(n) is true; it must be true for all smaller ones (except 0, which
+// is free).
 template <typename Fits>
 Result<int64_t> largest_that_fits(int64_t limit, const Fits& fits) {
   int64_t low = 0;

@@ -1,6 +1,6 @@
 // MemoryPlan: the bytes that an engine and its model will take, known before anything is loaded.
 //
-// Always true: what is called exact is what the running engine holds, to the byte, because both come from the
+// Always true: what is called exact is what the running engine takes, to the byte, because both come from the
 // same functions (WeightSizes, KvCache::memory_of, Transformer::work_bytes_for). The rest are estimates from
 // measurements, so that the total is the process's peak (VmHWM) within 2 % or 16 MiB, once the context has
 // been filled and a prompt was as long as a prefill chunk. Pure: it reads nothing of the machine.
@@ -22,7 +22,7 @@ struct MemoryPlan {
   uint64_t open_bytes = 0;       // rows of blocks that are not sealed yet. Exact
   uint64_t step_bytes = 0;       // buffers of a forward pass. Exact
   uint64_t sampling_bytes = 0;   // logits of a row for each sequence, and the sampler's tables. Exact
-  uint64_t tokenizer_bytes = 0;  // vocabulary, merges, and what the file says of them. An estimate
+  uint64_t tokenizer_bytes = 0;  // vocabulary, merges, and what the file says about them. An estimate
   uint64_t program_bytes = 0;    // code, libraries, stacks. An estimate
   uint64_t loading_bytes = 0;    // of the file while weights are packed, before any of kv, step and sampling
 
@@ -40,7 +40,7 @@ struct ModelSizes {
   WeightSizes weights;
 };
 
-// What is asked for.
+// What is wanted.
 struct MemoryWish {
   EngineOptions engine;
   int thread_count = 1;
@@ -66,7 +66,7 @@ inline constexpr int64_t kMostSequences = 4096;  // more than any CPU serves at 
 Result<MemoryLimits> memory_limits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes,
                                    int64_t context_max);
 
-// kResourceExhausted where the plan is more than `available_bytes`: says what takes how much, and which
+// kResourceExhausted where the plan is more than `available_bytes`: the message lists what takes how much, and which
 // shorter context, smaller codec or fewer sequences would fit.
 Status refuse_unless_fits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes);
 

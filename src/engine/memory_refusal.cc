@@ -1,4 +1,4 @@
-// refuse_unless_fits: what is said where a model will not fit, with three ways out.
+// refuse_unless_fits: the message for a model that will not fit, with three ways out.
 #include <fmt/format.h>
 
 #include <string>

@@ -40,7 +40,7 @@ struct LoadedModel {
   const Kernels* kernels = nullptr;
   std::unique_ptr<ThreadPool> threads;
   std::shared_ptr<const Model> model;
-  EngineOptions engine_options;  // as asked for, for this model; made after it was loaded
+  EngineOptions engine_options;  // OpenOptions::engine, completed for this model after it was loaded
 };
 
 // Errors: those of select_kernels, checked_thread_count, Model::load and context_for; kResourceExhausted, before

@@ -21,7 +21,7 @@ RequestResult copy_result(const RequestResult& result, bool refused) noexcept {
     if (!refused) return copy;
     copy.reason = FinishReason::kError;
     copy.status = resource_exhausted(
-        "the request was ended because its listeners are too slow: more waits for them than may be held");
+        "the request was ended because its listeners are too slow: more is waiting for them than is allowed");
     copy.end_token.reset();
     return copy;
   } catch (const std::bad_alloc&) {

@@ -1,9 +1,9 @@
-// Outbox: what a request has reported and its listeners have not heard yet. The loop of an EngineThread puts
+// Outbox: what a request has reported and has not been delivered to its listeners yet. The loop of an EngineThread puts
 // notes in; an executor's thread takes them out and calls the listeners.
 //
 // Always true: the listeners of a request are called in the order of the notes, by one thread at a time,
 // on_finish last and exactly once. needs_delivery() returns true once, then not before a deliver() has found
-// nothing left to do: an executor holds at most one delivery of each request, whatever the request reports.
+// nothing left to do: an executor has at most one delivery of each request, whatever the request reports.
 // Memory: the notes whose listeners have not returned take at most `capacity_bytes`. A note beyond that is
 // refused, and so is every later one; the request then ends with kError and kResourceExhausted. The result
 // has a place of its own, so the end can always be reported.
@@ -51,7 +51,7 @@ class Outbox {
   bool add_text(std::string_view text) noexcept;
   // Once; nothing is added after it. Without listeners this is all.
   void finish(const RequestResult& result) noexcept;
-  // Whether the executor must be given this outbox now; where true, the caller gives it.
+  // Whether the executor must get this outbox now; if so, the caller hands it over.
   [[nodiscard]] bool needs_delivery();
   // Which callbacks there are; not after finish().
   [[nodiscard]] const Listeners& listeners() const { return listeners_; }

@@ -1,8 +1,8 @@
-// Request: what is asked of the engine, what it reports on the way, and how a request ends. Plain data.
+// Request: what a caller submits, what the engine reports on the way, and how a request ends. Plain data.
 //
 // Callbacks run inside Engine::step, extend and cancel, on the caller's thread, when all rows of the step have been
 // committed. They may call everything of the engine, but step() does nothing there. They must not throw. After a
-// cancel only on_finish is called, with the text that was held back before it.
+// cancel only on_finish is called, preceded by the text that was withheld.
 #pragma once
 
 #include <compare>
@@ -34,11 +34,11 @@ struct RequestStats {
   // the request computed itself, lost and found again do not count.
   int64_t reused_tokens = 0;
   int64_t generated_tokens = 0;  // the end token, if one came, is not counted
-  int64_t preemptions = 0;       // how often rows that it had computed were taken back
+  int64_t preemptions = 0;       // how often it lost rows that it had computed
   KvMatchReport match;           // where the first match with the index ended, and why
   uint64_t ttft_ns = 0;          // from submit to the first token; 0 where none came
   double tpot_ns = 0;            // mean time from one token to the next, over all but the first
-  uint64_t kv_bytes = 0;         // of the rows or blocks that the request held when it ended
+  uint64_t kv_bytes = 0;         // of the rows or blocks that the request had when it ended
   // Rows that were run through the layers: with a cache n + m - 1 for n prompt and m generated tokens
   // (the last one is never fed back), without one m*n + m*(m-1)/2.
   uint64_t projected_positions = 0;
@@ -65,7 +65,7 @@ enum class LogitsWanted : uint8_t {
   kSampled,        // those that a token is picked from
   kEveryPosition,  // those of all positions, the prompt's too (scoring a text); EngineOptions::score_chunk at
                    // a time. Only rows of the session or of a fork's parent are reused, and not reported
-  kEveryNewPosition,  // likewise, but none of a prefix that the cache holds
+  kEveryNewPosition,  // likewise, but none of a prefix that the cache has
 };
 
 struct Request {
@@ -100,7 +100,7 @@ struct Request {
   // Every generated token; not the end token that ends the request.
   std::function<void(TokenId token)> on_token;
   // Text as it becomes certain: whole UTF-8 characters, never a part of a stop string that came true.
-  // What is still held back when the request ends is reported before on_finish.
+  // What is still withheld when the request ends is reported before on_finish.
   std::function<void(std::string_view text)> on_text;
   // Exactly once, last.
   std::function<void(const RequestResult& result)> on_finish;

@@ -223,7 +223,7 @@ size_t Sampler::cut_top_p(size_t count, const SamplingParams& params) {
 }
 
 // The first `count` of kept_ become the most likely tokens, in order. A histogram of the distances to the
-// largest logit tells which few tokens are worth sorting.
+// largest logit shows which few tokens are worth sorting.
 void Sampler::sort_likeliest(size_t count) {
   constexpr double kLastBin = 1023;
   constexpr double kBinsPerLogit = 16;

@@ -17,7 +17,7 @@ void finish_only_if(const std::shared_ptr<bool>& all_taken, Request& sample) {
 }  // namespace
 
 Result<std::vector<RequestId>> submit_samples(Engine& engine, std::vector<Request> samples) {
-  if (samples.empty()) return invalid_argument("no samples are asked for: at least 1");
+  if (samples.empty()) return invalid_argument("there are no samples: at least 1 is needed");
   const auto all_taken = std::make_shared<bool>(false);
   std::vector<RequestId> ids;
   ids.reserve(samples.size());

@@ -52,7 +52,7 @@ Scheduler::Scheduler(int64_t max_sequences) {
   shortest_.reserve(count);
 }
 
-// Fills rows_, without asking for memory yet.
+// Fills rows_, without regard to memory.
 void Scheduler::share_rows(std::span<const SequenceNeed> needs, const StepLimits& limits) {
   rows_.assign(needs.size(), 0);
   shortest_.clear();
@@ -102,7 +102,7 @@ Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, const StepLim
     if (need.pending_rows == 0 || rows_[static_cast<size_t>(i)] == 0) continue;
     while (keeper.make_room(i) == Room::kNoRoom) {
       const std::optional<int32_t> victim = find_victim(needs, i);
-      // Later ones do not overtake: what becomes free is for this one.
+      // Later ones do not overtake: memory that becomes free is for this one.
       if (!victim.has_value()) return {grants_, grants_.empty() ? std::optional(i) : std::nullopt};
       keeper.take_back(*victim);
       needs[static_cast<size_t>(*victim)] = {};

@@ -2,9 +2,10 @@
 // the same plan.
 //
 // Sequences come in the order of their keys, which is their priority. One with a single row to run (decode) always gets
-// it. Longer ones (prompts) share a budget of rows: most of it goes to them in order, the rest to the shortest first, so
-// that a short prompt does not wait for all of a long one. A sequence without pending rows is passed over. Memory is
-// given in order too: where it runs out, a victim loses its rows (find_victim); where there is none, the walk ends.
+// it. Longer ones (prompts) share a budget of rows: most of it goes to them in order, the rest to the shortest first,
+// so that a short prompt does not wait for all of a long one. A sequence without pending rows is passed over. Memory
+// too is allotted in order: where it runs out, a victim loses its rows (find_victim); where there is no victim, the
+// rest of the sequences wait.
 // Always true: if some sequence has pending rows, then one runs, or the first of them is named as starved.
 #pragma once
 
@@ -17,7 +18,7 @@
 
 namespace cairn {
 
-// What the scheduler knows of a sequence.
+// What the scheduler knows about a sequence.
 struct SequenceNeed {
   int64_t held_rows = 0;  // positions whose rows are in the cache
   int64_t pending_rows =
@@ -41,18 +42,18 @@ struct StepLimits {
 };
 
 // The one rule by which a sequence loses its rows: the last one that waits for its caller; where there is none, and
-// `asker` needs memory, the last that runs and comes after it. Without an asker a place is wanted for one that has
-// none: no running sequence makes way for that.
+// `asker` needs memory, the last that runs and comes after it. Without an asker a place is needed for one that has
+// none: no running sequence loses its rows for that.
 [[nodiscard]] std::optional<int32_t> find_victim(std::span<const SequenceNeed> needs,
                                                  std::optional<int32_t> asker);
 
-// Memory, as the scheduler asks for it.
+// How the scheduler gets memory, and takes it from a victim.
 class RoomKeeper {
  public:
   virtual ~RoomKeeper() = default;
-  // Room for all rows of this sequence, held and pending; kNoRoom changes nothing that the sequence holds.
+  // Room for all rows of this sequence, held and pending; kNoRoom: nothing has changed for the sequence.
   virtual Room make_room(int32_t sequence) = 0;
-  // The sequence loses all that it holds; its rows will be computed again.
+  // The sequence loses all its memory; its rows will be found or computed again.
   virtual void take_back(int32_t sequence) = 0;
 };
 

@@ -46,7 +46,7 @@ struct Sequence {
   SequenceKey key;
   Request request;
   std::vector<TokenId> tokens;  // capacity for the whole request from the start
-  PrefixNames names;  // of the prompt's full blocks, and of more once its rows were taken; capacity likewise
+  PrefixNames names;  // of the prompt's full blocks, and of more once it was preempted; capacity likewise
   int64_t prompt_count = 0;
   int64_t max_tokens = 0;
   StreamDecoder decoder;
@@ -56,7 +56,7 @@ struct Sequence {
   KvLease kv;                 // its place in the cache; empty: none
   size_t queue_place = 0;     // kQueued: in the RequestQueue
   bool has_run = false;       // since it got its place
-  int64_t own_positions = 0;  // rows that it had when they were taken back
+  int64_t own_positions = 0;  // rows that it had when it lost them
 
   // kLoading: whose rows it waits for, how many of them, and whether it begins as a fork of them.
   Sequence* owner = nullptr;
@@ -64,7 +64,7 @@ struct Sequence {
   int64_t wanted_positions = 0;
   bool is_fork = false;
   Sequence* first_waiter = nullptr;  // those that wait for this one's rows
-  int64_t next_wake = 0;             // the least that one of them waits for
+  int64_t next_wake = 0;             // the fewest positions that one of them waits for
 
   // Positions whose logits have been reported, or that were reused (LogitsWanted::kEveryPosition).
   int64_t scored = 0;
@@ -82,7 +82,7 @@ inline constexpr int64_t kAllPositions = std::numeric_limits<int64_t>::max();
 struct Session {
   SessionId id;
   bool busy = false;            // a request runs in it, and has its rows
-  std::vector<TokenId> tokens;  // those whose rows `kv` holds
+  std::vector<TokenId> tokens;  // those whose rows are in `kv`
   std::string salt;             // of the request before: rows stay with their tenant
   KvLease kv;
 };

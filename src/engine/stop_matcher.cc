@@ -25,7 +25,7 @@ StopMatcher::Output StopMatcher::push(std::string_view text) {
   held_.erase(0, told_);
   held_ += text;
 
-  // What was held back before holds no whole stop string, so each one found here is new.
+  // The text withheld before contains no whole stop string, so each one found here is new.
   size_t first_begin = std::string::npos;
   size_t first_end = std::string::npos;
   size_t maybe = 0;

@@ -1,6 +1,6 @@
 // StopMatcher: finds the first stop string in a stream of text, and never lets a part of it out.
 //
-// Text that may be the beginning of a stop string is held back until it is certain. Of several stop strings
+// Text that may be the beginning of a stop string is withheld until it is certain. Of several stop strings
 // the one that is complete first ends the stream; at the same byte, the one that began first (the longest).
 #pragma once
 
@@ -20,12 +20,12 @@ class StopMatcher {
     bool stopped = false;   // a stop string is complete; `text` is what came before it, and nothing follows
   };
   Output push(std::string_view text);
-  // The stream ended: what was held back.
+  // The stream ended: the text that was withheld.
   std::string_view flush();
 
  private:
   std::vector<std::string> stop_strings_;
-  std::string held_;  // already told text at the front [0, told_), then what is held back
+  std::string held_;  // text that was returned at the front [0, told_), then what is withheld
   size_t told_ = 0;
 };
 

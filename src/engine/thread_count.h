@@ -1,4 +1,4 @@
-// How many threads an option of the library's face asks for.
+// The number of threads for an option of the public interface.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,7 +1,7 @@
 // BlockName: what a sealed block is found by. The name of a block is the SHA-256 of its parent's name and of its own
 // tokens, so it names the whole prefix that ends with the block. The parent of a first block is a root: the hash of
-// the cache's identity (all that shapes the bytes of its blocks) and of a tenant's salt. Names do not depend on where
-// or when a block was computed. Inside the kv room; the engine keeps a text's names and looks at nothing but equality.
+// the cache's identity (all that determines the bytes of its blocks) and of a tenant's salt. Names do not depend on
+// where or when a block was computed. Inside the kv room; the engine keeps a text's names and only compares them.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@ struct PrefixNames {
 
 class BlockNamer {
  public:
-  // `identity`: all that shapes the content of every block of a cache, as bytes.
+  // `identity`: all that determines the content of every block of a cache, as bytes.
   explicit BlockNamer(std::string_view identity);
 
   [[nodiscard]] BlockName root(std::string_view salt);

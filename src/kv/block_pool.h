@@ -3,10 +3,10 @@
 //   free -> open -> held <-> idle -> free            open -> free, held -> free (of blocks without a name)
 //
 // open: one writer fills it.  held: complete, pinned by leases (pin_count >= 1).  idle: complete and named,
-// pinned by nobody, waiting to be found again or evicted. Always true: each block is in exactly one state and
-// the counts add up; idle blocks stand in the order in which they were let go, the oldest first, which is the
-// order of eviction. Free blocks are a stack: the last one given back is taken first, so pages that were
-// never needed are never touched. Nothing is allocated after `make`. Inside the kv room only.
+// not pinned, waiting to be found again or evicted. Always true: each block is in exactly one state and
+// the counts add up; idle blocks are listed in the order in which they became idle, the oldest first, which is
+// the order of eviction. Free blocks are a stack: the last one freed is taken first, so pages that were never
+// needed are never touched. Nothing is allocated after `make`. Inside the kv room only.
 #pragma once
 
 #include <cstddef>
@@ -42,7 +42,7 @@ class BlockPool {
   void unpin(BlockId block, Unpinned becomes);  // pinned once less; held -> idle or free with the last
   void evict(BlockId block);                    // idle -> free
 
-  // The idle block that was let go first.
+  // The block that has been idle for longest.
   [[nodiscard]] std::optional<BlockId> oldest_idle() const;
 
   [[nodiscard]] std::byte* data() const { return memory_.data(); }
@@ -59,7 +59,7 @@ class BlockPool {
     return block_count() - free_count() - idle_count_ - open_count_;
   }
   [[nodiscard]] uint64_t bytes() const { return memory_.bytes(); }
-  // Counts everything anew; kInternal names the first thing that does not add up.
+  // Recounts everything; kInternal names the first thing that does not add up.
   [[nodiscard]] Status check() const;
 
  private:

@@ -1,7 +1,7 @@
 // KvGeometry: every shape and byte count of the cache comes from here.
 //
 // Always true: a KvGeometry that `make` returned has positive dimensions, and none of its counts overflows
-// for up to kMaxPositions positions. Anyone may use it; it holds numbers only.
+// for up to kMaxPositions positions. Anyone may use it; it has numbers only.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,7 @@ class KvGeometry {
   // Bytes of one position in sealed blocks: keys and values of all layers and KV heads.
   [[nodiscard]] uint64_t position_bytes() const { return block_bytes_ / kBlockSize; }
   [[nodiscard]] uint64_t block_bytes() const { return block_bytes_; }
-  // Blocks that hold `positions` positions.
+  // Blocks needed for `positions` positions.
   [[nodiscard]] static int64_t blocks_for(int64_t positions) {
     return (positions + kBlockSize - 1) / kBlockSize;
   }

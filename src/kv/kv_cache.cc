@@ -32,7 +32,7 @@ Status check_options(const KvCacheOptions& options) {
 
 double gib(uint64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(uint64_t{1} << 30); }
 
-// How many blocks the holding may take at most.
+// How many blocks the storage may take at most.
 Result<KvStoragePlan> make_plan(const KvGeometry& geometry, const KvCacheOptions& options) {
   KvStoragePlan plan{geometry, KvGeometry::blocks_for(options.context), options.max_sequences, 0,
                      options.storage == KvStorageKind::kPaged ? options.sharing : PrefixSharing::kOff};
@@ -71,7 +71,7 @@ Result<KvMemory> memory_of_plan(const KvStoragePlan& plan, const KvCacheOptions&
   return memory;
 }
 
-// Refused here, in words, rather than by the system's out-of-memory killer later.
+// Refused here, with a message, rather than by the system's out-of-memory killer later.
 Status check_memory(const KvMemory& memory, const KvCacheOptions& options) {
   const uint64_t bytes = memory.total_bytes() + memory.table_bytes;
   if (!options.available_bytes.has_value() || bytes <= *options.available_bytes) return {};
@@ -90,7 +90,7 @@ Status no_memory(const Status& status) {
               status.message())};
 }
 
-// All that shapes the bytes of a block, but the tokens and the salt.
+// All that determines the bytes of a block, except the tokens and the salt.
 std::string identity_of(const KvGeometry& geometry, std::string_view of_options) {
   const KvLayout layout = geometry.layout();
   std::string text = fmt::format("{}\n{} layers, {} heads of {}, blocks of {}\n", of_options,

@@ -5,10 +5,10 @@
 // KvLease pins it: while the lease lives, its blocks stay.
 //
 // Always true: length <= room, length <= context; every block of memory is in exactly one state, and the counts add
-// up: check() says so. An operation that returns kNoRoom changed nothing. Sealed blocks are immutable, and found again
-// by their content (paged, unless PrefixSharing::kOff). While a step runs, its sequences keep their old length; they
-// cannot be forked or truncated, and one whose lease is dropped is closed when the step ends. One thread at a time; it
-// must outlive its leases and steps.
+// up (check() verifies it). An operation that returns kNoRoom has changed nothing. Sealed blocks are immutable, and
+// found again by their content (paged, unless PrefixSharing::kOff). While a step runs, its sequences keep their old
+// length; they cannot be forked or truncated, and one whose lease is dropped is closed when the step ends. One thread
+// at a time; it must outlive its leases and steps.
 //
 //   names -> match -> (reserve -> begin_step, forward -> commit or abandon)* -> truncate, fork ... -> lease dropped
 #pragma once
@@ -55,7 +55,8 @@ struct KvCacheOptions {
   KvShape shape;
   KvStorageKind storage = KvStorageKind::kPaged;
   PrefixSharing sharing = PrefixSharing::kOn;  // only kPaged can share
-  // What else shapes the bytes of a block: the model and the arithmetic that computes it. Part of every block's name.
+  // What else determines the bytes of a block: the model and the arithmetic that computes it. Part of every block's
+  // name.
   std::string identity;
   int64_t context = 0;        // the longest sequence, in positions
   int64_t max_sequences = 1;  // how many there may be at once
@@ -90,7 +91,7 @@ class KvLease {
   }
   ~KvLease();
 
-  // Whether it pins anything; all that is asked of a cache about a lease asks for true.
+  // Whether it pins anything. The cache's functions that take a lease require it.
   explicit operator bool() const { return cache_ != nullptr; }
   [[nodiscard]] SequenceId sequence() const { return sequence_; }
 
@@ -139,8 +140,8 @@ class KvStep final : public KvLayerGate {
 class KvCache {
  public:
   // Takes all memory that the storage takes at the start (pages are touched only when rows are written).
-  // Errors: kInvalidArgument (a dimension, the plan), kResourceExhausted (says what was asked, what there is,
-  // what to do).
+  // Errors: kInvalidArgument (a dimension, the plan), kResourceExhausted (says how much is needed, how much
+  // there is, and what to do).
   static Result<std::unique_ptr<KvCache>> create(const KvCacheOptions& options);
   // What create() would take. The same errors, but for the memory itself.
   static Result<KvMemory> memory_of(const KvCacheOptions& options);
@@ -156,11 +157,11 @@ class KvCache {
   struct Match {
     std::span<const TokenId> tokens;
     const PrefixNames& names;  // of at least these tokens
-    // Rows before this position the same request had computed before: counted as recovered, not as matched.
+    // Rows before this position were computed by the same request: counted as recovered, not as matched.
     int64_t own_positions = 0;
   };
-  // A new sequence that begins with these tokens, and with the rows of their longest beginning that sealed
-  // blocks hold, pinned (a whole number of blocks, at most (tokens - 1) / kBlockSize: the last token always
+  // A new sequence that begins with these tokens, and with the rows of their longest beginning that is
+  // in sealed blocks, pinned (a whole number of blocks, at most (tokens - 1) / kBlockSize: the last token always
   // runs). Blocks are shared only under the same salt. An empty lease where max_sequences are open already.
   [[nodiscard]] KvLease match(const Match& match);
   [[nodiscard]] KvLease match(std::span<const TokenId> tokens, std::string_view salt = {}) {
@@ -168,7 +169,7 @@ class KvCache {
   }
   // How many positions match would find. Pins nothing.
   [[nodiscard]] int64_t findable(std::span<const TokenId> tokens, const PrefixNames& names) const;
-  // Where the sequence's match ended, and why. Nothing of a fork.
+  // Where the sequence's match ended, and why. Of a fork it says nothing.
   [[nodiscard]] const KvMatchReport& match_report(const KvLease& lease) const;
   // A new sequence without rows.
   [[nodiscard]] KvLease open() { return match({}, {}); }

@@ -1,6 +1,6 @@
 // What the tests of KvCache share: sequences whose rows hold bytes that are a pure function of the salt and
 // of all tokens up to their position, as the rows of a model are. So a block that was shared, copied or found
-// again must hold what its new reader would have computed.
+// again must contain what its new reader would have computed.
 //
 // The cache knows bytes only, so a row here is a stripe, a 32nd of its block, whatever its codec; of plans
 // with open rows, the second half of the stripe is written when the block is sealed, and the row's open form
@@ -83,7 +83,7 @@ class TestRows {
   void write(const KvLayerView& view, size_t i, int64_t first_position,
              const std::vector<uint64_t>& marks) const {
     const KvSequenceView& to = view.sequences[i];
-    // Whatever lies there belongs to nobody after the step.
+    // Whatever is there belongs to no sequence after the step.
     if (view.step_slot_count > 0 && view.step_slot_bytes > 0) {
       std::memset(view.step_slots, 0xA5, static_cast<size_t>(view.step_slot_count * view.step_slot_bytes));
     }
@@ -140,7 +140,7 @@ class TestRows {
   uint64_t at_once_bytes_;  // of a stripe
 };
 
-// The cache says that everything adds up, and the sequence has its rows.
+// The cache's check() is clean, and the sequence has its rows.
 inline void expect_intact(KvCache& cache, const TestSequence& sequence) {
   const Status status = cache.check();
   EXPECT_TRUE(status.ok()) << status.message();

@@ -1,4 +1,5 @@
-// KvCounts: where the blocks of a paged cache are, and what became of them so far. Plain data.
+// KvCounts: how many blocks of a paged cache are in each state, and what has happened to blocks and positions so far.
+// Plain data.
 #pragma once
 
 #include <cstdint>

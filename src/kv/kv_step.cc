@@ -17,7 +17,7 @@ Result<KvLayerView> KvStep::open(int64_t layer) {
   return cache_->open_layer(layer);
 }
 
-// Every layer's blocks are in memory: there is nothing to let go yet.
+// Every layer's blocks are in memory: there is nothing to release yet.
 void KvStep::close(int64_t layer) { DCHECK(cache_ != nullptr && layer < cache_->opened_layers_); }
 
 void KvStep::commit(std::span<const TokenId> tokens) {

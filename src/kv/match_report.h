@@ -1,5 +1,5 @@
 // KvMatchReport: how much of a text the cache had when the text's sequence was opened, where the match ended, and why.
-// It says nothing of texts under another salt. Plain data, kept with each request.
+// It reveals nothing about texts under another salt. Plain data, kept with each request.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 namespace cairn {
 
 enum class KvMatchEnd : uint8_t {
-  kNotShared,         // this cache shares no prefixes, or nothing was asked for
+  kNotShared,         // this cache shares no prefixes, or the text is empty
   kComplete,          // all full blocks were found (the last token always runs, so they may be one fewer)
   kShorterThanBlock,  // the text has no full block before its last token
   kNothingKnown,      // nothing is known of what follows
   kTokensDiffer,      // the nearest known text goes on with other tokens
   kEvicted,           // the next block had been computed, but its memory was needed
-  kOwnRows,           // the conversation's own rows went as far or further, and were taken
+  kOwnRows,           // the rows of its session, or of a fork's parent, went as far or further, and were used
 };
 
 struct KvMatchReport {
@@ -27,7 +27,7 @@ struct KvMatchReport {
   int64_t differs_at = 0;
   TokenId wanted_token = 0;
   TokenId known_token = 0;
-  // kEvicted: how many steps ago, how many blocks were wanted then, and how many lay idle.
+  // kEvicted: how many steps ago, how many blocks were needed then, and how many were idle.
   int64_t evicted_steps_ago = 0;
   int64_t wanted_blocks = 0;
   int64_t idle_blocks = 0;

@@ -164,7 +164,7 @@ void PagedStorage::release(BlockId sealed_block) {
   pool_.unpin(sealed_block, shares() ? Unpinned::kIdle : Unpinned::kFree);
 }
 
-// From the end, so that what lies idle was released after what hangs on it.
+// From the end, so that a block becomes idle after its children.
 void PagedStorage::shrink(SequenceId sequence, int64_t block_count) {
   Chain& c = chain(sequence);
   std::vector<BlockId>& blocks = own_table(sequence).blocks;
@@ -196,8 +196,8 @@ int64_t PagedStorage::truncate(SequenceId sequence, int64_t positions) {
   return positions;
 }
 
-// The last block is sealed; its first rows go on as an open block: itself where nobody else knows it, else a
-// copy.
+// The last block is sealed; its first rows go on as an open block: itself where no other sequence can find it, else
+// a copy.
 bool PagedStorage::reopen(SequenceId sequence, int64_t row_count) {
   Chain& c = chain(sequence);
   BlockId& last = own_table(sequence).blocks.back();
@@ -267,7 +267,7 @@ Status PagedStorage::check_chain(SequenceId sequence, std::vector<int>& pins) co
   return shares() ? check_names(sequence) : Status();
 }
 
-// Each sealed block is the one that its predecessor's name and its tokens ask for.
+// Each sealed block has the name that follows from its predecessor's name and its tokens.
 Status PagedStorage::check_names(SequenceId sequence) const {
   const Chain& c = chains_[static_cast<size_t>(sequence.value)];
   BlockNamer namer{std::string_view()};

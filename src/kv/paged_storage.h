@@ -1,8 +1,8 @@
 // PagedStorage: one pool of blocks for all sequences. A sequence takes a block when its last one is full, so
 // memory follows what is used. Sealed blocks get names and are shared: by sequences that begin alike, by
-// forks, and with those to come, while they lie idle.
+// forks and, while they are idle, by later sequences.
 //
-// Always true: a sequence's sealed blocks come first in its table, and are held; behind them are open ones,
+// Always true: a sequence's sealed blocks come first in its table, and are held; after them come open ones,
 // of which the first may have rows. A sequence that has a block has all before it, so a child is never
 // released after its parent: eviction takes ends of chains before their beginnings. Inside the kv room only.
 #pragma once
@@ -48,7 +48,7 @@ class PagedStorage final : public KvStorage {
   [[nodiscard]] Status check() const override;
 
  private:
-  // Where a sequence stands in its table.
+  // How much of a sequence's table is sealed, and what its open block contains.
   struct Chain {
     int64_t sealed_count = 0;
     BlockName root{};

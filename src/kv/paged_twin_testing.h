@@ -1,4 +1,4 @@
-// The pool and the names of a paged cache in the plainest containers: says beforehand what an operation must do. Its
+// The pool and the names of a paged cache in the plainest containers: predicts what an operation must do. Its
 // blocks are entries of a map, its names the tokens themselves. For tests only.
 #pragma once
 
@@ -60,7 +60,7 @@ class PagedTwin {
     if (sharing_ == PrefixSharing::kOn) return idle_.push_back(key);
     holders_.erase(key);
   }
-  // The sealed block goes on as an open one, or as a copy. False where there is no memory for the copy.
+  // The sealed block becomes an open one again, or as a copy. False where there is no memory for the copy.
   bool reopen(const Key& key) {
     if (sharing_ == PrefixSharing::kOff && holders_[key] == 1) {
       holders_.erase(key);
@@ -79,7 +79,7 @@ class PagedTwin {
   [[nodiscard]] std::vector<int64_t> counts() const {
     return {block_count_, free_blocks(), open_, held_blocks(), idle_blocks(), evicted_, unified_};
   }
-  // An idle block's parent is there, and is not let go before it.
+  // An idle block's parent is there, and did not become idle before it.
   [[nodiscard]] bool ends_go_first() const {
     for (size_t i = 0; i < idle_.size(); ++i) {
       Key parent = idle_[i];
@@ -97,7 +97,7 @@ class PagedTwin {
   int64_t block_count_;
   PrefixSharing sharing_;
   std::map<Key, int> holders_;  // of sealed blocks, idle ones too
-  std::deque<Key> idle_;        // the one let go first is in front
+  std::deque<Key> idle_;        // the one that has been idle for longest is in front
   int64_t open_ = 0;
   int64_t evicted_ = 0;
   int64_t unified_ = 0;

@@ -112,7 +112,7 @@ int32_t PrefixIndex::take_node(const BlockName& name) {
   return n;
 }
 
-// Roots have no block: they stand among the ghosts.
+// Roots have no block: they are kept among the ghosts.
 int32_t PrefixIndex::root_named(const BlockName& name) {
   int32_t n = node_named(name);
   if (n == kNone) {
@@ -125,7 +125,7 @@ int32_t PrefixIndex::root_named(const BlockName& name) {
   return n;
 }
 
-// A ghost that others hang on explains more than a leaf: of the oldest, a leaf goes first.
+// A ghost with children explains more than a leaf, so the oldest leaf goes first.
 int32_t PrefixIndex::oldest_leaf() const {
   constexpr int kMostLooked = 64;
   int32_t n = oldest_ghost_;
@@ -144,7 +144,7 @@ void PrefixIndex::remove_node(int32_t n) {
   free_.push_back(n);
 }
 
-// Without gravestones: what stands behind the gap moves up if it may.
+// Without tombstones: entries after the gap move up where they may.
 void PrefixIndex::erase_place(const BlockName& name) {
   const size_t mask = places_.size() - 1;
   size_t gap = place_of(name);
@@ -152,7 +152,7 @@ void PrefixIndex::erase_place(const BlockName& name) {
   places_[gap] = kNone;
   for (size_t at = (gap + 1) & mask; places_[at] != kNone; at = (at + 1) & mask) {
     const size_t home = home_of(node(places_[at]).name);
-    if (((at - home) & mask) < ((at - gap) & mask)) continue;  // its home lies behind the gap
+    if (((at - home) & mask) < ((at - gap) & mask)) continue;  // its home is after the gap
     places_[gap] = places_[at];
     places_[at] = kNone;
     gap = at;

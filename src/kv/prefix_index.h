@@ -4,7 +4,7 @@
 // is. A node outlives its block: when the block is evicted the node stays as a ghost, which explains later misses,
 // until a newer ghost needs its place. A node is found by its name alone, whether or not its ancestors are known.
 // Always true: a block has at most one node, a name at most one node; a block is found only where its tokens agree
-// too. Sized at the start; nothing is allocated later. Integers only; it knows nothing of states and bytes.
+// too. Sized at the start; nothing is allocated later. Integers only; it knows nothing about states and bytes.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ namespace cairn {
 // Why a block left memory.
 struct KvEviction {
   int64_t step = 0;           // of the cache, when it happened
-  int64_t wanted_blocks = 0;  // how many were asked for then
+  int64_t wanted_blocks = 0;  // how many were needed then
   int64_t idle_blocks = 0;    // how many could have been evicted then
 };
 
@@ -37,11 +37,11 @@ class PrefixIndex {
     std::span<const TokenId> tokens;
     bool is_first = false;  // the parent is a root
   };
-  // The block of this name that holds these tokens, if it is in memory.
+  // The block of this name and of these tokens, if it is in memory.
   [[nodiscard]] std::optional<BlockId> find(const BlockName& name, std::span<const TokenId> tokens) const;
-  // The name must have no block yet, and the block no name. A ghost of that name gets its block back.
+  // The name must have no block yet, and the block no name. A ghost of that name is resident again, with this block.
   void insert(BlockId block, const NewNode& node);
-  // The block goes; its node becomes a ghost.
+  // The block leaves memory; its node becomes a ghost.
   void evict(BlockId block, const KvEviction& why);
 
   [[nodiscard]] bool has_name(BlockId block) const { return node_of(block) != kNone; }

@@ -13,7 +13,7 @@ inline BlockTokens tokens_of(TokenId first) {
   return tokens;
 }
 
-// A name that wants to stand at place `home`.
+// A name whose place is `home`.
 inline BlockName name_at(uint64_t home, uint64_t serial) {
   BlockName name{};
   std::memcpy(name.data(), &home, sizeof(home));

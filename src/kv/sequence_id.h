@@ -1,5 +1,4 @@
-// SequenceId: the name of a sequence inside a KvCache; a small dense number, given and taken back by the
-// cache.
+// SequenceId: the number of a sequence inside a KvCache: small and dense; the cache assigns it and uses it again.
 #pragma once
 
 #include <compare>

@@ -1,8 +1,8 @@
 // KvStorage: one way to store blocks of keys and values. Inside the kv room only; KvCache is the face.
 //
 // It owns the block tables: a sequence's table says which block holds positions [b * kBlockSize, (b + 1) * kBlockSize).
-// Blocks that are in a table keep their bytes; where they are changes only inside grow, commit, truncate and fork. A new
-// way is a new file with a make_ function, and a line in KvCache::create.
+// Blocks that are in a table keep their bytes; where they are changes only inside grow, commit, truncate and fork.
+// A new kind is a new file with a make_ function, a KvStorageKind and its lines in kv_cache.cc.
 #pragma once
 
 #include <cstddef>
@@ -23,11 +23,11 @@
 
 namespace cairn {
 
-// The answer to a request for memory.
+// Whether there was memory.
 enum class [[nodiscard]] Room : uint8_t { kOk, kNoRoom };
 
 struct KvBlockTable {
-  int32_t first_block = 0;      // of the sequence; the blocks before it are gone
+  int32_t first_block = 0;      // of the sequence; earlier ones are no longer kept
   std::vector<BlockId> blocks;  // capacity for the whole context from the start
 
   [[nodiscard]] int64_t end_block() const { return first_block + std::ssize(blocks); }
@@ -58,7 +58,7 @@ class KvStorage {
   [[nodiscard]] virtual int64_t findable(std::span<const TokenId>, const PrefixNames&) const { return 0; }
   // Adds blocks to the table until it ends with block `end_block`, exclusive; or returns kNoRoom and changes nothing.
   virtual Room grow(SequenceId sequence, int64_t end_block) = 0;
-  // Rows of these tokens were stored behind the first `length`.
+  // Rows of these tokens were stored after the first `length`.
   virtual void commit(SequenceId, int64_t, std::span<const TokenId>) {}
   // Rows before `positions` stay; later ones go, and so does room that the rest does not need. Where that cuts a
   // sealed block and there is no memory for a copy of it, its rows go too. Returns how many rows stay.

@@ -222,7 +222,7 @@ void block_of_another(const AttentionTile& tile, SpanRange spans, const Attentio
   sound().attend(wrong, spans, scratch);
 }
 
-// --- attention that looks at the step (pass_faults_testing.h tells which one runs) ---
+// --- attention that looks at the step (pass_faults_testing.h knows which one runs) ---
 
 void spans_by_batch(const AttentionTile& tile, SpanRange spans, const AttentionScratch&) {
   const bool is_alone = step_now()->batch.sequences.size() == 1;

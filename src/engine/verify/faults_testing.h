@@ -1,6 +1,5 @@
 // Faulty kernel tables for tests: each breaks one promise of kernels/kernels.h in a way that real kernels
-// have been seen to, and is right in all else. What a check cannot find here, it cannot find in a real
-// kernel.
+// have been seen to, and is correct otherwise. A fault that a check misses here, it would miss in a real kernel.
 #pragma once
 
 #include "kernels/kernels.h"
@@ -24,7 +23,7 @@ namespace cairn {
 [[nodiscard]] Kernels with_block_of_another_sequence();
 [[nodiscard]] Kernels with_seals_when_the_step_ends();
 [[nodiscard]] Kernels with_shared_spans_last();
-// All logits are 1; the same logits at every position; one of them is no number.
+// All logits are 1; the same logits at every position; one of them is NaN.
 [[nodiscard]] Kernels with_constant_logits();
 [[nodiscard]] Kernels with_logits_of_no_position();
 [[nodiscard]] Kernels with_a_nan_logit();

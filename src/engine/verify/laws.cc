@@ -98,7 +98,7 @@ LawRow run_variation(const Variation& variation, const Scene& scene, std::span<c
   return row;
 }
 
-// Equal nonsense is no proof: the logits must be numbers that tell tokens and positions apart.
+// Equal nonsense is no proof: the logits must be numbers that distinguish tokens and positions.
 LawRow sound_logits(const Scene& scene, std::span<const LogitRecord> expected) {
   LawRow row{.law = 1, .what = "logits are finite and not constant", .kv_plan = scene.kv_plan};
   const auto vocab_size = static_cast<uint64_t>(scene.model->config().vocab_size);

@@ -1,6 +1,6 @@
-// Laws 1 to 4 held against a model: the cache changes no bit of any logit, and neither does how the work was
-// cut; the memory plan is the truth; every block is in one state. What a text's logits are is computed once
-// without a cache, all positions together; then the same text is run in every other way there is, and each
+// Laws 1 to 4, checked on a model: the cache changes no bit of any logit, and neither does how the work was
+// cut; the memory plan is the truth; every block is in one state. A text's logits are computed once without a
+// cache, all positions together; then the same text is run in every other way there is, and each
 // logit is compared by its bits.
 //
 // Always true: everything goes through Engine::submit and Engine::step; nothing is printed; the same model,

@@ -148,7 +148,7 @@ TEST(Laws, EveryLogitIsComparedAndCounted) {
         "prefill chunk 7", "prefill chunk 64", "prefill chunk 512", "1 thread", "2 threads",
         "in a batch of 8", "preempted and run again", "a prefix found, its owner ended",
         "a prefix found, its owner running", "alike and at once: one waits", "forked at a block's edges",
-        "tokens tried and taken back", "bytes planned are bytes held, paged",
+        "tokens tried and taken back", "bytes planned are bytes taken, paged",
         "each block in one state, every step"}) {
     EXPECT_TRUE(names.contains(name)) << name;
   }

@@ -1,4 +1,4 @@
-// LogitRecord: the logits of all positions of a text, kept to hold other runs against; Comparison: one such
+// LogitRecord: the logits of all positions of a text, kept to compare other runs with; Comparison: one such
 // run, compared by bits as its logits come. For engine/verify only.
 #pragma once
 

@@ -44,7 +44,7 @@ struct Variation {
   int law = 1;
   std::string what;
   uint64_t work = 0;  // rows that go through the layers, about
-  // Shows the comparison the logits. Answers a remark where the variation does not apply, else nothing.
+  // Passes the logits to the comparison. Returns a remark where the variation does not apply, else an empty text.
   std::function<Result<std::string>(const Scene& scene, Comparison& comparison)> run;
 };
 

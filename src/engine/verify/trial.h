@@ -1,6 +1,6 @@
 // Trial: one engine that computes the texts' logits in some way, while a Comparison watches. All through
-// Engine::submit and Engine::step, as every other user of a model; after each step the cache must add up. For
-// engine/verify only.
+// Engine::submit and Engine::step, as every other user of a model; after each step the cache's check() must be
+// clean. For engine/verify only.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 namespace cairn {
 
-// What a trial tells while it runs, for each logit row.
+// What a trial reports while it runs, for each logit row.
 using LogitSink = std::function<void(int64_t text, int64_t position, std::span<const float> logits)>;
 
 // A request over a text: `prompt_count` of its tokens as the prompt, the next ones up to `token_count` one by
@@ -48,14 +48,14 @@ class Trial {
   // The same as a fork of a request over a text that begins alike; it must have at most `prompt_count`
   // tokens.
   Result<RequestId> fork_text(RequestId parent, const TrialRequest& request);
-  // The text's first `kept` tokens, then those of another one: the logits of the first part are told.
+  // The text's first `kept` tokens, then those of another one: the logits of the first part are reported.
   Status submit_altered(int64_t text, int64_t kept, std::span<const TokenId> others,
                         std::optional<SessionId> session);
-  // The first `prompt_count` tokens; only the logits after the last one are told, as in generation.
+  // The first `prompt_count` tokens; only the logits after the last one are reported, as in generation.
   Status submit_last(int64_t text, int64_t prompt_count);
 
   // A request over the beginning of text 0 whose tokens are tried (Picks::kByCaller), one such in a trial.
-  // Each of these runs until it waits; logits are told where all tokens up to theirs are the text's.
+  // Each of these runs until it waits; logits are reported where all tokens up to theirs are the text's.
   Status begin_tries(int64_t prompt_count);
   Status try_tokens(std::span<const TokenId> tokens);
   Status take_back(int64_t length);
@@ -79,7 +79,7 @@ class Trial {
   void step();
   Status run_tries();
   [[nodiscard]] Request request_of(const TrialRequest& request, int64_t first) const;
-  // Logits of positions below `told` go to the sink.
+  // Logits of positions below `told` are reported to the sink.
   Request watched(int64_t text, int64_t told, Request request);
 
   const LawTexts& texts_;

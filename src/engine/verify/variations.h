@@ -1,4 +1,4 @@
-// The ways in which a text is computed again: each must give the bits of all others. For engine/verify only.
+// The ways in which a text is computed again: each must give the same bits as all others. For engine/verify only.
 #pragma once
 
 #include <span>
@@ -8,13 +8,13 @@
 
 namespace cairn {
 
-// The logits that all others are held against: no cache, all positions of a text in one step.
+// The logits that all others are compared with: no cache, all positions of a text in one step.
 Result<std::vector<LogitRecord>> expected_logits(const Scene& scene);
 
 // All of them, in the order in which they run.
 std::vector<Variation> law_variations(const Scene& scene, std::span<const int> thread_counts);
 
-// The parts of that list: prefixes found, forks, rows taken back, groups (variations_sharing.cc); the memory
+// The parts of that list: prefixes found, forks, rolled back tokens, groups (variations_sharing.cc); the memory
 // plan and the states of blocks (variations_memory.cc).
 std::vector<Variation> sharing_variations(const Scene& scene);
 std::vector<Variation> memory_variations(const Scene& scene);

@@ -1,4 +1,4 @@
-// The memory plan is the truth; every block is in exactly one state.
+// The memory plan is exact; every block is in exactly one state.
 #include <fmt/format.h>
 
 #include "engine/memory_plan.h"
@@ -10,7 +10,7 @@ namespace {
 
 Status expect_bytes(const char* what, uint64_t planned, uint64_t held) {
   if (planned == held) return {};
-  return internal_error(fmt::format("{}: {} bytes are planned, {} are held", what, planned, held));
+  return internal_error(fmt::format("{}: {} bytes are planned, {} are taken", what, planned, held));
 }
 
 // Bytes of a block, from its tiles.
@@ -25,7 +25,7 @@ Result<uint64_t> bytes_by_tiles(const Config& config, const KvPlan& plan) {
   return static_cast<uint64_t>(bytes * config.kv_head_count);
 }
 
-// What a holding holds for two sequences, empty and while the text runs.
+// What each kind of storage takes for two sequences, empty and while the text runs.
 Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvStorageKind holding) {
   EngineOptions options = scene.options(holding);
   options.max_sequences = 2;
@@ -50,7 +50,7 @@ Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvSt
   const auto blocks = static_cast<uint64_t>(KvGeometry::blocks_for(scene.length()));
   CAIRN_RETURN_IF_ERROR(expect_bytes("the text's rows", blocks * block_bytes, cache.used_bytes()));
   CAIRN_RETURN_IF_ERROR(expect_bytes("open rows, later", planned.open_bytes, cache.open_bytes()));
-  if (cache.pool_bytes() > planned.pool_bytes) return internal_error("blocks: more is held than planned");
+  if (cache.pool_bytes() > planned.pool_bytes) return internal_error("blocks: more is taken than planned");
   return std::string();
 }
 
@@ -76,7 +76,7 @@ Result<std::string> run_states(const Scene& scene, Comparison& comparison) {
   CAIRN_RETURN_IF_ERROR(trial->finish());
   const KvCounts counts = trial->cache().counts();
   if (counts.free_blocks + counts.idle_blocks != counts.block_count || trial->cache().used_bytes() != 0) {
-    return internal_error("blocks are held although nothing runs");
+    return internal_error("blocks are in use although nothing runs");
   }
   return std::string();
 }
@@ -87,7 +87,7 @@ std::vector<Variation> memory_variations(const Scene& scene) {
   std::vector<Variation> list;
   for (const KvStorageKind holding :
        {KvStorageKind::kGrowing, KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
-    list.push_back({3, fmt::format("bytes planned are bytes held, {}", kv_storage_kind_name(holding)),
+    list.push_back({3, fmt::format("bytes planned are bytes taken, {}", kv_storage_kind_name(holding)),
                     scene.texts[0].size(), [holding](const Scene& s, Comparison& comparison) {
                       return run_planned(s, comparison, holding);
                     }});

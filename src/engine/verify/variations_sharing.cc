@@ -1,4 +1,4 @@
-// Rows that are found, shared, copied and taken back.
+// Rows that are found, shared, copied and rolled back.
 #include <algorithm>
 #include <array>
 
