@@ -30,7 +30,13 @@ class EmptyPass final : public ForwardPass {
   explicit EmptyPass(const EngineOptions& options)
       : max_rows_(Engine::step_rows(options)), max_logit_rows_(Engine::step_logit_rows(options)) {}
 
-  Status forward(const Batch&, KvLayerGate&, std::span<float>) override { return {}; }
+  Status forward(const Batch&, KvLayerGate& gate, std::span<float>) override {
+    for (int64_t layer = 0; layer < gate.layer_count(); ++layer) {
+      CAIRN_RETURN_IF_ERROR(gate.open(layer).status());
+      gate.close(layer);
+    }
+    return {};
+  }
   [[nodiscard]] int64_t max_rows() const override { return max_rows_; }
   [[nodiscard]] int64_t max_logit_rows() const override { return max_logit_rows_; }
   [[nodiscard]] int64_t vocab_size() const override { return kVocabSize; }

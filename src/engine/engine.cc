@@ -200,6 +200,8 @@ Result<RequestId> Engine::take_fork(RequestId parent_id, Request request) {
   CAIRN_ASSIGN_OR_RETURN(Sequence * child, start(std::move(request)));
   // A parent that has only its last token to run is as far as it will be; else what it is computing is waited for.
   const bool is_ready = parent->kv && held_by(*parent) + 1 >= common;
+  child->inherited = common - 1;
+  child->scored = common - 1;
   const bool will_run = parent->state != SequenceState::kAwaitsCaller && !parent->cancelled;
   if (is_ready) {
     begin_fork(*child, *parent);
@@ -215,6 +217,10 @@ Result<RequestId> Engine::take_fork(RequestId parent_id, Request request) {
 
 Status Engine::extend(RequestId id, std::span<const TokenId> tokens) {
   const Call call(*this);
+  return no_throw([&] { return take_tokens(id, tokens); });
+}
+
+Status Engine::take_tokens(RequestId id, std::span<const TokenId> tokens) {
   Sequence* sequence = find_waiting(id);
   if (sequence == nullptr) return not_found("no such request waits for tokens");
   if (tokens.empty()) return invalid_argument("there are no tokens to go on with");
@@ -238,6 +244,10 @@ Status Engine::extend(RequestId id, std::span<const TokenId> tokens) {
 }
 
 Status Engine::roll_back(RequestId id, int64_t length) {
+  return no_throw([&] { return take_back_tokens(id, length); });
+}
+
+Status Engine::take_back_tokens(RequestId id, int64_t length) {
   Sequence* sequence = find_waiting(id);
   if (sequence == nullptr) return not_found("no such request waits for tokens");
   const auto count = static_cast<int64_t>(sequence->tokens.size());

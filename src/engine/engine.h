@@ -152,6 +152,8 @@ class Engine {
   // These may throw; they change nothing then.
   Result<RequestId> take(Request request);
   Result<RequestId> take_fork(RequestId parent_id, Request request);
+  Status take_tokens(RequestId id, std::span<const TokenId> tokens);
+  Status take_back_tokens(RequestId id, int64_t length);
   Result<Sequence*> start(Request request);
   void reserve_lists();
   [[nodiscard]] Sequence* find_sequence(RequestId id) const;
@@ -190,6 +192,7 @@ class Engine {
   void lay_batch();
   bool run();
   void give_up(const Status& status);
+  void isolate_suspect();
 
   // After a step's rows have been computed (engine_settle.cc).
   void settle();
@@ -218,12 +221,12 @@ class Engine {
   uint64_t next_id_ = 1;
   int call_depth_ = 0;  // of public calls that may call back
   bool in_step_ = false;
-  int failed_passes_ = 0;  // one after the other
   std::unordered_map<uint64_t, std::unique_ptr<Sequence>>
       live_;  // by id; those that ended last until retire()
   std::array<int64_t, kSequenceStates> state_counts_{};
-  RequestQueue queue_;             // kQueued
-  std::vector<Sequence*> placed_;  // those with a place in the cache, by key
+  std::optional<SequenceKey> blocked_;  // the first that waits for memory; later ones are not let in
+  RequestQueue queue_;                  // kQueued
+  std::vector<Sequence*> placed_;       // those with a place in the cache, by key
   std::vector<Sequence*> ended_;
   std::vector<Sequence*> cancelled_;
   std::vector<Session> sessions_;  // the one used last stands last

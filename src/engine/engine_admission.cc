@@ -22,6 +22,7 @@ std::span<const TokenId> Engine::findable_tokens(const Sequence& sequence) const
 void Engine::admit() {
   while (!queue_.empty() && (cache_->has_free_sequence() || can_free_a_place())) {
     Sequence& next = queue_.first();
+    if (blocked_.has_value() && *blocked_ < next.key) return;  // its rows would wait behind that one's
     Sequence* const owner = prefix_owner(next);
     if (owner == nullptr && !cache_->has_free_sequence()) free_a_place();
     queue_.erase(next);
@@ -58,13 +59,19 @@ void Engine::begin_rows(Sequence& sequence) {
     sequence.stats.reused_tokens = held;
     sequence.stats.match = cache_->match_report(kv);
   }
-  sequence.scored = std::max(sequence.scored, held);
+  const int64_t scored = sequence.stats.projected_positions == 0 ? sequence.inherited : sequence.scored;
+  sequence.scored = std::max(scored, held);
   place(sequence, std::move(kv));
 }
 
 void Engine::begin_fork(Sequence& child, const Sequence& parent) {
   const bool has_rows = parent.kv && cache_->length(parent.kv) >= child.wanted_positions;
-  KvLease kv = has_rows ? cache_->fork(parent.kv) : KvLease();
+  KvLease kv;
+  if (has_rows) {
+    do {
+      kv = cache_->fork(parent.kv);
+    } while (!kv && drop_an_idle_session());
+  }
   if (!kv) return enqueue(child);  // it will find what it can of the prefix
   // The last token runs, if need be again: its logits are wanted.
   const int64_t again = child.prompt_count - 1;
@@ -73,12 +80,12 @@ void Engine::begin_fork(Sequence& child, const Sequence& parent) {
   child.stats.reused_tokens = held;
   child.stats.match = {
       .end = KvMatchEnd::kOwnRows, .text_positions = child.prompt_count, .found_positions = held};
-  child.scored = held;
   place(child, std::move(kv));
 }
 
 void Engine::place(Sequence& sequence, KvLease kv) {
-  DCHECK(kv && !sequence.kv);
+  CHECK(kv && !sequence.kv);
+  DCHECK(sequence.owner == nullptr && placed_.size() < placed_.capacity());
   sequence.kv = std::move(kv);
   sequence.has_run = false;
   const auto by_key = [](const Sequence* a, const Sequence* b) { return a->key < b->key; };
@@ -95,7 +102,8 @@ void Engine::enqueue(Sequence& sequence) {
 
 // The caller takes it out of placed_.
 void Engine::take_back(Sequence& sequence) {
-  sequence.own_positions = cache_->length(sequence.kv);
+  DCHECK(sequence.kv && sequence.owner == nullptr);
+  sequence.own_positions = std::max(sequence.own_positions, cache_->length(sequence.kv));
   sequence.kv = {};
   if (sequence.has_run) ++sequence.stats.preemptions;
   wake_waiters(sequence, kAllPositions);
@@ -109,7 +117,8 @@ Sequence* Engine::prefix_owner(Sequence& sequence) const {
   Sequence* owner = nullptr;
   int64_t most = 0;
   for (Sequence* other : placed_) {
-    if (other->state != SequenceState::kRunning || other->cancelled) continue;
+    // One that is served later may stand still for what comes between.
+    if (other->state != SequenceState::kRunning || sequence.key < other->key) continue;
     const int64_t common = std::min(findable, common_blocks(sequence.names, other->names)) * kBlockSize;
     if (common > most && common > held_by(*other)) {
       most = common;
@@ -122,6 +131,7 @@ Sequence* Engine::prefix_owner(Sequence& sequence) const {
 }
 
 void Engine::wait_for(Sequence& owner, Sequence& sequence) {
+  DCHECK(&owner != &sequence && owner.state != SequenceState::kEnded && !sequence.kv);
   set_state(sequence, SequenceState::kLoading);
   sequence.owner = &owner;
   sequence.next_waiter = owner.first_waiter;

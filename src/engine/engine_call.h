@@ -8,9 +8,12 @@ namespace cairn {
 class Engine::Call {
  public:
   explicit Call(Engine& engine) : engine_(engine) { ++engine_.call_depth_; }
-  // Sequences that ended are destroyed when nobody up the stack can be using them.
+  // Sequences that ended are destroyed when nobody up the stack can be using them. Whatever happened, no step runs then.
   ~Call() {
-    if (engine_.call_depth_ == 1) engine_.retire();
+    if (engine_.call_depth_ == 1) {
+      engine_.in_step_ = false;
+      engine_.retire();
+    }
     --engine_.call_depth_;
   }
   Call(const Call&) = delete;

@@ -39,7 +39,7 @@ void Engine::continue_session(Session& session, Sequence& sequence, std::string 
       again.begin();
   KvLease kv = std::move(session.kv);
   session.tokens.clear();
-  if (cache_->findable(findable_tokens(sequence), sequence.names) > agreed) return;
+  if (agreed == 0 || cache_->findable(findable_tokens(sequence), sequence.names) > agreed) return;
 
   const int64_t kept = cache_->truncate(kv, agreed);
   sequence.scored = kept;
@@ -60,6 +60,7 @@ bool Engine::drop_an_idle_session() {
 }
 
 void Engine::keep_for_session(Session& session, Sequence& sequence, KvLease kv) {
+  if (cache_->length(kv) == 0) return;  // a place for nothing
   sequence.tokens.resize(static_cast<size_t>(cache_->length(kv)));
   session.tokens = std::move(sequence.tokens);
   session.kv = std::move(kv);

@@ -75,6 +75,7 @@ void Engine::report(Sequence& sequence, int64_t first_logit_row, const Part& par
 
 void Engine::count_rows(Sequence& sequence, int64_t first, int64_t row_count) {
   sequence.has_run = true;
+  sequence.failed_passes = 0;
   sequence.stats.projected_positions += static_cast<uint64_t>(row_count);
   for (size_t layer = 0; layer < layer_windows_.size(); ++layer) {
     sequence.stats.scores_by_layer[layer] += score_count(first, row_count, layer_windows_[layer]);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/no_throw.h"
 #include "engine/engine.h"
 #include "engine/engine_call.h"
 
@@ -24,6 +25,14 @@ class Engine::CacheRoom final : public RoomKeeper {
     return Room::kOk;
   }
 
+  [[nodiscard]] int64_t missing(int32_t index) const override {
+    const Sequence& sequence = *engine_.placed_[static_cast<size_t>(index)];
+    return engine_.cache_->missing_blocks(sequence.kv, std::ssize(sequence.tokens));
+  }
+  [[nodiscard]] int64_t freed_by(int32_t index) const override {
+    return engine_.cache_->sole_blocks(engine_.placed_[static_cast<size_t>(index)]->kv);
+  }
+
   void take_back(int32_t index) override { engine_.take_back(*engine_.placed_[static_cast<size_t>(index)]); }
 
  private:
@@ -38,7 +47,6 @@ bool Engine::step() {
   schedule();
   if (!parts_.empty() && run()) settle();
   finish_cancelled();
-  in_step_ = false;
   return true;
 }
 
@@ -75,13 +83,17 @@ void Engine::schedule() {
     Sequence* const sequence = placed_[static_cast<size_t>(grant.sequence)];
     parts_.push_back({sequence, grant.row_count, logit_row_count(*sequence, grant.row_count)});
   }
+  isolate_suspect();
+  blocked_.reset();
+  if (plan.blocked.has_value()) blocked_ = placed_[static_cast<size_t>(*plan.blocked)]->key;
   Sequence* const starved = plan.starved.has_value() ? placed_[static_cast<size_t>(*plan.starved)] : nullptr;
   std::erase_if(placed_, [](const Sequence* sequence) { return !sequence->kv; });
   if (starved == nullptr) return;
-  finish(*starved, FinishReason::kError,
-         resource_exhausted(fmt::format("the cache's memory is full at position {}: give it more, or ask for "
-                                        "fewer tokens",
-                                        starved->tokens.size() - 1)));
+  finish(*starved, FinishReason::kError, no_throw([&] {
+    return resource_exhausted(
+        fmt::format("the cache's memory is full at position {}: give it more, or ask for fewer tokens",
+                    starved->tokens.size() - 1));
+  }));
 }
 
 // How many of the rows that run now have logits that somebody wants; they are the last ones.
@@ -120,11 +132,11 @@ bool Engine::run() {
   lay_batch();
   KvStep step = cache_->begin_step(kv_rows_);
   const auto floats = logit_rows_.size() * static_cast<size_t>(pass_->vocab_size());
-  const Status status =
-      pass_->forward({tokens_, batch_sequences_, logit_rows_}, step, logits_.as<float>().first(floats));
+  const Status status = no_throw([&] {
+    return pass_->forward({tokens_, batch_sequences_, logit_rows_}, step, logits_.as<float>().first(floats));
+  });
   if (status.ok()) {
     step.commit(tokens_);
-    failed_passes_ = 0;
     return true;
   }
   step.abandon();
@@ -132,15 +144,23 @@ bool Engine::run() {
   return false;
 }
 
-// What makes a pass fail (a block that cannot be read) may be gone when it is tried again. Where it is not,
-// the requests that keep failing end.
+// A pass may fail for one of its sequences (a block that cannot be read), and work when it is tried again. A sequence
+// whose passes failed twice runs alone (schedule), so that the others go on; one that keeps failing alone ends.
 void Engine::give_up(const Status& status) {
-  constexpr int kMostFailedPasses = 3;
-  if (++failed_passes_ < kMostFailedPasses) return;
-  failed_passes_ = 0;
-  for (const Part& part : parts_) {
-    if (part.sequence->state != SequenceState::kEnded) finish(*part.sequence, FinishReason::kError, status);
-  }
+  constexpr int kMostFailures = 5;
+  for (const Part& part : parts_) ++part.sequence->failed_passes;
+  if (parts_.size() > 1 || parts_[0].sequence->failed_passes < kMostFailures) return;
+  finish(*parts_[0].sequence, FinishReason::kError, no_throw([&] { return Status(status); }));
+}
+
+// Of the step's parts only the first whose passes failed before.
+void Engine::isolate_suspect() {
+  constexpr int kSuspect = 2;
+  const auto suspect =
+      std::ranges::find_if(parts_, [](const Part& part) { return part.sequence->failed_passes >= kSuspect; });
+  if (suspect == parts_.end()) return;
+  parts_.front() = *suspect;
+  parts_.resize(1);
 }
 
 }  // namespace cairn

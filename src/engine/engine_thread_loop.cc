@@ -165,7 +165,7 @@ void EngineThread::fail(const Status& why) noexcept {
     failure_ = why;
     rest.swap(mail_);
   }
-  forget_ended();
+  // Requests that ended in the round that failed are forgotten at the end: their deliveries are still to be posted.
   for (const Mail& mail : rest) {
     if (mail.request != nullptr) live_.push_back(mail.request);
   }
@@ -175,7 +175,9 @@ void EngineThread::fail(const Status& why) noexcept {
   try {
     post_deliveries();
   } catch (...) {  // an executor that throws may be what has failed: its listeners cannot be reached
+    changed_.clear();
   }
+  forget_ended();
   taken_.clear();  // and `rest`: a thread that waits for a question gets an error
   const std::lock_guard lock(mutex_);
   stopped_ = true;

@@ -33,8 +33,7 @@ Result<OpenOptions> open_options(const LlmOptions& options) {
   return OpenOptions{.isa = options.isa,
                      .thread_count = options.thread_count,
                      .context = options.context,
-                     .engine = {.sharing = options.prefix_sharing == PrefixSharing::kOn ? PrefixSharing::kOn
-                                                                                        : PrefixSharing::kOff,
+                     .engine = {.sharing = options.prefix_sharing,
                                 .kv_plan = kv_plan,
                                 .max_sequences = options.max_sequences,
                                 .prefill_chunk = options.prefill_chunk,
@@ -156,7 +155,8 @@ Result<RequestId> Llm::Impl::submit(TextRequest request) {
                                     .unfinished = count});
   std::vector<Request> samples;
   samples.reserve(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) samples.push_back(engine_request(asked, i, prompt));
+  for (int64_t i = 0; i < count; ++i)
+    samples.push_back(engine_request(asked, i, i == 0 ? prompt : std::vector<TokenId>()));
   make_room_for_one();
   CAIRN_ASSIGN_OR_RETURN(const std::vector<RequestId> ids, submit_samples(*engine, std::move(samples)));
   std::ranges::copy(ids, asked->samples.begin());

@@ -45,6 +45,21 @@ std::optional<int32_t> find_victim(std::span<const SequenceNeed> needs, std::opt
   return running;
 }
 
+namespace {
+
+// Whether all that may lose their rows for `asker` hold what it lacks.
+bool victims_suffice(std::span<const SequenceNeed> needs, int32_t asker, const RoomKeeper& keeper) {
+  int64_t missing = keeper.missing(asker);
+  for (int32_t i = 0; i < std::ssize(needs) && missing > 0; ++i) {
+    const SequenceNeed& need = needs[static_cast<size_t>(i)];
+    const bool may_lose = need.holds_memory && i != asker && (need.pending_rows == 0 || i > asker);
+    if (may_lose) missing -= keeper.freed_by(i);
+  }
+  return missing <= 0;
+}
+
+}  // namespace
+
 Scheduler::Scheduler(int64_t max_sequences) {
   const auto count = static_cast<size_t>(max_sequences);
   grants_.reserve(count);
@@ -102,8 +117,10 @@ Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, const StepLim
     if (need.pending_rows == 0 || rows_[static_cast<size_t>(i)] == 0) continue;
     while (keeper.make_room(i) == Room::kNoRoom) {
       const std::optional<int32_t> victim = find_victim(needs, i);
-      // Later ones do not overtake: memory that becomes free is for this one.
-      if (!victim.has_value()) return {grants_, grants_.empty() ? std::optional(i) : std::nullopt};
+      // Later ones do not overtake: what becomes free is for this one. None loses rows in vain, while others run.
+      const bool is_vain = !grants_.empty() && !victims_suffice(needs, i, keeper);
+      if (is_vain) return {.grants = grants_, .blocked = i};
+      if (!victim.has_value()) return {grants_, grants_.empty() ? std::optional(i) : std::nullopt, i};
       keeper.take_back(*victim);
       needs[static_cast<size_t>(*victim)] = {};
     }
@@ -112,7 +129,7 @@ Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, const StepLim
   }
   CHECK(!grants_.empty() ||
         std::ranges::all_of(needs, [](const SequenceNeed& need) { return need.pending_rows == 0; }));
-  return {grants_, std::nullopt};
+  return {.grants = grants_};
 }
 
 }  // namespace cairn

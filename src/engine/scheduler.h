@@ -53,6 +53,9 @@ class RoomKeeper {
   virtual ~RoomKeeper() = default;
   // Room for all rows of this sequence, held and pending; kNoRoom: nothing has changed for the sequence.
   virtual Room make_room(int32_t sequence) = 0;
+  // How much it lacks for that, and how much of what this sequence holds would be free without it.
+  [[nodiscard]] virtual int64_t missing(int32_t sequence) const = 0;
+  [[nodiscard]] virtual int64_t freed_by(int32_t sequence) const = 0;
   // The sequence loses all its memory; its rows will be found or computed again.
   virtual void take_back(int32_t sequence) = 0;
 };
@@ -64,6 +67,7 @@ class Scheduler {
   struct Plan {
     std::span<const RowGrant> grants;  // in the order of the sequences; valid until the next call
     std::optional<int32_t> starved;    // memory does not suffice for this one even alone
+    std::optional<int32_t> blocked;    // the first that waits for memory which earlier ones hold
   };
   // Updates `needs` where a sequence gained or lost memory.
   Plan schedule(std::span<SequenceNeed> needs, const StepLimits& limits, RoomKeeper& keeper);

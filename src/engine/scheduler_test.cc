@@ -22,6 +22,11 @@ class FakeRoom final : public RoomKeeper {
     taken_[i] = total_[i];
     return Room::kOk;
   }
+  [[nodiscard]] int64_t missing(int32_t index) const override {
+    const auto i = static_cast<size_t>(index);
+    return used() - taken_[i] + total_[i] - units_;
+  }
+  [[nodiscard]] int64_t freed_by(int32_t index) const override { return taken_[static_cast<size_t>(index)]; }
   void take_back(int32_t index) override {
     taken_[static_cast<size_t>(index)] = 0;
     taken_back.push_back(index);
@@ -117,6 +122,19 @@ TEST(Scheduler, LaterOnesDoNotOvertake) {
   std::vector<SequenceNeed> needs = {running(5, 1), waiting(50), waiting(2)};
   FakeRoom room(needs, 20);
   EXPECT_EQ(pairs(scheduler.schedule(needs, limits, room).grants), (Pairs{{0, 1}}));
+}
+
+// What the first one holds is what the second lacks: the third would lose its rows in vain.
+TEST(Scheduler, NobodyGivesWayInVain) {
+  const StepLimits limits{.prefill_rows = 100, .score_rows = 1};
+  Scheduler scheduler(8);
+  std::vector<SequenceNeed> needs = {running(14, 1), waiting(9), running(4, 1)};
+  FakeRoom room(needs, 20);
+  const auto plan = scheduler.schedule(needs, limits, room);
+  EXPECT_EQ(pairs(plan.grants), (Pairs{{0, 1}}));
+  EXPECT_TRUE(room.taken_back.empty());
+  EXPECT_EQ(plan.blocked, 1);
+  EXPECT_FALSE(plan.starved.has_value());
 }
 
 TEST(Scheduler, NamesASequenceThatDoesNotFitAlone) {

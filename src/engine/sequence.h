@@ -56,6 +56,7 @@ struct Sequence {
   KvLease kv;                 // its place in the cache; empty: none
   size_t queue_place = 0;     // kQueued: in the RequestQueue
   bool has_run = false;       // since it got its place
+  int failed_passes = 0;      // one after the other, that it was part of
   int64_t own_positions = 0;  // rows that it had when it lost them
 
   // kLoading: whose rows it waits for, how many of them, and whether it begins as a fork of them.
@@ -67,7 +68,9 @@ struct Sequence {
   int64_t next_wake = 0;             // the fewest positions that one of them waits for
 
   // Positions whose logits have been reported, or that were reused (LogitsWanted::kEveryPosition).
+  // Those that came from a fork's parent (`inherited`) are never reported.
   int64_t scored = 0;
+  int64_t inherited = 0;
   RequestStats stats;
   int64_t picks = 0;  // generated tokens and the end token
   uint64_t submitted_ns = 0;

@@ -16,6 +16,8 @@ class ContiguousStorage final : public UnsharedStorage {
     grow_table(sequence, end_block, first_id(sequence));
     return Room::kOk;
   }
+  [[nodiscard]] int64_t missing_blocks(SequenceId, int64_t) const override { return 0; }
+  [[nodiscard]] int64_t sole_blocks(SequenceId) const override { return 0; }
   int64_t truncate(SequenceId sequence, int64_t positions) override {
     cut_table(sequence, positions);
     return positions;

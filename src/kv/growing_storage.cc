@@ -3,6 +3,7 @@
 // copy both tensors exist.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/memory.h"
@@ -30,6 +31,14 @@ class GrowingStorage final : public UnsharedStorage {
     pool_bytes_ = pool_bytes_ - old_tensor.bytes() + bytes;
     old_tensor = std::move(*tensor);
     return Room::kOk;
+  }
+
+  [[nodiscard]] int64_t missing_blocks(SequenceId sequence, int64_t end_block) const override {
+    const int64_t others = static_cast<int64_t>(pool_bytes_) / block_bytes() - sole_blocks(sequence);
+    return std::max<int64_t>(0, others + end_block - plan_.pool_blocks);
+  }
+  [[nodiscard]] int64_t sole_blocks(SequenceId sequence) const override {
+    return static_cast<int64_t>(tensors_[static_cast<size_t>(sequence.value)].bytes()) / block_bytes();
   }
 
   // A cut leaves the tensor as large as it was: a smaller one could only be had by another copy.

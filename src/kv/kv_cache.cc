@@ -236,6 +236,12 @@ Room KvCache::reserve(const KvLease& lease, int64_t positions) {
   return storage_->grow(lease.sequence_, end_block);
 }
 
+int64_t KvCache::missing_blocks(const KvLease& lease, int64_t positions) const {
+  return storage_->missing_blocks(lease.sequence_, KvGeometry::blocks_for(positions));
+}
+
+int64_t KvCache::sole_blocks(const KvLease& lease) const { return storage_->sole_blocks(lease.sequence_); }
+
 KvSequenceView KvCache::view(SequenceId sequence) const {
   KvSequenceView view = storage_->view(sequence);
   view.open = open_rows_of(sequence);

@@ -181,6 +181,9 @@ class KvCache {
   // Makes room for positions [0, positions); positions <= context(). Rows that are there stay; idle blocks
   // are evicted where no free ones are left.
   Room reserve(const KvLease& lease, int64_t positions);
+  // How many blocks reserve lacks (0: there is room), and how many would be room for others without this sequence.
+  [[nodiscard]] int64_t missing_blocks(const KvLease& lease, int64_t positions) const;
+  [[nodiscard]] int64_t sole_blocks(const KvLease& lease) const;
   // A step over the next rows of these sequences, which have room for them: each once, at most max_sequences, at
   // least one row each. One step at a time. Allocates nothing.
   [[nodiscard]] KvStep begin_step(std::span<const KvStepRows> rows);

@@ -76,6 +76,9 @@ TEST_P(EveryWay, ReadsBackWhatAStepWrote) {
   EXPECT_FALSE(rows.first_wrong(view.sequences[0], b.marks).has_value());
   EXPECT_FALSE(rows.first_wrong(view.sequences[1], a.marks).has_value());
   EXPECT_TRUE(cache->check().ok());
+  step.close(0);
+  ASSERT_TRUE(step.open(1).ok());
+  step.close(1);
   step.commit(joined(b.tokens, a.tokens));
   for (TestSequence* sequence : {&a, &b}) {
     if (!cache->keeps_rows()) sequence->resize(0);

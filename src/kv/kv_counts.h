@@ -14,7 +14,7 @@ struct KvCounts {
   int64_t idle_blocks = 0;
 
   // Since the cache was made. Positions that a new sequence found rather than computed, but for those that the same
-  // request had computed before it lost its memory: recovered_positions counts those.
+  // request had before it lost its memory: recovered_positions counts those.
   int64_t matched_positions = 0;
   int64_t recovered_positions = 0;
   int64_t evicted_blocks = 0;

@@ -53,6 +53,7 @@ KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
 
 KvLayerView KvCache::open_layer(int64_t layer) {
   CHECK(in_step());
+  CHECK(layer >= 0 && layer < geometry_.layer_count());
   opened_layers_ = std::max(opened_layers_, layer + 1);
   const KvLayout layout = geometry_.layout();
   const uint64_t slot_bytes = std::max<uint64_t>(geometry_.step_slot_bytes(), 1);
@@ -66,6 +67,7 @@ KvLayerView KvCache::open_layer(int64_t layer) {
 }
 
 void KvCache::commit_step(std::span<const TokenId> tokens) {
+  CHECK(opened_layers_ == geometry_.layer_count());  // a layer that was skipped would be named and shared
   for (const KvStepRows& part : step_) {
     const auto row_count = static_cast<size_t>(part.row_count);
     CHECK(tokens.size() >= row_count);

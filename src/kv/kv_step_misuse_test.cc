@@ -49,6 +49,8 @@ TEST_F(KvStepDeathTest, NothingElseChangesItsSequences) {
 
 TEST_F(KvStepDeathTest, CommitsAsManyTokensAsRows) {
   KvStep step = cache_->begin_step({{of_a(3), {b_.lease.sequence(), 2}}});
+  EXPECT_DEATH(step.commit(some_tokens(5)), "opened_layers_");
+  open_all_layers(step);
   EXPECT_DEATH(step.commit({}), "tokens.size");
   EXPECT_DEATH(step.commit(some_tokens(4)), "tokens.size");
   EXPECT_DEATH(step.commit(some_tokens(6)), "tokens.empty");
@@ -57,6 +59,7 @@ TEST_F(KvStepDeathTest, CommitsAsManyTokensAsRows) {
 
 TEST_F(KvStepDeathTest, EndsOnce) {
   KvStep step = cache_->begin_step({{of_a(1)}});
+  open_all_layers(step);
   step.commit(some_tokens(1));
   EXPECT_DEATH(step.commit(some_tokens(1)), "cache_");
   EXPECT_DEATH(step.abandon(), "cache_");

@@ -79,6 +79,7 @@ TEST(KvStep, MovesAndEndsOnce) {
     KvStep step = cache->begin_step({{{a.lease.sequence(), 1}}});
     KvStep moved = std::move(step);
     EXPECT_TRUE(cache->in_step());
+    open_all_layers(moved);
     moved.commit(some_tokens(1));
     EXPECT_FALSE(cache->in_step());
   }

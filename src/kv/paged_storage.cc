@@ -124,6 +124,16 @@ Room PagedStorage::grow(SequenceId sequence, int64_t end_block) {
   return Room::kOk;
 }
 
+int64_t PagedStorage::missing_blocks(SequenceId sequence, int64_t end_block) const {
+  return std::max<int64_t>(0, end_block - table(sequence).end_block() - room_count());
+}
+
+int64_t PagedStorage::sole_blocks(SequenceId sequence) const {
+  return std::ranges::count_if(table(sequence).blocks, [&](BlockId block) {
+    return pool_.state(block) == BlockState::kOpen || pool_.pin_count(block) == 1;
+  });
+}
+
 void PagedStorage::commit(SequenceId sequence, int64_t length, std::span<const TokenId> tokens) {
   Chain& c = chain(sequence);
   CHECK(c.sealed_count * kBlockSize + c.open_count == length);

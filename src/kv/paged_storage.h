@@ -27,6 +27,8 @@ class PagedStorage final : public KvStorage {
                       const PrefixNames& names) override;
   [[nodiscard]] int64_t findable(std::span<const TokenId> tokens, const PrefixNames& names) const override;
   Room grow(SequenceId sequence, int64_t end_block) override;
+  [[nodiscard]] int64_t missing_blocks(SequenceId sequence, int64_t end_block) const override;
+  [[nodiscard]] int64_t sole_blocks(SequenceId sequence) const override;
   void commit(SequenceId sequence, int64_t length, std::span<const TokenId> tokens) override;
   int64_t truncate(SequenceId sequence, int64_t positions) override;
   Room fork(SequenceId original, int64_t length, SequenceId copy) override;

@@ -58,6 +58,10 @@ class KvStorage {
   [[nodiscard]] virtual int64_t findable(std::span<const TokenId>, const PrefixNames&) const { return 0; }
   // Adds blocks to the table until it ends with block `end_block`, exclusive; or returns kNoRoom and changes nothing.
   virtual Room grow(SequenceId sequence, int64_t end_block) = 0;
+  // How many blocks grow lacks; 0: there is room.
+  [[nodiscard]] virtual int64_t missing_blocks(SequenceId sequence, int64_t end_block) const = 0;
+  // Blocks that are room for others once this sequence is gone.
+  [[nodiscard]] virtual int64_t sole_blocks(SequenceId sequence) const = 0;
   // Rows of these tokens were stored after the first `length`.
   virtual void commit(SequenceId, int64_t, std::span<const TokenId>) {}
   // Rows before `positions` stay; later ones go, and so does room that the rest does not need. Where that cuts a
