@@ -428,6 +428,14 @@ class CliTest(unittest.TestCase):
         self.assertEqual(found, differs // 32 * 32)
         self.assertGreater(found, 0)
 
+    def test_explains_what_was_evicted(self):
+        # The memory holds one context: 4 blocks. The second conversation needs one of the two that the first has filled.
+        text = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+        other = "Something else, as long as that and longer, so that it takes the same memory as the first"
+        *_, again = self.explained("chat", "-c", 128, stdin="\n".join([text, "/reset", other, "/reset", text]).encode())
+        self.assertRegex(again, r"^cache: 32 of \d+ prompt tokens found; the next block was evicted \d+ steps ago, "
+                                r"when 1 block was needed and 2 were idle$")
+
     def test_chat_tells_a_script_of_a_full_context(self):
         done = run("chat", "-m", self.model, "-c", "16", "-n", "4", stdin=b"word " * 100 + b"\n")
         self.assertEqual(done.returncode, 2, done.stderr)

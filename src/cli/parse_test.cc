@@ -226,5 +226,12 @@ TEST(Parse, ShowsHelpAndVersion) {
   EXPECT_SAYS(parsed<ShowText>({"model", "synth", "-h"}).text, "llama-110m");
 }
 
+TEST(Parse, HelpNamesEveryNumberFormat) {
+  EXPECT_SAYS(parsed<ShowText>({"generate", "--help"}).text, kv_format_names());
+  EXPECT_SAYS(parsed<ShowText>({"plan", "--help"}).text, tensor_type_names());
+  EXPECT_SAYS(parsed<ShowText>({"model", "synth", "--help"}).text, tensor_type_names());
+  EXPECT_SAYS(refusal({"plan", "--weights", "q9"}), tensor_type_names());
+}
+
 }  // namespace
 }  // namespace cairn
