@@ -3,9 +3,9 @@
 
   tools/cli_test.py PROGRAM [TEST ...]
 
-Checks exit codes, that standard output stays clean, what --json holds, how bad input is answered, and that
-the same logits come out however the cache is held and the work is cut. It needs no model: it has the program
-make a tiny one; where ../shared is there, the trained stories260K is run too. Python's standard library only.
+Checks exit codes, that standard output stays clean, what --json holds, what bad input leads to, and that the
+same logits come out whatever --cache is and however the work is cut. It needs no model: it has the program make
+a tiny one; where ../shared is there, the trained stories260K is run too. Python's standard library only.
 """
 import json
 import os
@@ -390,17 +390,51 @@ class CliTest(unittest.TestCase):
         self.assertRegex(error, r"\(\d+ from the cache\)")
         self.assertNotIn(b">", done.stdout.splitlines()[0][:2])
 
-    def test_explains_what_the_cache_had(self):
-        done = run("chat", "-m", self.model, "--temp", "0", "-n", "8", "--ignore-eos", "--explain",
-                   stdin=b"Hello there\nAnd you?\n")
+    def explained(self, *arguments, **more):
+        """The lines that --explain prints: one for each prompt."""
+        done = run(arguments[0], "-m", self.model, "--temp", 0, "-n", 8, "--ignore-eos", "--explain", *arguments[1:],
+                   **more)
         self.assertEqual(done.returncode, 0, done.stderr)
-        lines = [line for line in done.stderr.decode().splitlines() if line.startswith("cache: ")]
-        self.assertEqual(len(lines), 2, done.stderr)
-        self.assertIn("none of the ", lines[0])
-        self.assertRegex(lines[1], r"cache: \d+ of \d+ prompt tokens were found; ")
-        done = run("generate", "-m", self.model, "-p", "Hello", "-n", 1, "--explain", "--no-sharing")
-        self.assertIn("sharing is off", done.stderr.decode())
+        return [line for line in done.stderr.decode().splitlines() if line.startswith("cache: ")]
+
+    def test_explains_a_prompt_that_nothing_is_known_of(self):
+        [short] = self.explained("generate", "-p", "Hi")
+        self.assertRegex(short, r"^cache: 0 of \d prompt tokens found; only full blocks of 32 tokens ")
+        [long] = self.explained("generate", "-p", "one two three " * 30)
+        self.assertRegex(long, r"^cache: 0 of \d\d+ prompt tokens found; no known text begins as it does$")
+        for unshared in (["--no-sharing"], ["--cache", "growing"]):
+            [line] = self.explained("generate", "-p", "one two three " * 30, *unshared)
+            self.assertIn("shares no prefixes", line)
         self.fails(2, "generate", "-m", self.model, "-p", "Hello", "--explain", "--samples", 2, says="--explain")
+
+    def test_explains_each_turn_of_a_chat(self):
+        first, second = self.explained("chat", stdin=b"Hello there\nAnd you?\n")
+        self.assertRegex(first, r"^cache: 0 of \d+ prompt tokens found; ")
+        found, asked = map(int, re.match(r"cache: (\d+) of (\d+) prompt tokens found; they are rows of this "
+                                         r"conversation", second).groups())
+        self.assertTrue(0 < found < asked, second)
+
+    def test_explains_where_a_prompt_differs(self):
+        # The second conversation leaves the session only the template's first rows; the third finds the first's blocks.
+        text = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+        lines = [text, "/reset", "Something else, as long as that and longer", "/reset",
+                 text.replace("thirteen", "million")]
+        _, other, again = self.explained("chat", "-c", 512, stdin="\n".join(lines).encode())
+        self.assertIn("they are rows of this conversation", other)
+        words = re.match(r"cache: (\d+) of \d+ prompt tokens found; the nearest known text differs at position (\d+): "
+                         r"'[^']*' \(\d+\) there, '[^']*' \(\d+\) in this prompt$", again)
+        self.assertIsNotNone(words, again)
+        found, differs = map(int, words.groups())
+        self.assertEqual(found, differs // 32 * 32)
+        self.assertGreater(found, 0)
+
+    def test_explains_what_was_evicted(self):
+        # The memory holds one context: 4 blocks. The second conversation needs one of the two that the first has filled.
+        text = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+        other = "Something else, as long as that and longer, so that it takes the same memory as the first"
+        *_, again = self.explained("chat", "-c", 128, stdin="\n".join([text, "/reset", other, "/reset", text]).encode())
+        self.assertRegex(again, r"^cache: 32 of \d+ prompt tokens found; the next block was evicted \d+ steps ago, "
+                                r"when 1 block was needed and 2 were idle$")
 
     def test_chat_tells_a_script_of_a_full_context(self):
         done = run("chat", "-m", self.model, "-c", "16", "-n", "4", stdin=b"word " * 100 + b"\n")

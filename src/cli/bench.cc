@@ -10,9 +10,14 @@
 #include "base/thread_pool.h"
 #include "cli/console.h"
 #include "kernels/probe.h"
+#include "kv/kv_plan_lists.h"
 
 namespace cairn {
 namespace {
+
+// What a format alone does not show: the axis, rotation, and keys and values apart.
+constexpr std::string_view kComparisons[] = {"k=int8:channel,v=int8", "int4:token", "int4:token:hadamard",
+                                             "k=int4,v=int8", "k=int8,v=int4"};
 
 constexpr uint64_t kBufferBytes = uint64_t{768} << 20;  // several times a large last-level cache
 
@@ -67,22 +72,8 @@ std::vector<TokenId> varied_tokens(int64_t count, int64_t vocab_size, int64_t fi
 }
 
 std::vector<KvPlan> every_codec(const Config& config) {
-  constexpr std::string_view kTexts[] = {"f32",
-                                         "f16",
-                                         "bf16",
-                                         "fp8_e4m3",
-                                         "fp8_e5m2",
-                                         "int8",
-                                         "k=int8:channel,v=int8",
-                                         "k=int4:token,v=int4",
-                                         "k=int4:token:hadamard,v=int4:hadamard",
-                                         "int4",
-                                         "k=int4,v=int8",
-                                         "k=int8,v=int4",
-                                         "int3",
-                                         "int2"};
-  std::vector<KvPlan> plans;
-  for (const std::string_view text : kTexts) {
+  std::vector<KvPlan> plans = kv_plans_of_every_format();
+  for (const std::string_view text : kComparisons) {
     const bool turns = text.find("hadamard") != std::string_view::npos;
     if (turns && !std::has_single_bit(static_cast<uint64_t>(config.head_dim))) continue;
     plans.push_back(KvPlan::parse(text).value());

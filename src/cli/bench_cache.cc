@@ -34,16 +34,16 @@ CacheWork counted(const RequestStats& stats, const Config& config, bool* layers_
 }
 
 // One run to the longest length serves all: marks are taken on the way.
-Result<std::vector<Mark>> run_marked(const OpenModel& opened, EngineOptions settings, KvStorageKind holding,
+Result<std::vector<Mark>> run_marked(const OpenModel& opened, EngineOptions settings, KvStorageKind storage,
                                      const std::vector<int64_t>& lengths, Console& console) {
-  settings.storage = holding;
+  settings.storage = storage;
   settings.context = lengths.back() + 1;
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, settings));
   std::vector<Mark> marks;
   Status status;
   int64_t generated = 0;
   RequestId id;
-  ProgressBar bar(console, holding == KvStorageKind::kNone ? "without the cache" : "with the cache");
+  ProgressBar bar(console, storage == KvStorageKind::kNone ? "without the cache" : "with the cache");
   const SteadyClock clock;
 
   Request request;
@@ -55,8 +55,8 @@ Result<std::vector<Mark>> run_marked(const OpenModel& opened, EngineOptions sett
   request.on_token = [&](TokenId) {
     ++generated;
     bar.update(
-        static_cast<uint64_t>(generated * (holding == KvStorageKind::kNone ? generated : 1)),
-        static_cast<uint64_t>(lengths.back() * (holding == KvStorageKind::kNone ? lengths.back() : 1)));
+        static_cast<uint64_t>(generated * (storage == KvStorageKind::kNone ? generated : 1)),
+        static_cast<uint64_t>(lengths.back() * (storage == KvStorageKind::kNone ? lengths.back() : 1)));
     if (!std::ranges::binary_search(lengths, generated)) return;
     Mark mark{.seconds = static_cast<double>(clock.now_ns() - start) * 1e-9};
     mark.work = counted(*engine->stats(id), opened.model->config(), &mark.layers_agree);
@@ -151,9 +151,9 @@ Status bench_cache(const BenchOptions& options, Console& console) {
   if (lengths.empty())
     return invalid_argument(
         "bench cache needs a context of more than 128 positions: give a larger --context");
-  const KvStorageKind holding =
+  const KvStorageKind storage =
       settings.storage == KvStorageKind::kNone ? KvStorageKind::kPaged : settings.storage;
-  CAIRN_ASSIGN_OR_RETURN(const auto with, run_marked(opened, settings, holding, lengths, console));
+  CAIRN_ASSIGN_OR_RETURN(const auto with, run_marked(opened, settings, storage, lengths, console));
   CAIRN_ASSIGN_OR_RETURN(const auto without,
                          run_marked(opened, settings, KvStorageKind::kNone, lengths, console));
   std::vector<Comparison> rows;

@@ -12,6 +12,7 @@
 #include "cli/console.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
+#include "kv/kv_plan_lists.h"
 
 namespace cairn {
 namespace {
@@ -236,8 +237,8 @@ void report_json(const std::vector<DepthCost>& costs, const OpenModel& opened, C
 std::vector<KvPlan> chosen_plans(const BenchOptions& options, const Config& config) {
   if (options.common.kv_plan.has_value()) return {*options.common.kv_plan};
   if (options.every_codec) return every_codec(config);
-  std::vector<KvPlan> plans;
-  for (const char* text : {"f16", "int8", "int4"}) plans.push_back(KvPlan::parse(text).value());
+  std::vector<KvPlan> plans = kv_plans_of_common_formats();
+  std::erase(plans, kv_plan_of(KvFormat::kF32));  // nobody would choose it for speed
   return plans;
 }
 

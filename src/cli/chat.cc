@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/conversation.h"
+#include "cli/match_words.h"
 #include "cli/open_model.h"
 #include "cli/reply.h"
 #include "cli/terminal_input.h"
@@ -80,8 +81,7 @@ class Chat {
       console_.write("\n");
       console_.note(describe_statistics(*reply));
       if (options_.explains) {
-        console_.note(
-            explain_match(match_report(*reply, options_.common.sharing), conversation_.tokenizer()));
+        console_.note(explain_match(reply->result.stats.match, conversation_.tokenizer()));
       }
       return {};
     }

@@ -38,14 +38,14 @@ enum class OutputForm : uint8_t { kText, kJson };
 
 // The options of every command that runs a model.
 struct CommonOptions {
-  std::optional<std::string> model_path;             // -m; absent: the demo model
-  std::optional<Isa> isa;                            // --isa; absent: the best of this machine
-  std::optional<int> thread_count;                   // -t, at least 1; absent: all usable physical cores
-  KvStorageKind kv_holding = KvStorageKind::kPaged;  // --cache
-  std::optional<KvPlan> kv_plan;                     // --kv; absent: f16 in all layers
-  PrefixSharing sharing = PrefixSharing::kOn;        // --no-sharing
-  std::optional<uint64_t> kv_memory_bytes;           // --kv-memory; absent: what the context needs
-  std::optional<int64_t> context;  // -c, at least 1; absent: min(the model's, kDefaultContext)
+  std::optional<std::string> model_path;          // -m; absent: the demo model
+  std::optional<Isa> isa;                         // --isa; absent: the best of this machine
+  std::optional<int> thread_count;                // -t, at least 1; absent: all usable physical cores
+  KvStorageKind storage = KvStorageKind::kPaged;  // --cache
+  std::optional<KvPlan> kv_plan;                  // --kv; absent: f16 in all layers
+  PrefixSharing sharing = PrefixSharing::kOn;     // --no-sharing
+  std::optional<uint64_t> kv_memory_bytes;        // --kv-memory; absent: what the context needs
+  std::optional<int64_t> context;                 // -c, at least 1; absent: min(the model's, kDefaultContext)
   int64_t prefill_chunk = EngineOptions().prefill_chunk;  // --prefill-chunk, at least 1
   OutputForm output_form = OutputForm::kText;             // --json
 };
@@ -162,7 +162,7 @@ struct BenchOptions {
   BenchSubject subject = BenchSubject::kAll;
   std::optional<std::string> text_file;        // -f; codecs needs one
   TableForm table_form = TableForm::kAligned;  // --csv
-  bool every_codec = false;                    // depth: not f16, int8 and int4 only
+  bool every_codec = false;                    // depth: not the common ones only
 };
 
 Status run_bench(const BenchOptions& options, Console& console);

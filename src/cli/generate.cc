@@ -7,6 +7,7 @@
 #include "base/machine.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/match_words.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
 #include "cli/reply.h"
@@ -131,7 +132,7 @@ Result<ExitCode> generate_one(const GenerateOptions& options, const Generation& 
   }
   place.console.note(describe_statistics(reply));
   if (options.explains) {
-    place.console.note(explain_match(match_report(reply, engine_choices.sharing), opened.model->tokenizer()));
+    place.console.note(explain_match(reply.result.stats.match, opened.model->tokenizer()));
   }
   return reply.result.reason == FinishReason::kCancelled ? ExitCode::kInterrupted : ExitCode::kDone;
 }

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <string_view>
+
 #include "base/check.h"
 #include "base/printable.h"
 #include "kernels/codecs/kv_codec.h"
@@ -15,30 +18,49 @@ std::string piece(TokenId token, const Tokenizer& tokenizer) {
   return fmt::format("'{}' ({})", printable(tokenizer.token_text(token), kLongestPiece), token);
 }
 
-std::string found_text(const KvMatchReport& report) {
+// "1 block", "2 blocks".
+std::string counted(int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string unknown_text(const KvMatchReport& report) {
+  if (report.found_positions == 0) return "no known text begins as it does";
+  return fmt::format("no known text goes on as it does from position {}", report.found_positions);
+}
+
+std::string difference_text(const KvMatchReport& report, const Tokenizer& tokenizer) {
+  return fmt::format("the nearest known text differs at position {}: {} there, {} in this prompt",
+                     report.differs_at, piece(report.known_token, tokenizer),
+                     piece(report.wanted_token, tokenizer));
+}
+
+std::string eviction_text(const KvMatchReport& report) {
+  return fmt::format("the next block was evicted {} ago, when {} {} needed and {} idle",
+                     counted(report.evicted_steps_ago, "step"), counted(report.wanted_blocks, "block"),
+                     report.wanted_blocks == 1 ? "was" : "were",
+                     report.idle_blocks == 1 ? "1 was" : fmt::format("{} were", report.idle_blocks));
+}
+
+std::string own_rows_text(const KvMatchReport& report) {
   if (report.found_positions == 0) {
-    return fmt::format("none of the {} prompt tokens was found", report.text_positions);
+    return "the conversation's own rows differ from the first token on, and no shared block begins as it "
+           "does";
   }
-  return fmt::format("{} of {} prompt tokens were found", report.found_positions, report.text_positions);
+  return "they are rows of this conversation, or of the request it was forked from; no shared block goes "
+         "further";
 }
 
 std::string reason_text(const KvMatchReport& report, const Tokenizer& tokenizer) {
   switch (report.end) {
-    case KvMatchEnd::kNotShared: return "sharing is off, so nothing was looked for";
+    case KvMatchEnd::kNotShared:
+      return "this cache shares no prefixes (--no-sharing, or a --cache other than paged)";
     case KvMatchEnd::kComplete: return "that is every full block before the last token, which always runs";
     case KvMatchEnd::kShorterThanBlock:
       return fmt::format("only full blocks of {} tokens before the last one can be found", kBlockSize);
-    case KvMatchEnd::kNothingKnown:
-      return fmt::format("no known text goes on at position {}", report.found_positions);
-    case KvMatchEnd::kTokensDiffer:
-      return fmt::format("the nearest known text differs at position {}: {} there, {} in this prompt",
-                         report.differs_at, piece(report.known_token, tokenizer),
-                         piece(report.wanted_token, tokenizer));
-    case KvMatchEnd::kEvicted:
-      return fmt::format(
-          "the next block was evicted {} steps ago, when {} blocks were needed and {} were idle",
-          report.evicted_steps_ago, report.wanted_blocks, report.idle_blocks);
-    case KvMatchEnd::kOwnRows: return "the conversation's own rows reached at least as far, and were used";
+    case KvMatchEnd::kNothingKnown: return unknown_text(report);
+    case KvMatchEnd::kTokensDiffer: return difference_text(report, tokenizer);
+    case KvMatchEnd::kEvicted: return eviction_text(report);
+    case KvMatchEnd::kOwnRows: return own_rows_text(report);
   }
   CHECK(false);
   return {};
@@ -47,7 +69,9 @@ std::string reason_text(const KvMatchReport& report, const Tokenizer& tokenizer)
 }  // namespace
 
 std::string explain_match(const KvMatchReport& report, const Tokenizer& tokenizer) {
-  return fmt::format("cache: {}; {}", found_text(report), reason_text(report, tokenizer));
+  if (report.text_positions == 0) return "cache: the prompt was never looked up";  // it ended before it began
+  return fmt::format("cache: {} of {} prompt tokens found; {}", report.found_positions, report.text_positions,
+                     reason_text(report, tokenizer));
 }
 
 }  // namespace cairn

@@ -18,39 +18,57 @@ std::string explained(const KvMatchReport& report) { return explain_match(report
 
 TEST(MatchWords, SaysHowMuchWasFound) {
   EXPECT_EQ(explained({.end = KvMatchEnd::kComplete, .text_positions = 65, .found_positions = 64}),
-            "cache: 64 of 65 prompt tokens were found; that is every full block before the last token, which "
+            "cache: 64 of 65 prompt tokens found; that is every full block before the last token, which "
             "always runs");
   EXPECT_EQ(
-      explained({.end = KvMatchEnd::kShorterThanBlock, .text_positions = 20}),
-      "cache: none of the 20 prompt tokens was found; only full blocks of 32 tokens before the last one "
-      "can be found");
+      explained({.end = KvMatchEnd::kShorterThanBlock, .text_positions = 1}),
+      "cache: 0 of 1 prompt tokens found; only full blocks of 32 tokens before the last one can be found");
   EXPECT_EQ(explained({.end = KvMatchEnd::kNotShared, .text_positions = 100}),
-            "cache: none of the 100 prompt tokens was found; sharing is off, so nothing was looked for");
+            "cache: 0 of 100 prompt tokens found; this cache shares no prefixes (--no-sharing, or a --cache "
+            "other than paged)");
+  EXPECT_EQ(explained({}), "cache: the prompt was never looked up");
+}
+
+TEST(MatchWords, TellsOwnRowsFromSharedOnes) {
   EXPECT_EQ(explained({.end = KvMatchEnd::kOwnRows, .text_positions = 100, .found_positions = 70}),
-            "cache: 70 of 100 prompt tokens were found; the conversation's own rows reached at least as far, "
-            "and were used");
+            "cache: 70 of 100 prompt tokens found; they are rows of this conversation, or of the request it "
+            "was forked from; no shared block goes further");
+  EXPECT_EQ(explained({.end = KvMatchEnd::kOwnRows, .text_positions = 100}),
+            "cache: 0 of 100 prompt tokens found; the conversation's own rows differ from the first token "
+            "on, and no shared block begins as it does");
 }
 
 TEST(MatchWords, SaysWhereAndWhyTheMatchEnded) {
+  EXPECT_EQ(explained({.end = KvMatchEnd::kNothingKnown, .text_positions = 100}),
+            "cache: 0 of 100 prompt tokens found; no known text begins as it does");
   EXPECT_EQ(explained({.end = KvMatchEnd::kNothingKnown, .text_positions = 100, .found_positions = 32}),
-            "cache: 32 of 100 prompt tokens were found; no known text goes on at position 32");
+            "cache: 32 of 100 prompt tokens found; no known text goes on as it does from position 32");
   EXPECT_EQ(explained({.end = KvMatchEnd::kTokensDiffer,
                        .text_positions = 100,
                        .found_positions = 32,
                        .differs_at = 40,
                        .wanted_token = 2,
                        .known_token = 1}),
-            "cache: 32 of 100 prompt tokens were found; the nearest known text differs at position 40: "
-            "'cat' (1) there, 'd\\n' (2) in this prompt");
-  EXPECT_EQ(
-      explained({.end = KvMatchEnd::kEvicted,
-                 .text_positions = 100,
-                 .found_positions = 64,
-                 .evicted_steps_ago = 12,
-                 .wanted_blocks = 40,
-                 .idle_blocks = 3}),
-      "cache: 64 of 100 prompt tokens were found; the next block was evicted 12 steps ago, when 40 blocks "
-      "were needed and 3 were idle");
+            "cache: 32 of 100 prompt tokens found; the nearest known text differs at position 40: 'cat' (1) "
+            "there, 'd\\n' (2) in this prompt");
+}
+
+TEST(MatchWords, GivesTheFiguresOfAnEviction) {
+  EXPECT_EQ(explained({.end = KvMatchEnd::kEvicted,
+                       .text_positions = 100,
+                       .found_positions = 64,
+                       .evicted_steps_ago = 12,
+                       .wanted_blocks = 40,
+                       .idle_blocks = 3}),
+            "cache: 64 of 100 prompt tokens found; the next block was evicted 12 steps ago, when 40 blocks "
+            "were needed and 3 were idle");
+  EXPECT_EQ(explained({.end = KvMatchEnd::kEvicted,
+                       .text_positions = 100,
+                       .evicted_steps_ago = 1,
+                       .wanted_blocks = 1,
+                       .idle_blocks = 1}),
+            "cache: 0 of 100 prompt tokens found; the next block was evicted 1 step ago, when 1 block was "
+            "needed and 1 was idle");
 }
 
 }  // namespace

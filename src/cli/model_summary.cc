@@ -81,10 +81,11 @@ std::string kv_line(const ModelSummary& summary) {
     text += fmt::format("{}{} {}", text.empty() ? "" : ", ", cost.type_name, grouped(cost.position_bytes));
   }
   const int64_t context = std::min(summary.config->context_length, kDefaultContext);
-  const auto f16 = std::ranges::find(summary.kv_costs, "f16", &KvCost::type_name);
-  if (f16 == summary.kv_costs.end()) return text;
-  return text + fmt::format(" (f16, {} positions: {})", grouped(static_cast<uint64_t>(context)),
-                            human_bytes(f16->position_bytes * static_cast<uint64_t>(context)));
+  const std::string default_plan = KvPlan().text();
+  const auto by_default = std::ranges::find(summary.kv_costs, default_plan, &KvCost::type_name);
+  if (by_default == summary.kv_costs.end()) return text;
+  return text + fmt::format(" ({}, {} positions: {})", default_plan, grouped(static_cast<uint64_t>(context)),
+                            human_bytes(by_default->position_bytes * static_cast<uint64_t>(context)));
 }
 
 boost::json::object config_object(const Config& config) {

@@ -125,7 +125,7 @@ Result<std::string> model_path(const CommonOptions& options) {
 OpenOptions open_options(const CommonOptions& options, int64_t max_sequences) {
   OpenOptions open{.thread_count = options.thread_count,
                    .context = options.context,
-                   .engine = {.storage = options.kv_holding,
+                   .engine = {.storage = options.storage,
                               .sharing = options.sharing,
                               .kv_plan = options.kv_plan.value_or(KvPlan()),
                               .max_sequences = max_sequences,

@@ -74,8 +74,8 @@ void add_thread_option(CLI::App& app, std::optional<int>& thread_count) {
 void add_kv_plan_option(CLI::App& app, std::optional<KvPlan>& plan) {
   add_parsed(
       app, "--kv", [&plan](const std::string& text) { plan = value_or_throw("--kv", read_kv_plan(text)); },
-      "Their format: f32, f16, bf16, fp8, int8, int4, int3, int2, k=...,v=..., by layers, or @FILE "
-      "(default: f16)")
+      "Their number format: " + kv_format_names() +
+          ", k=...,v=..., by layers, or @FILE (default: " + KvPlan().text() + ")")
       ->type_name("PLAN");
 }
 
@@ -88,10 +88,8 @@ void add_tensor_type_option(CLI::App& app, const std::string& name, std::functio
   const auto parse = [name, take = std::move(take)](const std::string& text) {
     const auto type = tensor_type_from_name(text);
     if (type.has_value()) return take(*type);
-    std::string names;
-    for (const TensorType known : kAllTensorTypes)
-      names += (names.empty() ? "" : ", ") + std::string(tensor_type_info(known).name);
-    throw CLI::ValidationError(name, "no tensor type is named '" + text + "'; there are " + names);
+    throw CLI::ValidationError(name,
+                               "no tensor type is named '" + text + "'; there are " + tensor_type_names());
   };
   add_parsed(app, name, parse, help)->type_name("NAME");
 }
@@ -109,9 +107,9 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
   add_parsed(
       app, "--cache",
       [&common](const std::string& name) {
-        common.kv_holding = value_or_throw("--cache", parse_kv_storage_kind(name));
+        common.storage = value_or_throw("--cache", parse_kv_storage_kind(name));
       },
-      "How keys and values are kept: none, growing, contiguous, paged (default: paged)")
+      "How keys and values are stored: none, growing, contiguous, paged (default: paged)")
       ->type_name("NAME");
   add_kv_plan_option(app, common.kv_plan);
   add_parsed(

@@ -12,11 +12,6 @@
 namespace cairn {
 namespace {
 
-size_t width_of(std::string_view text) {
-  const auto is_start = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), is_start));
-}
-
 std::string quoted(const std::string& cell) {
   if (cell.find_first_of(",\"\n\r") == std::string::npos) return cell;
   std::string text = "\"";
@@ -34,9 +29,9 @@ void Table::add_row(std::vector<std::string> cells) {
 std::string Table::aligned() const {
   std::vector<size_t> widths;
   widths.reserve(columns_.size());
-  for (const Column& column : columns_) widths.push_back(width_of(column.title));
+  for (const Column& column : columns_) widths.push_back(count_characters(column.title));
   for (const auto& row : rows_) {
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], count_characters(row[c]));
   }
 
   std::string text;
@@ -44,7 +39,7 @@ std::string Table::aligned() const {
     std::string line;
     for (size_t c = 0; c < columns_.size(); ++c) {
       const std::string& cell = cell_at(c);
-      const std::string filler(widths[c] - width_of(cell), ' ');
+      const std::string filler(widths[c] - count_characters(cell), ' ');
       if (c > 0) line += "  ";
       line += columns_[c].align == Align::kRight ? filler + cell : cell + filler;
     }

@@ -251,7 +251,7 @@ void add_plan_options(CLI::App& app, PlanOptions& options) {
   add_kv_plan_option(app, options.kv_plan);
   add_tensor_type_option(
       app, "--weights", [&options](TensorType type) { options.weights_type = type; },
-      "Plan with weights of this type: f32, f16, bf16, q8_0, q4_k, ... (default: their own; presets: f16)");
+      "Plan with weights of this type: " + tensor_type_names() + " (default: their own; presets: f16)");
   take_count(app.add_option("--kv-heads", options.kv_head_count, "Plan with this many KV heads"), 1);
   take_count(app.add_option("--shared-prefix", options.shared_prefix,
                             "Positions that all sequences begin with, kept once"),

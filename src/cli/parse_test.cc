@@ -41,7 +41,7 @@ TEST(Parse, ReadsTheOptionsThatScriptsRelyOn) {
   EXPECT_EQ(options.sampling.temperature, 0);
   EXPECT_EQ(options.sampling.seed, 7U);
   EXPECT_EQ(options.common.thread_count, 3);
-  EXPECT_EQ(options.common.kv_holding, KvStorageKind::kGrowing);
+  EXPECT_EQ(options.common.storage, KvStorageKind::kGrowing);
   EXPECT_EQ(options.common.kv_plan->text(), "bf16");
   EXPECT_EQ(options.common.context, 1024);
   EXPECT_EQ(options.common.prefill_chunk, 64);
@@ -72,7 +72,7 @@ TEST(Parse, DefaultsAreThoseOfTheHelp) {
   EXPECT_EQ(options.common.thread_count, std::nullopt);
   EXPECT_EQ(options.common.context, std::nullopt);
   EXPECT_EQ(options.common.isa, std::nullopt);
-  EXPECT_EQ(options.common.kv_holding, KvStorageKind::kPaged);
+  EXPECT_EQ(options.common.storage, KvStorageKind::kPaged);
   EXPECT_FALSE(options.common.kv_plan.has_value());
   EXPECT_EQ(options.sampling.temperature, 0.8);
   EXPECT_EQ(options.sampling.seed, std::nullopt);
@@ -224,6 +224,13 @@ TEST(Parse, ShowsHelpAndVersion) {
     EXPECT_SAYS(text, "--model");
   }
   EXPECT_SAYS(parsed<ShowText>({"model", "synth", "-h"}).text, "llama-110m");
+}
+
+TEST(Parse, HelpNamesEveryNumberFormat) {
+  EXPECT_SAYS(parsed<ShowText>({"generate", "--help"}).text, kv_format_names());
+  EXPECT_SAYS(parsed<ShowText>({"plan", "--help"}).text, tensor_type_names());
+  EXPECT_SAYS(parsed<ShowText>({"model", "synth", "--help"}).text, tensor_type_names());
+  EXPECT_SAYS(refusal({"plan", "--weights", "q9"}), tensor_type_names());
 }
 
 }  // namespace

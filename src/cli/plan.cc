@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
@@ -13,6 +12,7 @@
 #include "cli/open_model.h"
 #include "cli/output_format.h"
 #include "files/json.h"
+#include "kv/kv_plan_lists.h"
 #include "model/published_shapes.h"
 
 namespace cairn {
@@ -58,9 +58,6 @@ Result<PlannedModel> model_of_preset(const std::string& name, const PlanOptions&
   return sized({.source = Source::kPreset, .name = name}, std::move(plan), options, type);
 }
 
-constexpr std::array<const char*, 8> kTableCodecs{"f32",  "f16",  "bf16", "fp8",
-                                                  "int8", "int4", "int3", "int2"};
-
 // A preset is a shape to calculate with; a model that could be loaded has to allow the context.
 Result<int64_t> planned_context(const PlannedModel& model, const PlanOptions& options) {
   const bool is_any_length = options.context.has_value() && model.source == PlannedModel::Source::kPreset;
@@ -101,7 +98,7 @@ class Reporter {
     const int64_t shared = shared_blocks(wish.shared_prefix, wish.engine.context);
     CAIRN_ASSIGN_OR_RETURN(report_.prefix_saves_bytes,
                            geometry.bytes_of_blocks((wish.engine.max_sequences - 1) * shared));
-    for (const char* codec : kTableCodecs) CAIRN_RETURN_IF_ERROR(add_codec(codec));
+    for (const KvPlan& plan : kv_plans_of_every_format()) CAIRN_RETURN_IF_ERROR(add_codec(plan));
     return {};
   }
 
@@ -117,15 +114,15 @@ class Reporter {
     return memory_limits(report_.model.sizes, wish, report_.machine.available_bytes, context_max);
   }
 
-  Status add_codec(const char* text) {
+  Status add_codec(const KvPlan& codec) {
     const Config& config = report_.config();
     MemoryWish wish = report_.wish;
-    CAIRN_ASSIGN_OR_RETURN(wish.engine.kv_plan, KvPlan::parse(text));
+    wish.engine.kv_plan = codec;
     CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, geometry_of(wish.engine.kv_plan));
     CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(report_.model.sizes, wish));
     const int64_t elements = 2 * config.layer_count * config.kv_head_count * config.head_dim;
     const uint64_t positions = plan.kv_bytes / geometry.position_bytes();
-    CodecRow row{.plan = text,
+    CodecRow row{.plan = codec.text(),
                  .bits = 8 * static_cast<double>(geometry.position_bytes()) / static_cast<double>(elements),
                  .position_bytes = geometry.position_bytes(),
                  .kv_bytes = plan.kv_bytes,

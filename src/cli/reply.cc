@@ -114,22 +114,6 @@ Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyFor
   return reply;
 }
 
-KvMatchReport match_report(const Reply& reply, PrefixSharing sharing) {
-  const RequestStats& stats = reply.result.stats;
-  const int64_t findable = (stats.prompt_tokens - 1) / kBlockSize * kBlockSize;
-  KvMatchReport report{.end = KvMatchEnd::kNothingKnown,
-                       .text_positions = stats.prompt_tokens,
-                       .found_positions = stats.reused_tokens};
-  if (report.found_positions > 0 && report.found_positions >= findable) {
-    report.end = KvMatchEnd::kComplete;
-  } else if (sharing == PrefixSharing::kOff) {
-    report.end = KvMatchEnd::kNotShared;
-  } else if (findable == 0) {
-    report.end = KvMatchEnd::kShorterThanBlock;
-  }
-  return report;
-}
-
 std::string describe_statistics(const Reply& reply) {
   const RequestStats& stats = reply.result.stats;
   const auto ran = static_cast<double>(stats.prompt_tokens - stats.reused_tokens);

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "cairn/status.h"
-#include "cli/match_words.h"
 #include "engine/engine.h"
 #include "text/tokenizer.h"
 
@@ -49,9 +48,6 @@ struct ReplyForm {
 // The request's callbacks are set here. It ends early (kCancelled) where the interrupt is raised or the
 // output cannot be written. Errors: those of Engine::submit, and what the request itself ended with.
 Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyForm& form);
-
-// How the prompt was matched with the cache, as far as its statistics show.
-[[nodiscard]] KvMatchReport match_report(const Reply& reply, PrefixSharing sharing);
 
 // "12 prompt tokens, first token after ...": one line for standard error.
 [[nodiscard]] std::string describe_statistics(const Reply& reply);

@@ -27,24 +27,5 @@ TEST(Statistics, LeaveOutWhatNeverCame) {
   EXPECT_EQ(describe_statistics(reply), "5 prompt tokens; 0 tokens; KV 0 B of 0 B; stopped");
 }
 
-KvMatchEnd end_of(const RequestStats& stats, PrefixSharing sharing) {
-  Reply reply;
-  reply.result.stats = stats;
-  const KvMatchReport report = match_report(reply, sharing);
-  EXPECT_EQ(report.text_positions, stats.prompt_tokens);
-  EXPECT_EQ(report.found_positions, stats.reused_tokens);
-  return report.end;
-}
-
-TEST(MatchReports, ComeFromTheStatistics) {
-  constexpr PrefixSharing kOn = PrefixSharing::kOn;
-  EXPECT_EQ(end_of({.prompt_tokens = 65, .reused_tokens = 64}, kOn), KvMatchEnd::kComplete);
-  EXPECT_EQ(end_of({.prompt_tokens = 65, .reused_tokens = 32}, kOn), KvMatchEnd::kNothingKnown);
-  EXPECT_EQ(end_of({.prompt_tokens = 65}, kOn), KvMatchEnd::kNothingKnown);
-  EXPECT_EQ(end_of({.prompt_tokens = 33}, kOn), KvMatchEnd::kNothingKnown);
-  EXPECT_EQ(end_of({.prompt_tokens = 32}, kOn), KvMatchEnd::kShorterThanBlock);
-  EXPECT_EQ(end_of({.prompt_tokens = 65}, PrefixSharing::kOff), KvMatchEnd::kNotShared);
-}
-
 }  // namespace
 }  // namespace cairn

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/exact_math.h"
+#include "engine/log_softmax.h"
 
 namespace cairn {
 namespace {
@@ -18,14 +19,12 @@ struct TokenScore {
 
 // The `count` likeliest tokens, the likeliest first; ties go to the lower id.
 std::vector<TokenScore> likeliest(std::span<const float> logits, size_t count) {
-  const auto peak = static_cast<double>(*std::ranges::max_element(logits));
-  double sum = 0;
-  for (const float logit : logits) sum += exact::exp(static_cast<double>(logit) - peak);
-  const double log_sum = exact::log(sum);
+  const LogNormaliser normaliser = log_normaliser(logits);
   std::vector<TokenScore> scores;
   scores.reserve(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) {
-    scores.push_back({static_cast<TokenId>(i), static_cast<double>(logits[i]) - peak - log_sum});
+    const double log_probability = static_cast<double>(logits[i]) - normaliser.peak - normaliser.log_sum;
+    scores.push_back({static_cast<TokenId>(i), log_probability});
   }
   count = std::min(count, scores.size());
   std::ranges::partial_sort(scores, scores.begin() + static_cast<std::ptrdiff_t>(count),

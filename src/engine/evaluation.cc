@@ -7,6 +7,7 @@
 
 #include "base/exact_math.h"
 #include "engine/engine.h"
+#include "engine/log_softmax.h"
 #include "engine/memory_plan.h"
 #include "model/model.h"
 
@@ -17,12 +18,10 @@ constexpr uint64_t kLogitBytesMax = uint64_t{512} << 20;  // of the f32 rows' pr
 
 // Natural logarithms of one row's probabilities.
 void log_probabilities(std::span<const float> logits, std::vector<double>& out) {
-  const auto peak = static_cast<double>(*std::ranges::max_element(logits));
-  double sum = 0;
-  for (const float logit : logits) sum += exact::exp(static_cast<double>(logit) - peak);
-  const double log_sum = exact::log(sum) + peak;
+  const LogNormaliser normaliser = log_normaliser(logits);
+  const double whole = normaliser.log_sum + normaliser.peak;
   out.clear();
-  for (const float logit : logits) out.push_back(static_cast<double>(logit) - log_sum);
+  for (const float logit : logits) out.push_back(static_cast<double>(logit) - whole);
 }
 
 using LogitSink = std::function<void(int64_t position, std::span<const float> logits)>;

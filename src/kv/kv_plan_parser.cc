@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "base/printable.h"
+#include "base/utf8.h"
 
 namespace cairn {
 namespace {
@@ -233,9 +234,7 @@ std::string KvPlan::Parser::found(size_t at) const {
   if (at >= text_.size()) return "the end";
   size_t end = at + (text_[at] == '-' ? 1 : 0);
   while (end < text_.size() && is_word_character(text_[end])) ++end;
-  // A character that is no word's: with the bytes that follow its first one in UTF-8.
-  if (end == at) ++end;
-  while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xC0U) == 0x80U) ++end;
+  if (end == at) end += first_character(text_.substr(at)).bytes;  // no word's
   return fmt::format("\"{}\"", printable(text_.substr(at, end - at)));
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 namespace cairn {
 namespace {
@@ -84,10 +85,10 @@ std::vector<Merge> learn_merges(std::string_view space) {
   return merges;
 }
 
-std::string utf8(uint32_t code_point) {
-  CHECK(code_point < 0x800);
-  if (code_point < 0x80) return std::string(1, static_cast<char>(code_point));
-  return {static_cast<char>(0xC0 | (code_point >> 6)), static_cast<char>(0x80 | (code_point & 0x3F))};
+std::string utf8(char32_t character) {
+  std::string text;
+  append_utf8(text, character);
+  return text;
 }
 
 bool is_printable_byte(uint32_t byte) {

@@ -1,0 +1,18 @@
+#include "engine/log_softmax.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/exact_math.h"
+
+namespace cairn {
+
+LogNormaliser log_normaliser(std::span<const float> logits) {
+  DCHECK(!logits.empty());
+  const auto peak = static_cast<double>(*std::ranges::max_element(logits));
+  double sum = 0;
+  for (const float logit : logits) sum += exact::exp(static_cast<double>(logit) - peak);
+  return {.peak = peak, .log_sum = exact::log(sum)};
+}
+
+}  // namespace cairn
