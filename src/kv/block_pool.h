@@ -6,7 +6,7 @@
 // not pinned, waiting to be found again or evicted. Always true: each block is in exactly one state and
 // the counts add up; idle blocks are listed in the order in which they became idle, the oldest first, which is
 // the order of eviction. Free blocks are a stack: the last one freed is taken first, so pages that were never
-// needed are never touched. Nothing is allocated after `make`. Inside the kv room only.
+// needed are never touched. Each arrow is one event. Nothing is allocated after `make`. Inside the kv room only.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "cairn/status.h"
 #include "kernels/kv_view.h"
+#include "kv/kv_event_log.h"
 
 namespace cairn {
 
@@ -30,8 +31,8 @@ enum class Unpinned : uint8_t { kIdle, kFree };
 
 class BlockPool {
  public:
-  // `block_bytes` is a multiple of 64. kResourceExhausted where there is no memory.
-  static Result<BlockPool> make(uint64_t block_bytes, int64_t block_count);
+  // `block_bytes` is a multiple of 64; `events` must outlive the pool. kResourceExhausted where there is no memory.
+  static Result<BlockPool> make(uint64_t block_bytes, int64_t block_count, KvEventLog& events);
 
   // The arrows. Each takes a block in the state that it leaves; anything else is a bug (CHECK).
   std::optional<BlockId> take();                // free -> open; nothing where none is free
@@ -71,7 +72,7 @@ class BlockPool {
     int32_t newer = kNone;
   };
 
-  BlockPool(uint64_t block_bytes, int64_t block_count, PageMemory memory);
+  BlockPool(uint64_t block_bytes, int64_t block_count, PageMemory memory, KvEventLog& events);
   [[nodiscard]] size_t index(BlockId block) const;
   Block& in_state(BlockId block, BlockState state);
   void free_block(BlockId block);
@@ -86,6 +87,7 @@ class BlockPool {
   int32_t newest_ = kNone;
   int64_t idle_count_ = 0;
   int64_t open_count_ = 0;
+  KvEventLog* events_;
 };
 
 }  // namespace cairn

@@ -15,7 +15,12 @@ namespace {
 
 constexpr uint64_t kBlockBytes = 128;
 
-BlockPool make_pool(int64_t block_count) { return *BlockPool::make(kBlockBytes, block_count); }
+KvEventLog& event_log() {
+  static KvEventLog events;
+  return events;
+}
+
+BlockPool make_pool(int64_t block_count) { return *BlockPool::make(kBlockBytes, block_count, event_log()); }
 
 BlockId sealed(BlockPool& pool) {
   const BlockId block = *pool.take();
@@ -131,8 +136,9 @@ TEST(BlockPool, EvictsInTheOrderOfLettingGo) {
 }
 
 TEST(BlockPool, RefusesAnAbsurdNumberOfBlocks) {
-  EXPECT_EQ(BlockPool::make(64, int64_t{1} << 40).status().code(), StatusCode::kResourceExhausted);
-  EXPECT_EQ(BlockPool::make(uint64_t{1} << 30, int64_t{1} << 20).status().code(),
+  EXPECT_EQ(BlockPool::make(64, int64_t{1} << 40, event_log()).status().code(),
+            StatusCode::kResourceExhausted);
+  EXPECT_EQ(BlockPool::make(uint64_t{1} << 30, int64_t{1} << 20, event_log()).status().code(),
             StatusCode::kResourceExhausted);
 }
 

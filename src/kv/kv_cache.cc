@@ -101,12 +101,13 @@ std::string identity_of(const KvGeometry& geometry, std::string_view of_options)
   return text;
 }
 
-Result<std::unique_ptr<KvStorage>> make_storage(KvStorageKind kind, const KvStoragePlan& plan) {
+Result<std::unique_ptr<KvStorage>> make_storage(KvStorageKind kind, const KvStoragePlan& plan,
+                                                KvEventLog& events) {
   switch (kind) {
-    case KvStorageKind::kNone: return make_none_storage(plan);
+    case KvStorageKind::kNone: return make_none_storage(plan, events);
     case KvStorageKind::kGrowing: return make_growing_storage(plan);
     case KvStorageKind::kContiguous: return make_contiguous_storage(plan);
-    case KvStorageKind::kPaged: return make_paged_storage(plan);
+    case KvStorageKind::kPaged: return make_paged_storage(plan, events);
   }
   return invalid_argument("there is no such kind of storage");
 }
@@ -130,21 +131,24 @@ Result<std::unique_ptr<KvCache>> KvCache::create(const KvCacheOptions& options) 
   CAIRN_ASSIGN_OR_RETURN(const KvStoragePlan plan, make_plan(geometry, options));
   CAIRN_ASSIGN_OR_RETURN(const KvMemory memory, memory_of_plan(plan, options));
   CAIRN_RETURN_IF_ERROR(check_memory(memory, options));
-  auto storage = make_storage(options.storage, plan);
+  auto events = std::make_unique<KvEventLog>();
+  auto storage = make_storage(options.storage, plan, *events);
   if (!storage.ok()) return no_memory(storage.status());
   const uint64_t open_bytes = static_cast<uint64_t>(options.max_sequences) * geometry.open_bytes();
   auto open_rows = PageMemory::allocate(open_bytes);
   if (!open_rows.ok()) return no_memory(open_rows.status());
   auto step_slots = PageMemory::allocate(memory.open_bytes - open_bytes);
   if (!step_slots.ok()) return no_memory(step_slots.status());
-  return std::unique_ptr<KvCache>(new KvCache(std::move(geometry), options, std::move(*storage),
-                                              std::move(*open_rows), std::move(*step_slots)));
+  return std::unique_ptr<KvCache>(new KvCache(std::move(geometry), options, std::move(events),
+                                              std::move(*storage), std::move(*open_rows),
+                                              std::move(*step_slots)));
 }
 
-KvCache::KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique_ptr<KvStorage> storage,
-                 PageMemory open_rows, PageMemory step_slots)
+KvCache::KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique_ptr<KvEventLog> events,
+                 std::unique_ptr<KvStorage> storage, PageMemory open_rows, PageMemory step_slots)
     : geometry_(std::move(geometry)),
       context_(options.context),
+      events_(std::move(events)),
       storage_(std::move(storage)),
       sequences_(static_cast<size_t>(options.max_sequences)),
       open_rows_(std::move(open_rows)),

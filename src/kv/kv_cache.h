@@ -31,6 +31,7 @@
 #include "kv/block_name.h"
 #include "kv/geometry.h"
 #include "kv/kv_counts.h"
+#include "kv/kv_event_log.h"
 #include "kv/match_report.h"
 #include "kv/sequence_id.h"
 #include "kv/storage.h"
@@ -211,6 +212,8 @@ class KvCache {
   [[nodiscard]] uint64_t pool_bytes() const;
   [[nodiscard]] uint64_t open_bytes() const { return open_rows_.bytes() + step_slots_.bytes(); }
   [[nodiscard]] KvCounts counts() const;
+  // What happened to blocks, and steps, last. Any thread may read the ring while the cache lives.
+  [[nodiscard]] const EventRing<KvEvent>& events() const { return events_->ring(); }
   // Walks everything; kInternal names the first thing that does not add up.
   [[nodiscard]] Status check() const;
 
@@ -225,8 +228,8 @@ class KvCache {
     KvMatchReport report;
   };
 
-  KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique_ptr<KvStorage> storage,
-          PageMemory open_rows, PageMemory step_slots);
+  KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique_ptr<KvEventLog> events,
+          std::unique_ptr<KvStorage> storage, PageMemory open_rows, PageMemory step_slots);
   [[nodiscard]] size_t index(const KvLease& lease) const;
   [[nodiscard]] Sequence& sequence(SequenceId id) { return sequences_[static_cast<size_t>(id.value)]; }
   [[nodiscard]] std::optional<SequenceId> take_sequence();
@@ -242,6 +245,7 @@ class KvCache {
 
   KvGeometry geometry_;
   int64_t context_;
+  std::unique_ptr<KvEventLog> events_;  // the storage writes to it
   std::unique_ptr<KvStorage> storage_;
   std::optional<BlockNamer> namer_;         // where prefixes are shared
   std::vector<Sequence> sequences_;         // by SequenceId

@@ -47,7 +47,7 @@ KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
     step_.push_back(part);
   }
   opened_layers_ = 0;
-  storage_->count_step();
+  events_->begin_step();
   return KvStep(*this);
 }
 
@@ -77,6 +77,7 @@ void KvCache::commit_step(std::span<const TokenId> tokens) {
     tokens = tokens.subspan(row_count);
   }
   CHECK(tokens.empty());
+  events_->of_step(KvEventKind::kStepCommitted);
   end_step();
 }
 
@@ -84,6 +85,7 @@ void KvCache::commit_step(std::span<const TokenId> tokens) {
 // Then some layers have the old open rows and some have new ones: only whole blocks are sound.
 void KvCache::abandon_step() {
   ++counts_.abandoned_steps;
+  events_->of_step(KvEventKind::kStepAbandoned);
   for (const KvStepRows& part : step_) {
     if (sequence(part.sequence).closes_after_step) continue;  // nobody computes its rows again
     const int64_t length = sequence(part.sequence).length;

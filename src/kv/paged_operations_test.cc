@@ -1,5 +1,6 @@
 // Seeded lists of operations on a paged cache against a twin that says beforehand what each of them must do:
-// what is found, what is evicted, what there is room for, what a step leaves behind, and all counts.
+// what is found, what is evicted, what there is room for, what a step leaves behind, and all counts. The events alone
+// must lead to the same counts.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <random>
 
 #include "kv/kv_cache_testing.h"
+#include "kv/kv_event_replay_testing.h"
 #include "kv/paged_twin_testing.h"
 
 namespace cairn {
@@ -30,6 +32,7 @@ class Operations {
                            .step_rows = kContext},
                           static_cast<uint64_t>(run.pool_blocks))),
         rows_(cache_->geometry()),
+        replay_(*cache_),
         twin_(run.pool_blocks, run.sharing),
         random_(run.seed) {}
 
@@ -273,6 +276,8 @@ class Operations {
     ASSERT_EQ(
         (std::vector{c.matched_positions, c.recovered_positions, c.abandoned_steps, c.recomputed_positions}),
         (std::vector{matched_, recovered_, abandoned_, recomputed_}));
+    ASSERT_NO_FATAL_FAILURE(replay_.catch_up());
+    replay_.expect_counts_of_cache();
     const uint64_t block_bytes = cache_->geometry().block_bytes();
     ASSERT_EQ(cache_->used_bytes(), static_cast<uint64_t>(twin_.used_blocks()) * block_bytes);
     if (sharing_ == PrefixSharing::kOn) ASSERT_TRUE(twin_.ends_go_first());
@@ -289,6 +294,7 @@ class Operations {
   PrefixSharing sharing_;
   std::unique_ptr<KvCache> cache_;
   TestRows rows_;
+  KvEventReplay replay_;
   PagedTwin twin_;
   std::mt19937_64 random_;
   std::vector<Sequence> sequences_;

@@ -29,10 +29,11 @@ const BlockName& parent_of(const PrefixNames& names, int64_t block) {
 
 }  // namespace
 
-PagedStorage::PagedStorage(const KvStoragePlan& plan, BlockPool pool, Rows rows)
+PagedStorage::PagedStorage(const KvStoragePlan& plan, BlockPool pool, KvEventLog& events, Rows rows)
     : KvStorage(plan),
       rows_(rows),
       pool_(std::move(pool)),
+      events_(events),
       index_(shares() ? pool_.block_count() : 0, shares() ? std::min(pool_.block_count(), kMostGhosts) : 0),
       namer_(std::string_view()),
       chains_(static_cast<size_t>(plan.max_sequences)) {}
@@ -56,6 +57,7 @@ int64_t PagedStorage::findable(std::span<const TokenId> tokens, const PrefixName
 
 KvMatchReport PagedStorage::match(SequenceId sequence, std::span<const TokenId> tokens,
                                   const PrefixNames& names) {
+  const KvEventLog::Scope scope(events_, sequence);
   Chain& c = chain(sequence);
   CHECK(table(sequence).blocks.empty());
   KvMatchReport report{.text_positions = std::ssize(tokens)};
@@ -92,7 +94,7 @@ void PagedStorage::explain_end(std::span<const TokenId> tokens, const PrefixName
   if (!nearest.has_value()) return;
   if (nearest->eviction.has_value()) {
     report.end = KvMatchEnd::kEvicted;
-    report.evicted_steps_ago = step_count() - nearest->eviction->step;
+    report.evicted_steps_ago = events_.step() - nearest->eviction->step;
     report.wanted_blocks = nearest->eviction->wanted_blocks;
     report.idle_blocks = nearest->eviction->idle_blocks;
   } else if (nearest->known.has_value()) {
@@ -109,7 +111,7 @@ BlockId PagedStorage::take_or_evict(int64_t wanted_blocks) {
     const std::optional<BlockId> oldest = pool_.oldest_idle();
     CHECK(oldest.has_value());
     index_.evict(*oldest,
-                 {.step = step_count(), .wanted_blocks = wanted_blocks, .idle_blocks = pool_.idle_count()});
+                 {.step = events_.step(), .wanted_blocks = wanted_blocks, .idle_blocks = pool_.idle_count()});
     pool_.evict(*oldest);
     ++evicted_blocks_;
   }
@@ -117,6 +119,7 @@ BlockId PagedStorage::take_or_evict(int64_t wanted_blocks) {
 }
 
 Room PagedStorage::grow(SequenceId sequence, int64_t end_block) {
+  const KvEventLog::Scope scope(events_, sequence);
   KvBlockTable& of = own_table(sequence);
   const int64_t wanted = end_block - of.end_block();
   if (wanted > room_count()) return Room::kNoRoom;
@@ -135,6 +138,7 @@ int64_t PagedStorage::sole_blocks(SequenceId sequence) const {
 }
 
 void PagedStorage::commit(SequenceId sequence, int64_t length, std::span<const TokenId> tokens) {
+  const KvEventLog::Scope scope(events_, sequence);
   Chain& c = chain(sequence);
   CHECK(c.sealed_count * kBlockSize + c.open_count == length);
   for (const TokenId token : tokens) {
@@ -164,6 +168,7 @@ BlockId PagedStorage::name(SequenceId sequence, BlockId block) {
                   {.name = name, .parent = parent, .tokens = c.open_tokens, .is_first = c.sealed_count == 0});
     return block;
   }
+  events_.of_block(KvEventKind::kUnified, *twin);
   pool_.pin(*twin);
   pool_.unpin(block, Unpinned::kFree);
   ++unified_blocks_;
@@ -191,6 +196,7 @@ void PagedStorage::shrink(SequenceId sequence, int64_t block_count) {
 }
 
 int64_t PagedStorage::truncate(SequenceId sequence, int64_t positions) {
+  const KvEventLog::Scope scope(events_, sequence);
   Chain& c = chain(sequence);
   const int64_t whole_blocks = positions / kBlockSize;
   const int64_t rest = positions % kBlockSize;
@@ -227,6 +233,7 @@ bool PagedStorage::reopen(SequenceId sequence, int64_t row_count) {
 }
 
 Room PagedStorage::fork(SequenceId original, int64_t length, SequenceId copy) {
+  const KvEventLog::Scope scope(events_, copy);
   const Chain& from = chain(original);
   const std::vector<BlockId>& from_blocks = table(original).blocks;
   std::vector<BlockId>& to_blocks = own_table(copy).blocks;
@@ -314,10 +321,10 @@ Status PagedStorage::check() const {
   return {};
 }
 
-Result<std::unique_ptr<KvStorage>> make_paged_storage(const KvStoragePlan& plan) {
-  CAIRN_ASSIGN_OR_RETURN(auto pool, BlockPool::make(plan.geometry.block_bytes(), plan.pool_blocks));
+Result<std::unique_ptr<KvStorage>> make_paged_storage(const KvStoragePlan& plan, KvEventLog& events) {
+  CAIRN_ASSIGN_OR_RETURN(auto pool, BlockPool::make(plan.geometry.block_bytes(), plan.pool_blocks, events));
   return std::unique_ptr<KvStorage>(
-      std::make_unique<PagedStorage>(plan, std::move(pool), PagedStorage::Rows::kStay));
+      std::make_unique<PagedStorage>(plan, std::move(pool), events, PagedStorage::Rows::kStay));
 }
 
 }  // namespace cairn

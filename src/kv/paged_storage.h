@@ -21,7 +21,7 @@ class PagedStorage final : public KvStorage {
  public:
   enum class Rows : uint8_t { kStay, kGoAfterEachStep };
 
-  PagedStorage(const KvStoragePlan& plan, BlockPool pool, Rows rows);
+  PagedStorage(const KvStoragePlan& plan, BlockPool pool, KvEventLog& events, Rows rows);
 
   KvMatchReport match(SequenceId sequence, std::span<const TokenId> tokens,
                       const PrefixNames& names) override;
@@ -74,6 +74,7 @@ class PagedStorage final : public KvStorage {
 
   Rows rows_;
   BlockPool pool_;
+  KvEventLog& events_;
   PrefixIndex index_;
   BlockNamer namer_;
   std::vector<Chain> chains_;  // by sequence

@@ -18,6 +18,7 @@
 #include "kv/block_name.h"
 #include "kv/geometry.h"
 #include "kv/kv_counts.h"
+#include "kv/kv_event_log.h"
 #include "kv/match_report.h"
 #include "kv/sequence_id.h"
 
@@ -84,26 +85,21 @@ class KvStorage {
   [[nodiscard]] virtual KvCounts counts() const { return {}; }
   // Whether the tables and the memory agree; kInternal says where not.
   [[nodiscard]] virtual Status check() const = 0;
-  // A step begins. Counts time for explanations; nothing else depends on it.
-  void count_step() { ++step_count_; }
 
  protected:
   [[nodiscard]] KvBlockTable& own_table(SequenceId sequence) {
     return tables_[static_cast<size_t>(sequence.value)];
   }
   [[nodiscard]] int64_t block_bytes() const { return static_cast<int64_t>(plan_.geometry.block_bytes()); }
-  [[nodiscard]] int64_t step_count() const { return step_count_; }
 
   KvStoragePlan plan_;
   std::vector<KvBlockTable> tables_;  // by sequence
-
- private:
-  int64_t step_count_ = 0;
 };
 
-Result<std::unique_ptr<KvStorage>> make_none_storage(const KvStoragePlan& plan);
+// `events` must outlive the storage. The other two have no blocks that anything happens to.
+Result<std::unique_ptr<KvStorage>> make_none_storage(const KvStoragePlan& plan, KvEventLog& events);
+Result<std::unique_ptr<KvStorage>> make_paged_storage(const KvStoragePlan& plan, KvEventLog& events);
 Result<std::unique_ptr<KvStorage>> make_growing_storage(const KvStoragePlan& plan);
 Result<std::unique_ptr<KvStorage>> make_contiguous_storage(const KvStoragePlan& plan);
-Result<std::unique_ptr<KvStorage>> make_paged_storage(const KvStoragePlan& plan);
 
 }  // namespace cairn

@@ -15,6 +15,17 @@ namespace {
 using MakeStorage = Result<std::unique_ptr<KvStorage>> (*)(const KvStoragePlan&);
 using Tables = std::vector<KvBlockTable>;
 
+KvEventLog& event_log() {
+  static KvEventLog events;
+  return events;
+}
+Result<std::unique_ptr<KvStorage>> make_none(const KvStoragePlan& plan) {
+  return make_none_storage(plan, event_log());
+}
+Result<std::unique_ptr<KvStorage>> make_paged(const KvStoragePlan& plan) {
+  return make_paged_storage(plan, event_log());
+}
+
 struct Peek : KvStorage {
   static Tables& tables_of(KvStorage& storage) { return storage.*&Peek::tables_; }
 };
@@ -41,9 +52,7 @@ class StorageCheck : public ::testing::TestWithParam<std::pair<MakeStorage, Pref
     EXPECT_TRUE(storage_->check().ok());
   }
   [[nodiscard]] static MakeStorage make() { return GetParam().first; }
-  [[nodiscard]] static bool is_pooled() {
-    return make() == &make_paged_storage || make() == &make_none_storage;
-  }
+  [[nodiscard]] static bool is_pooled() { return make() == &make_paged || make() == &make_none; }
 
   static constexpr int64_t kPoolBlocks = 12;
   KvStoragePlan plan_;
@@ -51,11 +60,11 @@ class StorageCheck : public ::testing::TestWithParam<std::pair<MakeStorage, Pref
 };
 
 INSTANTIATE_TEST_SUITE_P(Storages, StorageCheck,
-                         ::testing::Values(std::pair(&make_none_storage, PrefixSharing::kOff),
+                         ::testing::Values(std::pair(&make_none, PrefixSharing::kOff),
                                            std::pair(&make_growing_storage, PrefixSharing::kOff),
                                            std::pair(&make_contiguous_storage, PrefixSharing::kOff),
-                                           std::pair(&make_paged_storage, PrefixSharing::kOff),
-                                           std::pair(&make_paged_storage, PrefixSharing::kOn)));
+                                           std::pair(&make_paged, PrefixSharing::kOff),
+                                           std::pair(&make_paged, PrefixSharing::kOn)));
 
 TEST_P(StorageCheck, FindsABlockOutsideTheMemory) {
   for (const int32_t id : {-1, int32_t{kPoolBlocks} + 4, INT32_MIN, INT32_MAX}) {
