@@ -129,6 +129,7 @@ Result<RequestId> Engine::take(Request request) {
   }
   std::string salt = request.salt;
   CAIRN_ASSIGN_OR_RETURN(Sequence * sequence, start(std::move(request)));
+  events_.of_request(EngineEventKind::kSubmitted, sequence->id, sequence->prompt_count);
   if (session != nullptr) continue_session(*session, *sequence, std::move(salt));
   if (!sequence->kv) enqueue(*sequence);
   return sequence->id;
@@ -198,6 +199,7 @@ Result<RequestId> Engine::take_fork(RequestId parent_id, Request request) {
   CAIRN_RETURN_IF_ERROR(check(request));
   const auto common = std::ssize(parent->tokens);
   CAIRN_ASSIGN_OR_RETURN(Sequence * child, start(std::move(request)));
+  events_.of_request(EngineEventKind::kForked, child->id, parent_id);
   // A parent that has only its last token to run is as far as it will be; else what it is computing is waited for.
   const bool is_ready = parent->kv && held_by(*parent) + 1 >= common;
   child->inherited = common - 1;
@@ -233,6 +235,7 @@ Status Engine::take_tokens(RequestId id, std::span<const TokenId> tokens) {
   }
   sequence->tokens.insert(sequence->tokens.end(), tokens.begin(), tokens.end());
   sequence->stats.generated_tokens += count;
+  events_.of_request(EngineEventKind::kResumed, id, std::ssize(sequence->tokens));
   if (sequence->stats.generated_tokens == sequence->max_tokens) {
     finish(*sequence, FinishReason::kLength);
   } else if (sequence->kv) {
@@ -260,6 +263,7 @@ Status Engine::take_back_tokens(RequestId id, int64_t length) {
   if (sequence->names.blocks.size() > named) sequence->names.blocks.resize(named);
   sequence->stats.generated_tokens = length - sequence->prompt_count;
   sequence->scored = std::min(sequence->scored, length - 1);
+  events_.of_request(EngineEventKind::kResumed, id, length);
   if (sequence->kv) {
     if (cache_->length(sequence->kv) >= length) cache_->truncate(sequence->kv, length - 1);
     set_state(*sequence, SequenceState::kRunning);

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cairn/status.h"
+#include "engine/engine_event_log.h"
 #include "engine/forward_pass.h"
 #include "engine/request.h"
 #include "engine/request_queue.h"
@@ -124,6 +125,8 @@ class Engine {
   // Its rows are released. A request that runs in it goes on without it.
   void close_session(SessionId id);
 
+  // The last decisions. Any thread may read the ring while the engine lives.
+  [[nodiscard]] const EventRing<EngineEvent>& events() const { return events_.ring(); }
   [[nodiscard]] const KvCache& cache() const { return *cache_; }
   [[nodiscard]] const ForwardPass& pass() const { return *pass_; }
   [[nodiscard]] int64_t context() const { return cache_->context(); }
@@ -187,6 +190,7 @@ class Engine {
   // The parts of a step, in order (engine_step.cc).
   void finish_cancelled();
   void schedule();
+  void note_grants();
   [[nodiscard]] SequenceNeed need_of(const Sequence& sequence) const;
   [[nodiscard]] int64_t logit_row_count(const Sequence& sequence, int64_t row_count) const;
   void lay_batch();
@@ -217,6 +221,7 @@ class Engine {
   Sampler sampler_;
   Scheduler scheduler_;
   StepLimits limits_;
+  EngineEventLog events_;
 
   uint64_t next_id_ = 1;
   int call_depth_ = 0;  // of public calls that may call back

@@ -46,7 +46,9 @@ void Engine::free_a_place() {
   fill_needs();
   const std::optional<int32_t> victim = find_victim(needs_, std::nullopt);
   CHECK(victim.has_value());
-  take_back(*placed_[static_cast<size_t>(*victim)]);
+  Sequence& loser = *placed_[static_cast<size_t>(*victim)];
+  events_.of_request(EngineEventKind::kPlaceTaken, loser.id, held_by(loser));
+  take_back(loser);
   placed_.erase(placed_.begin() + *victim);
 }
 
@@ -91,12 +93,14 @@ void Engine::place(Sequence& sequence, KvLease kv) {
   const auto by_key = [](const Sequence* a, const Sequence* b) { return a->key < b->key; };
   placed_.insert(std::ranges::upper_bound(placed_, &sequence, by_key), &sequence);
   set_state(sequence, SequenceState::kRunning);
+  events_.of_request(EngineEventKind::kPlaced, sequence.id, held_by(sequence));
 }
 
 void Engine::enqueue(Sequence& sequence) {
   DCHECK(!sequence.kv && sequence.owner == nullptr);
   cache_->extend_names(sequence.names, sequence.tokens);
   set_state(sequence, SequenceState::kQueued);
+  events_.of_request(EngineEventKind::kQueued, sequence.id, std::ssize(sequence.tokens));
   queue_.push(sequence);
 }
 
@@ -133,6 +137,7 @@ Sequence* Engine::prefix_owner(Sequence& sequence) const {
 void Engine::wait_for(Sequence& owner, Sequence& sequence) {
   DCHECK(&owner != &sequence && owner.state != SequenceState::kEnded && !sequence.kv);
   set_state(sequence, SequenceState::kLoading);
+  events_.of_request(EngineEventKind::kWaitsForPrefix, sequence.id, owner.id);
   sequence.owner = &owner;
   sequence.next_waiter = owner.first_waiter;
   const bool is_first = owner.first_waiter == nullptr;

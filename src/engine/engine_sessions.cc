@@ -54,6 +54,7 @@ bool Engine::drop_an_idle_session() {
   const auto found =
       std::ranges::find_if(sessions_, [](const Session& s) { return static_cast<bool>(s.kv); });
   if (found == sessions_.end()) return false;
+  events_.of_step(EngineEventKind::kSessionDropped, static_cast<int64_t>(found->id.value));
   found->kv = {};
   found->tokens.clear();
   return true;

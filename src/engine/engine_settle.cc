@@ -67,6 +67,7 @@ void Engine::report(Sequence& sequence, int64_t first_logit_row, const Part& par
     finish(sequence, FinishReason::kLength);
   } else if (sequence.request.picks == Picks::kByCaller) {
     set_state(sequence, SequenceState::kAwaitsCaller);
+    events_.of_request(EngineEventKind::kAwaitsCaller, sequence.id, std::ssize(sequence.tokens));
     note_pick(sequence);
   } else {
     pick_token(sequence, logits_of(first_logit_row + part.logit_count - 1));
@@ -125,6 +126,7 @@ void Engine::finish(Sequence& sequence, FinishReason reason, Status status,
   if (sequence.state == SequenceState::kQueued) queue_.erase(sequence);
   if (sequence.state == SequenceState::kLoading) stop_waiting(sequence);
   set_state(sequence, SequenceState::kEnded);
+  events_.of_request(EngineEventKind::kEnded, sequence.id, static_cast<int64_t>(reason));
   ended_.push_back(&sequence);
   if (reason != FinishReason::kStopString) flush_text(sequence);
   release_rows(sequence);

@@ -33,7 +33,11 @@ class Engine::CacheRoom final : public RoomKeeper {
     return engine_.cache_->sole_blocks(engine_.placed_[static_cast<size_t>(index)]->kv);
   }
 
-  void take_back(int32_t index) override { engine_.take_back(*engine_.placed_[static_cast<size_t>(index)]); }
+  void take_back(int32_t index) override {
+    Sequence& victim = *engine_.placed_[static_cast<size_t>(index)];
+    engine_.events_.of_request(EngineEventKind::kPreempted, victim.id, engine_.held_by(victim));
+    engine_.take_back(victim);
+  }
 
  private:
   Engine& engine_;
@@ -43,6 +47,7 @@ bool Engine::step() {
   if (call_depth_ > 0 || waits()) return false;
   const Call call(*this);
   in_step_ = true;
+  events_.begin_step(clock_->now_ns());
   admit();
   schedule();
   if (!parts_.empty() && run()) settle();
@@ -84,16 +89,28 @@ void Engine::schedule() {
     parts_.push_back({sequence, grant.row_count, logit_row_count(*sequence, grant.row_count)});
   }
   isolate_suspect();
+  note_grants();
   blocked_.reset();
   if (plan.blocked.has_value()) blocked_ = placed_[static_cast<size_t>(*plan.blocked)]->key;
   Sequence* const starved = plan.starved.has_value() ? placed_[static_cast<size_t>(*plan.starved)] : nullptr;
   std::erase_if(placed_, [](const Sequence* sequence) { return !sequence->kv; });
   if (starved == nullptr) return;
+  events_.of_request(EngineEventKind::kStarved, starved->id, held_by(*starved));
   finish(*starved, FinishReason::kError, no_throw([&] {
     return resource_exhausted(
         fmt::format("the cache's memory is full at position {}: give it more, or ask for fewer tokens",
                     starved->tokens.size() - 1));
   }));
+}
+
+void Engine::note_grants() {
+  int64_t row_count = 0;
+  for (const Part& part : parts_) {
+    row_count += part.row_count;
+    if (std::ssize(part.sequence->tokens) - held_by(*part.sequence) == 1) continue;
+    events_.of_request(EngineEventKind::kRowsGranted, part.sequence->id, part.row_count);
+  }
+  events_.of_step(EngineEventKind::kScheduled, row_count);
 }
 
 // How many of the rows that run now have logits that somebody wants; they are the last ones.
@@ -148,7 +165,9 @@ bool Engine::run() {
 // whose passes failed twice runs alone (schedule), so that the others go on; one that keeps failing alone ends.
 void Engine::give_up(const Status& status) {
   constexpr int kMostFailures = 5;
-  for (const Part& part : parts_) ++part.sequence->failed_passes;
+  for (const Part& part : parts_) {
+    events_.of_request(EngineEventKind::kPassFailed, part.sequence->id, ++part.sequence->failed_passes);
+  }
   if (parts_.size() > 1 || parts_[0].sequence->failed_passes < kMostFailures) return;
   finish(*parts_[0].sequence, FinishReason::kError, no_throw([&] { return Status(status); }));
 }
