@@ -1,4 +1,6 @@
 // cairn: parse, run, and an exit code. Nothing else of the program reads argv.
+#include <fcntl.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
@@ -46,6 +48,13 @@ struct Runner {
   }
 };
 
+// A standard stream that is closed would be the first file that is opened: the model would be read as what a user typed.
+void open_closed_streams() {
+  for (int stream = 0; stream <= 2; ++stream) {
+    if (fcntl(stream, F_GETFD) == -1) (void)open("/dev/null", stream == 0 ? O_RDONLY : O_WRONLY);
+  }
+}
+
 // Every error of a command is printed here, once.
 ExitCode run(const std::vector<std::string>& arguments, Console& console) {
   const auto command = parse_command(arguments);
@@ -66,6 +75,7 @@ ExitCode run(const std::vector<std::string>& arguments, Console& console) {
 
 int main(int argc, char** argv) {
   using cairn::Console;
+  cairn::open_closed_streams();
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like any other: write() reports it
   Console console(std::getenv("NO_COLOR") != nullptr ? Console::Colours::kNever
                                                      : Console::Colours::kOnTerminals);

@@ -73,7 +73,14 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
   logit_rows_.reserve(static_cast<size_t>(step_logit_rows(options)));
 }
 
-Engine::~Engine() = default;
+// Requests own their callbacks, which may own anything. What the destructors of those call finds an engine without
+// requests that takes none.
+Engine::~Engine() {
+  is_closing_ = true;
+  ++call_depth_;
+  for (const auto& [id, sequence] : live_) sequence->state = SequenceState::kEnded;
+  while (!live_.empty()) (void)live_.extract(live_.begin());
+}
 
 // Without a cache all rows run in one step, those whose logits are wanted too.
 Status Engine::check_scored(const Request& request, int64_t token_count) const {
@@ -121,6 +128,7 @@ Result<RequestId> Engine::submit(Request request) {
 }
 
 Result<RequestId> Engine::take(Request request) {
+  if (is_closing_) return invalid_argument("the engine is being destroyed");
   CAIRN_RETURN_IF_ERROR(check(request));
   Session* session = find_session(request.session);
   if (request.session.has_value() && session == nullptr) return not_found("the session is not open");
@@ -290,7 +298,7 @@ bool Engine::cancel(RequestId id) {
   const Call call(*this);
   Sequence* sequence = find_sequence(id);
   if (sequence == nullptr) return false;
-  if (!in_step_) {
+  if (call_depth_ == 1) {
     finish(*sequence, FinishReason::kCancelled);
   } else if (!sequence->cancelled) {
     sequence->cancelled = true;

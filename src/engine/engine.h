@@ -106,7 +106,7 @@ class Engine {
 
   // One step: schedule, run, settle. False where it did nothing: idle(), waits(), or called from a callback.
   bool step();
-  // The request ends at once (from a callback of a step: when the step ends); false where it has ended already.
+  // The request ends at once (from a callback: when the call ends that called back); false where it has ended already.
   bool cancel(RequestId id);
   // What the request has done so far, in callbacks too; null where it has ended.
   [[nodiscard]] const RequestStats* stats(RequestId id) const;
@@ -224,6 +224,7 @@ class Engine {
   EngineEventLog events_;
 
   uint64_t next_id_ = 1;
+  bool is_closing_ = false;
   int call_depth_ = 0;  // of public calls that may call back
   bool in_step_ = false;
   std::unordered_map<uint64_t, std::unique_ptr<Sequence>>

@@ -8,11 +8,15 @@ namespace cairn {
 class Engine::Call {
  public:
   explicit Call(Engine& engine) : engine_(engine) { ++engine_.call_depth_; }
-  // Sequences that ended are destroyed when nobody up the stack can be using them. Whatever happened, no step runs then.
+  // Requests that callbacks have cancelled end here, one after the other rather than each inside another's end. What
+  // has ended is destroyed: nobody up the stack can be using it.
   ~Call() {
     if (engine_.call_depth_ == 1) {
       engine_.in_step_ = false;
-      engine_.retire();
+      do {
+        engine_.finish_cancelled();
+        engine_.retire();
+      } while (!engine_.cancelled_.empty());
     }
     --engine_.call_depth_;
   }

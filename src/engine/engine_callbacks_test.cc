@@ -107,5 +107,53 @@ TEST(Callbacks, AnEndMayBeginAndEndOthers) {
   expect_oracle(third, some_prompt(3, 10), 5);
 }
 
+// Each end cancels the next one: they end one after the other, not each inside another's end.
+TEST(Callbacks, ALongChainOfEndsNeedsNoDeepStack) {
+  constexpr int kCount = 50'000;
+  auto [engine, pass] = make_fake_engine({.context = 128, .max_sequences = 1});
+  std::vector<RequestId> ids;
+  int ended = 0;
+  for (int i = 0; i < kCount; ++i) {
+    Request request{.prompt = {5}, .max_tokens = 1};
+    request.on_finish = [&](const RequestResult&) {
+      if (++ended < kCount) (void)engine->cancel(ids[static_cast<size_t>(ended)]);
+    };
+    ids.push_back(*engine->submit(std::move(request)));
+  }
+  EXPECT_TRUE(engine->cancel(ids[0]));
+  EXPECT_EQ(ended, kCount);
+  EXPECT_TRUE(engine->idle());
+}
+
+// What a callback owns may call the engine when it is destroyed, also by the engine's own destructor.
+TEST(Callbacks, WhatTheyOwnMayCallWhenItIsDestroyed) {
+  struct Caller {
+    std::function<void()> call;
+    ~Caller() { call(); }
+  };
+  for (const bool runs : {false, true}) {
+    int called = 0;
+    {
+      auto [engine, pass] = make_fake_engine({.context = 128, .max_sequences = 2});
+      Engine* const e = engine.get();
+      Heard heard;
+      const RequestId other = *engine->submit(make_request(some_prompt(1, 20), 9, heard));
+      auto caller = std::make_shared<Caller>();
+      caller->call = [e, other, &called] {
+        ++called;
+        (void)e->cancel(other);
+        (void)e->submit({.prompt = {5}, .max_tokens = 1});
+        EXPECT_FALSE(e->step());
+      };
+      Request request{.prompt = {7}, .max_tokens = 5};
+      request.on_token = [caller](TokenId) {};
+      ASSERT_TRUE(engine->submit(std::move(request)).ok());
+      caller.reset();
+      if (runs) run_until_idle(*engine);
+    }
+    EXPECT_EQ(called, 1);
+  }
+}
+
 }  // namespace
 }  // namespace cairn

@@ -44,7 +44,7 @@ TEST_P(PassFailure, EndsTheRequestsThatKeepFailing) {
   std::vector<Heard> heard(2);
   for (Heard& one : heard) ASSERT_TRUE(engine->submit(make_request(some_prompt(4, 40), 5, one)).ok());
   pass->fails_at_layer = 1;
-  for (int step = 0; step < 10 && !engine->idle(); ++step) checked_step(*engine);
+  for (int step = 0; step < 20 && !engine->idle(); ++step) checked_step(*engine);
   EXPECT_TRUE(engine->idle());
   for (const Heard& one : heard) {
     ASSERT_EQ(one.results.size(), 1U);
@@ -56,6 +56,49 @@ TEST_P(PassFailure, EndsTheRequestsThatKeepFailing) {
   ASSERT_TRUE(engine->submit(make_request(some_prompt(4, 40), 5, later)).ok());
   run_until_idle(*engine);
   expect_oracle(later, some_prompt(4, 40), 5, plan());
+}
+
+// One request's block is bad: the others go on.
+TEST_P(PassFailure, EndsOnlyTheRequestThatIsTheReason) {
+  auto [engine, pass] = make_fake_engine({.kv_plan = plan(), .context = 256, .max_sequences = 3});
+  std::vector<Heard> heard(3);
+  for (size_t i = 0; i < heard.size(); ++i) {
+    ASSERT_TRUE(engine->submit(make_request(some_prompt(i, 40), 30, heard[i])).ok());
+  }
+  const auto bad = some_prompt(1, 40);
+  FakePass* const fake = pass;
+  pass->on_forward = [&, fake](const Batch& batch) {
+    const bool has_bad = std::ranges::any_of(batch.sequences, [&](const BatchSequence& s) {
+      const auto row = static_cast<size_t>(s.first_row);
+      return s.first_position < 40 && batch.tokens[row] == bad[static_cast<size_t>(s.first_position)];
+    });
+    fake->fails_at_layer = has_bad ? std::optional<int64_t>(1) : std::nullopt;
+  };
+  run_until_idle(*engine, 300);
+  EXPECT_EQ(heard[1].results.at(0).reason, FinishReason::kError);
+  for (const size_t i : {size_t{0}, size_t{2}}) expect_oracle(heard[i], some_prompt(i, 40), 30, plan());
+}
+
+// Short pools, odd chunks, and passes that fail more often than not: every prompt gets on.
+TEST_P(PassFailure, NoPromptStandsStill) {
+  for (const int64_t prompt : {33, 40, 65, 90}) {
+    for (const int64_t chunk : {1, 13, 31, 33, 64}) {
+      SCOPED_TRACE(::testing::Message() << prompt << " tokens in chunks of " << chunk);
+      auto [engine, pass] = make_fake_engine({.kv_plan = plan(),
+                                              .context = 160,
+                                              .max_sequences = 2,
+                                              .prefill_chunk = chunk,
+                                              .pool_bytes = fake_blocks(5, plan())});
+      Heard heard;
+      ASSERT_TRUE(engine->submit(make_request(some_prompt(3, prompt), 20, heard)).ok());
+      for (int step = 0; !engine->idle(); ++step) {
+        ASSERT_LT(step, 2000);
+        pass->fails_at_layer = step % 3 < 2 ? std::optional<int64_t>(1) : std::nullopt;
+        checked_step(*engine);
+      }
+      expect_oracle(heard, some_prompt(3, prompt), 20, plan());
+    }
+  }
 }
 
 }  // namespace

@@ -51,7 +51,6 @@ bool Engine::step() {
   admit();
   schedule();
   if (!parts_.empty() && run()) settle();
-  finish_cancelled();
   return true;
 }
 

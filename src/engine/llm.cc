@@ -45,6 +45,9 @@ Result<OpenOptions> open_options(const LlmOptions& options) {
 }  // namespace
 
 struct Llm::Impl {
+  ~Impl() { is_closing = true; }
+
+  bool is_closing = false;  // what callbacks own may call this while the engine destroys them
   std::unique_ptr<ThreadPool> threads;
   std::shared_ptr<const Model> model;
   std::unique_ptr<Engine> engine;
@@ -123,6 +126,7 @@ Request Llm::Impl::engine_request(const std::shared_ptr<Asked>& asked, int64_t s
 }
 
 std::shared_ptr<Asked> Llm::Impl::find(RequestId id) const {
+  if (is_closing) return nullptr;
   const auto found = std::ranges::find_if(live, [id](const auto& asked) { return asked->id == id; });
   return found == live.end() ? nullptr : *found;
 }
@@ -143,6 +147,7 @@ void Llm::Impl::make_room_for_one() {
 }
 
 Result<RequestId> Llm::Impl::submit(TextRequest request) {
+  if (is_closing) return invalid_argument("this Llm is being destroyed");
   const int64_t count = request.sample_count;
   if (count < 1 || count > kMostSamples) {
     return invalid_argument(
@@ -199,14 +204,14 @@ bool Llm::cancel(RequestId id) {
   return true;
 }
 
-bool Llm::step() { return impl_->engine->step(); }
+bool Llm::step() { return !impl_->is_closing && impl_->engine->step(); }
 
 void Llm::run() {
   while (step()) {
   }
 }
 
-bool Llm::idle() const { return impl_->engine->idle(); }
+bool Llm::idle() const { return impl_->is_closing || impl_->engine->idle(); }
 int64_t Llm::context() const { return impl_->engine->context(); }
 int64_t Llm::vocab_size() const { return impl_->model->config().vocab_size; }
 CacheStatistics Llm::cache_statistics() const { return cache_statistics_of(impl_->engine->cache()); }

@@ -99,8 +99,8 @@ void Scheduler::share_rows(std::span<const SequenceNeed> needs, const StepLimits
   if (!limits.end_on_blocks) return;
   for (size_t i = 0; i < needs.size(); ++i) {
     const int64_t end = needs[i].held_rows + rows_[i];
-    const bool is_cut = rows_[i] < needs[i].pending_rows;
-    if (is_cut && end / kBlockSize > needs[i].held_rows / kBlockSize) {
+    const bool leaves_rows = rows_[i] < needs[i].pending_rows || needs[i].held_rows % kBlockSize != 0;
+    if (leaves_rows && end / kBlockSize > needs[i].held_rows / kBlockSize) {
       rows_[i] -= static_cast<int32_t>(end % kBlockSize);
     }
   }

@@ -36,8 +36,8 @@ struct StepLimits {
   int64_t prefill_rows = 0;  // of all sequences with more than one pending row, together
   int64_t score_rows = 0;    // unscored rows of all sequences together
   bool cut_prompts = true;   // false: a sequence gets all its pending rows or none
-  // Of a prompt that is cut behind its first block's end in the step, the rows end with a block. So no step leaves rows
-  // in a new open block over those of an old one, and a step that fails costs no row that was there before.
+  // Rows that go past the end of a block that was begun before, or are not all of a prompt, end with a block. So no step
+  // leaves rows in a new open block over those of an old one: one that fails costs no row that was there before.
   bool end_on_blocks = false;
 };
 

@@ -82,7 +82,8 @@ TEST(Scheduler, CutsPromptsAtTheEndsOfBlocks) {
   EXPECT_EQ(rows_of(0, 200), 32);
   EXPECT_EQ(rows_of(31, 200), 33);
   EXPECT_EQ(rows_of(32, 200), 32);
-  EXPECT_EQ(rows_of(20, 50), 50);  // all of it: not cut
+  EXPECT_EQ(rows_of(20, 50), 44);  // also the last rows of all, behind a block that was begun
+  EXPECT_EQ(rows_of(32, 50), 50);
   EXPECT_EQ(rows_of(14, 200), 50);
 }
 
