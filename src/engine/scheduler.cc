@@ -32,33 +32,33 @@ struct Budget {
   }
 };
 
-}  // namespace
-
-std::optional<int32_t> find_victim(std::span<const SequenceNeed> needs, std::optional<int32_t> asker) {
-  std::optional<int32_t> running;
-  for (auto i = static_cast<int32_t>(needs.size()) - 1; i >= 0; --i) {
-    const SequenceNeed& need = needs[static_cast<size_t>(i)];
-    if (!need.holds_memory || i == asker) continue;
-    if (need.pending_rows == 0) return i;
-    if (asker.has_value() && i > *asker && !running.has_value()) running = i;
-  }
-  return running;
+// Who may lose its rows for `asker` (find_victim): one that waits for its caller, or runs and comes after it.
+bool may_lose(std::span<const SequenceNeed> needs, int32_t i, std::optional<int32_t> asker) {
+  const SequenceNeed& need = needs[static_cast<size_t>(i)];
+  if (!need.holds_memory || i == asker) return false;
+  return need.pending_rows == 0 || (asker.has_value() && i > *asker);
 }
-
-namespace {
 
 // Whether all that may lose their rows for `asker` hold what it lacks.
 bool victims_suffice(std::span<const SequenceNeed> needs, int32_t asker, const RoomKeeper& keeper) {
   int64_t missing = keeper.missing(asker);
   for (int32_t i = 0; i < std::ssize(needs) && missing > 0; ++i) {
-    const SequenceNeed& need = needs[static_cast<size_t>(i)];
-    const bool may_lose = need.holds_memory && i != asker && (need.pending_rows == 0 || i > asker);
-    if (may_lose) missing -= keeper.freed_by(i);
+    if (may_lose(needs, i, asker)) missing -= keeper.freed_by(i);
   }
   return missing <= 0;
 }
 
 }  // namespace
+
+std::optional<int32_t> find_victim(std::span<const SequenceNeed> needs, std::optional<int32_t> asker) {
+  std::optional<int32_t> running;
+  for (auto i = static_cast<int32_t>(needs.size()) - 1; i >= 0; --i) {
+    if (!may_lose(needs, i, asker)) continue;
+    if (needs[static_cast<size_t>(i)].pending_rows == 0) return i;
+    if (!running.has_value()) running = i;
+  }
+  return running;
+}
 
 Scheduler::Scheduler(int64_t max_sequences) {
   const auto count = static_cast<size_t>(max_sequences);

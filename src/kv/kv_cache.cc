@@ -171,6 +171,8 @@ size_t KvCache::index(const KvLease& lease) const {
   return static_cast<size_t>(lease.sequence_.value);
 }
 
+SequenceId KvCache::sequence_of(const KvLease& lease) const { return {static_cast<int32_t>(index(lease))}; }
+
 std::optional<SequenceId> KvCache::take_sequence() {
   if (free_sequences_.empty()) return std::nullopt;
   const SequenceId id = free_sequences_.back();
@@ -252,9 +254,7 @@ KvSequenceView KvCache::view(SequenceId sequence) const {
   return view;
 }
 
-KvSequenceView KvCache::view(const KvLease& lease) const {
-  return view(SequenceId{static_cast<int32_t>(index(lease))});
-}
+KvSequenceView KvCache::view(const KvLease& lease) const { return view(sequence_of(lease)); }
 
 int64_t KvCache::truncate(const KvLease& lease, int64_t positions) {
   const Sequence& s = sequences_[index(lease)];
@@ -289,7 +289,7 @@ void KvCache::close_now(SequenceId id) {
 int64_t KvCache::length(const KvLease& lease) const { return sequences_[index(lease)].length; }
 
 int64_t KvCache::room(const KvLease& lease) const {
-  return storage_->table(SequenceId{static_cast<int32_t>(index(lease))}).end_block() * kBlockSize;
+  return storage_->table(sequence_of(lease)).end_block() * kBlockSize;
 }
 
 bool KvCache::keeps_rows() const { return storage_->keeps_rows(); }
@@ -297,7 +297,7 @@ bool KvCache::keeps_rows() const { return storage_->keeps_rows(); }
 int64_t KvCache::max_length() const { return std::min(context_, storage_->max_blocks_alone() * kBlockSize); }
 
 uint64_t KvCache::used_bytes(const KvLease& lease) const {
-  const KvBlockTable& table = storage_->table(SequenceId{static_cast<int32_t>(index(lease))});
+  const KvBlockTable& table = storage_->table(sequence_of(lease));
   return table.blocks.size() * geometry_.block_bytes();
 }
 

@@ -231,6 +231,7 @@ class KvCache {
   KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique_ptr<KvEventLog> events,
           std::unique_ptr<KvStorage> storage, PageMemory open_rows, PageMemory step_slots);
   [[nodiscard]] size_t index(const KvLease& lease) const;
+  [[nodiscard]] SequenceId sequence_of(const KvLease& lease) const;
   [[nodiscard]] Sequence& sequence(SequenceId id) { return sequences_[static_cast<size_t>(id.value)]; }
   [[nodiscard]] std::optional<SequenceId> take_sequence();
   [[nodiscard]] KvSequenceView view(SequenceId sequence) const;
