@@ -11,9 +11,8 @@
 namespace cairn {
 namespace {
 
-constexpr int64_t kMostHeads = 1 << 16;      // as KvGeometry's dimensions: products fit in 64 bits
-constexpr int64_t kMostStepRows = 1 << 20;   // likewise; far above what one step runs well
-constexpr int64_t kMostSequences = 1 << 16;  // as KvCache's
+constexpr int64_t kMostHeads = 1 << 16;     // as KvGeometry's dimensions: products fit in 64 bits
+constexpr int64_t kMostStepRows = 1 << 20;  // likewise; far above what one step runs well
 
 Status check_count(const char* name, int64_t value, int64_t most) {
   if (value >= 1 && value <= most) return {};
@@ -26,7 +25,7 @@ Status check_shape(const AttentionCacheOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_count("kv_head_count", options.kv_head_count, options.query_head_count));
   CAIRN_RETURN_IF_ERROR(check_count("head_dim", options.head_dim, kMostHeads));
   CAIRN_RETURN_IF_ERROR(check_count("context", options.context, KvGeometry::kMaxPositions));
-  CAIRN_RETURN_IF_ERROR(check_count("max_sequences", options.max_sequences, kMostSequences));
+  CAIRN_RETURN_IF_ERROR(check_count("max_sequences", options.max_sequences, KvGeometry::kMaxSequences));
   CAIRN_RETURN_IF_ERROR(check_count("step_rows", options.step_rows, kMostStepRows));
   if (options.query_head_count % options.kv_head_count != 0) {
     return invalid_argument(

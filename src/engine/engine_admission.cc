@@ -117,7 +117,7 @@ void Engine::take_back(Sequence& sequence) {
 // The running request that is about to compute the most blocks that this one could find then.
 Sequence* Engine::prefix_owner(Sequence& sequence) const {
   if (sequence.request.logits_wanted == LogitsWanted::kEveryPosition) return nullptr;
-  const int64_t findable = (std::ssize(sequence.tokens) - 1) / kBlockSize;
+  const int64_t findable = findable_blocks(std::ssize(sequence.tokens));
   Sequence* owner = nullptr;
   int64_t most = 0;
   for (Sequence* other : placed_) {

@@ -8,17 +8,13 @@
 namespace cairn {
 
 Status Engine::check_options(const EngineOptions& options) {
-  // The bounds of KvCache, checked before anything is multiplied by them.
-  constexpr int64_t kMostSequences = 1 << 16;
-  if (options.max_sequences < 1 || options.max_sequences > kMostSequences) {
-    return invalid_argument(fmt::format("{} sequences at once are not possible: 1 to {} are",
-                                        options.max_sequences, kMostSequences));
+  CAIRN_RETURN_IF_ERROR(KvGeometry::check_extent(options.context, options.max_sequences));
+  if (options.prefill_chunk > KvGeometry::kMaxPositions) {
+    return invalid_argument(
+        fmt::format("a prefill chunk of {} rows is not possible: `prefill_chunk` must be at most {}",
+                    options.prefill_chunk, KvGeometry::kMaxPositions));
   }
-  if (options.context < 1 || options.context > KvGeometry::kMaxPositions) {
-    return invalid_argument(fmt::format("a context of {} positions is not possible: 1 to {} is (`context`)",
-                                        options.context, KvGeometry::kMaxPositions));
-  }
-  if (options.prefill_chunk < 1 || options.prefill_chunk > KvGeometry::kMaxPositions) {
+  if (options.prefill_chunk < 1) {
     return invalid_argument(
         fmt::format("a prefill chunk of {} rows is not possible: `prefill_chunk` must be at least 1",
                     options.prefill_chunk));

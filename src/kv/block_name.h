@@ -25,6 +25,11 @@ struct PrefixNames {
   std::vector<BlockName> blocks;
 };
 
+// How many blocks of a text a match may find: the last token always runs, since its logits are wanted.
+[[nodiscard]] constexpr int64_t findable_blocks(int64_t token_count) {
+  return token_count < 1 ? 0 : (token_count - 1) / kBlockSize;
+}
+
 // How many leading blocks two texts have in common. Names are chained, so equality is monotonic: a binary search.
 [[nodiscard]] int64_t common_blocks(const PrefixNames& a, const PrefixNames& b);
 

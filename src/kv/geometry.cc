@@ -21,6 +21,18 @@ Status check_dimension(const char* name, int64_t value) {
 
 }  // namespace
 
+Status KvGeometry::check_extent(int64_t context, int64_t max_sequences) {
+  if (context < 1 || context > kMaxPositions) {
+    return invalid_argument(fmt::format(
+        "a context of {} positions is not possible: `context` must be 1 to {}", context, kMaxPositions));
+  }
+  if (max_sequences < 1 || max_sequences > kMaxSequences) {
+    return invalid_argument(
+        fmt::format("{} sequences at once are not possible: 1 to {} are", max_sequences, kMaxSequences));
+  }
+  return {};
+}
+
 Result<KvGeometry> KvGeometry::make(const KvShape& shape) {
   CAIRN_RETURN_IF_ERROR(check_dimension("layer count", shape.layer_count));
   CAIRN_RETURN_IF_ERROR(check_dimension("KV head count", shape.kv_head_count));

@@ -25,6 +25,12 @@ class KvGeometry {
  public:
   // Positions are int32 in a Batch, and the last block may be only partly used.
   static constexpr int64_t kMaxPositions = (int64_t{1} << 31) - kBlockSize;
+  // Far above what a CPU serves; keeps products of counts small.
+  static constexpr int64_t kMaxSequences = int64_t{1} << 16;
+
+  // kInvalidArgument: a context or a number of sequences that no cache can have. To be asked before anything is
+  // multiplied by them.
+  static Status check_extent(int64_t context, int64_t max_sequences);
 
   // Errors: kInvalidArgument, naming the dimension that is not positive or too large, or what is wrong with
   // the plan.

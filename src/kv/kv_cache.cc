@@ -13,16 +13,7 @@ namespace cairn {
 namespace {
 
 Status check_options(const KvCacheOptions& options) {
-  if (options.context < 1 || options.context > KvGeometry::kMaxPositions) {
-    return invalid_argument(
-        fmt::format("a context of {} positions is not possible: `context` must be 1 to {}", options.context,
-                    KvGeometry::kMaxPositions));
-  }
-  constexpr int64_t kMaxSequences = 1 << 16;  // far above what a CPU serves; keeps products of counts small
-  if (options.max_sequences < 1 || options.max_sequences > kMaxSequences) {
-    return invalid_argument(fmt::format("{} sequences at once are not possible: 1 to {} are",
-                                        options.max_sequences, kMaxSequences));
-  }
+  CAIRN_RETURN_IF_ERROR(KvGeometry::check_extent(options.context, options.max_sequences));
   if (options.step_rows < 1 || options.step_rows > KvGeometry::kMaxPositions) {
     return invalid_argument(fmt::format("a step of {} rows is not possible: 1 to {} are", options.step_rows,
                                         KvGeometry::kMaxPositions));

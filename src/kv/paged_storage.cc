@@ -18,11 +18,6 @@ std::span<const TokenId> block_tokens(std::span<const TokenId> tokens, int64_t b
   return tokens.subspan(static_cast<size_t>(block * kBlockSize), kBlockSize);
 }
 
-// The last token always runs: its logits are wanted.
-int64_t findable_blocks(std::span<const TokenId> tokens) {
-  return std::max<int64_t>(0, std::ssize(tokens) - 1) / kBlockSize;
-}
-
 const BlockName& parent_of(const PrefixNames& names, int64_t block) {
   return block == 0 ? names.root : names.blocks[static_cast<size_t>(block - 1)];
 }
@@ -46,7 +41,7 @@ const BlockName& PagedStorage::last_name(SequenceId sequence) const {
 
 int64_t PagedStorage::findable(std::span<const TokenId> tokens, const PrefixNames& names) const {
   if (!shares()) return 0;
-  const int64_t most = findable_blocks(tokens);
+  const int64_t most = findable_blocks(std::ssize(tokens));
   int64_t found = 0;
   while (found < most &&
          index_.find(names.blocks[static_cast<size_t>(found)], block_tokens(tokens, found)).has_value()) {
@@ -63,7 +58,7 @@ KvMatchReport PagedStorage::match(SequenceId sequence, std::span<const TokenId> 
   KvMatchReport report{.text_positions = std::ssize(tokens)};
   if (!shares()) return report;
   c.root = names.root;
-  const int64_t most = findable_blocks(tokens);
+  const int64_t most = findable_blocks(std::ssize(tokens));
   for (int64_t b = 0; b < most; ++b) {
     const auto found = index_.find(names.blocks[static_cast<size_t>(b)], block_tokens(tokens, b));
     if (!found.has_value()) break;
@@ -80,11 +75,11 @@ void PagedStorage::explain_end(std::span<const TokenId> tokens, const PrefixName
                                KvMatchReport& report) const {
   if (tokens.empty()) return;
   const int64_t block = report.found_positions / kBlockSize;
-  if (findable_blocks(tokens) == 0) {
+  if (findable_blocks(std::ssize(tokens)) == 0) {
     report.end = KvMatchEnd::kShorterThanBlock;
     return;
   }
-  if (block == findable_blocks(tokens)) {
+  if (block == findable_blocks(std::ssize(tokens))) {
     report.end = KvMatchEnd::kComplete;
     return;
   }
