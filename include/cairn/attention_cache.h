@@ -100,7 +100,8 @@ class AttentionCache {
   AttentionCache& operator=(AttentionCache&&) noexcept;
 
   // For all below: kNotFound (the sequence is not open), kInvalidArgument (a step is running, where it must
-  // not).
+  // not), kResourceExhausted (no memory, be it for the words of another error). Where a call returns an error, nothing
+  // has changed.
 
   // A sequence that will begin with these tokens, with those of their rows that the cache has. Rows are shared
   // only under the same salt (a tenant's secret). kResourceExhausted: max_sequences are open.

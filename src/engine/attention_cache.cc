@@ -39,8 +39,8 @@ CachedSequenceId AttentionCache::Impl::open(KvLease lease) {
 }
 
 Result<BegunSequence> AttentionCache::begin(std::span<const TokenId> tokens, std::string_view salt) {
-  if (impl_->is_running()) return step_is_running();
   return no_throw([&]() -> Result<BegunSequence> {
+    if (impl_->is_running()) return step_is_running();
     KvLease lease = impl_->cache->match(tokens, salt);
     if (!lease) {
       return resource_exhausted(
@@ -52,55 +52,65 @@ Result<BegunSequence> AttentionCache::begin(std::span<const TokenId> tokens, std
 }
 
 Result<CachedSequenceId> AttentionCache::fork(CachedSequenceId sequence) {
-  if (impl_->is_running()) return step_is_running();
-  const KvLease* original = impl_->find(sequence);
-  if (original == nullptr) return sequence_not_open();
-  KvLease lease = impl_->cache->fork(*original);
-  if (!lease) {
-    return resource_exhausted("there is no room for a fork: end another sequence first");
-  }
-  return impl_->open(std::move(lease));
+  return no_throw([&]() -> Result<CachedSequenceId> {
+    if (impl_->is_running()) return step_is_running();
+    const KvLease* original = impl_->find(sequence);
+    if (original == nullptr) return sequence_not_open();
+    KvLease lease = impl_->cache->fork(*original);
+    if (!lease) {
+      return resource_exhausted("there is no room for a fork: end another sequence first");
+    }
+    return impl_->open(std::move(lease));
+  });
 }
 
 Status AttentionCache::end(CachedSequenceId sequence) {
-  if (impl_->is_running()) return step_is_running();
-  KvLease* lease = impl_->find(sequence);
-  if (lease == nullptr) return sequence_not_open();
-  *lease = {};
-  return {};
+  return no_throw([&]() -> Status {
+    if (impl_->is_running()) return step_is_running();
+    KvLease* lease = impl_->find(sequence);
+    if (lease == nullptr) return sequence_not_open();
+    *lease = {};
+    return {};
+  });
 }
 
 Result<int64_t> AttentionCache::truncate(CachedSequenceId sequence, int64_t positions) {
-  if (impl_->is_running()) return step_is_running();
-  const KvLease* lease = impl_->find(sequence);
-  if (lease == nullptr) return sequence_not_open();
-  const int64_t length = impl_->cache->length(*lease);
-  if (positions < 0 || positions > length) {
-    return invalid_argument(
-        fmt::format("a sequence of {} positions cannot end before position {}", length, positions));
-  }
-  return impl_->cache->truncate(*lease, positions);
+  return no_throw([&]() -> Result<int64_t> {
+    if (impl_->is_running()) return step_is_running();
+    const KvLease* lease = impl_->find(sequence);
+    if (lease == nullptr) return sequence_not_open();
+    const int64_t length = impl_->cache->length(*lease);
+    if (positions < 0 || positions > length) {
+      return invalid_argument(
+          fmt::format("a sequence of {} positions cannot end before position {}", length, positions));
+    }
+    return impl_->cache->truncate(*lease, positions);
+  });
 }
 
 Result<int64_t> AttentionCache::length(CachedSequenceId sequence) const {
-  const KvLease* lease = impl_->find(sequence);
-  if (lease == nullptr) return sequence_not_open();
-  return impl_->cache->length(*lease);
+  return no_throw([&]() -> Result<int64_t> {
+    const KvLease* lease = impl_->find(sequence);
+    if (lease == nullptr) return sequence_not_open();
+    return impl_->cache->length(*lease);
+  });
 }
 
 Status AttentionCache::reserve(CachedSequenceId sequence, int64_t positions) {
-  if (impl_->is_running()) return step_is_running();
-  const KvLease* lease = impl_->find(sequence);
-  if (lease == nullptr) return sequence_not_open();
-  if (positions < 0 || positions > impl_->cache->context()) {
-    return invalid_argument(fmt::format("room for {} positions is not possible: the context has {}",
-                                        positions, impl_->cache->context()));
-  }
-  if (impl_->cache->reserve(*lease, positions) == Room::kOk) return {};
-  return resource_exhausted(fmt::format(
-      "the cache's memory is full: there is no room for {} positions; end or truncate another sequence, "
-      "or give the cache more",
-      positions));
+  return no_throw([&]() -> Status {
+    if (impl_->is_running()) return step_is_running();
+    const KvLease* lease = impl_->find(sequence);
+    if (lease == nullptr) return sequence_not_open();
+    if (positions < 0 || positions > impl_->cache->context()) {
+      return invalid_argument(fmt::format("room for {} positions is not possible: the context has {}",
+                                          positions, impl_->cache->context()));
+    }
+    if (impl_->cache->reserve(*lease, positions) == Room::kOk) return {};
+    return resource_exhausted(fmt::format(
+        "the cache's memory is full: there is no room for {} positions; end or truncate another sequence, "
+        "or give the cache more",
+        positions));
+  });
 }
 
 CacheStatistics AttentionCache::statistics() const { return cache_statistics_of(*impl_->cache); }

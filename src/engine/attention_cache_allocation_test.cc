@@ -1,5 +1,6 @@
 // Each allocation of each of AttentionCache's operations fails in turn (allocation_failure_testing.h).
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -72,7 +73,8 @@ struct Step {
 // A cache with one sequence in it.
 class Stage {
  public:
-  Stage() : tokens_(some_tokens(1, kTokens)), cache_(*AttentionCache::create(options())) {
+  explicit Stage(const AttentionCacheOptions& asked = options())
+      : tokens_(some_tokens(1, kTokens)), cache_(*AttentionCache::create(asked)) {
     sequence_ = cache_.begin(tokens_)->id;
     run(sequence_, 0, kBegun);
     ids_.push_back(sequence_);
@@ -82,6 +84,9 @@ class Stage {
   [[nodiscard]] CachedSequenceId sequence() const { return sequence_; }
   [[nodiscard]] const std::vector<TokenId>& tokens() const { return tokens_; }
   void add(CachedSequenceId id) { ids_.push_back(id); }
+  Status begin_step(std::initializer_list<SequenceRows> rows) {
+    return cache_.begin_step({rows.begin(), rows.size()});
+  }
   [[nodiscard]] Step step(CachedSequenceId id, int64_t first, int64_t end) const {
     return {id, tokens_, first, end};
   }
@@ -206,6 +211,125 @@ TEST(AttentionCacheAllocations, OfEndNothingIsNeeded) {
       return Status();
     };
   });
+}
+
+// ---- calls that are refused -----------------------------------------------------------------------
+
+template <typename T>
+Status status_of(const Result<T>& result) {
+  const SoundAllocations sound;
+  return result.status();
+}
+
+// A call that this code refuses; it allocates nothing of its own.
+struct Refusal {
+  const char* what;
+  StatusCode code;
+  std::function<Status(Stage&)> call;
+};
+
+constexpr CachedSequenceId kNobody{.value = 999};
+
+const std::vector<Refusal>& refusals_outside_a_step() {
+  static const std::vector<Refusal> all = {
+      {"fork of nobody", StatusCode::kNotFound, [](Stage& s) { return status_of(s.cache().fork(kNobody)); }},
+      {"end of nobody", StatusCode::kNotFound, [](Stage& s) { return s.cache().end(kNobody); }},
+      {"truncate of nobody", StatusCode::kNotFound,
+       [](Stage& s) { return status_of(s.cache().truncate(kNobody, 1)); }},
+      {"truncate past the end", StatusCode::kInvalidArgument,
+       [](Stage& s) { return status_of(s.cache().truncate(s.sequence(), kBegun + 1)); }},
+      {"length of nobody", StatusCode::kNotFound,
+       [](Stage& s) { return status_of(s.cache().length(kNobody)); }},
+      {"reserve of nobody", StatusCode::kNotFound, [](Stage& s) { return s.cache().reserve(kNobody, 1); }},
+      {"reserve past the context", StatusCode::kInvalidArgument,
+       [](Stage& s) { return s.cache().reserve(s.sequence(), 257); }},
+      {"a step of nobody", StatusCode::kNotFound, [](Stage& s) { return s.begin_step({{kNobody, 1}}); }},
+      {"a step of no rows", StatusCode::kInvalidArgument, [](Stage& s) { return s.begin_step({}); }},
+      {"a step of too many rows", StatusCode::kInvalidArgument,
+       [](Stage& s) { return s.begin_step({{s.sequence(), 129}}); }},
+      {"a step without room", StatusCode::kInvalidArgument,
+       [](Stage& s) { return s.begin_step({{s.sequence(), 100}}); }},
+      {"a step that names a sequence twice", StatusCode::kInvalidArgument,
+       [](Stage& s) { return s.begin_step({{s.sequence(), 1}, {s.sequence(), 1}}); }},
+      {"attend without a step", StatusCode::kInvalidArgument,
+       [](Stage& s) { return s.cache().attend(0, {}); }},
+      {"commit without a step", StatusCode::kInvalidArgument, [](Stage& s) { return s.cache().commit({}); }},
+      {"abandon without a step", StatusCode::kInvalidArgument,
+       [](Stage& s) { return s.cache().abandon_step(); }},
+  };
+  return all;
+}
+
+const std::vector<Refusal>& refusals_in_a_step() {
+  constexpr StatusCode kInvalid = StatusCode::kInvalidArgument;
+  static const std::vector<Refusal> all = {
+      {"begin", kInvalid, [](Stage& s) { return status_of(s.cache().begin(s.tokens())); }},
+      {"fork", kInvalid, [](Stage& s) { return status_of(s.cache().fork(s.sequence())); }},
+      {"end", kInvalid, [](Stage& s) { return s.cache().end(s.sequence()); }},
+      {"truncate", kInvalid, [](Stage& s) { return status_of(s.cache().truncate(s.sequence(), 1)); }},
+      {"reserve", kInvalid, [](Stage& s) { return s.cache().reserve(s.sequence(), 1); }},
+      {"another step", kInvalid, [](Stage& s) { return s.begin_step({{s.sequence(), 1}}); }},
+      {"another layer", kInvalid, [](Stage& s) { return s.cache().attend(1, {}); }},
+      {"other rows", kInvalid, [](Stage& s) { return s.cache().attend(0, {}); }},
+      {"commit too early", kInvalid, [](Stage& s) { return s.cache().commit({}); }},
+  };
+  return all;
+}
+
+// The call returns the refusal, or that there is no memory for its words.
+Attempt refuse(Stage& stage, const Refusal& refusal, int64_t n, FailingAllocations which) {
+  const Attempt tried = attempt(n, which, [&] { return refusal.call(stage); });
+  EXPECT_FALSE(tried.threw) << "an exception left it";
+  const bool lacks_memory = tried.had_failure && tried.status.code() == StatusCode::kResourceExhausted;
+  EXPECT_TRUE(lacks_memory || tried.status.code() == refusal.code) << tried.status.message();
+  return tried;
+}
+
+TEST(AttentionCacheAllocations, OfRefusedCalls) {
+  Stage stage;
+  for (const Refusal& refusal : refusals_outside_a_step()) {
+    SCOPED_TRACE(refusal.what);
+    for_each_failure([&](int64_t n, FailingAllocations which) { return refuse(stage, refusal, n, which); });
+  }
+  stage.finish();
+}
+
+TEST(AttentionCacheAllocations, OfCallsThatAreRefusedInAStep) {
+  Stage stage;
+  ASSERT_TRUE(stage.cache().reserve(stage.sequence(), kTokens).ok());
+  Step step = stage.step(stage.sequence(), kBegun, kTokens);
+  ASSERT_TRUE(stage.begin_step({step.rows}).ok());
+  for (const Refusal& refusal : refusals_in_a_step()) {
+    SCOPED_TRACE(refusal.what);
+    for_each_failure([&](int64_t n, FailingAllocations which) { return refuse(stage, refusal, n, which); });
+  }
+  for (size_t layer = 0; layer < step.layers.size(); ++layer) {
+    ASSERT_TRUE(stage.cache().attend(static_cast<int64_t>(layer), step.layers[layer].rows()).ok());
+  }
+  const Refusal wrong_tokens{"commit of too few tokens", StatusCode::kInvalidArgument,
+                             [](Stage& s) { return s.cache().commit({}); }};
+  for_each_failure(
+      [&](int64_t n, FailingAllocations which) { return refuse(stage, wrong_tokens, n, which); });
+  ASSERT_TRUE(stage.cache().commit(step.tokens).ok());
+  stage.finish();
+}
+
+TEST(AttentionCacheAllocations, OfCallsForWhichThereIsNoRoom) {
+  AttentionCacheOptions asked = options();
+  asked.kv_memory_bytes = 4 * AttentionCache::create(asked)->statistics().block_bytes;
+  Stage stage(asked);
+  const Refusal too_many_rows{"reserve", StatusCode::kResourceExhausted,
+                              [](Stage& s) { return s.cache().reserve(s.sequence(), 200); }};
+  for_each_failure(
+      [&](int64_t n, FailingAllocations which) { return refuse(stage, too_many_rows, n, which); });
+  for (int i = 1; i < 4; ++i) stage.add(stage.cache().begin({})->id);
+  for (const Refusal& refusal : {Refusal{"begin", StatusCode::kResourceExhausted,
+                                         [](Stage& s) { return status_of(s.cache().begin(s.tokens())); }},
+                                 Refusal{"fork", StatusCode::kResourceExhausted,
+                                         [](Stage& s) { return status_of(s.cache().fork(s.sequence())); }}}) {
+    SCOPED_TRACE(refusal.what);
+    for_each_failure([&](int64_t n, FailingAllocations which) { return refuse(stage, refusal, n, which); });
+  }
 }
 
 // Block tables for 60,000 contexts of a million positions take 16 GB.

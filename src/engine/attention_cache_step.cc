@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/float_mode.h"
+#include "base/no_throw.h"
 #include "engine/attention_cache_impl.h"
 
 namespace cairn {
@@ -47,14 +48,16 @@ void AttentionCache::Impl::lay_batch() {
 }
 
 Status AttentionCache::begin_step(std::span<const SequenceRows> sequences) {
-  if (impl_->is_running()) return step_is_running();
-  CAIRN_RETURN_IF_ERROR(impl_->check_step(sequences));
-  impl_->step.assign(sequences.begin(), sequences.end());
-  impl_->next_layer = 0;
-  impl_->lay_batch();
-  impl_->attention.begin_step({.sequences = impl_->batch_sequences});
-  impl_->kv_step.emplace(impl_->cache->begin_step(impl_->kv_rows));
-  return {};
+  return no_throw([&]() -> Status {
+    if (impl_->is_running()) return step_is_running();
+    CAIRN_RETURN_IF_ERROR(impl_->check_step(sequences));
+    impl_->step.assign(sequences.begin(), sequences.end());
+    impl_->next_layer = 0;
+    impl_->lay_batch();
+    impl_->attention.begin_step({.sequences = impl_->batch_sequences});
+    impl_->kv_step.emplace(impl_->cache->begin_step(impl_->kv_rows));
+    return {};
+  });
 }
 
 Status AttentionCache::Impl::check_rows(const LayerRows& layer) const {
@@ -70,43 +73,49 @@ Status AttentionCache::Impl::check_rows(const LayerRows& layer) const {
 }
 
 Status AttentionCache::attend(int64_t layer, const LayerRows& rows) {
-  if (!impl_->is_running()) return invalid_argument("no step is running: begin one first");
-  if (layer != impl_->next_layer || layer >= impl_->plan.shape.layer_count()) {
-    return invalid_argument(
-        fmt::format("layer {} is not the next one: layers come in order, 0 to {}, once a step", layer,
-                    impl_->plan.shape.layer_count() - 1));
-  }
-  CAIRN_RETURN_IF_ERROR(impl_->check_rows(rows));
-  const FloatMode mode;
-  const QkvRows& buffers = impl_->buffers.rows();
-  std::ranges::copy(rows.queries, buffers.query.data);
-  std::ranges::copy(rows.keys, buffers.key.data);
-  std::ranges::copy(rows.values, buffers.value.data);
-  CAIRN_RETURN_IF_ERROR(impl_->attention.run(*impl_->kv_step, layer, buffers));
-  std::copy_n(buffers.attended.data, rows.attended.size(), rows.attended.begin());
-  ++impl_->next_layer;
-  return {};
+  return no_throw([&]() -> Status {
+    if (!impl_->is_running()) return invalid_argument("no step is running: begin one first");
+    if (layer != impl_->next_layer || layer >= impl_->plan.shape.layer_count()) {
+      return invalid_argument(
+          fmt::format("layer {} is not the next one: layers come in order, 0 to {}, once a step", layer,
+                      impl_->plan.shape.layer_count() - 1));
+    }
+    CAIRN_RETURN_IF_ERROR(impl_->check_rows(rows));
+    const FloatMode mode;
+    const QkvRows& buffers = impl_->buffers.rows();
+    std::ranges::copy(rows.queries, buffers.query.data);
+    std::ranges::copy(rows.keys, buffers.key.data);
+    std::ranges::copy(rows.values, buffers.value.data);
+    CAIRN_RETURN_IF_ERROR(impl_->attention.run(*impl_->kv_step, layer, buffers));
+    std::copy_n(buffers.attended.data, rows.attended.size(), rows.attended.begin());
+    ++impl_->next_layer;
+    return {};
+  });
 }
 
 Status AttentionCache::commit(std::span<const TokenId> tokens) {
-  if (!impl_->is_running()) return invalid_argument("no step is running: begin one first");
-  if (impl_->next_layer != impl_->plan.shape.layer_count()) {
-    return invalid_argument(fmt::format("{} of {} layers have been attended: the step is not complete",
-                                        impl_->next_layer, impl_->plan.shape.layer_count()));
-  }
-  if (std::ssize(tokens) != impl_->rows) {
-    return invalid_argument(
-        fmt::format("{} tokens for {} rows: give one for each", tokens.size(), impl_->rows));
-  }
-  impl_->kv_step->commit(tokens);
-  impl_->kv_step.reset();
-  return {};
+  return no_throw([&]() -> Status {
+    if (!impl_->is_running()) return invalid_argument("no step is running: begin one first");
+    if (impl_->next_layer != impl_->plan.shape.layer_count()) {
+      return invalid_argument(fmt::format("{} of {} layers have been attended: the step is not complete",
+                                          impl_->next_layer, impl_->plan.shape.layer_count()));
+    }
+    if (std::ssize(tokens) != impl_->rows) {
+      return invalid_argument(
+          fmt::format("{} tokens for {} rows: give one for each", tokens.size(), impl_->rows));
+    }
+    impl_->kv_step->commit(tokens);
+    impl_->kv_step.reset();
+    return {};
+  });
 }
 
 Status AttentionCache::abandon_step() {
-  if (!impl_->is_running()) return invalid_argument("no step is running");
-  impl_->kv_step.reset();  // which abandons it
-  return {};
+  return no_throw([&]() -> Status {
+    if (!impl_->is_running()) return invalid_argument("no step is running");
+    impl_->kv_step.reset();  // which abandons it
+    return {};
+  });
 }
 
 }  // namespace cairn

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
+#include <memory>
 
 #include "base/machine.h"
 #include "base/temporary_folder_testing.h"
@@ -172,6 +174,45 @@ TEST_F(LlmTest, CancelEndsEverySample) {
     EXPECT_EQ(result.reason, FinishReason::kCancelled) << sample;
   EXPECT_TRUE(llm.idle());
   EXPECT_EQ(llm.cache_statistics().used_bytes, 0);
+}
+
+// Calls an Llm when it is destroyed.
+struct LastCall {
+  std::function<void()> call;
+  ~LastCall() { call(); }
+};
+
+// What a callback owns may call the Llm when it is destroyed: while others run, and by the Llm's own destructor.
+TEST_F(LlmTest, WhatCallbacksOwnMayCallWhenItIsDestroyed) {
+  for (const bool runs : {true, false}) {
+    int called = 0;
+    Told told;
+    {
+      Llm llm = open(options());
+      const RequestId other = *llm.submit(listening({.prompt = prompt_of(40), .max_tokens = 30}, told));
+      auto last_call = std::make_shared<LastCall>();
+      last_call->call = [&llm, &called, other, runs] {
+        ++called;
+        EXPECT_EQ(llm.cancel(other), runs);
+        EXPECT_EQ(llm.submit({.prompt = prompt_of(3), .max_tokens = 1}).ok(), runs);
+        EXPECT_EQ(llm.fork(other, {.max_tokens = 1}).ok(), runs);  // it ends with this step
+        EXPECT_EQ(llm.idle(), !runs);
+        EXPECT_FALSE(llm.step());
+        llm.run();
+        EXPECT_TRUE(llm.tokenize("Hello you").ok());
+        EXPECT_EQ(llm.context(), 256);
+        EXPECT_EQ(llm.cache_statistics().used_bytes > 0, runs);
+      };
+      TextRequest request{.prompt = prompt_of(5), .max_tokens = 3, .sample_count = 2};
+      request.on_token = [last_call](int64_t, TokenId) {};
+      ASSERT_TRUE(llm.submit(std::move(request)).ok());
+      last_call.reset();
+      if (runs) llm.run();
+      EXPECT_EQ(called, runs ? 1 : 0);
+    }
+    EXPECT_EQ(called, 1);
+    EXPECT_EQ(told.results.size(), runs ? 1U : 0U);
+  }
 }
 
 TEST_F(LlmTest, TextGoesBothWays) {
