@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
-#include "base/random.h"
 #include "engine/fake_pass_testing.h"
 
 namespace cairn {
@@ -21,8 +21,6 @@ uint64_t mixed(uint64_t hash, uint64_t value) {
 }
 
 }  // namespace
-
-uint64_t Dice::bits() { return random_bits(seed_, stream_, count_++); }
 
 uint64_t bits_of(std::span<const float> logits) {
   uint64_t hash = kFnvOffset;
@@ -42,14 +40,40 @@ std::vector<uint64_t> prefix_keys(std::span<const TokenId> tokens) {
   return keys;
 }
 
-ChaosGame::ChaosGame(uint64_t seed, const EngineOptions& options, Engine& engine, LogitOracle& oracle,
+ChaosEngine make_chaos_engine(uint64_t seed, Engine::Parts parts, const EngineOptions& options) {
+  constexpr std::array kFailsOneIn = {2, 4, 30};
+  Dice dice(seed, 2);
+  const std::optional<int64_t> fails_one_in =
+      dice.one_in(2) ? std::nullopt : std::optional<int64_t>(dice.one_of(kFailsOneIn));
+  auto pass = std::make_unique<FailingPass>(std::move(parts.pass), fails_one_in, Dice(seed, 3));
+  FailingPass* const failing = pass.get();
+  parts.pass = std::move(pass);
+  auto engine = Engine::create(std::move(parts), options);
+  EXPECT_TRUE(engine.ok()) << engine.status().message();
+  return {std::move(*engine), failing};
+}
+
+ChaosCounts& ChaosCounts::operator+=(const ChaosCounts& other) {
+  rows_compared += other.rows_compared;
+  preemptions += other.preemptions;
+  operations_in_callbacks += other.operations_in_callbacks;
+  operations_in_destructors += other.operations_in_destructors;
+  failed_passes += other.failed_passes;
+  ends_by_failure += other.ends_by_failure;
+  calls_while_closing += other.calls_while_closing;
+  return *this;
+}
+
+ChaosGame::ChaosGame(uint64_t seed, const EngineOptions& options, ChaosEngine engine, LogitOracle& oracle,
                      const ChaosLimits& limits)
     : dice_(seed, 1),
+      ends_amid_work_(seed % 3 == 0),
       options_(options),
-      engine_(engine),
+      parts_(std::move(engine)),
+      engine_(*parts_.engine),
       oracle_(oracle),
       limits_(limits),
-      sampler_(engine.pass().vocab_size()),
+      sampler_(engine_.pass().vocab_size()),
       operations_left_(limits.operations) {}
 
 void ChaosGame::play() {
@@ -60,7 +84,23 @@ void ChaosGame::play() {
       step();
     }
   }
-  if (!::testing::Test::HasFailure()) drain();
+  if (!::testing::Test::HasFailure() && !ends_amid_work_) drain();
+  counts_.failed_passes = parts_.pass->failures();
+  close();
+}
+
+// Where the test has failed, requests are still live: what their callbacks own must find the game.
+ChaosGame::~ChaosGame() { close(); }
+
+void ChaosGame::close() {
+  if (parts_.engine == nullptr) return;
+  operations_left_ = 0;
+  is_closing_ = true;
+  for (Asked& asked : asked_) {
+    if (asked.is_live() && !::testing::Test::HasFailure()) compare_rows(asked);
+  }
+  parts_.engine.reset();
+  for (const Asked& asked : asked_) EXPECT_EQ(asked.captures_gone, 1) << describe(asked);
 }
 
 void ChaosGame::step() {
@@ -107,10 +147,10 @@ void ChaosGame::operate() {
   }
 }
 
-void ChaosGame::operate_in_callback() {
+void ChaosGame::operate_inside(int64_t& count) {
   if (operations_left_ <= 0 || callback_depth_ >= kDepthMax || !dice_.one_in(4)) return;
   ++callback_depth_;
-  ++operations_in_callbacks_;
+  ++count;
   operate();
   --callback_depth_;
 }
@@ -145,6 +185,7 @@ ChaosGame::Asked& ChaosGame::ask(std::vector<TokenId> tokens) {
   asked.number = asked_.size() - 1;
   asked.prompt_count = std::ssize(tokens);
   asked.tokens = std::move(tokens);
+  asked.failures_before = parts_.pass->failures();
   return asked;
 }
 
@@ -162,22 +203,36 @@ void ChaosGame::choose_parameters(Asked& asked) {
   }
   if (dice_.one_in(8)) request.stop_strings = {"a", "the"};
   if (dice_.one_in(8)) request.end_tokens = {5, 99};
+  if (dice_.one_in(2)) request.priority = static_cast<int32_t>(dice_.between(-2, 2));
   const int64_t room = engine_.context() - asked.prompt_count + 1;
   asked.tokens_max = std::min(room, request.max_tokens.value_or(room));
 }
+
+class ChaosGame::Capture {
+ public:
+  Capture(ChaosGame& game, Asked& asked) : game_(game), asked_(asked) {}
+  Capture(const Capture&) = delete;
+  Capture& operator=(const Capture&) = delete;
+  ~Capture() { game_.on_captures_gone(asked_); }
+
+ private:
+  ChaosGame& game_;
+  Asked& asked_;
+};
 
 Request ChaosGame::request_of(Asked& asked, std::vector<TokenId> prompt) {
   choose_parameters(asked);
   Request request = asked.request;
   request.prompt = std::move(prompt);
-  request.on_logits = [this, &asked](int64_t position, std::span<const float> logits) {
+  const auto capture = std::make_shared<Capture>(*this, asked);
+  request.on_logits = [this, &asked, capture](int64_t position, std::span<const float> logits) {
     on_logits(asked, position, logits);
   };
-  request.on_token = [this, &asked](TokenId token) { on_token(asked, token); };
+  request.on_token = [this, &asked, capture](TokenId token) { on_token(asked, token); };
   if (!asked.by_caller()) {
-    request.on_text = [this, &asked](std::string_view) { on_text(asked); };
+    request.on_text = [this, &asked, capture](std::string_view) { on_text(asked); };
   }
-  request.on_finish = [this, &asked](const RequestResult& result) { on_finish(asked, result); };
+  request.on_finish = [this, &asked, capture](const RequestResult& result) { on_finish(asked, result); };
   return request;
 }
 

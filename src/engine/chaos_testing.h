@@ -1,45 +1,28 @@
-// ChaosGame: uses an engine at random (submit, fork, extend, roll_back, cancel, sessions), between its steps
-// and from inside its callbacks, and compares every reported row of logits, by its bits, with the same tokens
-// computed alone. For tests only.
+// ChaosGame: uses an engine at random (submit, fork, extend, roll_back, cancel, sessions), between its steps, from
+// inside its callbacks and from the destructors of what the callbacks own, while its passes fail at random, and
+// compares every reported row of logits, by its bits, with the same tokens computed alone. For tests only.
 //
-// Always true after play(), or the test has failed: each request ended exactly once, with a reason that its
-// caller can explain; no callback came after the end; each token is the one that the sampler picks from the
-// reported logits; check() was clean after every step; the cache is empty.
+// Always true after play(), or the test has failed: each request ended exactly once, with a reason that its caller can
+// explain, or was live when the engine was destroyed; no callback came after the end; what its callbacks own was
+// destroyed once; each token is the one that the sampler picks from the reported logits; check() was clean after every
+// step; the cache is empty.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "engine/chaos_dice_testing.h"
+#include "engine/chaos_pass_testing.h"
 #include "engine/engine.h"
 #include "engine/sampler.h"
 
 namespace cairn {
-
-// Draws that are a pure function of (seed, stream) and of how many came before.
-class Dice {
- public:
-  Dice(uint64_t seed, uint64_t stream) : seed_(seed), stream_(stream) {}
-
-  uint64_t bits();
-  int64_t below(int64_t end) { return static_cast<int64_t>(bits() % static_cast<uint64_t>(end)); }
-  // [first, last]
-  int64_t between(int64_t first, int64_t last) { return first + below(last - first + 1); }
-  bool one_in(int64_t count) { return below(count) == 0; }
-  template <typename List>
-  const auto& one_of(const List& list) {
-    return std::data(list)[static_cast<size_t>(below(std::ssize(list)))];
-  }
-
- private:
-  uint64_t seed_;
-  uint64_t stream_;
-  uint64_t count_ = 0;
-};
 
 // A hash of the bits of some logits, and of some tokens.
 uint64_t bits_of(std::span<const float> logits);
@@ -61,16 +44,42 @@ struct ChaosLimits {
   int64_t step_count = 100000;
 };
 
+// An engine, over a pass that may fail.
+struct ChaosEngine {
+  std::unique_ptr<Engine> engine;
+  FailingPass* pass = nullptr;
+};
+// Its pass fails in half of the games, rarely or often.
+ChaosEngine make_chaos_engine(uint64_t seed, Engine::Parts parts, const EngineOptions& options);
+
+// What happened in a game.
+struct ChaosCounts {
+  int64_t rows_compared = 0;
+  int64_t preemptions = 0;
+  int64_t operations_in_callbacks = 0;
+  int64_t operations_in_destructors = 0;
+  int64_t failed_passes = 0;
+  int64_t ends_by_failure = 0;      // of requests whose passes kept failing
+  int64_t calls_while_closing = 0;  // from destructors that the engine's own one calls
+
+  ChaosCounts& operator+=(const ChaosCounts& other);
+};
+
 class ChaosGame {
  public:
-  ChaosGame(uint64_t seed, const EngineOptions& options, Engine& engine, LogitOracle& oracle,
+  ChaosGame(uint64_t seed, const EngineOptions& options, ChaosEngine engine, LogitOracle& oracle,
             const ChaosLimits& limits);
+  ~ChaosGame();
+  ChaosGame(const ChaosGame&) = delete;
+  ChaosGame& operator=(const ChaosGame&) = delete;
+
+  // The engine is destroyed at the end; in some games with requests in it.
   void play();
-  [[nodiscard]] int64_t rows_compared() const { return rows_compared_; }
-  [[nodiscard]] int64_t preemptions() const { return preemptions_; }
-  [[nodiscard]] int64_t operations_in_callbacks() const { return operations_in_callbacks_; }
+  [[nodiscard]] const ChaosCounts& counts() const { return counts_; }
 
  private:
+  // Captured by a request's callbacks; the last copy says so when it goes.
+  class Capture;
   struct Row {
     int64_t position = 0;
     uint64_t bits = 0;
@@ -94,6 +103,8 @@ class ChaosGame {
     std::vector<float> logits;                 // the last ones
     std::vector<Row> rows;                     // reported, not yet compared
     std::vector<RequestResult> results;
+    int64_t failures_before = 0;  // of passes, when it was submitted
+    int64_t captures_gone = 0;
 
     [[nodiscard]] bool by_caller() const { return request.picks == Picks::kByCaller; }
     [[nodiscard]] bool is_live() const { return accepted && results.empty(); }
@@ -112,9 +123,11 @@ class ChaosGame {
   using Fits = std::function<bool(const Asked&)>;
 
   void operate();
-  void operate_in_callback();
+  void operate_inside(int64_t& count);
+  void operate_in_callback() { operate_inside(counts_.operations_in_callbacks); }
   void step();
   void drain();
+  void close();
 
   void submit();
   void submit_turn();
@@ -143,16 +156,21 @@ class ChaosGame {
   void on_token(Asked& asked, TokenId token);
   void on_text(Asked& asked);
   void on_finish(Asked& asked, const RequestResult& result);
+  void on_captures_gone(Asked& asked);
+  void use_the_closing(const Asked& asked);
+  [[nodiscard]] bool is_failure_of_passes(const Asked& asked, const RequestResult& result) const;
   void expect_position(const Asked& asked, int64_t position) const;
   void expect_end(const Asked& asked, const RequestResult& result);
-  void expect_error(const Asked& asked, const RequestResult& result) const;
+  void expect_error(const Asked& asked, const RequestResult& result);
   void expect_all_reported(const Asked& asked) const;
   std::optional<TokenId> pick(const Asked& asked);
   void compare_rows(Asked& asked);
   [[nodiscard]] std::string describe(const Asked& asked) const;
 
   Dice dice_;
+  bool ends_amid_work_;  // in every third game
   EngineOptions options_;
+  ChaosEngine parts_;
   Engine& engine_;
   LogitOracle& oracle_;
   ChaosLimits limits_;
@@ -162,9 +180,8 @@ class ChaosGame {
   int64_t operations_left_;
   int64_t callback_depth_ = 0;
   int64_t steps_ = 0;
-  int64_t rows_compared_ = 0;
-  int64_t preemptions_ = 0;
-  int64_t operations_in_callbacks_ = 0;
+  bool is_closing_ = false;
+  ChaosCounts counts_;
 };
 
 }  // namespace cairn

@@ -138,28 +138,41 @@ class FakeOracle final : public LogitOracle {
   std::unordered_map<uint64_t, uint64_t> known_;
 };
 
+ChaosEngine make_fake(uint64_t seed, const EngineOptions& options) {
+  Engine::Parts parts{
+      .pass = std::make_unique<FakePass>(Engine::step_rows(options), Engine::step_logit_rows(options)),
+      .kv_shape = fake_shape(options.kv_plan),
+      .layer_windows = {0, 10},
+      .tokenizer = fake_tokenizer()};
+  return make_chaos_engine(seed, std::move(parts), options);
+}
+
 TEST(EngineChaos, FakeModel) {
   std::map<std::string, FakeOracle> oracles;  // by plan
-  int64_t preemptions = 0;
-  int64_t operations_in_callbacks = 0;
+  ChaosCounts counts;
   const int64_t short_run = kSanitized ? 3000 : 20000;
   const auto rows_wanted = static_cast<int64_t>(number_from("CAIRN_CHAOS_ROWS").value_or(short_run));
   play_games("FakeModel", rows_wanted, [&](uint64_t seed) {
     Dice dice(seed, 0);
     EngineOptions options = some_options(dice, kFakePlans);
     limit_pool(dice, options, fake_blocks(1, options.kv_plan));
-    const FakeEngine fake = make_fake_engine(options);
     FakeOracle& oracle = oracles.try_emplace(options.kv_plan.text(), options.kv_plan).first->second;
-    ChaosGame game(seed, options, *fake.engine, oracle, {});
+    ChaosGame game(seed, options, make_fake(seed, options), oracle, {});
     game.play();
-    preemptions += game.preemptions();
-    operations_in_callbacks += game.operations_in_callbacks();
-    return game.rows_compared();
+    counts += game.counts();
+    return game.counts().rows_compared;
   });
   if (::testing::Test::HasFailure() || number_from("CAIRN_CHAOS_SEED").has_value()) return;
-  // In 20,000 rows more than 20 and 1,000; a run of fewer rows, under a sanitizer, sees fewer in proportion.
-  EXPECT_GT(preemptions * 20'000, 20 * std::min<int64_t>(rows_wanted, 20'000));
-  EXPECT_GT(operations_in_callbacks * 20'000, 1000 * std::min<int64_t>(rows_wanted, 20'000));
+  // So many in 20,000 rows; a run of fewer rows, under a sanitizer, sees fewer in proportion.
+  const auto expect_more = [rows_wanted](int64_t count, int64_t bound, const char* what) {
+    EXPECT_GT(count * 20'000, bound * std::min<int64_t>(rows_wanted, 20'000)) << what;
+  };
+  expect_more(counts.preemptions, 20, "preemptions");
+  expect_more(counts.operations_in_callbacks, 1000, "operations in callbacks");
+  expect_more(counts.operations_in_destructors, 100, "operations in destructors");
+  expect_more(counts.failed_passes, 500, "failed passes");
+  expect_more(counts.ends_by_failure, 10, "ends by failing passes");
+  expect_more(counts.calls_while_closing, 10, "calls while the engine is destroyed");
 }
 
 // ---- over small made models -----------------------------------------------------------------------
@@ -244,16 +257,16 @@ int64_t play_with_model(uint64_t seed, MadeModels& models) {
   EngineOptions options = some_options(dice, kPlans);
   limit_pool(dice, options, block_bytes_of(*model, options.kv_plan));
   ThreadPool threads(static_cast<int>(dice.between(1, 3)));
-  auto engine = Engine::create(model, threads, options);
-  EXPECT_TRUE(engine.ok()) << engine.status().message();
-  if (!engine.ok()) return 0;
+  auto parts = Engine::parts_of(model, threads, options);
+  EXPECT_TRUE(parts.ok()) << parts.status().message();
+  if (!parts.ok()) return 0;
   ModelOracle oracle(model, options.kv_plan);
   // The plain kernels are slow.
   const bool is_slow = isa == Isa::kScalar;
-  ChaosGame game(seed, options, **engine, oracle,
+  ChaosGame game(seed, options, make_chaos_engine(seed, std::move(*parts), options), oracle,
                  {.operations = is_slow ? 30 : 80, .live_requests = is_slow ? 4 : 8, .tokens_max = 30});
   game.play();
-  return game.rows_compared();
+  return game.counts().rows_compared;
 }
 
 TEST(EngineChaos, MadeModels) {
