@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
 #include <system_error>
 
+#include "base/no_throw.h"
 #include "engine/live_request.h"
 
 namespace cairn {
@@ -22,18 +22,20 @@ EngineThread::EngineThread(std::unique_ptr<Engine> engine, Executor executor,
 
 Result<std::unique_ptr<EngineThread>> EngineThread::create(std::unique_ptr<Engine> engine, Executor executor,
                                                            const EngineThreadOptions& options) {
-  if (options.mailbox_capacity < 1 || options.max_requests < 1 || options.undelivered_bytes < 1) {
-    return invalid_argument("the engine's thread needs room for mail, requests and what they report");
-  }
-  try {
-    std::unique_ptr<EngineThread> self(new EngineThread(std::move(engine), std::move(executor), options));
-    self->thread_ = std::thread([loop = self.get()] { loop->run(); });
-    return self;
-  } catch (const std::system_error& error) {
-    return resource_exhausted(fmt::format("the engine's thread cannot be started: {}", error.what()));
-  } catch (const std::exception&) {  // std::bad_alloc, std::length_error
-    return resource_exhausted("there is no memory for the mailbox of the engine's thread");
-  }
+  return no_throw([&]() -> Result<std::unique_ptr<EngineThread>> {
+    if (options.mailbox_capacity < 1 || options.max_requests < 1 || options.undelivered_bytes < 1) {
+      return invalid_argument("the engine's thread needs room for mail, requests and what they report");
+    }
+    try {
+      std::unique_ptr<EngineThread> self(new EngineThread(std::move(engine), std::move(executor), options));
+      self->thread_ = std::thread([loop = self.get()] { loop->run(); });
+      return self;
+    } catch (const std::system_error& error) {
+      return resource_exhausted(fmt::format("the engine's thread cannot be started: {}", error.what()));
+    } catch (const std::exception&) {  // std::bad_alloc, std::length_error
+      return resource_exhausted("there is no memory for the mailbox of the engine's thread");
+    }
+  });
 }
 
 EngineThread::~EngineThread() {
@@ -58,18 +60,28 @@ Status EngineThread::refusal_of_request() const {
       fmt::format("the engine is busy: it has {} requests, as many as it may", options_.max_requests));
 }
 
-Result<EngineThread::Ticket> EngineThread::submit(Request request) try {
-  Ticket ticket;
-  {
+Result<EngineThread::Ticket> EngineThread::submit(Request request) {
+  return send(std::move(request), nullptr);
+}
+
+Result<EngineThread::Ticket> EngineThread::fork(Ticket parent, Request request) {
+  return send(std::move(request), std::move(parent));
+}
+
+// A request that is refused is destroyed by the caller of this: what its listeners own may call any function here.
+Result<EngineThread::Ticket> EngineThread::send(Request request, Ticket parent) {
+  const auto put_into_mailbox = [&]() -> Result<Ticket> {
     const std::lock_guard lock(mutex_);
     CAIRN_RETURN_IF_ERROR(refusal_of_request());
-    ticket = std::make_shared<LiveRequest>(std::move(request), options_.undelivered_bytes, open_requests_);
+    auto ticket =
+        std::make_shared<LiveRequest>(std::move(request), options_.undelivered_bytes, open_requests_);
+    ticket->parent = std::move(parent);
     mail_.push_back({.request = ticket, .question = nullptr});
-  }
-  has_mail_.notify_one();
+    return ticket;
+  };
+  Result<Ticket> ticket = no_throw(put_into_mailbox);
+  if (ticket.ok()) has_mail_.notify_one();
   return ticket;
-} catch (const std::bad_alloc&) {
-  return resource_exhausted("out of memory");
 }
 
 void EngineThread::cancel(const Ticket& ticket) {
@@ -82,13 +94,14 @@ void EngineThread::cancel(const Ticket& ticket) {
 }
 
 Status EngineThread::ask(Question question) {
-  {
+  Status status = no_throw([&]() -> Status {
     const std::lock_guard lock(mutex_);
     CAIRN_RETURN_IF_ERROR(refusal_of_mail());
     mail_.push_back({.request = nullptr, .question = std::move(question)});
-  }
-  has_mail_.notify_one();
-  return {};
+    return {};
+  });
+  if (status.ok()) has_mail_.notify_one();
+  return status;
 }
 
 void EngineThread::drain(TimePoint deadline) {

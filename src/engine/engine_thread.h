@@ -16,6 +16,11 @@
 // will do: there is never more than one delivery of a request at a time, and the order within a request
 // (logits, token, text, finish) is the outbox's. A delivery may outlive the EngineThread.
 //
+// No memory: a call that needs it returns kResourceExhausted; a request for which the loop has none ends with kError and
+// kResourceExhausted, after the notes for which there was; the loop goes on. Only two things end the loop, and all its
+// requests with kError: a question or an executor that throws. An executor that throws must not have kept the delivery.
+// It is offered each delivery once more; listeners of one that it refuses again are destroyed without on_finish.
+//
 // Where the memory is bounded, when listeners are slow or an executor stands still: a request's notes that
 // wait take at most `undelivered_bytes`; one that exceeds it ends with kError and kResourceExhausted after
 // the notes that were in time. A request counts among `max_requests` until its on_finish has returned, so
@@ -28,7 +33,6 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -38,9 +42,11 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/no_throw.h"
 #include "cairn/status.h"
 #include "engine/engine.h"
 #include "engine/outbox.h"
+#include "engine/replying_call.h"
 #include "engine/request.h"
 
 namespace cairn {
@@ -78,12 +84,15 @@ class EngineThread {
   // Returns at once. Errors, after which no listener is ever called: kResourceExhausted (the mailbox is full,
   // too many requests, no memory, or the engine is being stopped), or the status with which the engine failed.
   Result<Ticket> submit(Request request);
+  // A request that goes on from all that `parent` has when the loop gets to it (Engine::fork). Errors: as submit. Where
+  // the parent has ended by then, it ends with kError and kNotFound.
+  Result<Ticket> fork(Ticket parent, Request request);
   // The request ends with kCancelled, unless it has ended or ends by itself before the loop gets to it.
   // Never refused.
   void cancel(const Ticket& ticket);
   // A question that is taken runs exactly once, after all mail that was sent before it, unless the
   // engine fails first: then it is destroyed. Errors: kResourceExhausted (the mailbox is full, or the engine
-  // has stopped), or the status with which the engine failed.
+  // has stopped, no memory), or the status with which the engine failed.
   Status ask(Question question);
   // Asks, and waits for what the function returns (or throws). Errors: as ask; kInternal: the engine failed before the
   // function ran. Not from the loop's thread.
@@ -106,6 +115,7 @@ class EngineThread {
 
   EngineThread(std::unique_ptr<Engine> engine, Executor executor, const EngineThreadOptions& options);
   [[nodiscard]] bool on_loop_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
+  Result<Ticket> send(Request request, Ticket parent);
   // Why there is no room, or no engine any more, for a piece of mail; the caller has locked the mutex.
   [[nodiscard]] Status refusal_of_mail() const;
   [[nodiscard]] Status refusal_of_request() const;
@@ -116,14 +126,17 @@ class EngineThread {
   void sleep(std::unique_lock<std::mutex>& lock);
   void do_mail();
   void start(LiveRequest& live);
+  Result<RequestId> enter(LiveRequest& live);
   void listen(LiveRequest& live);
   void changed(LiveRequest& live);
   void keep(LiveRequest& live, bool taken);
   void do_cancels();
   void end(LiveRequest& live, const RequestResult& result);
   void post_deliveries();
+  void post(LiveRequest& live);
+  void post_what_is_taken() noexcept;
   void forget_ended();
-  void fail(const Status& why) noexcept;
+  void fail(Status why) noexcept;
 
   const EngineThreadOptions options_;
   const Executor executor_;
@@ -151,16 +164,16 @@ class EngineThread {
 template <typename Function>
 auto EngineThread::query(Function function) -> Result<std::invoke_result_t<Function&, Engine&>> {
   CHECK(!on_loop_thread());
-  using Task = std::packaged_task<std::invoke_result_t<Function&, Engine&>(Engine&)>;
-  auto task = std::make_shared<Task>(std::move(function));
-  auto answer = task->get_future();
-  // Only the question owns the task: if it is destroyed before it runs, the future reports a broken promise.
-  CAIRN_RETURN_IF_ERROR(ask([task = std::move(task)](Engine& engine) { (*task)(engine); }));
-  try {
-    return answer.get();
-  } catch (const std::future_error&) {  // the question was destroyed
-    return internal_error("the engine failed before the question could run");
-  }
+  using Call = ReplyingCall<Function, Engine>;
+  std::future<std::optional<typename Call::Value>> reply;
+  CAIRN_RETURN_IF_ERROR(no_throw([&] {
+    auto call = std::make_shared<Call>(std::move(function));
+    reply = call->reply();
+    return ask([call = std::move(call)](Engine& engine) { call->run(engine); });
+  }));
+  std::optional<typename Call::Value> value = reply.get();
+  if (value.has_value()) return std::move(*value);
+  return no_throw([] { return internal_error("the engine failed before the question could run"); });
 }
 
 }  // namespace cairn

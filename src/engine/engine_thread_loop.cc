@@ -4,6 +4,7 @@
 #include <new>
 #include <string>
 
+#include "base/no_throw.h"
 #include "engine/engine_thread.h"
 #include "engine/live_request.h"
 
@@ -19,9 +20,9 @@ Status status_of_exception() noexcept {
   } catch (const std::bad_alloc&) {
     return out_of_memory();
   } catch (const std::exception& error) {
-    return internal_error(std::string("the engine has failed: ") + error.what());
+    return no_throw([&] { return internal_error(std::string("the engine has failed: ") + error.what()); });
   } catch (...) {
-    return internal_error("the engine has failed");
+    return no_throw([] { return internal_error("the engine has failed"); });
   }
 }
 
@@ -98,13 +99,19 @@ void EngineThread::do_mail() {
 void EngineThread::start(LiveRequest& live) {
   if (live.cancel_wanted) return end(live, {.reason = FinishReason::kCancelled});
   listen(live);
-  try {
-    const Result<RequestId> id = engine_->submit(std::move(live.request));
-    if (!id.ok()) return end(live, {.reason = FinishReason::kError, .status = id.status()});
+  const Result<RequestId> id = no_throw([&] { return enter(live); });
+  if (id.ok()) {
     live.id = *id;
-  } catch (const std::bad_alloc&) {
-    end(live, {.reason = FinishReason::kError, .status = out_of_memory()});
+  } else {
+    end(live, {.reason = FinishReason::kError, .status = no_throw([&] { return id.status(); })});
   }
+}
+
+Result<RequestId> EngineThread::enter(LiveRequest& live) {
+  const Ticket parent = std::exchange(live.parent, nullptr);
+  if (parent == nullptr) return engine_->submit(std::move(live.request));
+  if (parent->id.has_value()) return engine_->fork(*parent->id, std::move(live.request));
+  return not_found("the request to fork has ended");
 }
 
 // Only what has a listener is copied. `live` is in live_ until the engine has called on_finish.
@@ -133,7 +140,8 @@ void EngineThread::end(LiveRequest& live, const RequestResult& result) {
   DCHECK(!live.ended);
   live.ended = true;
   live.id.reset();
-  live.request = {};  // a ticket may be kept for long
+  live.parent = {};  // a ticket may be kept for long
+  live.request = {};
   ++ended_count_;
   live.outbox.finish(result);
   changed(live);
@@ -147,7 +155,29 @@ void EngineThread::changed(LiveRequest& live) {
 void EngineThread::post_deliveries() {
   for (LiveRequest* const live : changed_) {
     live->changed = false;
-    if (live->outbox.needs_delivery()) executor_(Delivery(live->shared_from_this(), &live->outbox));
+    post(*live);
+  }
+  changed_.clear();
+}
+
+void EngineThread::post(LiveRequest& live) {
+  if (!live.outbox.needs_delivery()) return;
+  try {
+    executor_(Delivery(live.shared_from_this(), &live.outbox));
+  } catch (...) {
+    live.outbox.was_not_posted();
+    throw;
+  }
+}
+
+// For a loop that has failed: maybe by an executor that threw.
+void EngineThread::post_what_is_taken() noexcept {
+  for (LiveRequest* const live : changed_) {
+    live->changed = false;
+    try {
+      post(*live);
+    } catch (...) {  // nobody can reach its listeners
+    }
   }
   changed_.clear();
 }
@@ -157,26 +187,24 @@ void EngineThread::forget_ended() {
   std::erase_if(live_, [](const Ticket& live) { return live->ended; });
 }
 
-// The engine is not touched again: nobody knows what state it is in.
-void EngineThread::fail(const Status& why) noexcept {
+// The engine is not touched again: nobody knows what state it is in. No memory is needed: `live_` and `changed_` have
+// room for all that is left once what has ended is out of them.
+void EngineThread::fail(Status why) noexcept {
   std::vector<Mail> rest;
   {
     const std::lock_guard lock(mutex_);
-    failure_ = why;
+    failure_ = std::move(why);
     rest.swap(mail_);
   }
-  // Requests that ended in the round that failed are forgotten at the end: their deliveries are still to be posted.
+  post_what_is_taken();
+  forget_ended();
   for (const Mail& mail : rest) {
     if (mail.request != nullptr) live_.push_back(mail.request);
   }
   for (const Ticket& live : live_) {
-    if (!live->ended) end(*live, {.reason = FinishReason::kError, .status = why});
+    end(*live, {.reason = FinishReason::kError, .status = no_throw([this] { return Status(failure_); })});
   }
-  try {
-    post_deliveries();
-  } catch (...) {  // an executor that throws may be what has failed: its listeners cannot be reached
-    changed_.clear();
-  }
+  post_what_is_taken();
   forget_ended();
   taken_.clear();  // and `rest`: a thread that waits for a question gets an error
   const std::lock_guard lock(mutex_);

@@ -160,6 +160,46 @@ TEST(EngineThread, GoesOnWhenAQuestionExtendsARequest) {
   EXPECT_EQ(heard.results[0].stats.generated_tokens, 2);
 }
 
+// While the parent is in the mailbox, while it generates, and when it has ended.
+TEST(EngineThread, ForksGoOnFromTheirParent) {
+  RunningThread running;
+  EngineThread& thread = *running.thread;
+  const auto prompt = some_prompt(1, 40);
+  Heard parent;
+  Heard early;
+  Heard amid;
+  Heard late;
+  EngineThread::Ticket ticket;
+  {
+    HeldLoop held(thread);
+    ticket = *thread.submit(make_request(prompt, 200, parent));
+    ASSERT_TRUE(thread.fork(ticket, make_request({7, 8}, 10, early)).ok());
+    held.let_go();
+  }
+  const auto generated = [&](Engine& engine) {
+    const auto id = thread.id_of(ticket);
+    return id.has_value() ? engine.stats(*id)->generated_tokens : int64_t{200};
+  };
+  while (*thread.query(generated) == 0) std::this_thread::yield();
+  ASSERT_TRUE(thread.fork(ticket, make_request({}, 10, amid)).ok());
+  while (*thread.query(generated) < 200) std::this_thread::yield();
+  ASSERT_TRUE(thread.fork(ticket, make_request({}, 10, late)).ok());
+  running.finish();
+
+  expect_oracle(parent, prompt, 200);
+  auto longer = prompt;
+  longer.insert(longer.end(), {7, 8});
+  expect_oracle(early, longer, 10);
+  ASSERT_EQ(amid.results.size(), 1U);
+  if (amid.results[0].status.code() != StatusCode::kNotFound) {  // the parent was faster
+    longer = prompt;
+    const int64_t inherited = amid.results[0].stats.prompt_tokens - std::ssize(prompt);
+    longer.insert(longer.end(), parent.tokens.begin(), parent.tokens.begin() + inherited);
+    expect_oracle(amid, longer, 10);
+  }
+  expect_error(late, StatusCode::kNotFound);
+}
+
 uint64_t loop_cpu_ns(EngineThread& thread) {
   const auto now = thread.query([](Engine&) {
     timespec time{};

@@ -19,6 +19,7 @@ struct EngineThread::LiveRequest : std::enable_shared_from_this<LiveRequest> {
   std::atomic<bool> cancel_wanted{false};  // by any thread
   Outbox outbox;
   // The loop's own, once it has taken the mail.
+  Ticket parent;                // of a fork, likewise until the engine gets it
   Request request;              // until the engine gets it
   std::optional<RequestId> id;  // while the engine has it
   bool changed = false;         // is in changed_

@@ -8,24 +8,28 @@
 namespace cairn {
 namespace {
 
-RequestResult without_memory(const RequestResult& result) {
-  RequestResult bare;  // nothing in it allocates
-  bare.status = Status(StatusCode::kResourceExhausted, {});
-  bare.end_token = result.end_token;
+// Nothing in it allocates.
+RequestResult without_memory() {
+  RequestResult bare;
+  bare.status = resource_exhausted("out of memory");
   return bare;
 }
 
-RequestResult copy_result(const RequestResult& result, bool refused) noexcept {
+constexpr const char* kListenersTooSlow =
+    "the request was ended because its listeners are too slow: more is waiting for them than is allowed";
+constexpr const char* kNoMemory =
+    "the request was ended because there is no memory to keep what it reports for its listeners";
+
+RequestResult copy_result(const RequestResult& result, const char* refusal) noexcept {
   try {
     RequestResult copy = result;
-    if (!refused) return copy;
+    if (refusal == nullptr) return copy;
     copy.reason = FinishReason::kError;
-    copy.status = resource_exhausted(
-        "the request was ended because its listeners are too slow: more is waiting for them than is allowed");
+    copy.status = resource_exhausted(refusal);
     copy.end_token.reset();
     return copy;
   } catch (const std::bad_alloc&) {
-    return without_memory(result);
+    return without_memory();
   }
 }
 
@@ -50,18 +54,21 @@ uint64_t Outbox::Batch::bytes() const {
 template <typename CopyPayload>
 bool Outbox::add(const Note& note, uint64_t payload_bytes, const CopyPayload& copy_payload) noexcept {
   const std::lock_guard lock(mutex_);
-  if (refused_) return false;
+  if (refusal_ != nullptr) return false;
   const uint64_t held = waiting_.bytes() + delivering_bytes_;
-  if (held + sizeof(Note) + payload_bytes > capacity_bytes_) return !(refused_ = true);
+  if (held + sizeof(Note) + payload_bytes > capacity_bytes_) {
+    refusal_ = kListenersTooSlow;
+    return false;
+  }
   const size_t count = waiting_.notes.size();
   try {
     waiting_.notes.push_back(note);
     copy_payload(waiting_);
   } catch (const std::bad_alloc&) {
     waiting_.notes.resize(count);
-    refused_ = true;
+    refusal_ = kNoMemory;
   }
-  return !refused_;
+  return refusal_ == nullptr;
 }
 
 bool Outbox::add_logits(int64_t position, std::span<const float> logits) noexcept {
@@ -83,7 +90,7 @@ bool Outbox::add_text(std::string_view text) noexcept {
 void Outbox::finish(const RequestResult& result) noexcept {
   const std::lock_guard lock(mutex_);
   CHECK(!result_.has_value());
-  result_.emplace(copy_result(result, refused_));
+  result_.emplace(copy_result(result, refusal_));
   if (!listeners_.none()) return;
   posted_ = true;  // nobody to call: there is no delivery
   close();
@@ -94,6 +101,11 @@ bool Outbox::needs_delivery() {
   if (posted_ || (waiting_.notes.empty() && !result_.has_value())) return false;
   posted_ = true;
   return true;
+}
+
+void Outbox::was_not_posted() {
+  const std::lock_guard lock(mutex_);
+  posted_ = false;
 }
 
 void Outbox::deliver() {

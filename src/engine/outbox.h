@@ -5,8 +5,8 @@
 // on_finish last and exactly once. needs_delivery() returns true once, then not before a deliver() has found
 // nothing left to do: an executor has at most one delivery of each request, whatever the request reports.
 // Memory: the notes whose listeners have not returned take at most `capacity_bytes`. A note beyond that is
-// refused, and so is every later one; the request then ends with kError and kResourceExhausted. The result
-// has a place of its own, so the end can always be reported.
+// refused, and so is every later one; the request then ends with kError and kResourceExhausted. The same where there is
+// no memory for a note. The result has a place of its own, so the end can always be reported.
 #pragma once
 
 #include <atomic>
@@ -53,6 +53,8 @@ class Outbox {
   void finish(const RequestResult& result) noexcept;
   // Whether the executor must get this outbox now; if so, the caller hands it over.
   [[nodiscard]] bool needs_delivery();
+  // The executor did not take it: needs_delivery() returns true again.
+  void was_not_posted();
   // Which callbacks there are; not after finish().
   [[nodiscard]] const Listeners& listeners() const { return listeners_; }
 
@@ -89,7 +91,7 @@ class Outbox {
   Batch waiting_;
   std::optional<RequestResult> result_;
   uint64_t delivering_bytes_ = 0;  // of the batch whose listeners are being called
-  bool refused_ = false;           // a note, and so all that come after it
+  const char* refusal_ = nullptr;  // why a note was refused, and so are all that come after it
   bool posted_ = false;            // the executor has it
 };
 
