@@ -47,6 +47,11 @@ class EventRing {
   EventRing& operator=(const EventRing&) = delete;
 
   [[nodiscard]] size_t capacity() const { return mask_ + 1; }
+  [[nodiscard]] uint64_t bytes() const { return bytes_for(capacity()); }
+  // What a ring of this capacity takes.
+  [[nodiscard]] static constexpr uint64_t bytes_for(size_t capacity) {
+    return capacity * kEventWords * sizeof(uint64_t);
+  }
   // How many events have been pushed, which is the number of the next one.
   [[nodiscard]] uint64_t written() const { return written_.load(std::memory_order_acquire); }
 

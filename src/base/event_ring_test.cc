@@ -48,6 +48,13 @@ void expect_events(const EventRing<Event>& ring, uint64_t wanted, size_t room, E
   for (size_t i = 0; i < read.count; ++i) EXPECT_TRUE(is_event(into[i], read.next - read.count + i)) << i;
 }
 
+TEST(EventRing, TakesWholeWords) {
+  const EventRing<Event> ring(8);
+  EXPECT_EQ(sizeof(Event), 32U);  // 28 bytes, aligned to words
+  EXPECT_EQ(ring.bytes(), 8U * 32U);
+  EXPECT_EQ(EventRing<std::byte>::bytes_for(16), 16U * sizeof(uint64_t));
+}
+
 TEST(EventRing, IsEmptyAtFirst) {
   const EventRing<Event> ring(8);
   EXPECT_EQ(ring.capacity(), 8u);

@@ -71,6 +71,7 @@ std::string plan_json(const PlanReport& report) {
   object["open_bytes"] = plan.open_bytes;
   object["step_bytes"] = plan.step_bytes;
   object["sampling_bytes"] = plan.sampling_bytes;
+  object["event_bytes"] = plan.event_bytes;
   object["tokenizer_bytes"] = plan.tokenizer_bytes;
   object["program_bytes"] = plan.program_bytes;
   object["loading_bytes"] = plan.loading_bytes;

@@ -61,6 +61,7 @@ std::string parts_text(const PlanReport& report) {
   row("open rows", plan.open_bytes, "exact: of blocks that are not sealed yet");
   row("work buffers", plan.step_bytes, "exact: of one step");
   row("sampling", plan.sampling_bytes, "exact: logits and the sampler's tables");
+  row("events", plan.event_bytes, "exact: what happened last, to look at");
   row("tokenizer", plan.tokenizer_bytes, "estimate");
   row("program", plan.program_bytes, "estimate: code and libraries");
   row("total", plan.total_bytes(), "the peak of the process");

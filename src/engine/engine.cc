@@ -22,19 +22,23 @@ Status check_tokens(const char* what, std::span<const TokenId> tokens, int64_t v
   return {};
 }
 
+PromptCuts prompt_cuts(const KvCache& cache) {
+  if (!cache.keeps_rows()) return PromptCuts::kNowhere;
+  return cache.geometry().opens_rows() ? PromptCuts::kAtBlockEnds : PromptCuts::kAnywhere;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<KvCache>> Engine::make_cache(const KvShape& shape, const EngineOptions& options,
-                                                    std::string identity) {
+Result<std::unique_ptr<KvCache>> Engine::make_cache(const Parts& parts, const EngineOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_options(options));
-  KvCacheOptions cache = cache_options(shape, options);
-  cache.identity = std::move(identity);
+  KvCacheOptions cache = cache_options(parts.kv_shape, options);
+  cache.identity = parts.identity;
   return KvCache::create(cache);
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(Parts parts, const EngineOptions& options) {
   return no_throw([&]() -> Result<std::unique_ptr<Engine>> {
-    CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(parts.kv_shape, options, parts.identity));
+    CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(parts, options));
     return assemble(std::move(parts), options, std::move(cache));
   });
 }
@@ -56,11 +60,9 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
       clock_(options.clock != nullptr ? options.clock : &steady_clock_),
       cache_(std::move(cache)),
       sampler_(pass_->vocab_size()),
-      scheduler_(options.max_sequences),
-      limits_{.prefill_rows = prefill_rows(options),
-              .score_rows = std::min(options.score_chunk, options.context),
-              .cut_prompts = cache_->keeps_rows(),
-              .end_on_blocks = cache_->geometry().opens_rows()},
+      scheduler_(options.max_sequences, prompt_cuts(*cache_)),
+      step_limits_{.prefill_rows = prefill_rows(options),
+                   .score_rows = std::min(options.score_chunk, options.context)},
       logits_(std::move(logits)) {
   const auto rows = static_cast<size_t>(step_rows(options));
   const auto sequences = static_cast<size_t>(options.max_sequences);

@@ -3,7 +3,10 @@
 //
 // Always true: each submitted request ends exactly once (on_finish), a cancelled one within a step. Requests are served
 // in the order of their priority, then of arrival: a later one never takes memory from an earlier one that runs, and
-// where memory runs out a later one waits, or loses its rows and computes them again. How requests are cut into steps,
+// where memory runs out a later one waits, or loses its rows and computes them again. Two take a place in the cache past
+// those that are queued, since their rows are there and would be computed again: a fork whose parent's rows are ready
+// (a free place, or an idle session's), and a turn of a session that still has rows (the place is its own). From then
+// on they too are served by key. How requests are cut into steps,
 // and what else runs beside them, changes none of their logits. A step commits all its rows before it calls anybody
 // back, so callbacks see every request in order, and may submit, fork, extend, roll back and cancel.
 // One thread calls an engine. Where memory runs short, a call that needs it returns kResourceExhausted, and a running
@@ -38,6 +41,7 @@
 namespace cairn {
 
 class Model;
+class ScheduleTrace;
 class ThreadPool;
 
 struct EngineOptions {
@@ -52,6 +56,7 @@ struct EngineOptions {
   std::optional<uint64_t> available_bytes;  // as KvCacheOptions
   uint64_t seed = 0;                        // requests without a seed get one from this and their number
   const Clock* clock = nullptr;             // must outlive the engine; null: the system's steady clock
+  ScheduleTrace* trace = nullptr;  // of every step; must outlive the engine; null: nothing is recorded
 };
 
 class Engine {
@@ -105,7 +110,13 @@ class Engine {
   Status roll_back(RequestId id, int64_t length);
 
   // One step: schedule, run, settle. False where it did nothing: idle(), waits(), or called from a callback.
-  bool step();
+  bool step() { return step(step_limits_); }
+  // A smaller one: so many rows of prompts, so that those that decode wait less for their next token. Limits outside
+  // [1, step_limits()] count as the nearest in it. Without a cache every step computes all positions, and has
+  // step_limits().
+  bool step(const StepLimits& limits);
+  // What the options allow.
+  [[nodiscard]] const StepLimits& step_limits() const { return step_limits_; }
   // The request ends at once (from a callback: when the call ends that called back); false where it has ended already.
   bool cancel(RequestId id);
   // What the request has done so far, in callbacks too; null where it has ended.
@@ -144,8 +155,9 @@ class Engine {
   Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCache> cache, PageMemory logits);
   // Rows of prompts in a step. Without a cache all positions of a sequence run at once.
   [[nodiscard]] static int64_t prefill_rows(const EngineOptions& options);
-  static Result<std::unique_ptr<KvCache>> make_cache(const KvShape& shape, const EngineOptions& options,
-                                                     std::string identity);
+  // All but the pass.
+  static Parts parts_beside_pass(const Model& model, const EngineOptions& options);
+  static Result<std::unique_ptr<KvCache>> make_cache(const Parts& parts, const EngineOptions& options);
   static Result<std::unique_ptr<Engine>> assemble(Parts parts, const EngineOptions& options,
                                                   std::unique_ptr<KvCache> cache);
 
@@ -189,7 +201,8 @@ class Engine {
 
   // The parts of a step, in order (engine_step.cc).
   void finish_cancelled();
-  void schedule();
+  [[nodiscard]] StepLimits within_step_limits(const StepLimits& limits) const;
+  void schedule(const StepLimits& limits);
   void note_grants();
   [[nodiscard]] SequenceNeed need_of(const Sequence& sequence) const;
   [[nodiscard]] int64_t logit_row_count(const Sequence& sequence, int64_t row_count) const;
@@ -220,7 +233,7 @@ class Engine {
   std::unique_ptr<KvCache> cache_;
   Sampler sampler_;
   Scheduler scheduler_;
-  StepLimits limits_;
+  StepLimits step_limits_;
   EngineEventLog events_;
 
   uint64_t next_id_ = 1;

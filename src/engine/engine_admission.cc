@@ -139,35 +139,27 @@ void Engine::wait_for(Sequence& owner, Sequence& sequence) {
   set_state(sequence, SequenceState::kLoading);
   events_.of_request(EngineEventKind::kWaitsForPrefix, sequence.id, owner.id);
   sequence.owner = &owner;
-  sequence.next_waiter = owner.first_waiter;
-  const bool is_first = owner.first_waiter == nullptr;
-  owner.next_wake =
-      is_first ? sequence.wanted_positions : std::min(owner.next_wake, sequence.wanted_positions);
-  owner.first_waiter = &sequence;
+  owner.next_wake = owner.waiters.empty() ? sequence.wanted_positions
+                                          : std::min(owner.next_wake, sequence.wanted_positions);
+  owner.waiters.push(sequence);
 }
 
 void Engine::stop_waiting(Sequence& sequence) {
-  Sequence** link = &sequence.owner->first_waiter;
-  while (*link != &sequence) link = &(*link)->next_waiter;
-  *link = sequence.next_waiter;
+  sequence.owner->waiters.erase(sequence);
   sequence.owner = nullptr;
-  sequence.next_waiter = nullptr;
 }
 
 // The owner has so many positions; kAllPositions: it will have no more.
 void Engine::wake_waiters(Sequence& owner, int64_t positions) {
-  if (owner.first_waiter == nullptr || positions < owner.next_wake) return;
+  if (owner.waiters.empty() || positions < owner.next_wake) return;
   owner.next_wake = kAllPositions;
-  for (Sequence** link = &owner.first_waiter; *link != nullptr;) {
-    Sequence& waiter = **link;
+  for (Sequence* next = owner.waiters.first(); next != nullptr;) {
+    Sequence& waiter = *std::exchange(next, next->waiter_links.next);
     if (waiter.wanted_positions > positions) {
       owner.next_wake = std::min(owner.next_wake, waiter.wanted_positions);
-      link = &waiter.next_waiter;
       continue;
     }
-    *link = waiter.next_waiter;
-    waiter.owner = nullptr;
-    waiter.next_waiter = nullptr;
+    stop_waiting(waiter);
     if (std::exchange(waiter.is_fork, false)) {
       begin_fork(waiter, owner);
     } else {

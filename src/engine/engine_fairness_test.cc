@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "base/sanitizer_testing.h"
@@ -91,6 +93,52 @@ TEST(Fairness, ALongPromptDoesNotWaitForShortOnes) {
   run_until_idle(*engine);
 }
 
+Request scored(Request request) {
+  request.logits_wanted = LogitsWanted::kEveryPosition;
+  return request;
+}
+
+// 32 scored rows a step: 94 steps for the document alone, and 8 of the rows for the short text.
+TEST(Fairness, AShortScoredTextDoesNotWaitForALongOne) {
+  auto [engine, pass] = make_fake_engine(options());
+  Heard document;
+  Heard text;
+  submit(*engine, scored(make_request(some_prompt(1, kDocument), 0, document)));
+  for (int i = 0; i < 5; ++i) engine->step();
+  submit(*engine, scored(make_request(some_prompt(2, 60), 1, text)));
+  EXPECT_LE(first_token_step(*engine, text), 8);
+  expect_oracle(text, some_prompt(2, 60), 1);
+  EXPECT_EQ(text.logits.size(), 60U);
+  EXPECT_EQ(document.logits.size(), static_cast<size_t>(kDocument));
+}
+
+TEST(Fairness, ALongScoredTextDoesNotWaitForShortOnes) {
+  auto [engine, pass] = make_fake_engine(options());
+  Heard document;
+  std::vector<Heard> texts(50);
+  submit(*engine, scored(make_request(some_prompt(1, kDocument), 0, document)));
+  size_t steps = 0;
+  for (; document.results.empty() && steps < 8 * texts.size(); ++steps) {
+    if (steps % 8 == 0) {
+      submit(*engine, scored(make_request(some_prompt(100 + steps, 64), 0, texts[steps / 8])));
+    }
+    engine->step();
+  }
+  EXPECT_LE(steps, 126U);  // 24 rows in each
+  run_until_idle(*engine);
+}
+
+// A stream whose logits are all wanted is a stream: its row is beside those of the text.
+TEST(Fairness, AScoredTextDoesNotStopAScoredStream) {
+  auto [engine, pass] = make_fake_engine(options());
+  Heard document;
+  Heard stream;
+  submit(*engine, scored(make_request(some_prompt(1, kDocument), 0, document)));
+  submit(*engine, scored(make_request(some_prompt(2, 5), 60, stream)));
+  EXPECT_EQ(longest_gap(*engine, stream), 1);
+  expect_oracle(stream, some_prompt(2, 5), 60);
+}
+
 class SharedHeader : public ::testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(OtherRequestsForTheDocument, SharedHeader, ::testing::Values(0, 1));
 
@@ -124,9 +172,7 @@ TEST_P(SharedHeader, WaitsForThatBlockOnlyBehindAScoredText) {
   other_document.push_back(7);
   const auto chat = branch_of(1, kHeader, 2, 60);
   std::vector<Heard> heard(3);
-  Request score = make_request(document, 0, heard[0]);
-  score.logits_wanted = LogitsWanted::kEveryPosition;
-  submit(*engine, std::move(score));
+  submit(*engine, scored(make_request(document, 0, heard[0])));
   if (GetParam() == 1) submit(*engine, make_request(other_document, 4, heard[1]));
   submit(*engine, make_request(chat, 4, heard[2]));
   EXPECT_LE(first_token_step(*engine, heard[2]), 5);
@@ -165,6 +211,76 @@ TEST(Places, NorThatOfOneWhosePromptWasInTheCache) {
   submit(*engine, make_request(warm, 1, heard));
   run_until_idle(*engine);
   expect_no_gap(*engine, warm);
+}
+
+void on_finish_also(Request& request, std::function<void()> then) {
+  request.on_finish = [before = request.on_finish, then = std::move(then)](const RequestResult& result) {
+    before(result);
+    then();
+  };
+}
+
+// A fork's rows are its parent's: it takes the place that has just become free past a request that came before it, which
+// gets the next one. Nothing of the fork is computed again.
+TEST(Places, AForkOfRowsThatAreThereTakesAFreePlace) {
+  auto [engine, pass] = make_fake_engine(options(2));
+  int64_t rows = 0;
+  pass->on_forward = [&rows](const Batch& batch) { rows += std::ssize(batch.tokens); };
+  std::vector<Heard> heard(4);
+  const auto prompt = some_prompt(1, 45);
+  const RequestId parent = *engine->submit(make_request(prompt, 30, heard[0]));
+  Request other = make_request(some_prompt(2, 10), 3, heard[1]);
+  on_finish_also(other, [&, &engine = engine] {
+    ASSERT_TRUE(engine->fork(parent, make_request({}, 5, heard[3])).ok());
+  });
+  submit(*engine, std::move(other));
+  submit(*engine, make_request(some_prompt(3, 10), 3, heard[2]));
+  while (heard[3].tokens.empty()) checked_step(*engine);
+  EXPECT_TRUE(heard[2].tokens.empty());
+  EXPECT_EQ(engine->count_of(SequenceState::kQueued), 1);
+  run_until_idle(*engine);
+  expect_oracle(heard[0], prompt, 30);
+  expect_oracle(heard[2], some_prompt(3, 10), 3);
+  EXPECT_EQ(heard[3].results.at(0).stats.reused_tokens, heard[3].results[0].stats.prompt_tokens - 1);
+  EXPECT_EQ(rows, (45 + 29) + 2 * (10 + 2) + 5);
+}
+
+// Likewise a turn of a session whose rows are there: the place is its own. Once a request that waits for a place has
+// taken it, the turn comes behind that one.
+class NextTurn : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(ComesAtOnce, NextTurn, ::testing::Bool());
+
+TEST_P(NextTurn, HasItsSessionsPlaceAsLongAsItIsThere) {
+  const bool at_once = GetParam();
+  auto [engine, pass] = make_fake_engine(options(1));
+  const SessionId session = *engine->open_session();
+  std::vector<Heard> heard(3);
+  const auto prompt = some_prompt(1, 45);
+  auto next_prompt = prompt;
+  for (const TokenId token : oracle_tokens(prompt, 3)) next_prompt.push_back(token);
+  next_prompt.push_back(9);
+  const auto turn = [&, &engine = engine](const std::vector<TokenId>& tokens, Heard& into) {
+    Request request = make_request(tokens, 3, into);
+    request.session = session;
+    if (at_once && tokens.size() == prompt.size()) {
+      on_finish_also(request, [&, session] {
+        Request next = make_request(next_prompt, 3, heard[2]);
+        next.session = session;
+        submit(*engine, std::move(next));
+      });
+    }
+    submit(*engine, std::move(request));
+  };
+  turn(prompt, heard[0]);
+  submit(*engine, make_request(some_prompt(3, 10), 3, heard[1]));
+  while (heard[0].results.empty()) checked_step(*engine);
+  checked_step(*engine);
+  if (!at_once) turn(next_prompt, heard[2]);
+  EXPECT_EQ(heard[1].tokens.empty(), at_once);
+  run_until_idle(*engine);
+  expect_oracle(heard[1], some_prompt(3, 10), 3);
+  expect_oracle(heard[2], next_prompt, 3);
+  EXPECT_EQ(heard[2].results[0].stats.reused_tokens, at_once ? 47 : kBlockSize);
 }
 
 // ---- nothing is computed twice --------------------------------------------------------------------

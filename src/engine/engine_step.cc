@@ -9,6 +9,7 @@
 #include "base/no_throw.h"
 #include "engine/engine.h"
 #include "engine/engine_call.h"
+#include "engine/schedule_trace.h"
 
 namespace cairn {
 
@@ -43,13 +44,13 @@ class Engine::CacheRoom final : public RoomKeeper {
   Engine& engine_;
 };
 
-bool Engine::step() {
+bool Engine::step(const StepLimits& limits) {
   if (call_depth_ > 0 || waits()) return false;
   const Call call(*this);
   in_step_ = true;
   events_.begin_step(clock_->now_ns());
   admit();
-  schedule();
+  schedule(within_step_limits(limits));
   if (!parts_.empty() && run()) settle();
   return true;
 }
@@ -78,10 +79,18 @@ void Engine::fill_needs() {
   for (const Sequence* sequence : placed_) needs_.push_back(need_of(*sequence));
 }
 
-void Engine::schedule() {
+StepLimits Engine::within_step_limits(const StepLimits& limits) const {
+  if (scheduler_.cuts() == PromptCuts::kNowhere) return step_limits_;
+  return {.prefill_rows = std::clamp<int64_t>(limits.prefill_rows, 1, step_limits_.prefill_rows),
+          .score_rows = std::clamp<int64_t>(limits.score_rows, 1, step_limits_.score_rows)};
+}
+
+void Engine::schedule(const StepLimits& limits) {
   fill_needs();
   CacheRoom room(*this);
-  const Scheduler::Plan plan = scheduler_.schedule(needs_, limits_, room);
+  const Scheduler::Plan plan = options_.trace == nullptr
+                                   ? scheduler_.schedule(needs_, limits, room)
+                                   : options_.trace->schedule(scheduler_, needs_, limits, room);
   parts_.clear();
   for (const RowGrant& grant : plan.grants) {
     Sequence* const sequence = placed_[static_cast<size_t>(grant.sequence)];

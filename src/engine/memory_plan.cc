@@ -72,6 +72,8 @@ Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) 
                     .open_bytes = kv.open_bytes,
                     .step_bytes = Transformer::work_bytes_for(config, limits, wish.thread_count),
                     .sampling_bytes = logits_bytes + Sampler::bytes_for(config.vocab_size),
+                    .event_bytes = EventRing<KvEvent>::bytes_for(kKvEventCapacity) +
+                                   EventRing<EngineEvent>::bytes_for(kEngineEventCapacity),
                     .tokenizer_bytes = unsigned_of(config.vocab_size) * kTokenBytes,
                     .program_bytes = kProgramBytes,
                     .loading_bytes = std::min(model.weights.stored_bytes, kLoadingBytesMax)};

@@ -1,7 +1,7 @@
 // MemoryPlan: the bytes that an engine and its model will take, known before anything is loaded.
 //
 // Always true: what is called exact is what the running engine takes, to the byte, because both come from the
-// same functions (WeightSizes, KvCache::memory_of, Transformer::work_bytes_for). The rest are estimates from
+// same functions (WeightSizes, KvCache::memory_of, Transformer::work_bytes_for, EventRing::bytes_for). The rest are estimates from
 // measurements, so that the total is the process's peak (VmHWM) within 2 % or 16 MiB, once the context has
 // been filled and a prompt was as long as a prefill chunk. Pure: it reads nothing of the machine.
 #pragma once
@@ -22,12 +22,13 @@ struct MemoryPlan {
   uint64_t open_bytes = 0;       // rows of blocks that are not sealed yet. Exact
   uint64_t step_bytes = 0;       // buffers of a forward pass. Exact
   uint64_t sampling_bytes = 0;   // logits of a row for each sequence, and the sampler's tables. Exact
+  uint64_t event_bytes = 0;      // the last events of the cache and of the engine. Exact
   uint64_t tokenizer_bytes = 0;  // vocabulary, merges, and what the file says about them. An estimate
   uint64_t program_bytes = 0;    // code, libraries, stacks. An estimate
   uint64_t loading_bytes = 0;    // of the file while weights are packed, before any of kv, step and sampling
 
   // What is there to compute with, beside weights and keys and values.
-  [[nodiscard]] uint64_t work_bytes() const { return open_bytes + step_bytes + sampling_bytes; }
+  [[nodiscard]] uint64_t work_bytes() const { return open_bytes + step_bytes + sampling_bytes + event_bytes; }
   // What is there whatever the context and the number of sequences.
   [[nodiscard]] uint64_t base_bytes() const { return weights_bytes + tokenizer_bytes + program_bytes; }
   // The peak.

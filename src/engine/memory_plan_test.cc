@@ -55,6 +55,7 @@ TEST(MemoryPlan, ReproducesWorkedExamples) {
     const MemoryPlan plan = planned(example.name, wish_of(example.context, example.sequences));
     EXPECT_EQ(plan.kv_bytes, example.kv_bytes) << example.name;
     EXPECT_EQ(plan.total_bytes(), plan.base_bytes() + plan.kv_bytes + plan.work_bytes());
+    EXPECT_EQ(plan.work_bytes(), plan.open_bytes + plan.step_bytes + plan.sampling_bytes + plan.event_bytes);
   }
   // Three times its weights.
   const MemoryPlan opt = planned("opt-30b", wish_of(1024, 128));
@@ -147,6 +148,7 @@ TEST(MemoryPlan, IsTheEnginesOwn) {
         EXPECT_EQ((*engine)->cache().pool_bytes(), plan->kv_bytes) << shape << ", " << kv;
         EXPECT_EQ((*engine)->cache().open_bytes(), plan->open_bytes) << shape << ", " << kv;
         EXPECT_EQ((*engine)->pass().work_bytes(), plan->step_bytes) << shape << ", " << kv;
+        EXPECT_EQ((*engine)->events().bytes() + (*engine)->cache().events().bytes(), plan->event_bytes);
       }
     }
   }

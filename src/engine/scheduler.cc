@@ -7,30 +7,41 @@
 namespace cairn {
 namespace {
 
-// Of the rows for prompts: 1 / kShortShare go to the shortest first. Large enough that a chat's prompt takes a few
-// steps, small enough that a long prompt is delayed by a third at most.
+// Of the rows for prompts, and of scored rows: 1 / kShortShare go to the shortest first. Large enough that a chat's
+// prompt takes a few steps, small enough that a long prompt is delayed by a third at most.
 constexpr int64_t kShortShare = 4;
 
 bool is_prompt(const SequenceNeed& need) { return need.pending_rows > 1; }
+bool is_scored_prompt(const SequenceNeed& need) { return is_prompt(need) && need.unscored_rows > 0; }
 
-// What is left of a step's limits.
+// What prompts can still get of a step's limits.
 struct Budget {
   int64_t prompt_rows;
   int64_t score_rows;
 
   // How many more rows a sequence that has `granted` can get.
   [[nodiscard]] int64_t most(const SequenceNeed& need, int64_t granted) const {
-    const int64_t plain_rows = need.pending_rows - need.unscored_rows;
-    int64_t rows = need.pending_rows - granted;
-    if (is_prompt(need)) rows = std::min(rows, prompt_rows);
-    return std::min(rows, std::max<int64_t>(0, plain_rows - granted) + score_rows);
+    const int64_t rows = need.pending_rows - granted;
+    if (!is_prompt(need)) return rows;
+    return std::min({rows, prompt_rows, plain_rows(need, granted) + score_rows});
   }
   void spend(const SequenceNeed& need, int64_t granted, int64_t rows) {
-    const int64_t plain_left = std::max<int64_t>(0, need.pending_rows - need.unscored_rows - granted);
-    if (is_prompt(need)) prompt_rows -= rows;
-    score_rows -= std::max<int64_t>(0, rows - plain_left);
+    if (!is_prompt(need)) return;
+    prompt_rows -= rows;
+    score_rows -= std::max<int64_t>(0, rows - plain_rows(need, granted));
+  }
+
+ private:
+  // Those that need no scoring come first.
+  static int64_t plain_rows(const SequenceNeed& need, int64_t granted) {
+    return std::max<int64_t>(0, need.pending_rows - need.unscored_rows - granted);
   }
 };
+
+// What is kept for the shortest, where more than one shares `rows`: a quarter, and at least one row of two.
+int64_t short_share(int64_t rows, int64_t sharer_count) {
+  return sharer_count > 1 ? std::min((rows + kShortShare - 1) / kShortShare, rows - 1) : 0;
+}
 
 // Who may lose its rows for `asker` (find_victim): one that waits for its caller, or runs and comes after it.
 bool may_lose(std::span<const SequenceNeed> needs, int32_t i, std::optional<int32_t> asker) {
@@ -60,7 +71,7 @@ std::optional<int32_t> find_victim(std::span<const SequenceNeed> needs, std::opt
   return running;
 }
 
-Scheduler::Scheduler(int64_t max_sequences) {
+Scheduler::Scheduler(int64_t max_sequences, PromptCuts cuts) : cuts_(cuts) {
   const auto count = static_cast<size_t>(max_sequences);
   grants_.reserve(count);
   rows_.reserve(count);
@@ -69,24 +80,34 @@ Scheduler::Scheduler(int64_t max_sequences) {
 
 // Fills rows_, without regard to memory.
 void Scheduler::share_rows(std::span<const SequenceNeed> needs, const StepLimits& limits) {
+  const bool cuts = cuts_ != PromptCuts::kNowhere;
   rows_.assign(needs.size(), 0);
   shortest_.clear();
-  Budget budget{limits.prefill_rows, limits.score_rows};
-  const auto prompt_count = std::ranges::count_if(needs, is_prompt);
-  const int64_t reserved = prompt_count > 1 && limits.cut_prompts ? limits.prefill_rows / kShortShare : 0;
-  budget.prompt_rows -= reserved;
+  const int64_t kept_prompt_rows =
+      cuts ? short_share(limits.prefill_rows, std::ranges::count_if(needs, is_prompt)) : 0;
+  const int64_t kept_score_rows =
+      cuts ? short_share(limits.score_rows, std::ranges::count_if(needs, is_scored_prompt)) : 0;
+  Budget budget{limits.prefill_rows - kept_prompt_rows, limits.score_rows - kept_score_rows};
   const auto grant = [&](size_t i) {
     const int64_t more = budget.most(needs[i], rows_[i]);
-    if (more < needs[i].pending_rows && !limits.cut_prompts) return;
+    if (more < needs[i].pending_rows && !cuts) return;
     budget.spend(needs[i], rows_[i], more);
     rows_[i] += static_cast<int32_t>(more);
   };
   for (size_t i = 0; i < needs.size(); ++i) {
     if (needs[i].pending_rows > 0) grant(i);
-    if (is_prompt(needs[i]) && rows_[i] < needs[i].pending_rows) shortest_.push_back(static_cast<int32_t>(i));
+    if (rows_[i] < needs[i].pending_rows) shortest_.push_back(static_cast<int32_t>(i));
   }
-  budget.prompt_rows += reserved;
-  if (!limits.cut_prompts) return;
+  if (!cuts) return;
+  budget.prompt_rows += kept_prompt_rows;
+  budget.score_rows += kept_score_rows;
+  sort_shortest(needs);
+  for (const int32_t i : shortest_) grant(static_cast<size_t>(i));
+  if (cuts_ == PromptCuts::kAtBlockEnds) end_on_blocks(needs);
+}
+
+// By what is left of them.
+void Scheduler::sort_shortest(std::span<const SequenceNeed> needs) {
   const auto left = [&](int32_t i) {
     return needs[static_cast<size_t>(i)].pending_rows - rows_[static_cast<size_t>(i)];
   };
@@ -95,8 +116,9 @@ void Scheduler::share_rows(std::span<const SequenceNeed> needs, const StepLimits
     const int64_t left_b = left(b);
     return left_a != left_b ? left_a < left_b : a < b;
   });
-  for (const int32_t i : shortest_) grant(static_cast<size_t>(i));
-  if (!limits.end_on_blocks) return;
+}
+
+void Scheduler::end_on_blocks(std::span<const SequenceNeed> needs) {
   for (size_t i = 0; i < needs.size(); ++i) {
     const int64_t end = needs[i].held_rows + rows_[i];
     const bool leaves_rows = rows_[i] < needs[i].pending_rows || needs[i].held_rows % kBlockSize != 0;

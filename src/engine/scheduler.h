@@ -1,9 +1,10 @@
-// Scheduler: which sequences run in a step, and how many rows of each. Integers only: the same needs and limits give
-// the same plan.
+// Scheduler: which sequences run in a step, and how many rows of each. Integers only: the same needs, limits and
+// answers about memory give the same plan (schedule_trace.h records them).
 //
 // Sequences come in the order of their keys, which is their priority. One with a single row to run (decode) always gets
-// it. Longer ones (prompts) share a budget of rows: most of it goes to them in order, the rest to the shortest first,
-// so that a short prompt does not wait for all of a long one. A sequence without pending rows is passed over. Memory
+// it, scored or not. Longer ones (prompts) share a budget of rows, and one of scored rows: most of each goes to them in
+// order, a quarter to the shortest first, so that a short prompt does not wait for all of a long one, nor a short text
+// that is scored. A sequence without pending rows is passed over. Memory
 // too is allotted in order: where it runs out, a victim loses its rows (find_victim); where there is no victim, the
 // rest of the sequences wait.
 // Always true: if some sequence has pending rows, then one runs, or the first of them is named as starved.
@@ -32,13 +33,19 @@ struct RowGrant {
   int32_t row_count = 0;
 };
 
+// Of all sequences with more than one pending row, together; both at least 1.
 struct StepLimits {
-  int64_t prefill_rows = 0;  // of all sequences with more than one pending row, together
-  int64_t score_rows = 0;    // unscored rows of all sequences together
-  bool cut_prompts = true;   // false: a sequence gets all its pending rows or none
+  int64_t prefill_rows = 0;
+  int64_t score_rows = 0;  // unscored ones
+};
+
+// Where the rows of a step may end: what the cache can go on from.
+enum class PromptCuts : uint8_t {
+  kAnywhere,
   // Rows that go past the end of a block that was begun before, or are not all of a prompt, end with a block. So no step
   // leaves rows in a new open block over those of an old one: one that fails costs no row that was there before.
-  bool end_on_blocks = false;
+  kAtBlockEnds,
+  kNowhere,  // a sequence gets all its pending rows or none; the limits must suffice for that
 };
 
 // The one rule by which a sequence loses its rows: the last one that waits for its caller; where there is none, and
@@ -62,7 +69,9 @@ class RoomKeeper {
 
 class Scheduler {
  public:
-  explicit Scheduler(int64_t max_sequences);
+  explicit Scheduler(int64_t max_sequences, PromptCuts cuts = PromptCuts::kAnywhere);
+
+  [[nodiscard]] PromptCuts cuts() const { return cuts_; }
 
   struct Plan {
     std::span<const RowGrant> grants;  // in the order of the sequences; valid until the next call
@@ -74,7 +83,10 @@ class Scheduler {
 
  private:
   void share_rows(std::span<const SequenceNeed> needs, const StepLimits& limits);
+  void sort_shortest(std::span<const SequenceNeed> needs);
+  void end_on_blocks(std::span<const SequenceNeed> needs);
 
+  PromptCuts cuts_;
   std::vector<RowGrant> grants_;
   std::vector<int32_t> rows_;      // of each need, in this step
   std::vector<int32_t> shortest_;  // prompts, by what they still need

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 namespace cairn {
@@ -72,8 +73,8 @@ TEST(Scheduler, MixesPromptsInChunksWithDecoding) {
 
 // Behind a block's end a prompt is cut only at another one's.
 TEST(Scheduler, CutsPromptsAtTheEndsOfBlocks) {
-  const StepLimits limits{.prefill_rows = 50, .score_rows = 1, .end_on_blocks = true};
-  Scheduler scheduler(8);
+  const StepLimits limits{.prefill_rows = 50, .score_rows = 1};
+  Scheduler scheduler(8, PromptCuts::kAtBlockEnds);
   const auto rows_of = [&](int64_t held, int64_t pending) {
     std::vector<SequenceNeed> needs = {running(held, pending)};
     FakeRoom room(needs, 1000);
@@ -88,8 +89,8 @@ TEST(Scheduler, CutsPromptsAtTheEndsOfBlocks) {
 }
 
 TEST(Scheduler, NeverCutsAPromptWhereThatIsForbidden) {
-  const StepLimits limits{.prefill_rows = 8, .score_rows = 1, .cut_prompts = false};
-  Scheduler scheduler(8);
+  const StepLimits limits{.prefill_rows = 8, .score_rows = 1};
+  Scheduler scheduler(8, PromptCuts::kNowhere);
   std::vector<SequenceNeed> needs = {waiting(6), waiting(3), waiting(2)};
   FakeRoom room(needs, 1000);
   EXPECT_EQ(pairs(scheduler.schedule(needs, limits, room).grants), (Pairs{{0, 6}, {2, 2}}));
@@ -103,6 +104,43 @@ TEST(Scheduler, LimitsRowsThatAreScored) {
   needs[1].unscored_rows = 10;  // one score row is left
   FakeRoom room(needs, 1000);
   EXPECT_EQ(pairs(scheduler.schedule(needs, limits, room).grants), (Pairs{{0, 10}, {1, 1}, {2, 5}}));
+}
+
+SequenceNeed scored(SequenceNeed need) {
+  need.unscored_rows = need.pending_rows;
+  return need;
+}
+
+Pairs granted(std::vector<SequenceNeed> needs, const StepLimits& limits) {
+  Scheduler scheduler(8);
+  FakeRoom room(needs, 100'000);
+  return pairs(scheduler.schedule(needs, limits, room).grants);
+}
+
+TEST(Scheduler, AQuarterOfTheScoredRowsGoesToTheShortest) {
+  const StepLimits limits{.prefill_rows = 512, .score_rows = 32};
+  EXPECT_EQ(granted({scored(waiting(3000))}, limits), (Pairs{{0, 32}}));
+  EXPECT_EQ(granted({scored(waiting(3000)), scored(waiting(60))}, limits), (Pairs{{0, 24}, {1, 8}}));
+  EXPECT_EQ(granted({scored(waiting(3000)), scored(waiting(60)), scored(waiting(5))}, limits),
+            (Pairs{{0, 24}, {1, 3}, {2, 5}}));
+  // The shortest comes first anyway, and what it leaves is for the others.
+  EXPECT_EQ(granted({scored(waiting(5)), scored(waiting(3000))}, limits), (Pairs{{0, 5}, {1, 27}}));
+  // Prompts whose logits nobody wants do not share them.
+  EXPECT_EQ(granted({scored(waiting(3000)), waiting(3000)}, limits), (Pairs{{0, 32}, {1, 480}}));
+}
+
+TEST(Scheduler, TheShortestHasAShareOfTheSmallestStep) {
+  const Pairs both = {{0, 1}, {1, 1}};
+  EXPECT_EQ(granted({waiting(90), waiting(9)}, {.prefill_rows = 2, .score_rows = 1}), both);
+  EXPECT_EQ(granted({scored(waiting(90)), scored(waiting(9))}, {.prefill_rows = 64, .score_rows = 2}), both);
+  EXPECT_EQ(granted({waiting(90), waiting(9)}, {.prefill_rows = 1, .score_rows = 1}), (Pairs{{0, 1}}));
+}
+
+// However many rows are scored before it.
+TEST(Scheduler, ASingleRowRunsThoughItIsScored) {
+  const StepLimits limits{.prefill_rows = 512, .score_rows = 4};
+  EXPECT_EQ(granted({scored(waiting(3000)), scored(running(9, 1)), scored(running(8, 1))}, limits),
+            (Pairs{{0, 4}, {1, 1}, {2, 1}}));
 }
 
 TEST(Scheduler, TheLastToComeGivesWay) {
@@ -196,7 +234,7 @@ TEST(Scheduler, KeepsItsPromisesOnRandomLoads) {
   const auto below = [&](int64_t end) { return static_cast<int64_t>(random() % static_cast<uint64_t>(end)); };
   for (int round = 0; round < 20000; ++round) {
     const StepLimits limits{.prefill_rows = 1 + below(40), .score_rows = 1 + below(10)};
-    Scheduler scheduler(8);
+    Scheduler scheduler(8, below(2) == 0 ? PromptCuts::kAnywhere : PromptCuts::kAtBlockEnds);
     std::vector<SequenceNeed> needs;
     int64_t used = 0;
     for (int64_t i = 0; i < 1 + below(6); ++i) {
@@ -212,7 +250,8 @@ TEST(Scheduler, KeepsItsPromisesOnRandomLoads) {
     ASSERT_NE(plan.grants.empty(), !plan.starved.has_value());
     ASSERT_LE(room.used(), units);
     int64_t prefill = 0;
-    int64_t scored = 0;
+    int64_t scored_prompt_rows = 0;
+    int64_t logit_rows = 0;  // of what is scored, and of each sequence that runs to its end
     int32_t last = -1;
     for (const RowGrant& grant : plan.grants) {
       const SequenceNeed& need = needs[static_cast<size_t>(grant.sequence)];
@@ -220,12 +259,23 @@ TEST(Scheduler, KeepsItsPromisesOnRandomLoads) {
       ASSERT_TRUE(need.holds_memory);
       ASSERT_GE(grant.row_count, 1);
       ASSERT_LE(grant.row_count, need.pending_rows);
+      const int64_t scored_rows =
+          std::max<int64_t>(0, grant.row_count - (need.pending_rows - need.unscored_rows));
       if (need.pending_rows > 1) prefill += grant.row_count;
-      scored += std::max<int64_t>(0, grant.row_count - (need.pending_rows - need.unscored_rows));
+      if (need.pending_rows > 1) scored_prompt_rows += scored_rows;
+      logit_rows += std::max<int64_t>(scored_rows, grant.row_count == need.pending_rows ? 1 : 0);
       last = grant.sequence;
     }
     ASSERT_LE(prefill, limits.prefill_rows);
-    ASSERT_LE(scored, limits.score_rows);
+    ASSERT_LE(scored_prompt_rows, limits.score_rows);
+    ASSERT_LE(logit_rows, limits.score_rows + std::ssize(needs) - 1);  // as Engine::step_logit_rows
+    // Where there is memory for all, all that decode run.
+    if (plan.blocked.has_value() || plan.starved.has_value()) continue;
+    const auto decodes = [](const SequenceNeed& need) { return need.pending_rows == 1; };
+    const auto runs = [&](const RowGrant& grant) {
+      return decodes(needs[static_cast<size_t>(grant.sequence)]);
+    };
+    ASSERT_EQ(std::ranges::count_if(plan.grants, runs), std::ranges::count_if(needs, decodes));
   }
 }
 

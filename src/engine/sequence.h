@@ -12,6 +12,7 @@
 #include "cairn/ids.h"
 #include "engine/request.h"
 #include "engine/stop_matcher.h"
+#include "engine/waiter_list.h"
 #include "kv/kv_cache.h"
 #include "text/tokenizer.h"
 
@@ -61,11 +62,11 @@ struct Sequence {
 
   // kLoading: whose rows it waits for, how many of them, and whether it begins as a fork of them.
   Sequence* owner = nullptr;
-  Sequence* next_waiter = nullptr;  // of the same owner
+  WaiterLinks waiter_links;  // in the owner's waiters
   int64_t wanted_positions = 0;
   bool is_fork = false;
-  Sequence* first_waiter = nullptr;  // those that wait for this one's rows
-  int64_t next_wake = 0;             // the fewest positions that one of them waits for
+  WaiterList waiters;     // those that wait for this one's rows
+  int64_t next_wake = 0;  // at most what any of them waits for
 
   // Positions whose logits have been reported, or that were reused (LogitsWanted::kEveryPosition).
   // Those that came from a fork's parent (`inherited`) are never reported.

@@ -1,0 +1,111 @@
+#include "engine/schedule_trace_testing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "base/check.h"
+#include "engine/schedule_trace.h"
+
+namespace cairn {
+namespace {
+
+using Numbers = std::span<const int64_t>;
+
+struct Record {
+  Numbers limits;
+  Numbers needs;
+  Numbers answers;
+  Numbers grants;
+  Numbers starved;
+  Numbers blocked;
+};
+
+Numbers take_list(Numbers& trace) {
+  CHECK(!trace.empty());
+  const auto count = static_cast<size_t>(trace.front());
+  CHECK(count < trace.size());
+  const Numbers list = trace.subspan(1, count);
+  trace = trace.subspan(1 + count);
+  return list;
+}
+
+// Gives the recorded answers, as long as the questions are the recorded ones.
+class RecordedRoom final : public RoomKeeper {
+ public:
+  explicit RecordedRoom(Numbers answers) : left_(answers) {}
+
+  Room make_room(int32_t sequence) override {
+    return static_cast<Room>(answer(RoomQuestion::kMakeRoom, sequence));
+  }
+  [[nodiscard]] int64_t missing(int32_t sequence) const override {
+    return answer(RoomQuestion::kMissing, sequence);
+  }
+  [[nodiscard]] int64_t freed_by(int32_t sequence) const override {
+    return answer(RoomQuestion::kFreedBy, sequence);
+  }
+  void take_back(int32_t sequence) override { (void)answer(RoomQuestion::kTakeBack, sequence); }
+
+  [[nodiscard]] bool is_as_recorded() const { return agrees_ && left_.empty(); }
+
+ private:
+  // Where the question is another, there is room for all: the scheduler comes to an end.
+  int64_t answer(RoomQuestion question, int32_t sequence) const {
+    agrees_ =
+        agrees_ && left_.size() >= 3 && left_[0] == static_cast<int64_t>(question) && left_[1] == sequence;
+    if (!agrees_) return 0;
+    const int64_t value = left_[2];
+    left_ = left_.subspan(3);
+    return value;
+  }
+
+  mutable Numbers left_;
+  mutable bool agrees_ = true;
+};
+
+std::vector<SequenceNeed> needs_of(Numbers numbers) {
+  std::vector<SequenceNeed> needs;
+  for (; !numbers.empty(); numbers = numbers.subspan(4)) {
+    needs.push_back({.held_rows = numbers[0],
+                     .pending_rows = numbers[1],
+                     .holds_memory = numbers[2] == 1,
+                     .unscored_rows = numbers[3]});
+  }
+  return needs;
+}
+
+bool equals(const std::optional<int32_t>& value, Numbers recorded) {
+  return value.has_value() ? recorded.size() == 1 && recorded[0] == *value : recorded.empty();
+}
+
+bool repeats(const Record& record) {
+  std::vector<SequenceNeed> needs = needs_of(record.needs);
+  RecordedRoom room(record.answers);
+  Scheduler scheduler(std::ssize(needs), static_cast<PromptCuts>(record.limits[2]));
+  const Scheduler::Plan plan =
+      scheduler.schedule(needs, {.prefill_rows = record.limits[0], .score_rows = record.limits[1]}, room);
+  std::vector<int64_t> grants;
+  for (const RowGrant& grant : plan.grants) grants.insert(grants.end(), {grant.sequence, grant.row_count});
+  return room.is_as_recorded() && std::ranges::equal(grants, record.grants) &&
+         equals(plan.starved, record.starved) && equals(plan.blocked, record.blocked);
+}
+
+}  // namespace
+
+Result<int64_t> replay_schedule(std::span<const int64_t> trace) {
+  int64_t step_count = 0;
+  for (; !trace.empty(); ++step_count) {
+    std::array<Numbers, 6> lists;
+    for (Numbers& list : lists) list = take_list(trace);
+    const auto& [limits, needs, answers, grants, starved, blocked] = lists;
+    if (!repeats({limits, needs, answers, grants, starved, blocked})) {
+      return internal_error(fmt::format("step {} of the trace is decided otherwise", step_count));
+    }
+  }
+  return step_count;
+}
+
+}  // namespace cairn
