@@ -128,13 +128,16 @@ TEST(Fairness, ALongScoredTextDoesNotWaitForShortOnes) {
   run_until_idle(*engine);
 }
 
-// A stream whose logits are all wanted is a stream: its row is beside those of the text.
+// A stream whose logits are all wanted is a stream: its row is beside those of the text, also where that is served first.
 TEST(Fairness, AScoredTextDoesNotStopAScoredStream) {
   auto [engine, pass] = make_fake_engine(options());
   Heard document;
   Heard stream;
+  Request later = scored(make_request(some_prompt(2, 5), 60, stream));
+  later.priority = -1;
+  submit(*engine, std::move(later));
+  engine->step();
   submit(*engine, scored(make_request(some_prompt(1, kDocument), 0, document)));
-  submit(*engine, scored(make_request(some_prompt(2, 5), 60, stream)));
   EXPECT_EQ(longest_gap(*engine, stream), 1);
   expect_oracle(stream, some_prompt(2, 5), 60);
 }
