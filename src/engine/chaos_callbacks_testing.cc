@@ -146,6 +146,8 @@ void ChaosGame::on_captures_gone(Asked& asked) {
 void ChaosGame::use_the_closing(const Asked& asked) {
   ++counts_.calls_while_closing;
   EXPECT_FALSE(engine_.step()) << describe(asked);
+  EXPECT_TRUE(engine_.idle()) << describe(asked);
+  EXPECT_TRUE(engine_.waits()) << describe(asked);
   for (const Asked& one : asked_) {
     if (!one.accepted) continue;
     EXPECT_FALSE(engine_.cancel(one.id)) << describe(one);

@@ -80,8 +80,12 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
 Engine::~Engine() {
   is_closing_ = true;
   ++call_depth_;
-  for (const auto& [id, sequence] : live_) sequence->state = SequenceState::kEnded;
-  while (!live_.empty()) (void)live_.extract(live_.begin());
+  for (const auto& [id, sequence] : live_) {
+    if (sequence->state == SequenceState::kEnded) continue;
+    set_state(*sequence, SequenceState::kEnded);
+    ended_.push_back(sequence.get());
+  }
+  retire();
 }
 
 // Without a cache all rows run in one step, those whose logits are wanted too.

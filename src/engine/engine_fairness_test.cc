@@ -233,9 +233,7 @@ TEST(Places, AForkOfRowsThatAreThereTakesAFreePlace) {
   const auto prompt = some_prompt(1, 45);
   const RequestId parent = *engine->submit(make_request(prompt, 30, heard[0]));
   Request other = make_request(some_prompt(2, 10), 3, heard[1]);
-  on_finish_also(other, [&, &engine = engine] {
-    ASSERT_TRUE(engine->fork(parent, make_request({}, 5, heard[3])).ok());
-  });
+  on_finish_also(other, [&] { ASSERT_TRUE(engine->fork(parent, make_request({}, 5, heard[3])).ok()); });
   submit(*engine, std::move(other));
   submit(*engine, make_request(some_prompt(3, 10), 3, heard[2]));
   while (heard[3].tokens.empty()) checked_step(*engine);
@@ -262,7 +260,7 @@ TEST_P(NextTurn, HasItsSessionsPlaceAsLongAsItIsThere) {
   auto next_prompt = prompt;
   for (const TokenId token : oracle_tokens(prompt, 3)) next_prompt.push_back(token);
   next_prompt.push_back(9);
-  const auto turn = [&, &engine = engine](const std::vector<TokenId>& tokens, Heard& into) {
+  const auto turn = [&](const std::vector<TokenId>& tokens, Heard& into) {
     Request request = make_request(tokens, 3, into);
     request.session = session;
     if (at_once && tokens.size() == prompt.size()) {
@@ -310,7 +308,7 @@ TEST_P(ForkInMidPrefill, ThePromptIsComputedOnce) {
 TEST(Sessions, TakeTheLongerOfTheirOwnRowsAndTheCaches) {
   auto [engine, pass] = make_fake_engine(options());
   const SessionId session = *engine->open_session();
-  const auto ask = [&, &engine = engine](const std::vector<TokenId>& prompt, bool in_session) {
+  const auto ask = [&](const std::vector<TokenId>& prompt, bool in_session) {
     Heard heard;
     Request request = make_request(prompt, 2, heard);
     if (in_session) request.session = session;
@@ -421,7 +419,7 @@ TEST(Cancel, InOnLogitsNoTokenFollows) {
   RequestId id;
   Request request = make_request(some_prompt(1, 5), 10, heard);
   const auto report = request.on_logits;
-  request.on_logits = [&, &engine = engine](int64_t position, std::span<const float> logits) {
+  request.on_logits = [&](int64_t position, std::span<const float> logits) {
     report(position, logits);
     if (heard.logits.size() == 2) {
       EXPECT_TRUE(engine->cancel(id));
@@ -445,7 +443,7 @@ TEST(Cancel, InOnLogitsNoFurtherRowFollows) {
   Request request = make_request(some_prompt(1, 40), 0, heard);
   request.logits_wanted = LogitsWanted::kEveryPosition;
   const auto report = request.on_logits;
-  request.on_logits = [&, &engine = engine](int64_t position, std::span<const float> logits) {
+  request.on_logits = [&](int64_t position, std::span<const float> logits) {
     report(position, logits);
     if (position == 3) {
       EXPECT_TRUE(engine->cancel(id));
@@ -465,7 +463,7 @@ TEST(Cancel, OfAnotherRequestInTheSameStep) {
   std::vector<RequestId> ids(2);
   for (size_t i = 0; i < 2; ++i) {
     Request request = make_request(some_prompt(i, 5), 10, heard[i]);
-    request.on_token = [&, i, &engine = engine](TokenId token) {
+    request.on_token = [&, i](TokenId token) {
       heard[i].tokens.push_back(token);
       if (heard[i].tokens.size() == 3) {
         EXPECT_TRUE(engine->cancel(ids[1 - i]));

@@ -58,10 +58,10 @@ TEST(Stories260K, GreedyTokensAndLogitsAreGolden) {
     const auto expected = tokens_of(golden.at("greedy_ids"));
     const std::string bytes = read_file(folder / ("stories260K." + name + ".logits.f32"));
 
-    for (const KvStorageKind holding : {KvStorageKind::kPaged, KvStorageKind::kNone}) {
-      if (holding == KvStorageKind::kNone && name != "p1") continue;  // slow, and equal by other tests
+    for (const KvStorageKind storage : {KvStorageKind::kPaged, KvStorageKind::kNone}) {
+      if (storage == KvStorageKind::kNone && name != "p1") continue;  // slow, and equal by other tests
       auto engine = make_engine(
-          model, threads, {.storage = holding, .kv_plan = plan_of("f32"), .context = 512, .score_chunk = 64});
+          model, threads, {.storage = storage, .kv_plan = plan_of("f32"), .context = 512, .score_chunk = 64});
       Heard heard;
       Request request{.prompt = prompt,
                       .max_tokens = static_cast<int64_t>(expected.size()),
@@ -144,12 +144,12 @@ TEST_P(EveryIsa, AllHoldingsGiveTheBitsOfNone) {
        {"f32", "f16", "bf16", "fp8", "int8", "int4", "k=int8:channel,v=int8:channel"}) {
     const EngineOptions none{.storage = KvStorageKind::kNone, .kv_plan = plan_of(plan), .context = 512};
     const auto truth = logits_of(model, 1, none, {prompt}, kCount);
-    for (const auto& [holding, chunk] : cases) {
+    for (const auto& [storage, chunk] : cases) {
       const EngineOptions options{
-          .storage = holding, .kv_plan = plan_of(plan), .context = 512, .prefill_chunk = chunk};
+          .storage = storage, .kv_plan = plan_of(plan), .context = 512, .prefill_chunk = chunk};
       const int thread_count = chunk == 64 ? 2 : 1;
       EXPECT_EQ(logits_of(model, thread_count, options, {prompt}, kCount), truth)
-          << kv_storage_kind_name(holding) << ", " << plan << ", chunk " << chunk;
+          << kv_storage_kind_name(storage) << ", " << plan << ", chunk " << chunk;
     }
   }
 }
@@ -211,9 +211,9 @@ TEST(Families, AllHoldingsGiveTheBitsOfNone) {
     for (const std::string plan : {"f32", "f16", "int8", "int4", "layers 0: f16; rest: int3"}) {
       const EngineOptions none{.storage = KvStorageKind::kNone, .kv_plan = plan_of(plan), .context = context};
       const auto truth = logits_of(model, 1, none, {prompt}, 6);
-      for (const KvStorageKind holding : {KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
+      for (const KvStorageKind storage : {KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
         const EngineOptions options{
-            .storage = holding, .kv_plan = plan_of(plan), .context = context, .prefill_chunk = 7};
+            .storage = storage, .kv_plan = plan_of(plan), .context = context, .prefill_chunk = 7};
         EXPECT_EQ(logits_of(model, 1, options, {prompt}, 6), truth) << folder.path() << ", " << plan;
       }
     }

@@ -135,10 +135,10 @@ TEST(MemoryPlan, IsTheEnginesOwn) {
     ASSERT_TRUE(model.ok()) << model.status().message();
     for (const std::string_view kv :
          {"f32", "f16", "int8", "int4", "int3", "layers 0-1: f16; rest: int4:channel"}) {
-      for (const KvStorageKind holding :
+      for (const KvStorageKind storage :
            {KvStorageKind::kPaged, KvStorageKind::kContiguous, KvStorageKind::kNone}) {
         MemoryWish wish = wish_of(200, 3, kv);
-        wish.engine.storage = holding;
+        wish.engine.storage = storage;
         wish.engine.prefill_chunk = 64;
         wish.thread_count = threads.thread_count();
         const auto plan = plan_memory(sizes, wish);
