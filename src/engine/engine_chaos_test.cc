@@ -106,6 +106,20 @@ void limit_pool(Dice& dice, EngineOptions& options, uint64_t block_bytes) {
     options.pool_bytes = static_cast<uint64_t>(dice.between(2, 9)) * block_bytes;
 }
 
+// Half of the games partition the layers into two or three groups. Drawn apart, so that the rest of a game is what it
+// would be with one.
+std::vector<int32_t> some_layer_groups(uint64_t seed, int64_t layer_count) {
+  constexpr uint64_t kStream = 100;
+  Dice dice(seed, kStream);
+  if (dice.one_in(2)) return {};
+  const int64_t group_count = std::min(dice.between(2, 3), layer_count);
+  std::vector<int32_t> groups;
+  for (int64_t layer = 0; layer < layer_count; ++layer) {
+    groups.push_back(static_cast<int32_t>(layer < group_count ? layer : dice.below(group_count)));
+  }
+  return groups;
+}
+
 // ---- over FakePass --------------------------------------------------------------------------------
 
 // The formats' widths are not FakePass's matter (it wants at least a byte), but when their codecs seal.
@@ -139,9 +153,11 @@ class FakeOracle final : public LogitOracle {
 };
 
 ChaosEngine make_fake(uint64_t seed, const EngineOptions& options) {
+  KvShape shape = fake_shape(options.kv_plan);
+  shape.layer_groups = some_layer_groups(seed, shape.layer_count);
   Engine::Parts parts{
       .pass = std::make_unique<FakePass>(Engine::step_rows(options), Engine::step_logit_rows(options)),
-      .kv_shape = fake_shape(options.kv_plan),
+      .kv_shape = std::move(shape),
       .layer_windows = {0, 10},
       .tokenizer = fake_tokenizer()};
   return make_chaos_engine(seed, std::move(parts), options);
@@ -260,6 +276,7 @@ int64_t play_with_model(uint64_t seed, MadeModels& models) {
   auto parts = Engine::parts_of(model, threads, options);
   EXPECT_TRUE(parts.ok()) << parts.status().message();
   if (!parts.ok()) return 0;
+  parts->kv_shape.layer_groups = some_layer_groups(seed, model->config().layer_count);
   ModelOracle oracle(model, options.kv_plan);
   // The plain kernels are slow.
   const bool is_slow = isa == Isa::kScalar;

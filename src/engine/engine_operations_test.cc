@@ -27,11 +27,11 @@ struct Asked {
 
 class Player {
  public:
-  Player(uint64_t seed, const EngineOptions& options)
+  Player(uint64_t seed, const EngineOptions& options, std::vector<int32_t> layer_groups)
       : random_(seed),
         plan_(options.kv_plan),
         context_(options.context),
-        engine_(make_fake_engine(options).engine) {}
+        engine_(make_fake_engine(options, std::move(layer_groups)).engine) {}
 
   void play(int operations) {
     for (int i = 0; i < operations && !::testing::Test::HasFailure(); ++i) {
@@ -222,26 +222,33 @@ class Player {
   std::vector<SessionId> sessions_;
 };
 
-TEST(EngineOperations, EachResultIsTheOracles) {
+// The oracle knows of no groups: with any of them, its are the logits.
+void play_seeds(uint64_t count, const std::vector<const char*>& plans,
+                const std::vector<int32_t>& layer_groups) {
   int64_t preemptions = 0;
   int64_t reused = 0;
-  for (uint64_t seed = 0; seed < 60 && !::testing::Test::HasFailure(); ++seed) {
+  for (uint64_t seed = 0; seed < count && !::testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     EngineOptions options{.context = 160,
                           .max_sequences = 1 + static_cast<int64_t>(seed % 5),
                           .prefill_chunk = seed % 3 == 0 ? 7 : 64,
                           .score_chunk = 16};
-    options.kv_plan = KvPlan::parse(seed % 2 == 0 ? "f16" : "k=int8:channel,v=f32").value();
+    options.kv_plan = KvPlan::parse(plans[seed % plans.size()]).value();
     if (seed % 4 < 2) options.pool_bytes = fake_blocks(5 + static_cast<int64_t>(seed % 7), options.kv_plan);
     if (seed % 10 == 9) options.storage = KvStorageKind::kContiguous;
     if (seed % 10 == 8) options.sharing = PrefixSharing::kOff;
-    Player player(seed, options);
+    Player player(seed, options, layer_groups);
     player.play(150);
     preemptions += player.preemptions();
     reused += player.reused();
   }
   EXPECT_GT(preemptions, 20);
   EXPECT_GT(reused, 1000);
+}
+
+TEST(EngineOperations, EachResultIsTheOracles) { play_seeds(60, {"f16", "k=int8:channel,v=f32"}, {}); }
+TEST(EngineOperations, EachResultIsTheOraclesInTwoGroups) {
+  play_seeds(40, {"f16; layer 0: f32", "layer 0: f16; rest: k=int8:channel,v=f32"}, {0, 1});
 }
 
 }  // namespace

@@ -28,10 +28,11 @@ class Engine::CacheRoom final : public RoomKeeper {
 
   [[nodiscard]] int64_t missing(int32_t index) const override {
     const Sequence& sequence = *engine_.placed_[static_cast<size_t>(index)];
-    return engine_.cache_->missing_blocks(sequence.kv, std::ssize(sequence.tokens));
+    shortage_ = engine_.cache_->shortage(sequence.kv, std::ssize(sequence.tokens));
+    return shortage_.block_count;
   }
   [[nodiscard]] int64_t freed_by(int32_t index) const override {
-    return engine_.cache_->sole_blocks(engine_.placed_[static_cast<size_t>(index)]->kv);
+    return engine_.cache_->sole_blocks(engine_.placed_[static_cast<size_t>(index)]->kv, shortage_.group);
   }
 
   void take_back(int32_t index) override {
@@ -42,6 +43,7 @@ class Engine::CacheRoom final : public RoomKeeper {
 
  private:
   Engine& engine_;
+  mutable KvShortage shortage_;  // as `missing` last found it: freed_by counts blocks of that group
 };
 
 bool Engine::step(const StepLimits& limits) {

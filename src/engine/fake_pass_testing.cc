@@ -256,11 +256,13 @@ std::vector<TokenId> branch_of(uint64_t seed, int64_t shared, uint64_t branch, i
   return tokens;
 }
 
-FakeEngine make_fake_engine(const EngineOptions& options) {
+FakeEngine make_fake_engine(const EngineOptions& options, std::vector<int32_t> layer_groups) {
+  KvShape shape = fake_shape(options.kv_plan);
+  shape.layer_groups = std::move(layer_groups);
   auto pass = std::make_unique<FakePass>(Engine::step_rows(options), Engine::step_logit_rows(options));
   FakePass* raw = pass.get();
   auto engine = Engine::create(Engine::Parts{.pass = std::move(pass),
-                                             .kv_shape = fake_shape(options.kv_plan),
+                                             .kv_shape = std::move(shape),
                                              .layer_windows = {0, 10},
                                              .tokenizer = fake_tokenizer()},
                                options);

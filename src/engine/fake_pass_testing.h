@@ -62,7 +62,8 @@ struct FakeEngine {
   std::unique_ptr<Engine> engine;
   FakePass* pass = nullptr;
 };
-FakeEngine make_fake_engine(const EngineOptions& options);
+// `layer_groups` as KvShape's.
+FakeEngine make_fake_engine(const EngineOptions& options, std::vector<int32_t> layer_groups = {});
 // Bytes of so many blocks of fake_shape().
 uint64_t fake_blocks(int64_t count, const KvPlan& plan = KvPlan());
 

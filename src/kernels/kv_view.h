@@ -24,7 +24,7 @@ struct KvLayerLayout {
   KvTileShape keys;
   KvTileShape values;
   int64_t offset =
-      0;  // of the layer in a block; there lie, for each KV head, its key tile, then its value tile
+      0;  // of the layer in its group's block; there lie, for each KV head, its key tile, then its value tile
 
   // Open rows are f32 tiles, only of the sides whose codec seals whole blocks; likewise head by head.
   bool opens_keys = false;
@@ -76,7 +76,7 @@ struct KvLayerView {
   const KvLayerLayout* layout = nullptr;
   int32_t kv_head_count = 0;
   int32_t head_dim = 0;
-  // Layers of one group have the same blocks in `sequences`; other groups have tables of their own.
+  // Layers of one group have the same `sequences`; another group has blocks and tables of its own.
   int32_t layer_group = 0;
   std::span<const KvSequenceView> sequences;
   // Open rows of the further blocks that a step touches, of one layer at a time: slots of step_slot_bytes, as

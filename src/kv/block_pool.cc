@@ -14,10 +14,13 @@ Status check_block_count(int64_t block_count) {
   return resource_exhausted(fmt::format("{} blocks are more than a pool can have", block_count));
 }
 
-Result<BlockPool> BlockPool::make(uint64_t block_bytes, int64_t block_count, KvEventLog& events) {
+Result<BlockPool> BlockPool::make(uint64_t block_bytes, int64_t block_count, KvEventLog& events,
+                                  int32_t group) {
   CAIRN_RETURN_IF_ERROR(check_block_count(block_count));
   CAIRN_ASSIGN_OR_RETURN(auto memory, PageMemory::allocate(block_bytes * static_cast<uint64_t>(block_count)));
-  return BlockPool(block_bytes, block_count, std::move(memory), events);
+  BlockPool pool(block_bytes, block_count, std::move(memory), events);
+  pool.group_ = group;
+  return pool;
 }
 
 BlockPool::BlockPool(uint64_t block_bytes, int64_t block_count, PageMemory memory, KvEventLog& events)
@@ -52,7 +55,7 @@ std::optional<BlockId> BlockPool::take() {
   in_state(block, BlockState::kFree).state = BlockState::kOpen;
   free_.pop_back();
   ++open_count_;
-  events_->of_block(KvEventKind::kTaken, block);
+  add_event(KvEventKind::kTaken, block);
   return block;
 }
 
@@ -60,7 +63,7 @@ void BlockPool::drop(BlockId block) {
   in_state(block, BlockState::kOpen);
   --open_count_;
   free_block(block);
-  events_->of_block(KvEventKind::kDropped, block);
+  add_event(KvEventKind::kDropped, block);
 }
 
 void BlockPool::seal(BlockId block) {
@@ -68,7 +71,7 @@ void BlockPool::seal(BlockId block) {
   --open_count_;
   b.state = BlockState::kHeld;
   b.pin_count = 1;
-  events_->of_block(KvEventKind::kSealed, block);
+  add_event(KvEventKind::kSealed, block);
 }
 
 void BlockPool::reopen(BlockId block) {
@@ -77,7 +80,7 @@ void BlockPool::reopen(BlockId block) {
   ++open_count_;
   b.state = BlockState::kOpen;
   b.pin_count = 0;
-  events_->of_block(KvEventKind::kReopened, block);
+  add_event(KvEventKind::kReopened, block);
 }
 
 void BlockPool::pin(BlockId block) {
@@ -88,27 +91,27 @@ void BlockPool::pin(BlockId block) {
     b.state = BlockState::kHeld;
   }
   ++b.pin_count;
-  events_->of_block(KvEventKind::kPinned, block);
+  add_event(KvEventKind::kPinned, block);
 }
 
 void BlockPool::unpin(BlockId block, Unpinned becomes) {
   Block& b = in_state(block, BlockState::kHeld);
   CHECK(b.pin_count >= 1);
-  if (--b.pin_count > 0) return events_->of_block(KvEventKind::kUnpinned, block);
+  if (--b.pin_count > 0) return add_event(KvEventKind::kUnpinned, block);
   if (becomes == Unpinned::kFree) {
     free_block(block);
-    return events_->of_block(KvEventKind::kFreed, block);
+    return add_event(KvEventKind::kFreed, block);
   }
   b.state = BlockState::kIdle;
   link_newest(block);
-  events_->of_block(KvEventKind::kReleased, block);
+  add_event(KvEventKind::kReleased, block);
 }
 
 void BlockPool::evict(BlockId block) {
   in_state(block, BlockState::kIdle);
   unlink(block);
   free_block(block);
-  events_->of_block(KvEventKind::kEvicted, block);
+  add_event(KvEventKind::kEvicted, block);
 }
 
 std::optional<BlockId> BlockPool::oldest_idle() const {

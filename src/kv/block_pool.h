@@ -1,4 +1,5 @@
-// BlockPool: a fixed number of blocks of one size in one stretch of memory, and the state of each.
+// BlockPool: a fixed number of blocks of one size in one stretch of memory, and the state of each. A layer group has
+// one.
 //
 //   free -> open -> held <-> idle -> free            open -> free, held -> free (of blocks without a name)
 //
@@ -32,7 +33,9 @@ enum class Unpinned : uint8_t { kIdle, kFree };
 class BlockPool {
  public:
   // `block_bytes` is a multiple of 64; `events` must outlive the pool. kResourceExhausted where there is no memory.
-  static Result<BlockPool> make(uint64_t block_bytes, int64_t block_count, KvEventLog& events);
+  // `group` is what its events say.
+  static Result<BlockPool> make(uint64_t block_bytes, int64_t block_count, KvEventLog& events,
+                                int32_t group = 0);
 
   // The arrows. Each takes a block in the state that it leaves; anything else is a bug (CHECK).
   std::optional<BlockId> take();                // free -> open; nothing where none is free
@@ -60,6 +63,7 @@ class BlockPool {
     return block_count() - free_count() - idle_count_ - open_count_;
   }
   [[nodiscard]] uint64_t bytes() const { return memory_.bytes(); }
+  [[nodiscard]] uint64_t block_bytes() const { return block_bytes_; }
   // Recounts everything; kInternal names the first thing that does not add up.
   [[nodiscard]] Status check() const;
 
@@ -75,6 +79,7 @@ class BlockPool {
   BlockPool(uint64_t block_bytes, int64_t block_count, PageMemory memory, KvEventLog& events);
   [[nodiscard]] size_t index(BlockId block) const;
   Block& in_state(BlockId block, BlockState state);
+  void add_event(KvEventKind kind, BlockId block) { events_->of_block(kind, group_, block); }
   void free_block(BlockId block);
   void link_newest(BlockId block);
   void unlink(BlockId block);
@@ -88,6 +93,7 @@ class BlockPool {
   int64_t idle_count_ = 0;
   int64_t open_count_ = 0;
   KvEventLog* events_;
+  int32_t group_ = 0;
 };
 
 }  // namespace cairn

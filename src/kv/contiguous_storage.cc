@@ -9,28 +9,39 @@ namespace {
 
 class ContiguousStorage final : public UnsharedStorage {
  public:
-  ContiguousStorage(const KvStoragePlan& plan, PageMemory memory)
+  ContiguousStorage(const KvStoragePlan& plan, std::vector<PageMemory> memory)
       : UnsharedStorage(plan), memory_(std::move(memory)) {}
 
   Room grow(SequenceId sequence, int64_t end_block) override {
-    grow_table(sequence, end_block, first_id(sequence));
+    for (int32_t group = 0; group < group_count(); ++group) {
+      grow_table(sequence, group, end_block, first_id(sequence));
+    }
     return Room::kOk;
   }
-  [[nodiscard]] int64_t missing_blocks(SequenceId, int64_t) const override { return 0; }
-  [[nodiscard]] int64_t sole_blocks(SequenceId) const override { return 0; }
+  [[nodiscard]] int64_t missing_blocks(SequenceId, int64_t, int32_t) const override { return 0; }
+  [[nodiscard]] int64_t sole_blocks(SequenceId, int32_t) const override { return 0; }
   int64_t truncate(SequenceId sequence, int64_t positions) override {
-    cut_table(sequence, positions);
+    cut_tables(sequence, positions);
     return positions;
   }
-  [[nodiscard]] KvSequenceView view(SequenceId sequence) const override {
-    return {.table = table(sequence).blocks.data(), .memory = memory_.data(), .block_bytes = block_bytes()};
+  [[nodiscard]] KvSequenceView view(SequenceId sequence, int32_t group) const override {
+    return {.table = table(sequence, group).blocks.data(),
+            .memory = memory_[static_cast<size_t>(group)].data(),
+            .block_bytes = block_bytes(group)};
   }
-  [[nodiscard]] uint64_t pool_bytes() const override { return memory_.bytes(); }
+  [[nodiscard]] uint64_t pool_bytes() const override {
+    uint64_t bytes = 0;
+    for (const PageMemory& memory : memory_) bytes += memory.bytes();
+    return bytes;
+  }
   [[nodiscard]] int64_t max_blocks_alone() const override { return plan_.context_blocks; }
 
   [[nodiscard]] Status check() const override {
-    for (int32_t s = 0; s < std::ssize(tables_); ++s) {
-      CAIRN_RETURN_IF_ERROR(check_table({s}, first_id({s})));
+    CAIRN_RETURN_IF_ERROR(check_ends());
+    for (int32_t s = 0; s < plan_.max_sequences; ++s) {
+      for (int32_t group = 0; group < group_count(); ++group) {
+        CAIRN_RETURN_IF_ERROR(check_table({s}, group, first_id({s})));
+      }
     }
     return {};
   }
@@ -40,7 +51,7 @@ class ContiguousStorage final : public UnsharedStorage {
     return static_cast<int32_t>(sequence.value * plan_.context_blocks);
   }
 
-  PageMemory memory_;
+  std::vector<PageMemory> memory_;  // by group
 };
 
 }  // namespace
@@ -48,8 +59,12 @@ class ContiguousStorage final : public UnsharedStorage {
 Result<std::unique_ptr<KvStorage>> make_contiguous_storage(const KvStoragePlan& plan) {
   const int64_t block_count = plan.context_blocks * plan.max_sequences;
   CAIRN_RETURN_IF_ERROR(check_block_count(block_count));
-  CAIRN_ASSIGN_OR_RETURN(const uint64_t bytes, plan.geometry.bytes_of_blocks(block_count));
-  CAIRN_ASSIGN_OR_RETURN(auto memory, PageMemory::allocate(bytes));
+  CAIRN_RETURN_IF_ERROR(plan.geometry.bytes_of_blocks(block_count).status());
+  std::vector<PageMemory> memory;
+  for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
+    const uint64_t bytes = static_cast<uint64_t>(block_count) * plan.geometry.block_bytes(group);
+    CAIRN_ASSIGN_OR_RETURN(memory.emplace_back(), PageMemory::allocate(bytes));
+  }
   return std::unique_ptr<KvStorage>(std::make_unique<ContiguousStorage>(plan, std::move(memory)));
 }
 

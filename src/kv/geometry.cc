@@ -19,6 +19,29 @@ Status check_dimension(const char* name, int64_t value) {
                                       name, value, kMaxDimension));
 }
 
+Result<std::vector<int32_t>> groups_of_layers(const KvShape& shape) {
+  std::vector<int32_t> groups = shape.layer_groups;
+  if (groups.empty()) groups.resize(static_cast<size_t>(shape.layer_count));
+  if (std::ssize(groups) != shape.layer_count) {
+    return invalid_argument(
+        fmt::format("{} layers have groups, of {} layers", groups.size(), shape.layer_count));
+  }
+  std::vector<bool> is_used(KvGeometry::kMaxGroups);
+  for (const int32_t group : groups) {
+    if (group < 0 || group >= KvGeometry::kMaxGroups) {
+      return invalid_argument(
+          fmt::format("there is no layer group {}: 0 to {} are possible", group, KvGeometry::kMaxGroups - 1));
+    }
+    is_used[static_cast<size_t>(group)] = true;
+  }
+  for (int32_t group = 0; group < std::ranges::max(groups); ++group) {
+    if (!is_used[static_cast<size_t>(group)]) {
+      return invalid_argument(fmt::format("layer group {} has no layer", group));
+    }
+  }
+  return groups;
+}
+
 }  // namespace
 
 Status KvGeometry::check_extent(int64_t context, int64_t max_sequences) {
@@ -40,15 +63,21 @@ Result<KvGeometry> KvGeometry::make(const KvShape& shape) {
   CAIRN_ASSIGN_OR_RETURN(const std::vector<KvLayerCodecs> codecs,
                          shape.plan.resolve(shape.layer_count, shape.head_dim));
   KvGeometry geometry;
+  CAIRN_ASSIGN_OR_RETURN(geometry.layer_groups_, groups_of_layers(shape));
+  geometry.group_bytes_.resize(static_cast<size_t>(std::ranges::max(geometry.layer_groups_)) + 1);
   geometry.plan_ = shape.plan;
   geometry.kv_head_count_ = static_cast<int32_t>(shape.kv_head_count);
   geometry.head_dim_ = static_cast<int32_t>(shape.head_dim);
   for (const KvLayerCodecs& layer_codecs : codecs) {
     KvLayerLayout layer = kv_layer_layout(layer_codecs.keys, layer_codecs.values, geometry.head_dim_);
-    layer.offset = static_cast<int64_t>(geometry.block_bytes_);
+    const int32_t group = geometry.group_of(geometry.layer_count());
+    uint64_t& group_bytes = geometry.group_bytes_[static_cast<size_t>(group)];
+    const auto layer_bytes = static_cast<uint64_t>(layer.head_bytes() * shape.kv_head_count);
+    layer.offset = static_cast<int64_t>(group_bytes);
     layer.open_offset = static_cast<int64_t>(geometry.open_bytes_);
     const auto open_bytes = static_cast<uint64_t>(layer.open_head_bytes * shape.kv_head_count);
-    geometry.block_bytes_ += static_cast<uint64_t>(layer.head_bytes() * shape.kv_head_count);
+    group_bytes += layer_bytes;
+    geometry.block_bytes_ += layer_bytes;
     geometry.open_bytes_ += open_bytes;
     geometry.step_slot_bytes_ = std::max(geometry.step_slot_bytes_, open_bytes);
     geometry.layers_.push_back(layer);

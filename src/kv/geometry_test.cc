@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string_view>
 #include <vector>
 
@@ -107,6 +108,53 @@ TEST(KvGeometry, LaysLayersOneAfterTheOther) {
   EXPECT_EQ(geometry.block_bytes(), static_cast<uint64_t>(offset));
   EXPECT_EQ(layout.kv_head_count, 4);
   EXPECT_EQ(layout.head_dim, 8);
+}
+
+TEST(KvGeometry, LaysEachGroupsLayersInItsOwnBlock) {
+  const KvShape all{5, 4, 8, plan_of("int8; layer 2: f32; layer 4: int4")};
+  KvShape grouped = all;
+  grouped.layer_groups = {1, 0, 1, 2, 0};
+  const KvGeometry one = *KvGeometry::make(all);
+  const KvGeometry geometry = *KvGeometry::make(grouped);
+  ASSERT_EQ(one.group_count(), 1);
+  ASSERT_EQ(geometry.group_count(), 3);
+  std::array<int64_t, 3> ends{};
+  for (int64_t layer = 0; layer < 5; ++layer) {
+    const KvLayerLayout& layout = geometry.layout().layers[static_cast<size_t>(layer)];
+    const int32_t group = geometry.group_of(layer);
+    EXPECT_EQ(group, grouped.layer_groups[static_cast<size_t>(layer)]);
+    int64_t& end = ends[static_cast<size_t>(group)];
+    EXPECT_EQ(layout.offset, end);
+    end += 4 * layout.head_bytes();
+    EXPECT_EQ(layout.open_offset, one.layout().layers[static_cast<size_t>(layer)].open_offset);
+  }
+  uint64_t sum = 0;
+  for (int32_t group = 0; group < 3; ++group) {
+    EXPECT_EQ(geometry.block_bytes(group), static_cast<uint64_t>(ends[static_cast<size_t>(group)]));
+    sum += geometry.block_bytes(group);
+  }
+  // Together they are what one group is.
+  EXPECT_EQ(geometry.block_bytes(), sum);
+  EXPECT_EQ(one.block_bytes(), sum);
+  EXPECT_EQ(one.block_bytes(0), sum);
+  EXPECT_EQ(geometry.position_bytes(), one.position_bytes());
+  EXPECT_EQ(geometry.open_bytes(), one.open_bytes());
+  EXPECT_EQ(*geometry.bytes_of_blocks(9), *one.bytes_of_blocks(9));
+}
+
+TEST(KvGeometry, RefusesGroupsThatAreNotOneForEachLayerWithoutAGap) {
+  for (const std::vector<int32_t>& groups : {std::vector<int32_t>{0},
+                                             {0, 0, 0},
+                                             {0, 2},
+                                             {1, 1},
+                                             {0, -1},
+                                             {0, 64},
+                                             {0, INT32_MAX},
+                                             {INT32_MIN, 0}}) {
+    const KvShape shape{2, 4, 8, plan_of("f16"), groups};
+    EXPECT_EQ(KvGeometry::make(shape).status().code(), StatusCode::kInvalidArgument);
+  }
+  EXPECT_TRUE(KvGeometry::make({2, 4, 8, plan_of("f16"), {1, 0}}).ok());
 }
 
 TEST(KvGeometry, RoundsUpToBlocks) {

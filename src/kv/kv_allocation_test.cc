@@ -45,7 +45,8 @@ TEST(KvCache, TakesNothingFromTheHeapOnceWarm) {
        {KvStorageKind::kNone, KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
     for (const PrefixSharing sharing : {PrefixSharing::kOn, PrefixSharing::kOff}) {
       for (const char* plan : {"f16", "int4"}) {
-        auto cache = make_cache({.shape = small_shape(plan),
+        const std::vector<int32_t> groups{0, plan == std::string_view("int4") ? 1 : 0};
+        auto cache = make_cache({.shape = grouped_shape(plan, groups),
                                  .storage = storage,
                                  .sharing = sharing,
                                  .context = 130,
@@ -80,7 +81,8 @@ TEST(KvStep, TakesNothingFromTheHeap) {
   for (const char* plan : {"f16", "k=int4,v=int8", "f32; layer 1: int2:channel"}) {
     for (const KvStorageKind storage :
          {KvStorageKind::kNone, KvStorageKind::kGrowing, KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
-      auto cache = make_cache({.shape = small_shape(plan),
+      const std::vector<int32_t> groups{0, plan == std::string_view("f16") ? 0 : 1};
+      auto cache = make_cache({.shape = grouped_shape(plan, groups),
                                .storage = storage,
                                .context = 256,
                                .max_sequences = 4,

@@ -23,30 +23,61 @@ Status check_options(const KvCacheOptions& options) {
 
 double gib(uint64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(uint64_t{1} << 30); }
 
+// How many blocks of each group the options ask for.
+Result<std::vector<int64_t>> wanted_blocks(const KvGeometry& geometry, const KvCacheOptions& options) {
+  const auto group_count = static_cast<size_t>(geometry.group_count());
+  if (!options.pool_blocks.empty()) {
+    if (options.pool_blocks.size() == group_count && std::ranges::min(options.pool_blocks) >= 1) {
+      return options.pool_blocks;
+    }
+    return invalid_argument(
+        fmt::format("{} layer groups must have a block each at least", geometry.group_count()));
+  }
+  const uint64_t blocks = *options.pool_bytes / geometry.block_bytes();
+  if (blocks == 0) {
+    return invalid_argument(
+        fmt::format("a cache of {} bytes cannot hold one block of {} positions ({} bytes): ask for more "
+                    "`kv_memory_bytes`",
+                    *options.pool_bytes, kBlockSize, geometry.block_bytes()));
+  }
+  constexpr auto kMost = static_cast<uint64_t>(INT64_MAX);
+  return std::vector<int64_t>(group_count, static_cast<int64_t>(std::min(blocks, kMost)));
+}
+
 // How many blocks the storage may take at most.
 Result<KvStoragePlan> make_plan(const KvGeometry& geometry, const KvCacheOptions& options) {
-  KvStoragePlan plan{geometry, KvGeometry::blocks_for(options.context), options.max_sequences, 0,
-                     options.storage == KvStorageKind::kPaged ? options.sharing : PrefixSharing::kOff};
-  plan.pool_blocks = plan.context_blocks * plan.max_sequences;
+  KvStoragePlan plan{
+      .geometry = geometry,
+      .context_blocks = KvGeometry::blocks_for(options.context),
+      .max_sequences = options.max_sequences,
+      .sharing = options.storage == KvStorageKind::kPaged ? options.sharing : PrefixSharing::kOff};
+  const int64_t most_blocks = plan.context_blocks * plan.max_sequences;
+  plan.pool_blocks.assign(static_cast<size_t>(geometry.group_count()), most_blocks);
   const bool sizable = options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
-  if (sizable && options.pool_bytes.has_value()) {
-    const uint64_t blocks = *options.pool_bytes / geometry.block_bytes();
-    if (blocks == 0) {
-      return invalid_argument(
-          fmt::format("a cache of {} bytes cannot hold one block of {} positions ({} bytes): ask for more "
-                      "`kv_memory_bytes`",
-                      *options.pool_bytes, kBlockSize, geometry.block_bytes()));
-    }
-    plan.pool_blocks = static_cast<int64_t>(std::min(blocks, static_cast<uint64_t>(plan.pool_blocks)));
-  }
+  if (!sizable || (!options.pool_bytes.has_value() && options.pool_blocks.empty())) return plan;
+  CAIRN_ASSIGN_OR_RETURN(plan.pool_blocks, wanted_blocks(geometry, options));
+  for (int64_t& blocks : plan.pool_blocks) blocks = std::min(blocks, most_blocks);
   return plan;
 }
 
+Result<uint64_t> pool_bytes_of(const KvStoragePlan& plan, KvStorageKind storage) {
+  const KvGeometry& geometry = plan.geometry;
+  if (storage == KvStorageKind::kNone) {
+    return geometry.bytes_of_blocks(plan.context_blocks + plan.max_sequences);
+  }
+  // The largest group decides whether the sum can be counted.
+  CAIRN_RETURN_IF_ERROR(geometry.bytes_of_blocks(std::ranges::max(plan.pool_blocks)).status());
+  uint64_t bytes = 0;
+  for (int32_t group = 0; group < geometry.group_count(); ++group) {
+    bytes +=
+        static_cast<uint64_t>(plan.pool_blocks[static_cast<size_t>(group)]) * geometry.block_bytes(group);
+  }
+  return bytes;
+}
+
 Result<KvMemory> memory_of_plan(const KvStoragePlan& plan, const KvCacheOptions& options) {
-  const int64_t block_count =
-      options.storage == KvStorageKind::kNone ? plan.context_blocks + plan.max_sequences : plan.pool_blocks;
   KvMemory memory;
-  CAIRN_ASSIGN_OR_RETURN(memory.pool_bytes, plan.geometry.bytes_of_blocks(block_count));
+  CAIRN_ASSIGN_OR_RETURN(memory.pool_bytes, pool_bytes_of(plan, options.storage));
   const auto slots =
       static_cast<uint64_t>(KvGeometry::step_slots_for(options.step_rows, options.max_sequences));
   // A block's open rows are at most 11 times as large as the block (int2), so only this product can be too
@@ -86,8 +117,10 @@ std::string identity_of(const KvGeometry& geometry, std::string_view of_options)
   const KvLayout layout = geometry.layout();
   std::string text = fmt::format("{}\n{} layers, {} heads of {}, blocks of {}\n", of_options,
                                  layout.layers.size(), layout.kv_head_count, layout.head_dim, kBlockSize);
-  for (const KvLayerLayout& layer : layout.layers) {
-    text += fmt::format("{},{}\n", kv_codec_name(layer.keys.codec), kv_codec_name(layer.values.codec));
+  for (int64_t i = 0; i < geometry.layer_count(); ++i) {
+    const KvLayerLayout& layer = layout.layers[static_cast<size_t>(i)];
+    text += fmt::format("{},{} in group {}\n", kv_codec_name(layer.keys.codec),
+                        kv_codec_name(layer.values.codec), geometry.group_of(i));
   }
   return text;
 }
@@ -144,7 +177,7 @@ KvCache::KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique
       sequences_(static_cast<size_t>(options.max_sequences)),
       open_rows_(std::move(open_rows)),
       step_slots_(std::move(step_slots)),
-      step_views_(sequences_.size()) {
+      step_views_(sequences_.size() * static_cast<size_t>(geometry_.group_count())) {
   const bool shares = options.storage == KvStorageKind::kPaged && options.sharing == PrefixSharing::kOn;
   if (shares) namer_.emplace(identity_of(geometry_, options.identity));
   step_.reserve(sequences_.size());
@@ -229,23 +262,34 @@ Room KvCache::reserve(const KvLease& lease, int64_t positions) {
   CHECK(positions >= 0 && positions <= context_);
   CHECK(!sequences_[index(lease)].is_in_step);
   const int64_t end_block = KvGeometry::blocks_for(positions);
-  if (end_block <= storage_->table(lease.sequence_).end_block()) return Room::kOk;
+  if (end_block <= storage_->end_block(lease.sequence_)) return Room::kOk;
   return storage_->grow(lease.sequence_, end_block);
 }
 
-int64_t KvCache::missing_blocks(const KvLease& lease, int64_t positions) const {
-  return storage_->missing_blocks(lease.sequence_, KvGeometry::blocks_for(positions));
+KvShortage KvCache::shortage(const KvLease& lease, int64_t positions) const {
+  const int64_t end_block = KvGeometry::blocks_for(positions);
+  KvShortage worst;
+  for (int32_t group = 0; group < geometry_.group_count(); ++group) {
+    const int64_t missing = storage_->missing_blocks(lease.sequence_, end_block, group);
+    if (missing > worst.block_count) worst = {group, missing};
+  }
+  return worst;
 }
 
-int64_t KvCache::sole_blocks(const KvLease& lease) const { return storage_->sole_blocks(lease.sequence_); }
+int64_t KvCache::sole_blocks(const KvLease& lease, int32_t group) const {
+  return storage_->sole_blocks(lease.sequence_, group);
+}
 
-KvSequenceView KvCache::view(SequenceId sequence) const {
-  KvSequenceView view = storage_->view(sequence);
+KvSequenceView KvCache::view(SequenceId sequence, int32_t group) const {
+  KvSequenceView view = storage_->view(sequence, group);
   view.open = open_rows_of(sequence);
   return view;
 }
 
-KvSequenceView KvCache::view(const KvLease& lease) const { return view(sequence_of(lease)); }
+KvSequenceView KvCache::view(const KvLease& lease, int32_t group) const {
+  CHECK(group >= 0 && group < geometry_.group_count());
+  return view(sequence_of(lease), group);
+}
 
 int64_t KvCache::truncate(const KvLease& lease, int64_t positions) {
   const Sequence& s = sequences_[index(lease)];
@@ -280,7 +324,7 @@ void KvCache::close_now(SequenceId id) {
 int64_t KvCache::length(const KvLease& lease) const { return sequences_[index(lease)].length; }
 
 int64_t KvCache::room(const KvLease& lease) const {
-  return storage_->table(sequence_of(lease)).end_block() * kBlockSize;
+  return storage_->end_block(sequence_of(lease)) * kBlockSize;
 }
 
 bool KvCache::keeps_rows() const { return storage_->keeps_rows(); }
@@ -288,8 +332,11 @@ bool KvCache::keeps_rows() const { return storage_->keeps_rows(); }
 int64_t KvCache::max_length() const { return std::min(context_, storage_->max_blocks_alone() * kBlockSize); }
 
 uint64_t KvCache::used_bytes(const KvLease& lease) const {
-  const KvBlockTable& table = storage_->table(sequence_of(lease));
-  return table.blocks.size() * geometry_.block_bytes();
+  uint64_t bytes = 0;
+  for (int32_t group = 0; group < geometry_.group_count(); ++group) {
+    bytes += storage_->table(sequence_of(lease), group).blocks.size() * geometry_.block_bytes(group);
+  }
+  return bytes;
 }
 
 uint64_t KvCache::used_bytes() const { return storage_->used_bytes(); }
@@ -297,19 +344,23 @@ uint64_t KvCache::used_bytes() const { return storage_->used_bytes(); }
 uint64_t KvCache::pool_bytes() const { return storage_->pool_bytes(); }
 
 KvCounts KvCache::counts() const {
-  KvCounts counts = storage_->counts();
-  counts.matched_positions = counts_.matched_positions;
-  counts.recovered_positions = counts_.recovered_positions;
-  counts.abandoned_steps = counts_.abandoned_steps;
-  counts.recomputed_positions = counts_.recomputed_positions;
+  KvCounts counts = counts_;
+  for (int32_t group = 0; group < geometry_.group_count(); ++group) counts += storage_->counts(group);
   return counts;
 }
+
+KvBlockCounts KvCache::block_counts(int32_t group) const {
+  CHECK(group >= 0 && group < geometry_.group_count());
+  return storage_->counts(group);
+}
+
+void KvCache::walk_prefixes(const KvPrefixVisitor& visit) const { storage_->walk(visit); }
 
 Status KvCache::check() const {
   size_t open_count = 0;
   for (size_t i = 0; i < sequences_.size(); ++i) {
     const Sequence& sequence = sequences_[i];
-    const int64_t blocks = storage_->table({static_cast<int32_t>(i)}).end_block();
+    const int64_t blocks = storage_->end_block({static_cast<int32_t>(i)});
     if (sequence.is_open) ++open_count;
     if (!sequence.is_open && (blocks > 0 || sequence.length > 0)) {
       return internal_error(fmt::format("sequence {} is closed and has {} blocks", i, blocks));

@@ -33,6 +33,7 @@
 #include "kv/kv_counts.h"
 #include "kv/kv_event_log.h"
 #include "kv/match_report.h"
+#include "kv/prefix_node.h"
 #include "kv/sequence_id.h"
 #include "kv/storage.h"
 
@@ -62,9 +63,11 @@ struct KvCacheOptions {
   int64_t context = 0;        // the longest sequence, in positions
   int64_t max_sequences = 1;  // how many there may be at once
   int64_t step_rows = 1;      // rows of a step at most, of all sequences together
-  // Paged: the pool's size; growing: the most that all tensors may take together. The other two have no
-  // choice. Absent: enough for max_sequences sequences of `context` positions.
+  // Paged: the size of all pools; growing: the most that all tensors may take together. The other two have no
+  // choice. Every layer group gets as many blocks. Absent: enough for max_sequences sequences of `context` positions.
   std::optional<uint64_t> pool_bytes;
+  // Instead of that, the blocks of each group; empty: `pool_bytes` decides.
+  std::vector<int64_t> pool_blocks = {};
   // What may be taken without hurting the machine (base/machine.h); absent: not checked.
   std::optional<uint64_t> available_bytes;
 };
@@ -104,6 +107,12 @@ class KvLease {
   SequenceId sequence_;
 };
 
+// The layer group that lacks most blocks, and how many; 0: there is room in all of them.
+struct KvShortage {
+  int32_t group = 0;
+  int64_t block_count = 0;
+};
+
 // The next `row_count` rows of a sequence, in a step.
 struct KvStepRows {
   SequenceId sequence;
@@ -112,7 +121,7 @@ struct KvStepRows {
 
 // A step that runs: rows of some sequences are being computed. It ends by commit or abandon; its destructor abandons.
 // It is the gate through which the forward pass gets each layer's blocks: a KvSequenceView for each of the step's
-// sequences, in their order. Move-only.
+// sequences, in their order, of the layer's group. Move-only.
 class KvStep final : public KvLayerGate {
  public:
   KvStep(KvStep&& other) noexcept : cache_(std::exchange(other.cache_, nullptr)) {}
@@ -179,18 +188,18 @@ class KvCache {
   [[nodiscard]] KvLease fork(const KvLease& lease);
   [[nodiscard]] bool has_free_sequence() const { return !free_sequences_.empty(); }
 
-  // Makes room for positions [0, positions); positions <= context(). Rows that are there stay; idle blocks
-  // are evicted where no free ones are left.
+  // Makes room for positions [0, positions) in every layer group, or in none; positions <= context(). Rows that are
+  // there stay; idle blocks are evicted where no free ones are left.
   Room reserve(const KvLease& lease, int64_t positions);
-  // How many blocks reserve lacks (0: there is room), and how many would be room for others without this sequence.
-  [[nodiscard]] int64_t missing_blocks(const KvLease& lease, int64_t positions) const;
-  [[nodiscard]] int64_t sole_blocks(const KvLease& lease) const;
+  // What reserve lacks most, and how many of a layer group's blocks would be room for others without this sequence.
+  [[nodiscard]] KvShortage shortage(const KvLease& lease, int64_t positions) const;
+  [[nodiscard]] int64_t sole_blocks(const KvLease& lease, int32_t group) const;
   // A step over the next rows of these sequences, which have room for them: each once, at most max_sequences, at
   // least one row each. One step at a time. Allocates nothing.
   [[nodiscard]] KvStep begin_step(std::span<const KvStepRows> rows);
   [[nodiscard]] bool in_step() const { return !step_.empty(); }
-  // Where a sequence's rows are between steps. Valid until the next call that changes it.
-  [[nodiscard]] KvSequenceView view(const KvLease& lease) const;
+  // Where a sequence's rows of a layer group are between steps. Valid until the next call that changes it.
+  [[nodiscard]] KvSequenceView view(const KvLease& lease, int32_t group = 0) const;
   // The sequence ends before `positions` (<= length). Returns how many rows stay: `positions`, but for those
   // that must be computed again because a sealed block was cut (fewer than kBlockSize): all of the block's
   // where its codec sealed it as a whole, or where there is no memory for a copy. Room without rows goes.
@@ -212,6 +221,9 @@ class KvCache {
   [[nodiscard]] uint64_t pool_bytes() const;
   [[nodiscard]] uint64_t open_bytes() const { return open_rows_.bytes() + step_slots_.bytes(); }
   [[nodiscard]] KvCounts counts() const;
+  [[nodiscard]] KvBlockCounts block_counts(int32_t group) const;
+  // Shows what is known of prefixes: every node of the index, a parent before its children.
+  void walk_prefixes(const KvPrefixVisitor& visit) const;
   // What happened to blocks, and steps, last. Any thread may read the ring while the cache lives.
   [[nodiscard]] const EventRing<KvEvent>& events() const { return events_->ring(); }
   // Walks everything; kInternal names the first thing that does not add up.
@@ -234,7 +246,9 @@ class KvCache {
   [[nodiscard]] SequenceId sequence_of(const KvLease& lease) const;
   [[nodiscard]] Sequence& sequence(SequenceId id) { return sequences_[static_cast<size_t>(id.value)]; }
   [[nodiscard]] std::optional<SequenceId> take_sequence();
-  [[nodiscard]] KvSequenceView view(SequenceId sequence) const;
+  [[nodiscard]] KvSequenceView view(SequenceId sequence, int32_t group) const;
+  // The views of the step's sequences, of a layer group; room for all sequences.
+  [[nodiscard]] std::span<KvSequenceView> step_views(int32_t group);
   [[nodiscard]] std::byte* open_rows_of(SequenceId sequence) const;
   int64_t cut(SequenceId sequence, int64_t positions);
   void close(SequenceId sequence);
@@ -257,7 +271,7 @@ class KvCache {
 
   // The step that runs; empty where none does. Capacity from the start.
   std::vector<KvStepRows> step_;
-  std::vector<KvSequenceView> step_views_;
+  std::vector<KvSequenceView> step_views_;  // [group][sequence of the step]
   int64_t opened_layers_ = 0;
 };
 

@@ -16,6 +16,7 @@ struct Way {
   KvStorageKind storage = KvStorageKind::kPaged;
   PrefixSharing sharing = PrefixSharing::kOn;
   const char* plan = "f16";
+  std::vector<int32_t> layer_groups = {0, 0};
 };
 
 // Rows at once; keys sealed as whole blocks; both, in one layer of two.
@@ -24,12 +25,14 @@ constexpr std::array kPlans{"f16", "k=int4,v=int8", "f32; layer 1: int2:channel"
 std::vector<Way> every_way() {
   std::vector<Way> ways;
   for (const char* plan : kPlans) {
-    for (const KvStorageKind storage :
-         {KvStorageKind::kNone, KvStorageKind::kGrowing, KvStorageKind::kContiguous}) {
-      ways.push_back({storage, PrefixSharing::kOn, plan});
+    for (const std::vector<int32_t>& groups : {std::vector{0, 0}, std::vector{0, 1}}) {
+      for (const KvStorageKind storage :
+           {KvStorageKind::kNone, KvStorageKind::kGrowing, KvStorageKind::kContiguous}) {
+        ways.push_back({storage, PrefixSharing::kOn, plan, groups});
+      }
+      ways.push_back({KvStorageKind::kPaged, PrefixSharing::kOn, plan, groups});
+      ways.push_back({KvStorageKind::kPaged, PrefixSharing::kOff, plan, groups});
     }
-    ways.push_back({KvStorageKind::kPaged, PrefixSharing::kOn, plan});
-    ways.push_back({KvStorageKind::kPaged, PrefixSharing::kOff, plan});
   }
   return ways;
 }
@@ -39,13 +42,14 @@ std::string way_name(const ::testing::TestParamInfo<Way>& param) {
   const auto plan = std::find(kPlans.begin(), kPlans.end(), way.plan) - kPlans.begin();
   return std::string(kv_storage_kind_name(way.storage)) +
          (way.sharing == PrefixSharing::kOff ? "_unshared_" : "_") +
-         std::array{"rows", "keys_sealed", "a_layer_sealed"}[static_cast<size_t>(plan)];
+         std::array{"rows", "keys_sealed", "a_layer_sealed"}[static_cast<size_t>(plan)] +
+         (way.layer_groups.back() == 1 ? "_in_groups" : "");
 }
 
 class EveryWay : public ::testing::TestWithParam<Way> {
  protected:
   static KvCacheOptions options(int64_t context, int64_t max_sequences) {
-    return {.shape = small_shape(GetParam().plan),
+    return {.shape = grouped_shape(GetParam().plan, GetParam().layer_groups),
             .storage = GetParam().storage,
             .sharing = GetParam().sharing,
             .context = context,
@@ -68,17 +72,17 @@ TEST_P(EveryWay, ReadsBackWhatAStepWrote) {
   for (const TokenId token : some_tokens(40)) a.push(token);
   for (const TokenId token : some_tokens(33)) b.push(token);
   KvStep step = cache->begin_step({{{b.lease.sequence(), 33}, {a.lease.sequence(), 40}}});
-  const KvLayerView view = *step.open(0);
-  ASSERT_EQ(view.sequences.size(), 2U);
-  const TestRows rows(cache->geometry());
-  rows.write(view, 0, 0, b.marks);
-  rows.write(view, 1, 0, a.marks);
-  EXPECT_FALSE(rows.first_wrong(view.sequences[0], b.marks).has_value());
-  EXPECT_FALSE(rows.first_wrong(view.sequences[1], a.marks).has_value());
-  EXPECT_TRUE(cache->check().ok());
-  step.close(0);
-  ASSERT_TRUE(step.open(1).ok());
-  step.close(1);
+  for (const int64_t layer : {0, 1}) {
+    const KvLayerView view = *step.open(layer);
+    ASSERT_EQ(view.sequences.size(), 2U);
+    const TestRows rows(cache->geometry(), view.layer_group);
+    rows.write(view, 0, 0, b.marks);
+    rows.write(view, 1, 0, a.marks);
+    EXPECT_FALSE(rows.first_wrong(view.sequences[0], b.marks).has_value());
+    EXPECT_FALSE(rows.first_wrong(view.sequences[1], a.marks).has_value());
+    EXPECT_TRUE(cache->check().ok());
+    step.close(layer);
+  }
   step.commit(joined(b.tokens, a.tokens));
   for (TestSequence* sequence : {&a, &b}) {
     if (!cache->keeps_rows()) sequence->resize(0);
@@ -187,10 +191,12 @@ TEST_P(EveryWay, ReadsAVectorPastTheLastBlock) {
   auto cache = make(32, 1);
   const KvLease a = cache->open();
   ASSERT_EQ(cache->reserve(a, 32), Room::kOk);
-  const std::byte* end = cache->view(a).block(0) + cache->geometry().block_bytes();
-  std::array<std::byte, 64> vector{};
-  std::memcpy(vector.data(), end, vector.size());  // a sanitizer or the system would object
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(end) % 64, 0U);
+  for (int32_t group = 0; group < cache->geometry().group_count(); ++group) {
+    const std::byte* end = cache->view(a, group).block(0) + cache->geometry().block_bytes(group);
+    std::array<std::byte, 64> vector{};
+    std::memcpy(vector.data(), end, vector.size());  // a sanitizer or the system would object
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(end) % 64, 0U);
+  }
 }
 
 // Law 3: the plan is what is taken, to the byte.
@@ -319,11 +325,10 @@ class Operations {
   void compare() {
     const Status status = cache_->check();
     ASSERT_TRUE(status.ok()) << status.message();
-    const TestRows rows(cache_->geometry());
     uint64_t bytes = 0;
     for (const TestSequence& sequence : sequences_) {
       ASSERT_EQ(cache_->length(sequence.lease), sequence.length());
-      ASSERT_FALSE(rows.first_wrong(cache_->view(sequence.lease), sequence.marks).has_value());
+      ASSERT_FALSE(first_wrong(*cache_, sequence).has_value());
       ASSERT_EQ(cache_->used_bytes(sequence.lease),
                 static_cast<uint64_t>(cache_->room(sequence.lease) / kBlockSize) *
                     cache_->geometry().block_bytes());
@@ -358,6 +363,60 @@ TEST(KvCache, PoolHoldsWhatGeometrySays) {
   EXPECT_EQ(pool_blocks(KvStorageKind::kNone), 7U);
   EXPECT_EQ(pool_blocks(KvStorageKind::kGrowing), 0U);
   EXPECT_EQ(make_cache({.context = 100, .max_sequences = 3}, 2)->max_length(), 64);
+}
+
+// Each group has a pool of its own, as large as it was asked to be.
+TEST(KvCache, GroupsHaveTheirOwnPools) {
+  const KvShape shape = grouped_shape("f16; layer 1: int4; layer 2: f32", {0, 1, 0});
+  const KvGeometry geometry = *KvGeometry::make(shape);
+  KvCacheOptions options{.shape = shape, .context = 320, .max_sequences = 2, .pool_blocks = {7, 50}};
+  for (const KvStorageKind storage : {KvStorageKind::kPaged, KvStorageKind::kGrowing}) {
+    options.storage = storage;
+    EXPECT_EQ(KvCache::memory_of(options)->pool_bytes,
+              7 * geometry.block_bytes(0) + 20 * geometry.block_bytes(1));  // no more than can be used
+    EXPECT_EQ(make_cache(options)->max_length(), 7 * kBlockSize);
+  }
+  options.storage = KvStorageKind::kPaged;
+  EXPECT_EQ(make_cache(options)->pool_bytes(), KvCache::memory_of(options)->pool_bytes);
+  for (const std::vector<int64_t>& wrong : {std::vector<int64_t>{7}, {7, 0}, {-1, 7}, {7, 7, 7}}) {
+    options.pool_blocks = wrong;
+    EXPECT_EQ(KvCache::memory_of(options).status().code(), StatusCode::kInvalidArgument);
+  }
+}
+
+// One group that has no room is enough, whichever it is.
+TEST(KvCache, NoRoomInOneGroupChangesNothing) {
+  const KvShape shape = grouped_shape("f16; layer 1: f32; layer 2: int8", {0, 1, 2});
+  for (const KvStorageKind storage : {KvStorageKind::kPaged, KvStorageKind::kGrowing}) {
+    for (const size_t scarce : {0, 1, 2}) {
+      KvCacheOptions options{.shape = shape,
+                             .storage = storage,
+                             .sharing = PrefixSharing::kOff,
+                             .context = 320,
+                             .max_sequences = 3,
+                             .pool_blocks = {9, 9, 9}};
+      options.pool_blocks[scarce] = 4;
+      auto cache = make_cache(options);
+      TestSequence a = prefilled(*cache, some_tokens(70));
+      const uint64_t used = cache->used_bytes();
+      EXPECT_EQ(cache->reserve(a.lease, 5 * kBlockSize), Room::kNoRoom);
+      EXPECT_EQ(cache->shortage(a.lease, 6 * kBlockSize).group, static_cast<int32_t>(scarce));
+      EXPECT_EQ(cache->shortage(a.lease, 6 * kBlockSize).block_count, 2);
+      EXPECT_EQ(cache->shortage(a.lease, 4 * kBlockSize).block_count, 0);
+      EXPECT_EQ(cache->sole_blocks(a.lease, static_cast<int32_t>(scarce)), 3);
+      EXPECT_EQ(cache->used_bytes(), used);
+      EXPECT_EQ(cache->room(a.lease), 3 * kBlockSize);
+      expect_intact(*cache, a);
+      const TestSequence b = begin(*cache, {});
+      EXPECT_EQ(cache->reserve(b.lease, 2 * kBlockSize), Room::kNoRoom);
+      if (storage == KvStorageKind::kPaged) {
+        EXPECT_EQ(cache->reserve(b.lease, 1), Room::kOk);
+        EXPECT_FALSE(static_cast<bool>(cache->fork(a.lease)));  // needs a block for the open one
+        EXPECT_EQ(cache->truncate(a.lease, 70), 70);
+      }
+      expect_intact(*cache, a);
+    }
+  }
 }
 
 TEST(KvCache, NoRoomChangesNothing) {

@@ -4,7 +4,7 @@
 //
 // The cache knows bytes only, so a row here is a stripe, a 32nd of its block, whatever its codec; of plans
 // with open rows, the second half of the stripe is written when the block is sealed, and the row's open form
-// lies in the sequence's open slot. For tests only.
+// lies in the sequence's open slot. In each layer group a row has bytes of its own. For tests only.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -28,7 +28,15 @@ inline KvShape small_shape(std::string_view plan) {
   return {.layer_count = 2, .kv_head_count = 1, .head_dim = 2, .plan = *parsed};
 }
 
-// `pool_blocks` 0: as many as the sequences can need.
+// With a layer for each entry.
+inline KvShape grouped_shape(std::string_view plan, std::vector<int32_t> layer_groups) {
+  KvShape shape = small_shape(plan);
+  shape.layer_count = std::ssize(layer_groups);
+  shape.layer_groups = std::move(layer_groups);
+  return shape;
+}
+
+// `pool_blocks` of each group; 0: as many as the sequences can need.
 inline std::unique_ptr<KvCache> make_cache(KvCacheOptions options, uint64_t pool_blocks = 0) {
   if (options.shape.layer_count == 0) options.shape = small_shape("f16");
   if (pool_blocks > 0) options.pool_bytes = pool_blocks * KvGeometry::make(options.shape)->block_bytes();
@@ -74,14 +82,17 @@ struct TestSequence {
 // Writes and compares rows in the memory that a view shows.
 class TestRows {
  public:
-  explicit TestRows(const KvGeometry& geometry)
-      : stripe_bytes_(geometry.block_bytes() / kBlockSize),
-        open_bytes_(geometry.open_bytes() / kBlockSize),
-        at_once_bytes_(geometry.opens_rows() ? stripe_bytes_ / 2 : stripe_bytes_) {}
+  // Of a group. The open rows, which a sequence has once, are those of group 0.
+  explicit TestRows(const KvGeometry& geometry, int32_t group = 0)
+      : group_(group),
+        stripe_bytes_(geometry.block_bytes(group) / kBlockSize),
+        open_bytes_(group == 0 ? geometry.open_bytes() / kBlockSize : 0),
+        at_once_bytes_(open_bytes_ > 0 ? stripe_bytes_ / 2 : stripe_bytes_) {}
 
   // As a step would whose rows end with the sequence; sequence `i` of the view.
   void write(const KvLayerView& view, size_t i, int64_t first_position,
              const std::vector<uint64_t>& marks) const {
+    ASSERT_EQ(view.layer_group, group_);
     const KvSequenceView& to = view.sequences[i];
     // Whatever is there belongs to no sequence after the step.
     if (view.step_slot_count > 0 && view.step_slot_bytes > 0) {
@@ -89,7 +100,7 @@ class TestRows {
     }
     const auto length = static_cast<int64_t>(marks.size());
     for (int64_t p = first_position; p < length; ++p) {
-      fill(stripe(to, p), at_once_bytes_, marks[static_cast<size_t>(p)]);
+      fill(stripe(to, p), at_once_bytes_, in_group(marks[static_cast<size_t>(p)]));
     }
     if (open_bytes_ == 0) return;
     for (int64_t p = first_position / kBlockSize * kBlockSize; p < length; ++p) {
@@ -106,7 +117,7 @@ class TestRows {
     const auto length = static_cast<int64_t>(marks.size());
     for (int64_t p = 0; p < length; ++p) {
       const uint64_t mark = marks[static_cast<size_t>(p)];
-      if (!holds(stripe(in, p), at_once_bytes_, mark)) return p;
+      if (!holds(stripe(in, p), at_once_bytes_, in_group(mark))) return p;
       if (open_bytes_ == 0) continue;
       const bool is_sealed = p < length / kBlockSize * kBlockSize;
       if (is_sealed && !holds(stripe(in, p) + at_once_bytes_, stripe_bytes_ - at_once_bytes_, ~mark))
@@ -117,6 +128,7 @@ class TestRows {
   }
 
  private:
+  [[nodiscard]] uint64_t in_group(uint64_t mark) const { return mark ^ static_cast<uint64_t>(group_); }
   [[nodiscard]] std::byte* stripe(const KvSequenceView& view, int64_t position) const {
     return view.block(position / kBlockSize) + static_cast<uint64_t>(position % kBlockSize) * stripe_bytes_;
   }
@@ -135,17 +147,28 @@ class TestRows {
     return true;
   }
 
+  int32_t group_;
   uint64_t stripe_bytes_;
   uint64_t open_bytes_;     // of an open row
   uint64_t at_once_bytes_;  // of a stripe
 };
+
+// The first position of a sequence whose row is not what it should be in some group; nothing where all are.
+inline std::optional<int64_t> first_wrong(const KvCache& cache, const TestSequence& sequence) {
+  for (int32_t group = 0; group < cache.geometry().group_count(); ++group) {
+    const auto wrong =
+        TestRows(cache.geometry(), group).first_wrong(cache.view(sequence.lease, group), sequence.marks);
+    if (wrong.has_value()) return wrong;
+  }
+  return std::nullopt;
+}
 
 // The cache's check() is clean, and the sequence has its rows.
 inline void expect_intact(KvCache& cache, const TestSequence& sequence) {
   const Status status = cache.check();
   EXPECT_TRUE(status.ok()) << status.message();
   EXPECT_EQ(cache.length(sequence.lease), sequence.length());
-  const auto wrong = TestRows(cache.geometry()).first_wrong(cache.view(sequence.lease), sequence.marks);
+  const auto wrong = first_wrong(cache, sequence);
   EXPECT_FALSE(wrong.has_value()) << "the row at " << wrong.value_or(-1);
 }
 
@@ -178,15 +201,19 @@ struct TestPart {
   int64_t first = 0;
 };
 
-// What a forward pass does in a step of these parts: opens its first layers, each in its turn, and writes the rows.
+// What a forward pass does in a step of these parts: opens its first layers, each in its turn, and writes the rows, of a
+// group in its first layer.
 inline void run_layers(const KvCache& cache, KvStep& step, std::span<const TestPart> parts,
                        int64_t layer_count) {
   for (int64_t layer = 0; layer < layer_count; ++layer) {
     const Result<KvLayerView> view = step.open(layer);
     ASSERT_TRUE(view.ok()) << view.status().message();
     ASSERT_EQ(view->sequences.size(), parts.size());
-    for (size_t i = 0; layer == 0 && i < parts.size(); ++i) {
-      TestRows(cache.geometry()).write(*view, i, parts[i].first, parts[i].sequence->marks);
+    const int32_t group = cache.geometry().group_of(layer);
+    bool is_first = true;
+    for (int64_t before = 0; before < layer; ++before) is_first &= cache.geometry().group_of(before) != group;
+    for (size_t i = 0; is_first && i < parts.size(); ++i) {
+      TestRows(cache.geometry(), group).write(*view, i, parts[i].first, parts[i].sequence->marks);
     }
     step.close(layer);
   }

@@ -1,24 +1,39 @@
 // KvCounts: how many blocks of a paged cache are in each state, and what has happened to blocks and positions so far.
-// Plain data.
+// KvBlockCounts says it of the blocks of one layer group, KvCounts of all groups together. Plain data.
 #pragma once
 
 #include <cstdint>
 
 namespace cairn {
 
-struct KvCounts {
+struct KvBlockCounts {
   int64_t block_count = 0;  // = free + open + held + idle
   int64_t free_blocks = 0;
   int64_t open_blocks = 0;
   int64_t held_blocks = 0;
   int64_t idle_blocks = 0;
 
+  // Since the cache was made.
+  int64_t evicted_blocks = 0;
+  int64_t unified_blocks = 0;  // computed twice at once, and kept once
+
+  KvBlockCounts& operator+=(const KvBlockCounts& other) {
+    block_count += other.block_count;
+    free_blocks += other.free_blocks;
+    open_blocks += other.open_blocks;
+    held_blocks += other.held_blocks;
+    idle_blocks += other.idle_blocks;
+    evicted_blocks += other.evicted_blocks;
+    unified_blocks += other.unified_blocks;
+    return *this;
+  }
+};
+
+struct KvCounts : KvBlockCounts {
   // Since the cache was made. Positions that a new sequence found rather than computed, but for those that the same
   // request had before it lost its memory: recovered_positions counts those.
   int64_t matched_positions = 0;
   int64_t recovered_positions = 0;
-  int64_t evicted_blocks = 0;
-  int64_t unified_blocks = 0;        // computed twice at once, and kept once
   int64_t abandoned_steps = 0;       // begun, and ended without their rows
   int64_t recomputed_positions = 0;  // rows that abandoned steps cost: they were there before the step
 };

@@ -34,12 +34,13 @@ struct KvEvent {
   std::optional<BlockId> block;        // absent: of a step
   std::optional<SequenceId> sequence;  // for which it was done, where it was for one
   KvEventKind kind{};
+  int32_t group = 0;  // of layers, whose block it is
 };
 static_assert(std::is_trivially_copyable_v<KvEvent>);
 static_assert(sizeof(KvEvent) <= 32);
 
-// A fork or a match of a long sequence pins a block for each kBlockSize positions. So many events hold eight forks of
-// 16,384 positions; they take 128 KiB.
+// A fork or a match of a long sequence pins a block of each layer group for each kBlockSize positions. So many events
+// hold eight forks of 16,384 positions where there is one group; they take 128 KiB.
 inline constexpr size_t kKvEventCapacity = 4096;
 
 }  // namespace cairn

@@ -37,8 +37,8 @@ class KvEventLog {
     of_step(KvEventKind::kStepBegun);
   }
   void of_step(KvEventKind kind) { ring_.push({.step = step_, .kind = kind}); }
-  void of_block(KvEventKind kind, BlockId block) {
-    ring_.push({.step = step_, .block = block, .sequence = sequence_, .kind = kind});
+  void of_block(KvEventKind kind, int32_t group, BlockId block) {
+    ring_.push({.step = step_, .block = block, .sequence = sequence_, .kind = kind, .group = group});
   }
 
  private:

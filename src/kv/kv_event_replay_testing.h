@@ -15,8 +15,11 @@ namespace cairn {
 
 class KvEventReplay {
  public:
-  explicit KvEventReplay(const KvCache& cache)
-      : cache_(cache), blocks_(static_cast<size_t>(cache.counts().block_count)) {}
+  explicit KvEventReplay(const KvCache& cache) : cache_(cache) {
+    for (int32_t group = 0; group < cache.geometry().group_count(); ++group) {
+      groups_.emplace_back().blocks.resize(static_cast<size_t>(cache.block_counts(group).block_count));
+    }
+  }
 
   // Reads what has happened since the last call; that fits into the ring.
   void catch_up() {
@@ -30,11 +33,15 @@ class KvEventReplay {
     }
   }
   void expect_counts_of_cache() const {
-    const KvCounts c = cache_.counts();
-    EXPECT_EQ((std::vector{count(State::kFree), count(State::kOpen), count(State::kHeld), count(State::kIdle),
-                           evicted_, unified_, abandoned_steps_}),
-              (std::vector{c.free_blocks, c.open_blocks, c.held_blocks, c.idle_blocks, c.evicted_blocks,
-                           c.unified_blocks, c.abandoned_steps}));
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      const KvBlockCounts c = cache_.block_counts(static_cast<int32_t>(g));
+      const Group& group = groups_[g];
+      EXPECT_EQ((std::vector{group.count(State::kFree), group.count(State::kOpen), group.count(State::kHeld),
+                             group.count(State::kIdle), group.evicted, group.unified}),
+                (std::vector{c.free_blocks, c.open_blocks, c.held_blocks, c.idle_blocks, c.evicted_blocks,
+                             c.unified_blocks}));
+    }
+    EXPECT_EQ(abandoned_steps_, cache_.counts().abandoned_steps);
     EXPECT_EQ(in_step_, cache_.in_step());
   }
 
@@ -46,14 +53,24 @@ class KvEventReplay {
     std::optional<SequenceId> writer;  // while it is open
   };
 
-  [[nodiscard]] int64_t count(State state) const { return std::ranges::count(blocks_, state, &Block::state); }
+  struct Group {
+    std::vector<Block> blocks;
+    int64_t evicted = 0;
+    int64_t unified = 0;
+
+    [[nodiscard]] int64_t count(State state) const {
+      return std::ranges::count(blocks, state, &Block::state);
+    }
+  };
 
   void apply(const KvEvent& event) {
     ASSERT_EQ(event.block.has_value(), event.sequence.has_value());
     if (event.block.has_value()) {
-      ASSERT_LT(static_cast<size_t>(event.block->value), blocks_.size());
+      ASSERT_LT(static_cast<size_t>(event.group), groups_.size());
+      Group& group = groups_[static_cast<size_t>(event.group)];
+      ASSERT_LT(static_cast<size_t>(event.block->value), group.blocks.size());
       ASSERT_EQ(event.step, steps_);
-      apply_to(blocks_[static_cast<size_t>(event.block->value)], event);
+      apply_to(group, group.blocks[static_cast<size_t>(event.block->value)], event);
     } else if (event.kind == KvEventKind::kStepBegun) {
       ASSERT_FALSE(in_step_);
       in_step_ = true;
@@ -66,7 +83,7 @@ class KvEventReplay {
     }
   }
 
-  void apply_to(Block& b, const KvEvent& event) {
+  void apply_to(Group& group, Block& b, const KvEvent& event) {
     switch (event.kind) {
       case KvEventKind::kTaken: return move(b, State::kFree, {State::kOpen, 0, event.sequence});
       case KvEventKind::kDropped: return end_writing(b, event, {});
@@ -85,10 +102,10 @@ class KvEventReplay {
         ASSERT_EQ(b.pins, 1);
         return move(b, State::kHeld,
                     {event.kind == KvEventKind::kFreed ? State::kFree : State::kIdle, 0, {}});
-      case KvEventKind::kEvicted: ++evicted_; return move(b, State::kIdle, {});
+      case KvEventKind::kEvicted: ++group.evicted; return move(b, State::kIdle, {});
       case KvEventKind::kUnified:
         ASSERT_TRUE(b.state == State::kHeld || b.state == State::kIdle);
-        ++unified_;
+        ++group.unified;
         return;
       default: FAIL() << "no event of a block";
     }
@@ -104,12 +121,10 @@ class KvEventReplay {
   }
 
   const KvCache& cache_;
-  std::vector<Block> blocks_;
+  std::vector<Group> groups_;
   uint64_t next_ = 0;
   int64_t steps_ = 0;
   bool in_step_ = false;
-  int64_t evicted_ = 0;
-  int64_t unified_ = 0;
   int64_t abandoned_steps_ = 0;
 };
 

@@ -51,6 +51,8 @@ std::vector<KvCacheOptions> other_identities() {
   add([](KvCacheOptions& o) { o.shape.kv_head_count = 22; });
   add([](KvCacheOptions& o) { o.shape.head_dim = 64; });
   add([](KvCacheOptions& o) { std::swap(o.shape.kv_head_count, o.shape.head_dim); });
+  add([](KvCacheOptions& o) { o.shape.layer_groups = {0, 1}; });
+  add([](KvCacheOptions& o) { o.shape.layer_groups = {1, 0}; });
   // The same codecs in more layers.
   add([](KvCacheOptions& o) {
     o.shape.layer_count = 3;
@@ -93,6 +95,7 @@ TEST(KvIdentity, IsNotWhatOnlySizesTheCache) {
   other.step_rows = 77;
   other.pool_bytes = uint64_t{1} << 20;
   other.available_bytes = uint64_t{1} << 40;
+  other.shape.layer_groups = {0, 0};
   // The same codecs in other words.
   other.shape.plan = *KvPlan::parse("k=f16,v=int4:token; layer 0: k=int4:channel,v=int8:token");
   const PrefixNames names = names_in(base_options(), tokens);

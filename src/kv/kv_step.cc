@@ -41,9 +41,11 @@ KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
     CHECK(part.row_count >= 1);
     const int64_t end = s.length + part.row_count;
     CHECK(end <= context_);  // the last block may reach beyond it
-    CHECK(end <= storage_->table(part.sequence).end_block() * kBlockSize);
+    CHECK(end <= storage_->end_block(part.sequence) * kBlockSize);
     s.is_in_step = true;
-    step_views_[step_.size()] = view(part.sequence);
+    for (int32_t group = 0; group < geometry_.group_count(); ++group) {
+      step_views(group)[step_.size()] = view(part.sequence, group);
+    }
     step_.push_back(part);
   }
   opened_layers_ = 0;
@@ -51,16 +53,22 @@ KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
   return KvStep(*this);
 }
 
+std::span<KvSequenceView> KvCache::step_views(int32_t group) {
+  return std::span(step_views_).subspan(static_cast<size_t>(group) * sequences_.size(), sequences_.size());
+}
+
 KvLayerView KvCache::open_layer(int64_t layer) {
   CHECK(in_step());
   CHECK(layer >= 0 && layer < geometry_.layer_count());
   opened_layers_ = std::max(opened_layers_, layer + 1);
+  const int32_t group = geometry_.group_of(layer);
   const KvLayout layout = geometry_.layout();
   const uint64_t slot_bytes = std::max<uint64_t>(geometry_.step_slot_bytes(), 1);
   return {.layout = &layout.layers[static_cast<size_t>(layer)],
           .kv_head_count = layout.kv_head_count,
           .head_dim = layout.head_dim,
-          .sequences = std::span(step_views_).first(step_.size()),
+          .layer_group = group,
+          .sequences = step_views(group).first(step_.size()),
           .step_slots = step_slots_.data(),
           .step_slot_count = static_cast<int64_t>(step_slots_.bytes() / slot_bytes),
           .step_slot_bytes = layout.step_slot_bytes};

@@ -12,6 +12,7 @@ struct Way {
   KvStorageKind storage = KvStorageKind::kPaged;
   PrefixSharing sharing = PrefixSharing::kOff;
   const char* plan = "f16";
+  std::vector<int32_t> layer_groups = {0, 0};
 };
 
 std::vector<Way> every_way_that_keeps_rows() {
@@ -21,6 +22,7 @@ std::vector<Way> every_way_that_keeps_rows() {
     ways.push_back({KvStorageKind::kContiguous, PrefixSharing::kOff, plan});
     ways.push_back({KvStorageKind::kPaged, PrefixSharing::kOff, plan});
     ways.push_back({KvStorageKind::kPaged, PrefixSharing::kOn, plan});
+    ways.push_back({KvStorageKind::kPaged, PrefixSharing::kOn, plan, {0, 1}});
   }
   return ways;
 }
@@ -28,7 +30,7 @@ std::vector<Way> every_way_that_keeps_rows() {
 enum class End : uint8_t { kAbandon, kDestructor };
 
 std::unique_ptr<KvCache> make(const Way& way) {
-  return make_cache({.shape = small_shape(way.plan),
+  return make_cache({.shape = grouped_shape(way.plan, way.layer_groups),
                      .storage = way.storage,
                      .sharing = way.sharing,
                      .context = 256,
@@ -82,7 +84,8 @@ std::string way_name(const ::testing::TestParamInfo<Way>& param) {
   const auto plan = std::find(kPlans.begin(), kPlans.end(), param.param.plan) - kPlans.begin();
   return std::string(kv_storage_kind_name(param.param.storage)) +
          (param.param.sharing == PrefixSharing::kOn ? "_shared_" : "_") +
-         std::array{"rows", "keys_sealed", "a_layer_sealed"}[static_cast<size_t>(plan)];
+         std::array{"rows", "keys_sealed", "a_layer_sealed"}[static_cast<size_t>(plan)] +
+         (param.param.layer_groups.back() == 1 ? "_in_groups" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, AbandonedStep, ::testing::ValuesIn(every_way_that_keeps_rows()), way_name);

@@ -44,6 +44,29 @@ TEST(KvStep, ShowsEveryLayerOfEverySequenceInItsOrder) {
   }
 }
 
+// Layers of a group have the same views, and are told apart by their place in its blocks.
+TEST(KvStep, ShowsTheBlocksOfTheLayersGroup) {
+  auto cache = make_cache({.shape = grouped_shape("f16; layer 1: f32; layer 3: int8", {0, 1, 0, 1}),
+                           .context = 256,
+                           .max_sequences = 4,
+                           .step_rows = 256});
+  const TestSequence a = prefilled(*cache, some_tokens(70));
+  const TestSequence b = prefilled(*cache, some_tokens(10));
+  KvStep step = cache->begin_step({{{b.lease.sequence(), 1}, {a.lease.sequence(), 2}}});
+  std::array<KvLayerView, 4> views;
+  for (const int64_t layer : {0, 1, 2, 3}) views[static_cast<size_t>(layer)] = *step.open(layer);
+  for (size_t layer = 0; layer < 4; ++layer) {
+    const auto group = static_cast<int32_t>(layer % 2);
+    EXPECT_EQ(views[layer].layer_group, group);
+    EXPECT_EQ(views[layer].sequences.data(), views[layer % 2].sequences.data());
+    EXPECT_EQ(views[layer].sequences[1].block(2), cache->view(a.lease, group).block(2));
+    EXPECT_EQ(views[layer].sequences[0].block(0), cache->view(b.lease, group).block(0));
+    EXPECT_EQ(views[layer].sequences[0].block_bytes,
+              static_cast<int64_t>(cache->geometry().block_bytes(group)));
+  }
+  EXPECT_NE(views[0].sequences[0].memory, views[1].sequences[0].memory);
+}
+
 TEST(KvStep, CommitsEachSequenceItsOwnTokens) {
   auto cache = make();
   TestSequence a = begin(*cache, some_tokens(100));

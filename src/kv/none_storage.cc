@@ -8,12 +8,9 @@ namespace cairn {
 Result<std::unique_ptr<KvStorage>> make_none_storage(const KvStoragePlan& plan, KvEventLog& events) {
   KvStoragePlan scratch = plan;
   // A step of `context` rows in k sequences ends at most k blocks in the middle.
-  scratch.pool_blocks = plan.context_blocks + plan.max_sequences;
+  scratch.pool_blocks.assign(plan.pool_blocks.size(), plan.context_blocks + plan.max_sequences);
   scratch.sharing = PrefixSharing::kOff;
-  CAIRN_ASSIGN_OR_RETURN(auto pool,
-                         BlockPool::make(plan.geometry.block_bytes(), scratch.pool_blocks, events));
-  return std::unique_ptr<KvStorage>(
-      std::make_unique<PagedStorage>(scratch, std::move(pool), events, PagedStorage::Rows::kGoAfterEachStep));
+  return PagedStorage::make(scratch, events, PagedStorage::Rows::kGoAfterEachStep);
 }
 
 }  // namespace cairn

@@ -17,7 +17,8 @@ namespace {
 struct Run {
   const char* plan = "f16";
   PrefixSharing sharing = PrefixSharing::kOn;
-  int64_t pool_blocks = 0;
+  std::vector<int32_t> layer_groups;
+  std::vector<int64_t> pool_blocks;  // of each group
   uint64_t seed = 0;
 };
 
@@ -25,13 +26,12 @@ class Operations {
  public:
   explicit Operations(const Run& run)
       : sharing_(run.sharing),
-        cache_(make_cache({.shape = small_shape(run.plan),
+        cache_(make_cache({.shape = grouped_shape(run.plan, run.layer_groups),
                            .sharing = run.sharing,
                            .context = kContext,
                            .max_sequences = kSequences,
-                           .step_rows = kContext},
-                          static_cast<uint64_t>(run.pool_blocks))),
-        rows_(cache_->geometry()),
+                           .step_rows = kContext,
+                           .pool_blocks = run.pool_blocks})),
         replay_(*cache_),
         twin_(run.pool_blocks, run.sharing),
         random_(run.seed) {}
@@ -49,6 +49,8 @@ class Operations {
   [[nodiscard]] KvCounts counts() const { return cache_->counts(); }
   [[nodiscard]] int64_t copies() const { return copies_; }
   [[nodiscard]] int64_t refusals() const { return refusals_; }
+  // How often a match ended, or a block was sealed, where some groups had the block and others had not.
+  [[nodiscard]] int64_t partly_resident() const { return partly_resident_; }
 
  private:
   static constexpr int64_t kContext = 200;  // ends inside a block
@@ -114,6 +116,7 @@ class Operations {
       if (end >= prompt) break;
       const auto tokens = part(s, 0, end);
       const Key key{salt, {tokens.begin(), tokens.end()}};
+      note_where(key);
       if (!twin_.exists(key)) break;
       twin_.hold(key);
       s.twin.sealed.push_back(key);
@@ -193,12 +196,18 @@ class Operations {
     std::erase_if(sequences_, [](const Sequence& s) { return !s.real.lease; });
   }
 
+  void note_where(const Key& key) {
+    partly_resident_ += twin_.exists_somewhere(key) && !twin_.exists(key) ? 1 : 0;
+  }
+
   void keep(const StepPart& p, TestSequence& longer) {
     Sequence& s = sequences_[p.sequence];
     longer.lease = std::move(s.real.lease);
     s.real = std::move(longer);
     for (auto b = static_cast<int64_t>(s.twin.sealed.size()); b < p.end / kBlockSize; ++b) {
-      s.twin.sealed.push_back(twin_.seal(s.real.salt, part(s, 0, (b + 1) * kBlockSize)));
+      const auto tokens = part(s, 0, (b + 1) * kBlockSize);
+      note_where({s.real.salt, {tokens.begin(), tokens.end()}});
+      s.twin.sealed.push_back(twin_.seal(s.real.salt, tokens));
       --s.twin.open_blocks;
     }
   }
@@ -269,33 +278,47 @@ class Operations {
   void compare() {
     const Status status = cache_->check();
     ASSERT_TRUE(status.ok()) << status.message();
+    compare_groups();
     const KvCounts c = cache_->counts();
-    ASSERT_EQ((std::vector{c.block_count, c.free_blocks, c.open_blocks, c.held_blocks, c.idle_blocks,
-                           c.evicted_blocks, c.unified_blocks}),
-              twin_.counts());
     ASSERT_EQ(
         (std::vector{c.matched_positions, c.recovered_positions, c.abandoned_steps, c.recomputed_positions}),
         (std::vector{matched_, recovered_, abandoned_, recomputed_}));
     ASSERT_NO_FATAL_FAILURE(replay_.catch_up());
     replay_.expect_counts_of_cache();
     const uint64_t block_bytes = cache_->geometry().block_bytes();
-    ASSERT_EQ(cache_->used_bytes(), static_cast<uint64_t>(twin_.used_blocks()) * block_bytes);
-    if (sharing_ == PrefixSharing::kOn) ASSERT_TRUE(twin_.ends_go_first());
     for (const Sequence& s : sequences_) {
       const auto block_count = static_cast<int64_t>(s.twin.sealed.size()) + s.twin.open_blocks;
       ASSERT_EQ(cache_->length(s.real.lease), s.real.length());
       ASSERT_EQ(cache_->room(s.real.lease), block_count * kBlockSize);
       ASSERT_EQ(cache_->used_bytes(s.real.lease), static_cast<uint64_t>(block_count) * block_bytes);
-      const auto wrong = rows_.first_wrong(cache_->view(s.real.lease), s.real.marks);
+      const auto wrong = first_wrong(*cache_, s.real);
       ASSERT_FALSE(wrong.has_value()) << "the row at " << *wrong << " of " << s.real.length();
     }
   }
 
+  void compare_groups() {
+    KvBlockCounts sum;
+    uint64_t used_bytes = 0;
+    for (int32_t g = 0; g < cache_->geometry().group_count(); ++g) {
+      const PagedTwin& twin = twin_.groups()[static_cast<size_t>(g)];
+      const KvBlockCounts c = cache_->block_counts(g);
+      ASSERT_EQ(listed(c), twin.counts()) << "group " << g;
+      if (sharing_ == PrefixSharing::kOn) ASSERT_TRUE(twin.ends_go_first());
+      used_bytes += static_cast<uint64_t>(twin.used_blocks()) * cache_->geometry().block_bytes(g);
+      sum += c;
+    }
+    ASSERT_EQ(cache_->used_bytes(), used_bytes);
+    ASSERT_EQ(listed(cache_->counts()), listed(sum));
+  }
+  static std::vector<int64_t> listed(const KvBlockCounts& c) {
+    return {c.block_count, c.free_blocks,    c.open_blocks,   c.held_blocks,
+            c.idle_blocks, c.evicted_blocks, c.unified_blocks};
+  }
+
   PrefixSharing sharing_;
   std::unique_ptr<KvCache> cache_;
-  TestRows rows_;
   KvEventReplay replay_;
-  PagedTwin twin_;
+  PagedTwins twin_;
   std::mt19937_64 random_;
   std::vector<Sequence> sequences_;
   int64_t matched_ = 0;
@@ -304,19 +327,28 @@ class Operations {
   int64_t recomputed_ = 0;
   int64_t copies_ = 0;
   int64_t refusals_ = 0;
+  int64_t partly_resident_ = 0;
 };
 
-// From a pool that is nearly always full to one that has a block for everything.
-void run_lists(const char* plan, PrefixSharing sharing) {
+// From a pool that is nearly always full to one that has a block for everything. Further groups have a few blocks less
+// or more than the first one, so that each of them is the scarce one now and then.
+void run_lists(const char* plan, PrefixSharing sharing, const std::vector<int32_t>& layer_groups = {0, 0}) {
   KvCounts sum;
   int64_t copies = 0;
   int64_t refusals = 0;
-  for (const int64_t pool_blocks : {1, 2, 4, 7, 11, 16, 24, 35}) {
+  int64_t partly_resident = 0;
+  for (const int64_t block_count : {1, 2, 4, 7, 11, 16, 24, 35}) {
     for (uint64_t seed = 1; seed <= 8; ++seed) {
-      SCOPED_TRACE(::testing::Message() << plan << ", " << pool_blocks << " blocks, seed " << seed);
-      Operations operations({plan, sharing, pool_blocks, seed});
+      SCOPED_TRACE(::testing::Message() << plan << ", " << block_count << " blocks, seed " << seed);
+      std::vector<int64_t> pool_blocks{block_count};
+      for (int32_t group = 1; group <= std::ranges::max(layer_groups); ++group) {
+        const auto other = static_cast<int64_t>((seed + static_cast<uint64_t>(group) * 2) % 5) - 2;
+        pool_blocks.push_back(std::max<int64_t>(1, block_count + other));
+      }
+      Operations operations({plan, sharing, layer_groups, pool_blocks, seed});
       operations.run(400);
       if (::testing::Test::HasFailure()) return;
+      partly_resident += operations.partly_resident();
       sum.matched_positions += operations.counts().matched_positions;
       sum.evicted_blocks += operations.counts().evicted_blocks;
       sum.unified_blocks += operations.counts().unified_blocks;
@@ -330,7 +362,7 @@ void run_lists(const char* plan, PrefixSharing sharing) {
   // The lists get to all of it, often.
   EXPECT_GT(refusals, 500);
   EXPECT_GT(sum.abandoned_steps, 500);
-  if (KvGeometry::make(small_shape(plan))->opens_rows()) {
+  if (KvGeometry::make(grouped_shape(plan, layer_groups))->opens_rows()) {
     EXPECT_GT(sum.recomputed_positions, 500);
   } else {
     EXPECT_GT(copies, 500);
@@ -341,6 +373,7 @@ void run_lists(const char* plan, PrefixSharing sharing) {
   EXPECT_GT(sum.recovered_positions, 100 * kBlockSize);
   EXPECT_GT(sum.evicted_blocks, 500);
   EXPECT_GT(sum.unified_blocks, 500);
+  if (std::ranges::max(layer_groups) > 0) EXPECT_GT(partly_resident, 500);
 }
 
 TEST(PagedOperations, AgreeWithATwinThatShares) { run_lists("f16", PrefixSharing::kOn); }
@@ -350,6 +383,15 @@ TEST(PagedOperations, AgreeWithATwinThatSharesBlocksSealedWhole) {
 TEST(PagedOperations, AgreeWithATwinThatDoesNotShare) { run_lists("f16", PrefixSharing::kOff); }
 TEST(PagedOperations, AgreeWithATwinThatDoesNotShareBlocksSealedWhole) {
   run_lists("int4; layer 1: f32", PrefixSharing::kOff);
+}
+TEST(PagedOperations, AgreeWithTwinsOfTwoGroups) {
+  run_lists("f16; layer 1: int8", PrefixSharing::kOn, {0, 1});
+}
+TEST(PagedOperations, AgreeWithTwinsOfThreeGroups) {
+  run_lists("f16; layer 1: int4; layer 3: f32", PrefixSharing::kOn, {1, 0, 1, 2});
+}
+TEST(PagedOperations, AgreeWithTwinsOfThreeGroupsThatDoNotShare) {
+  run_lists("int8; layer 1: f32", PrefixSharing::kOff, {2, 0, 1});
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "base/check.h"
@@ -22,48 +22,86 @@ const BlockName& parent_of(const PrefixNames& names, int64_t block) {
   return block == 0 ? names.root : names.blocks[static_cast<size_t>(block - 1)];
 }
 
+PrefixIndex make_index(const KvStoragePlan& plan) {
+  std::vector<int64_t> block_counts = plan.pool_blocks;
+  if (plan.sharing == PrefixSharing::kOff) std::ranges::fill(block_counts, 0);
+  const int64_t block_count = std::accumulate(block_counts.begin(), block_counts.end(), int64_t{0});
+  return {block_counts, std::min(block_count, kMostGhosts)};
+}
+
 }  // namespace
 
-PagedStorage::PagedStorage(const KvStoragePlan& plan, BlockPool pool, KvEventLog& events, Rows rows)
+Result<std::unique_ptr<KvStorage>> PagedStorage::make(const KvStoragePlan& plan, KvEventLog& events,
+                                                      Rows rows) {
+  std::vector<BlockPool> pools;
+  for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
+    const int64_t block_count = plan.pool_blocks[static_cast<size_t>(group)];
+    CAIRN_ASSIGN_OR_RETURN(auto pool,
+                           BlockPool::make(plan.geometry.block_bytes(group), block_count, events, group));
+    pools.push_back(std::move(pool));
+  }
+  return std::unique_ptr<KvStorage>(std::make_unique<PagedStorage>(plan, std::move(pools), events, rows));
+}
+
+PagedStorage::PagedStorage(const KvStoragePlan& plan, std::vector<BlockPool> pools, KvEventLog& events,
+                           Rows rows)
     : KvStorage(plan),
       rows_(rows),
-      pool_(std::move(pool)),
       events_(events),
-      index_(shares() ? pool_.block_count() : 0, shares() ? std::min(pool_.block_count(), kMostGhosts) : 0),
+      index_(make_index(plan)),
       namer_(std::string_view()),
-      chains_(static_cast<size_t>(plan.max_sequences)) {}
+      chains_(static_cast<size_t>(plan.max_sequences)) {
+  groups_.reserve(pools.size());
+  for (BlockPool& pool : pools) {
+    groups_.emplace_back(static_cast<int32_t>(groups_.size()), std::move(pool), shares() ? &index_ : nullptr,
+                         events);
+  }
+}
 
 const BlockName& PagedStorage::last_name(SequenceId sequence) const {
-  const Chain& c = chains_[static_cast<size_t>(sequence.value)];
+  const Chain& c = chain(sequence);
   if (c.sealed_count == 0) return c.root;
-  return index_.name(table(sequence).blocks[static_cast<size_t>(c.sealed_count - 1)]);
+  return index_.name({0, table(sequence, 0).at(c.sealed_count - 1)});
+}
+
+// The blocks of all groups, or none. So a match goes as far as all groups are resident. (A group whose layers see a
+// window only will need no more than the last blocks before the match's end.)
+bool PagedStorage::find(const PrefixNames& names, std::span<const TokenId> tokens, int64_t block,
+                        FoundBlocks& found) const {
+  const BlockName& name = names.blocks[static_cast<size_t>(block)];
+  for (int32_t group = 0; group < group_count(); ++group) {
+    const auto in_group = index_.find(group, name, block_tokens(tokens, block));
+    if (!in_group.has_value()) return false;
+    found[static_cast<size_t>(group)] = *in_group;
+  }
+  return true;
 }
 
 int64_t PagedStorage::findable(std::span<const TokenId> tokens, const PrefixNames& names) const {
   if (!shares()) return 0;
   const int64_t most = findable_blocks(std::ssize(tokens));
-  int64_t found = 0;
-  while (found < most &&
-         index_.find(names.blocks[static_cast<size_t>(found)], block_tokens(tokens, found)).has_value()) {
-    ++found;
-  }
-  return found * kBlockSize;
+  FoundBlocks found;
+  int64_t count = 0;
+  while (count < most && find(names, tokens, count, found)) ++count;
+  return count * kBlockSize;
 }
 
 KvMatchReport PagedStorage::match(SequenceId sequence, std::span<const TokenId> tokens,
                                   const PrefixNames& names) {
   const KvEventLog::Scope scope(events_, sequence);
   Chain& c = chain(sequence);
-  CHECK(table(sequence).blocks.empty());
+  CHECK(end_block(sequence) == 0);
   KvMatchReport report{.text_positions = std::ssize(tokens)};
   if (!shares()) return report;
   c.root = names.root;
   const int64_t most = findable_blocks(std::ssize(tokens));
-  for (int64_t b = 0; b < most; ++b) {
-    const auto found = index_.find(names.blocks[static_cast<size_t>(b)], block_tokens(tokens, b));
-    if (!found.has_value()) break;
-    pool_.pin(*found);
-    own_table(sequence).blocks.push_back(*found);
+  FoundBlocks found;
+  while (c.sealed_count < most && find(names, tokens, c.sealed_count, found)) {
+    for (int32_t group = 0; group < group_count(); ++group) {
+      const BlockId block = found[static_cast<size_t>(group)];
+      groups_[static_cast<size_t>(group)].pin(block);
+      own_table(sequence, group).blocks.push_back(block);
+    }
     ++c.sealed_count;
   }
   report.found_positions = c.sealed_count * kBlockSize;
@@ -100,35 +138,31 @@ void PagedStorage::explain_end(std::span<const TokenId> tokens, const PrefixName
   }
 }
 
-// There is a free or an idle block.
-BlockId PagedStorage::take_or_evict(int64_t wanted_blocks) {
-  if (pool_.free_count() == 0) {
-    const std::optional<BlockId> oldest = pool_.oldest_idle();
-    CHECK(oldest.has_value());
-    index_.evict(*oldest,
-                 {.step = events_.step(), .wanted_blocks = wanted_blocks, .idle_blocks = pool_.idle_count()});
-    pool_.evict(*oldest);
-    ++evicted_blocks_;
-  }
-  return *pool_.take();
+bool PagedStorage::has_room(int64_t block_count) const {
+  return std::ranges::all_of(groups_, [&](const PagedGroup& group) { return group.room() >= block_count; });
 }
 
 Room PagedStorage::grow(SequenceId sequence, int64_t end_block) {
   const KvEventLog::Scope scope(events_, sequence);
-  KvBlockTable& of = own_table(sequence);
-  const int64_t wanted = end_block - of.end_block();
-  if (wanted > room_count()) return Room::kNoRoom;
-  for (int64_t i = 0; i < wanted; ++i) of.blocks.push_back(take_or_evict(wanted));
+  const int64_t wanted = end_block - this->end_block(sequence);
+  if (!has_room(wanted)) return Room::kNoRoom;
+  for (int32_t group = 0; group < group_count(); ++group) {
+    std::vector<BlockId>& blocks = own_table(sequence, group).blocks;
+    for (int64_t i = 0; i < wanted; ++i) {
+      blocks.push_back(groups_[static_cast<size_t>(group)].take(wanted));
+    }
+  }
   return Room::kOk;
 }
 
-int64_t PagedStorage::missing_blocks(SequenceId sequence, int64_t end_block) const {
-  return std::max<int64_t>(0, end_block - table(sequence).end_block() - room_count());
+int64_t PagedStorage::missing_blocks(SequenceId sequence, int64_t end_block, int32_t group) const {
+  const int64_t wanted = end_block - table(sequence, group).end_block();
+  return std::max<int64_t>(0, wanted - groups_[static_cast<size_t>(group)].room());
 }
 
-int64_t PagedStorage::sole_blocks(SequenceId sequence) const {
-  return std::ranges::count_if(table(sequence).blocks, [&](BlockId block) {
-    return pool_.state(block) == BlockState::kOpen || pool_.pin_count(block) == 1;
+int64_t PagedStorage::sole_blocks(SequenceId sequence, int32_t group) const {
+  return std::ranges::count_if(table(sequence, group).blocks, [&](BlockId block) {
+    return groups_[static_cast<size_t>(group)].is_sole(block);
   });
 }
 
@@ -142,52 +176,38 @@ void PagedStorage::commit(SequenceId sequence, int64_t length, std::span<const T
   }
 }
 
+// Where a group has the node's block already, the two end as one there; the others insert theirs.
 void PagedStorage::seal(SequenceId sequence) {
   Chain& c = chain(sequence);
-  BlockId& block = own_table(sequence).blocks[static_cast<size_t>(c.sealed_count)];
-  pool_.seal(block);
-  if (shares()) block = name(sequence, block);
+  const BlockName parent = shares() ? last_name(sequence) : BlockName{};
+  const BlockName name = shares() ? namer_.child(parent, c.open_tokens) : BlockName{};
+  const PrefixIndex::NewNode node{
+      .name = name, .parent = parent, .tokens = c.open_tokens, .index = c.sealed_count};
+  for (int32_t group = 0; group < group_count(); ++group) {
+    BlockId& block = own_table(sequence, group).at(c.sealed_count);
+    block = groups_[static_cast<size_t>(group)].seal(block, shares() ? &node : nullptr);
+  }
   ++c.sealed_count;
   c.open_count = 0;
-}
-
-// A block that another sequence has computed already ends as one with it: their bits are the same. Returns the block
-// that stays.
-BlockId PagedStorage::name(SequenceId sequence, BlockId block) {
-  const Chain& c = chain(sequence);
-  const BlockName& parent = last_name(sequence);
-  const BlockName name = namer_.child(parent, c.open_tokens);
-  const std::optional<BlockId> twin = index_.find(name, c.open_tokens);
-  if (!twin.has_value()) {
-    index_.insert(block,
-                  {.name = name, .parent = parent, .tokens = c.open_tokens, .is_first = c.sealed_count == 0});
-    return block;
-  }
-  events_.of_block(KvEventKind::kUnified, *twin);
-  pool_.pin(*twin);
-  pool_.unpin(block, Unpinned::kFree);
-  ++unified_blocks_;
-  return *twin;
-}
-
-void PagedStorage::release(BlockId sealed_block) {
-  pool_.unpin(sealed_block, shares() ? Unpinned::kIdle : Unpinned::kFree);
 }
 
 // From the end, so that a block becomes idle after its children.
 void PagedStorage::shrink(SequenceId sequence, int64_t block_count) {
   Chain& c = chain(sequence);
-  std::vector<BlockId>& blocks = own_table(sequence).blocks;
-  while (std::ssize(blocks) > block_count) {
-    const BlockId block = blocks.back();
-    if (std::ssize(blocks) > c.sealed_count) {
-      pool_.drop(block);
-    } else {
-      release(block);
-      --c.sealed_count;
+  for (int32_t g = 0; g < group_count(); ++g) {
+    KvBlockTable& of = own_table(sequence, g);
+    PagedGroup& group = groups_[static_cast<size_t>(g)];
+    while (of.end_block() > block_count) {
+      const BlockId block = of.blocks.back();
+      if (of.end_block() > c.sealed_count) {
+        group.drop(block);
+      } else {
+        group.release(block);
+      }
+      of.blocks.pop_back();
     }
-    blocks.pop_back();
   }
+  c.sealed_count = std::min(c.sealed_count, block_count);
 }
 
 int64_t PagedStorage::truncate(SequenceId sequence, int64_t positions) {
@@ -207,119 +227,63 @@ int64_t PagedStorage::truncate(SequenceId sequence, int64_t positions) {
   return positions;
 }
 
-// The last block is sealed; its first rows go on as an open block: itself where no other sequence can find it, else
-// a copy.
+// The last blocks are sealed; their first rows go on in open ones. False where a group has no room for that.
 bool PagedStorage::reopen(SequenceId sequence, int64_t row_count) {
   Chain& c = chain(sequence);
-  BlockId& last = own_table(sequence).blocks.back();
-  if (!shares() && pool_.pin_count(last) == 1) {
-    pool_.reopen(last);
-  } else {
-    if (room_count() == 0) return false;
-    const BlockId copy = take_or_evict(1);
-    std::memcpy(pool_.data(copy), pool_.data(last), static_cast<size_t>(block_bytes()));
-    if (shares()) c.open_tokens = index_.tokens(last);
-    release(last);
-    last = copy;
+  const int64_t last = c.sealed_count - 1;
+  for (int32_t group = 0; group < group_count(); ++group) {
+    if (!groups_[static_cast<size_t>(group)].can_reopen(table(sequence, group).at(last))) return false;
   }
-  --c.sealed_count;
+  if (shares()) c.open_tokens = index_.tokens({0, table(sequence, 0).at(last)});
+  for (int32_t group = 0; group < group_count(); ++group) {
+    BlockId& block = own_table(sequence, group).at(last);
+    block = groups_[static_cast<size_t>(group)].reopen(block);
+  }
+  c.sealed_count = last;
   c.open_count = row_count;
   return true;
 }
 
 Room PagedStorage::fork(SequenceId original, int64_t length, SequenceId copy) {
   const KvEventLog::Scope scope(events_, copy);
-  const Chain& from = chain(original);
-  const std::vector<BlockId>& from_blocks = table(original).blocks;
-  std::vector<BlockId>& to_blocks = own_table(copy).blocks;
-  CHECK(to_blocks.empty());
+  CHECK(end_block(copy) == 0);
   const bool has_open_rows = length % kBlockSize != 0;
-  if (has_open_rows && room_count() == 0) return Room::kNoRoom;
+  if (has_open_rows && !has_room(1)) return Room::kNoRoom;
+  const Chain& from = chain(original);
   chain(copy) = from;
-  for (int64_t b = 0; b < from.sealed_count; ++b) {
-    const BlockId block = from_blocks[static_cast<size_t>(b)];
-    pool_.pin(block);
-    to_blocks.push_back(block);
-  }
-  if (has_open_rows) {
-    const BlockId open = from_blocks[static_cast<size_t>(from.sealed_count)];
-    to_blocks.push_back(take_or_evict(1));
-    std::memcpy(pool_.data(to_blocks.back()), pool_.data(open), static_cast<size_t>(block_bytes()));
+  for (int32_t g = 0; g < group_count(); ++g) {
+    PagedGroup& group = groups_[static_cast<size_t>(g)];
+    const KvBlockTable& of = table(original, g);
+    KvBlockTable& to = own_table(copy, g);
+    to.first_block = of.first_block;
+    for (int64_t b = of.first_block; b < from.sealed_count; ++b) {
+      group.pin(of.at(b));
+      to.blocks.push_back(of.at(b));
+    }
+    if (has_open_rows) to.blocks.push_back(group.copy_of(of.at(from.sealed_count)));
   }
   return Room::kOk;
 }
 
-KvCounts PagedStorage::counts() const {
-  return {.block_count = pool_.block_count(),
-          .free_blocks = pool_.free_count(),
-          .open_blocks = pool_.open_count(),
-          .held_blocks = pool_.held_count(),
-          .idle_blocks = pool_.idle_count(),
-          .evicted_blocks = evicted_blocks_,
-          .unified_blocks = unified_blocks_};
+uint64_t PagedStorage::pool_bytes() const {
+  uint64_t bytes = 0;
+  for (const PagedGroup& group : groups_) bytes += group.pool().bytes();
+  return bytes;
 }
 
-Status PagedStorage::check_chain(SequenceId sequence, std::vector<int>& pins) const {
-  const Chain& c = chains_[static_cast<size_t>(sequence.value)];
-  const std::vector<BlockId>& blocks = table(sequence).blocks;
-  if (c.sealed_count > std::ssize(blocks) || (c.open_count > 0 && c.sealed_count == std::ssize(blocks))) {
-    return internal_error(fmt::format("sequence {} has more rows than blocks", sequence.value));
+uint64_t PagedStorage::used_bytes() const {
+  uint64_t bytes = 0;
+  for (const PagedGroup& group : groups_) {
+    const int64_t used = group.pool().open_count() + group.pool().held_count();
+    bytes += static_cast<uint64_t>(used) * group.pool().block_bytes();
   }
-  for (int64_t b = 0; b < std::ssize(blocks); ++b) {
-    const BlockId block = blocks[static_cast<size_t>(b)];
-    if (block.value < 0 || block.value >= pool_.block_count()) {
-      return internal_error(fmt::format("sequence {} has a block outside the pool", sequence.value));
-    }
-    const bool is_sealed = b < c.sealed_count;
-    if (pool_.state(block) != (is_sealed ? BlockState::kHeld : BlockState::kOpen)) {
-      return internal_error(fmt::format("block {} of a sequence is in the wrong state", block.value));
-    }
-    ++pins[static_cast<size_t>(block.value)];
-  }
-  return shares() ? check_names(sequence) : Status();
+  return bytes;
 }
 
-// Each sealed block has the name that follows from its predecessor's name and its tokens.
-Status PagedStorage::check_names(SequenceId sequence) const {
-  const Chain& c = chains_[static_cast<size_t>(sequence.value)];
-  BlockNamer namer{std::string_view()};
-  BlockName parent = c.root;
-  for (const BlockId block : std::span(table(sequence).blocks).first(static_cast<size_t>(c.sealed_count))) {
-    if (!index_.has_name(block)) {
-      return internal_error(fmt::format("sealed block {} has no name", block.value));
-    }
-    if (index_.name(block) != namer.child(parent, index_.tokens(block))) {
-      return internal_error(fmt::format("block {} does not belong behind the one before it", block.value));
-    }
-    parent = index_.name(block);
-  }
-  return {};
-}
-
-Status PagedStorage::check() const {
-  CAIRN_RETURN_IF_ERROR(pool_.check());
-  CAIRN_RETURN_IF_ERROR(index_.check());
-  std::vector<int> pins(static_cast<size_t>(pool_.block_count()), 0);
-  for (int32_t s = 0; s < std::ssize(tables_); ++s) CAIRN_RETURN_IF_ERROR(check_chain({s}, pins));
-  for (int32_t b = 0; b < pool_.block_count(); ++b) {
-    const int count = pins[static_cast<size_t>(b)];
-    const BlockState state = pool_.state({b});
-    const int expected = state == BlockState::kOpen ? 1 : pool_.pin_count({b});
-    if (count != expected) {
-      return internal_error(
-          fmt::format("block {} is in {} tables, but is pinned {} times", b, count, expected));
-    }
-    if (shares() && state != BlockState::kHeld && index_.has_name({b}) != (state == BlockState::kIdle)) {
-      return internal_error(fmt::format("block {} is named and not sealed, or idle without a name", b));
-    }
-  }
-  return {};
-}
+int64_t PagedStorage::max_blocks_alone() const { return std::ranges::min(plan_.pool_blocks); }
 
 Result<std::unique_ptr<KvStorage>> make_paged_storage(const KvStoragePlan& plan, KvEventLog& events) {
-  CAIRN_ASSIGN_OR_RETURN(auto pool, BlockPool::make(plan.geometry.block_bytes(), plan.pool_blocks, events));
-  return std::unique_ptr<KvStorage>(
-      std::make_unique<PagedStorage>(plan, std::move(pool), events, PagedStorage::Rows::kStay));
+  return PagedStorage::make(plan, events, PagedStorage::Rows::kStay);
 }
 
 }  // namespace cairn

@@ -47,6 +47,38 @@ TEST(PagedStorage, FindsWhatRunsAndWhatHasFinished) {
   EXPECT_EQ(cache->counts().matched_positions, 160);
 }
 
+// A prefix may be in one group's memory and not in the other's: it is found where both have it, computed again behind
+// that, and kept once in the group that still had it.
+TEST(PagedStorage, EvictsAndUnifiesInEachGroupApart) {
+  auto cache = make_cache({.shape = grouped_shape("f16; layer 1: int8", {0, 1}),
+                           .context = 320,
+                           .max_sequences = 6,
+                           .pool_blocks = {4, 8}});
+  prefilled(*cache, some_tokens(96)).lease = {};
+  TestSequence other = prefilled(*cache, some_tokens(64, 500));  // group 0 has one free block only
+  EXPECT_EQ(cache->block_counts(0).evicted_blocks, 1);
+  EXPECT_EQ(cache->block_counts(1).evicted_blocks, 0);
+  EXPECT_EQ(cache->counts().evicted_blocks, 1);
+  std::vector<std::pair<int64_t, uint64_t>> nodes;  // tokens and groups
+  cache->walk_prefixes([&](const KvPrefixNode& node) {
+    nodes.emplace_back(node.token_count, node.resident_groups);
+    EXPECT_EQ(node.eviction.has_value(), node.resident_groups == 2);
+  });
+  EXPECT_EQ(nodes,
+            (std::vector<std::pair<int64_t, uint64_t>>{{0, 0}, {32, 3}, {64, 3}, {32, 3}, {64, 3}, {96, 2}}));
+
+  TestSequence again = begin(*cache, some_tokens(97));
+  EXPECT_EQ(again.length(), 64);
+  EXPECT_EQ(cache->match_report(again.lease).end, KvMatchEnd::kEvicted);
+  other = {};
+  ASSERT_EQ(extend(*cache, again, some_tokens(33, 64)), Room::kOk);
+  expect_intact(*cache, again);
+  EXPECT_EQ(cache->block_counts(0).unified_blocks, 0);
+  EXPECT_EQ(cache->block_counts(1).unified_blocks, 1);
+  EXPECT_EQ(cache->counts().unified_blocks, 1);
+  EXPECT_EQ(found(*cache, some_tokens(97)), 96);
+}
+
 // What a request had computed before it lost its memory is no saving.
 TEST(PagedStorage, CountsWhatWasFoundApartFromWhatWasRecovered) {
   auto cache = make_paged();

@@ -60,16 +60,16 @@ class PagedTwin {
     if (sharing_ == PrefixSharing::kOn) return idle_.push_back(key);
     holders_.erase(key);
   }
-  // The sealed block becomes an open one again, or as a copy. False where there is no memory for the copy.
-  bool reopen(const Key& key) {
-    if (sharing_ == PrefixSharing::kOff && holders_[key] == 1) {
+  [[nodiscard]] bool can_reopen(const Key& key) const { return is_alone(key) || can_take(1); }
+  // The sealed block becomes an open one again, or as a copy.
+  void reopen(const Key& key) {
+    if (is_alone(key)) {
       holders_.erase(key);
       ++open_;
-      return true;
+      return;
     }
-    if (!take(1)) return false;
+    take(1);
     let_go(key);
-    return true;
   }
 
   [[nodiscard]] int64_t idle_blocks() const { return static_cast<int64_t>(idle_.size()); }
@@ -94,6 +94,10 @@ class PagedTwin {
   }
 
  private:
+  [[nodiscard]] bool is_alone(const Key& key) const {
+    return sharing_ == PrefixSharing::kOff && holders_.at(key) == 1;
+  }
+
   int64_t block_count_;
   PrefixSharing sharing_;
   std::map<Key, int> holders_;  // of sealed blocks, idle ones too
@@ -102,6 +106,55 @@ class PagedTwin {
   int64_t evicted_ = 0;
   int64_t unified_ = 0;
   int64_t serial_ = 0;
+};
+
+// One for each layer group: what is done is done in all of them, or where one has no room in none.
+class PagedTwins {
+ public:
+  PagedTwins(std::span<const int64_t> block_counts, PrefixSharing sharing) {
+    for (const int64_t block_count : block_counts) groups_.emplace_back(block_count, sharing);
+  }
+
+  [[nodiscard]] const std::vector<PagedTwin>& groups() const { return groups_; }
+  [[nodiscard]] bool can_take(int64_t count) const {
+    return std::ranges::all_of(groups_, [&](const PagedTwin& group) { return group.can_take(count); });
+  }
+  // In all groups: what a match can go on with.
+  [[nodiscard]] bool exists(const Key& key) const {
+    return std::ranges::all_of(groups_, [&](const PagedTwin& group) { return group.exists(key); });
+  }
+  [[nodiscard]] bool exists_somewhere(const Key& key) const {
+    return std::ranges::any_of(groups_, [&](const PagedTwin& group) { return group.exists(key); });
+  }
+  bool take(int64_t count) {
+    if (!can_take(count)) return false;
+    for (PagedTwin& group : groups_) group.take(count);
+    return true;
+  }
+  void drop(int64_t count) {
+    for (PagedTwin& group : groups_) group.drop(count);
+  }
+  Key seal(const std::string& salt, std::span<const TokenId> tokens) {
+    Key key;
+    for (PagedTwin& group : groups_) key = group.seal(salt, tokens);
+    return key;
+  }
+  void hold(const Key& key) {
+    for (PagedTwin& group : groups_) group.hold(key);
+  }
+  void let_go(const Key& key) {
+    for (PagedTwin& group : groups_) group.let_go(key);
+  }
+  bool reopen(const Key& key) {
+    if (!std::ranges::all_of(groups_, [&](const PagedTwin& group) { return group.can_reopen(key); })) {
+      return false;
+    }
+    for (PagedTwin& group : groups_) group.reopen(key);
+    return true;
+  }
+
+ private:
+  std::vector<PagedTwin> groups_;
 };
 
 }  // namespace cairn

@@ -18,12 +18,18 @@ size_t place_count_for(int64_t node_count) {
 
 }  // namespace
 
-// Two more nodes than may stay: one insertion may add a block's node and a root before the oldest ghosts go.
-PrefixIndex::PrefixIndex(int64_t block_count, int64_t ghost_count)
-    : nodes_(static_cast<size_t>(block_count + ghost_count + 2)),
-      by_block_(static_cast<size_t>(block_count), kNone),
-      places_(place_count_for(block_count + ghost_count + 2), kNone),
-      most_ghosts_(ghost_count) {
+// Two more nodes than may stay: one insertion may add a block's node and a root before the oldest ghosts go. Each block
+// may have a node of its own.
+PrefixIndex::PrefixIndex(std::span<const int64_t> block_counts, int64_t ghost_count)
+    : most_ghosts_(ghost_count) {
+  int64_t node_count = ghost_count + 2;
+  for (const int64_t block_count : block_counts) {
+    node_count += block_count;
+    by_block_.emplace_back(static_cast<size_t>(block_count), kNone);
+  }
+  nodes_.resize(static_cast<size_t>(node_count));
+  slots_.assign(nodes_.size() * by_block_.size(), kNone);
+  places_.assign(place_count_for(node_count), kNone);
   free_.reserve(nodes_.size());
   for (auto n = static_cast<int32_t>(nodes_.size()) - 1; n >= 0; --n) free_.push_back(n);
 }
@@ -42,43 +48,56 @@ size_t PrefixIndex::place_of(const BlockName& name) const {
   return place;
 }
 
-std::optional<BlockId> PrefixIndex::find(const BlockName& name, std::span<const TokenId> tokens) const {
+std::optional<BlockId> PrefixIndex::find(int32_t group, const BlockName& name,
+                                         std::span<const TokenId> tokens) const {
   const int32_t n = node_named(name);
-  if (n == kNone || node(n).block == kNone || !std::ranges::equal(node(n).tokens, tokens))
-    return std::nullopt;
-  return BlockId{node(n).block};
+  if (n == kNone || node(n).is_root || slot(n, group) == kNone) return std::nullopt;
+  if (!std::ranges::equal(node(n).tokens, tokens)) return std::nullopt;
+  return BlockId{slot(n, group)};
 }
 
-void PrefixIndex::insert(BlockId block, const NewNode& wanted) {
+void PrefixIndex::insert(GroupBlock block, const NewNode& wanted) {
   CHECK(!has_name(block));
   CHECK(wanted.tokens.size() == kBlockSize);
   int32_t n = node_named(wanted.name);
   if (n == kNone) {
     n = take_node(wanted.name);
+    node(n).index = static_cast<int32_t>(wanted.index);
     std::ranges::copy(wanted.tokens, node(n).tokens.begin());
   } else {
-    CHECK(node(n).block == kNone);
+    CHECK(slot(n, block.group) == kNone);
     CHECK(std::ranges::equal(node(n).tokens, wanted.tokens));
-    unlink_ghost(n);
+    CHECK(node(n).index == wanted.index);
+    if (node(n).residents == 0) unlink_ghost(n);
   }
   if (node(n).parent == kNone) {  // also of a ghost whose parent had gone before
-    const int32_t parent = wanted.is_first ? root_named(wanted.parent) : node_named(wanted.parent);
+    const int32_t parent = wanted.index == 0 ? root_named(wanted.parent) : node_named(wanted.parent);
     if (parent != kNone) link_child(parent, n);
   }
-  node(n).block = block.value;
-  by_block_[static_cast<size_t>(block.value)] = n;
-  ++resident_count_;
-  while (ghost_count_ > most_ghosts_) remove_node(oldest_leaf());
+  put(block, n);
+  forget_ghosts();
 }
 
-void PrefixIndex::evict(BlockId block, const KvEviction& why) {
+void PrefixIndex::put(GroupBlock block, int32_t n) {
+  slots_[slot_index(n, block.group)] = block.block.value;
+  by_block_[static_cast<size_t>(block.group)][static_cast<size_t>(block.block.value)] = n;
+  if (node(n).residents++ == 0) ++resident_count_;
+  if (node(n).residents == group_count()) node(n).eviction.reset();
+}
+
+void PrefixIndex::evict(GroupBlock block, const KvEviction& why) {
   CHECK(has_name(block));
   const int32_t n = node_of(block);
-  by_block_[static_cast<size_t>(block.value)] = kNone;
-  node(n).block = kNone;
+  by_block_[static_cast<size_t>(block.group)][static_cast<size_t>(block.block.value)] = kNone;
+  slots_[slot_index(n, block.group)] = kNone;
   node(n).eviction = why;
+  if (--node(n).residents > 0) return;
   --resident_count_;
   link_ghost(n);
+  forget_ghosts();
+}
+
+void PrefixIndex::forget_ghosts() {
   while (ghost_count_ > most_ghosts_) remove_node(oldest_leaf());
 }
 
@@ -96,11 +115,40 @@ std::optional<PrefixIndex::Nearest> PrefixIndex::nearest(const BlockName& parent
     if (!best.has_value() || common > best->common) {
       best = Nearest{.common = common};
       if (common < kBlockSize) best->known = child.tokens[static_cast<size_t>(common)];
-      if (common == kBlockSize && child.block == kNone) best->eviction = child.eviction;
+      if (common == kBlockSize) best->eviction = child.eviction;
     }
     c = child.next_sibling;
   }
   return best;
+}
+
+void PrefixIndex::walk(const KvPrefixVisitor& visit) const {
+  for (int32_t top = 0; top < std::ssize(nodes_); ++top) {
+    if (!node(top).is_used || node(top).parent != kNone) continue;
+    int64_t depth = 0;
+    for (int32_t n = top; n != kNone;) {
+      visit(shown(n, depth));
+      if (node(n).first_child != kNone) {
+        n = node(n).first_child;
+        ++depth;
+        continue;
+      }
+      for (; n != top && node(n).next_sibling == kNone; --depth) n = node(n).parent;
+      n = n == top ? kNone : node(n).next_sibling;
+    }
+  }
+}
+
+KvPrefixNode PrefixIndex::shown(int32_t n, int64_t depth) const {
+  const Node& x = node(n);
+  KvPrefixNode shown{.name = x.name,
+                     .depth = depth,
+                     .token_count = x.is_root ? 0 : (x.index + int64_t{1}) * kBlockSize,
+                     .eviction = x.eviction};
+  for (int32_t group = 0; group < group_count(); ++group) {
+    if (slot(n, group) != kNone) shown.resident_groups |= uint64_t{1} << group;
+  }
+  return shown;
 }
 
 int32_t PrefixIndex::take_node(const BlockName& name) {
@@ -195,16 +243,32 @@ Status PrefixIndex::check_links(int32_t n) const {
   const Node& x = node(n);
   if (places_[place_of(x.name)] != n)
     return internal_error(fmt::format("node {} is not found by its name", n));
-  if (x.block != kNone && node_of({x.block}) != n) {
-    return internal_error(fmt::format("node {} has block {}, which has another node", n, x.block));
-  }
-  if (x.is_root && (x.block != kNone || x.parent != kNone)) {
+  if (x.is_root && (x.residents != 0 || x.parent != kNone)) {
     return internal_error(fmt::format("root {} has a block or a parent", n));
   }
   for (int32_t c = x.first_child, before = kNone; c != kNone; before = c, c = node(c).next_sibling) {
-    if (node(c).parent != n || node(c).previous_sibling != before) {
+    if (node(c).parent != n || node(c).previous_sibling != before ||
+        node(c).index != (x.is_root ? 0 : x.index + 1)) {
       return internal_error(fmt::format("node {} is no proper child of node {}", c, n));
     }
+  }
+  return {};
+}
+
+Status PrefixIndex::check_slots(int32_t n) const {
+  int32_t residents = 0;
+  for (int32_t group = 0; group < group_count(); ++group) {
+    const BlockId block{slot(n, group)};
+    if (block.value == kNone) continue;
+    ++residents;
+    if (node_of({group, block}) != n) {
+      return internal_error(
+          fmt::format("node {} has block {} of group {}, which has another node", n, block.value, group));
+    }
+  }
+  if (residents != node(n).residents) {
+    return internal_error(
+        fmt::format("node {} has {} blocks, but {} are counted", n, residents, node(n).residents));
   }
   return {};
 }
@@ -212,26 +276,32 @@ Status PrefixIndex::check_links(int32_t n) const {
 Status PrefixIndex::check() const {
   int64_t used = 0;
   int64_t resident = 0;
+  int64_t block_count = 0;
   for (int32_t n = 0; n < std::ssize(nodes_); ++n) {
+    CAIRN_RETURN_IF_ERROR(check_slots(n));
     if (!node(n).is_used) continue;
     ++used;
-    if (node(n).block != kNone) ++resident;
+    block_count += node(n).residents;
+    if (node(n).residents > 0) ++resident;
     CAIRN_RETURN_IF_ERROR(check_links(n));
   }
   int64_t ghosts = 0;
   for (int32_t n = oldest_ghost_; n != kNone && ghosts <= used; n = node(n).newer, ++ghosts) {
-    if (node(n).block != kNone || !node(n).is_used) {
+    if (node(n).residents != 0 || !node(n).is_used) {
       return internal_error(fmt::format("node {} is among the ghosts and has a block", n));
     }
   }
   const auto filled = std::ranges::count_if(places_, [](int32_t n) { return n != kNone; });
-  const auto named = std::ranges::count_if(by_block_, [](int32_t n) { return n != kNone; });
-  if (resident != resident_count_ || named != resident || ghosts != ghost_count_ ||
+  int64_t named = 0;
+  for (const std::vector<int32_t>& nodes : by_block_) {
+    named += std::ranges::count_if(nodes, [](int32_t n) { return n != kNone; });
+  }
+  if (resident != resident_count_ || named != block_count || ghosts != ghost_count_ ||
       used != resident + ghosts || filled != used || used + std::ssize(free_) != std::ssize(nodes_)) {
     return internal_error(
-        fmt::format("{} nodes are used, {} with a block and {} ghosts; counted were {} and {}; {} places are "
-                    "filled, {} blocks have a node",
-                    used, resident, ghosts, resident_count_, ghost_count_, filled, named));
+        fmt::format("{} nodes are used, {} with {} blocks and {} ghosts; counted were {} and {}; {} places "
+                    "are filled, {} blocks have a node",
+                    used, resident, block_count, ghosts, resident_count_, ghost_count_, filled, named));
   }
   if (ghosts > most_ghosts_) return internal_error(fmt::format("{} ghosts are too many", ghosts));
   return {};

@@ -3,9 +3,14 @@
 
 #include <cstring>
 
-#include "kv/block_name.h"
+#include "kv/prefix_index.h"
 
 namespace cairn {
+
+// Of one layer group.
+inline PrefixIndex make_index(int64_t block_count, int64_t ghost_count) {
+  return {{&block_count, 1}, ghost_count};
+}
 
 inline BlockTokens tokens_of(TokenId first) {
   BlockTokens tokens;

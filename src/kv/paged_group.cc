@@ -1,0 +1,97 @@
+#include "kv/paged_group.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "base/check.h"
+
+namespace cairn {
+
+BlockId PagedGroup::take(int64_t wanted_blocks) {
+  if (pool_.free_count() == 0) {
+    const std::optional<BlockId> oldest = pool_.oldest_idle();
+    CHECK(oldest.has_value());
+    CHECK(index_ != nullptr);  // only named blocks are ever idle
+    index_->evict(
+        {group_, *oldest},
+        {.step = events_->step(), .wanted_blocks = wanted_blocks, .idle_blocks = pool_.idle_count()});
+    pool_.evict(*oldest);
+    ++evicted_blocks_;
+  }
+  return *pool_.take();
+}
+
+BlockId PagedGroup::copy_of(BlockId block) {
+  const BlockId copy = take(1);
+  std::memcpy(pool_.data(copy), pool_.data(block), static_cast<size_t>(pool_.block_bytes()));
+  return copy;
+}
+
+void PagedGroup::release(BlockId sealed_block) {
+  pool_.unpin(sealed_block, index_ != nullptr ? Unpinned::kIdle : Unpinned::kFree);
+}
+
+BlockId PagedGroup::seal(BlockId open_block, const PrefixIndex::NewNode* node) {
+  pool_.seal(open_block);
+  if (node == nullptr) return open_block;
+  const std::optional<BlockId> twin = index_->find(group_, node->name, node->tokens);
+  if (!twin.has_value()) {
+    index_->insert({group_, open_block}, *node);
+    return open_block;
+  }
+  events_->of_block(KvEventKind::kUnified, group_, *twin);
+  pool_.pin(*twin);
+  pool_.unpin(open_block, Unpinned::kFree);
+  ++unified_blocks_;
+  return *twin;
+}
+
+bool PagedGroup::can_reopen(BlockId sealed_block) const {
+  return can_reopen_in_place(sealed_block) || room() > 0;
+}
+
+BlockId PagedGroup::reopen(BlockId sealed_block) {
+  if (can_reopen_in_place(sealed_block)) {
+    pool_.reopen(sealed_block);
+    return sealed_block;
+  }
+  const BlockId copy = copy_of(sealed_block);
+  release(sealed_block);
+  return copy;
+}
+
+bool PagedGroup::is_sole(BlockId block) const {
+  return pool_.state(block) == BlockState::kOpen || pool_.pin_count(block) == 1;
+}
+
+KvBlockCounts PagedGroup::counts() const {
+  return {.block_count = pool_.block_count(),
+          .free_blocks = pool_.free_count(),
+          .open_blocks = pool_.open_count(),
+          .held_blocks = pool_.held_count(),
+          .idle_blocks = pool_.idle_count(),
+          .evicted_blocks = evicted_blocks_,
+          .unified_blocks = unified_blocks_};
+}
+
+Status PagedGroup::check(std::span<const int> pins) const {
+  CAIRN_RETURN_IF_ERROR(pool_.check());
+  for (int32_t b = 0; b < pool_.block_count(); ++b) {
+    const int count = pins[static_cast<size_t>(b)];
+    const BlockState state = pool_.state({b});
+    const int expected = state == BlockState::kOpen ? 1 : pool_.pin_count({b});
+    if (count != expected) {
+      return internal_error(fmt::format("block {} of group {} is in {} tables, but is pinned {} times", b,
+                                        group_, count, expected));
+    }
+    if (index_ == nullptr || state == BlockState::kHeld) continue;
+    if (index_->has_name({group_, {b}}) != (state == BlockState::kIdle)) {
+      return internal_error(
+          fmt::format("block {} of group {} is named and not sealed, or idle without a name", b, group_));
+    }
+  }
+  return {};
+}
+
+}  // namespace cairn

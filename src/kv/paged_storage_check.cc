@@ -1,0 +1,65 @@
+// Whether tables, pools and names of paged storage agree.
+#include <fmt/format.h>
+
+#include "kv/paged_storage.h"
+
+namespace cairn {
+
+Status PagedStorage::check() const {
+  CAIRN_RETURN_IF_ERROR(index_.check());
+  for (int32_t group = 0; group < group_count(); ++group) CAIRN_RETURN_IF_ERROR(check_group(group));
+  return check_ends();
+}
+
+Status PagedStorage::check_group(int32_t group) const {
+  const PagedGroup& of = groups_[static_cast<size_t>(group)];
+  std::vector<int> pins(static_cast<size_t>(of.pool().block_count()), 0);
+  for (int32_t s = 0; s < plan_.max_sequences; ++s) CAIRN_RETURN_IF_ERROR(check_table({s}, group, pins));
+  return of.check(pins);
+}
+
+// `pins` counts in how many tables each block is.
+Status PagedStorage::check_table(SequenceId sequence, int32_t group, std::vector<int>& pins) const {
+  const Chain& c = chain(sequence);
+  const KvBlockTable& of = table(sequence, group);
+  const BlockPool& pool = groups_[static_cast<size_t>(group)].pool();
+  if (c.sealed_count > of.end_block() || (c.open_count > 0 && c.sealed_count == of.end_block())) {
+    return internal_error(fmt::format("sequence {} has more rows than blocks", sequence.value));
+  }
+  for (int64_t b = of.first_block; b < of.end_block(); ++b) {
+    const BlockId block = of.at(b);
+    if (block.value < 0 || block.value >= pool.block_count()) {
+      return internal_error(fmt::format("sequence {} has a block outside the pool", sequence.value));
+    }
+    const bool is_sealed = b < c.sealed_count;
+    if (pool.state(block) != (is_sealed ? BlockState::kHeld : BlockState::kOpen)) {
+      return internal_error(
+          fmt::format("block {} of a sequence, group {}, is in the wrong state", block.value, group));
+    }
+    ++pins[static_cast<size_t>(block.value)];
+  }
+  return shares() ? check_names(sequence, group) : Status();
+}
+
+// Each sealed block has the name that follows from its predecessor's name and its tokens.
+Status PagedStorage::check_names(SequenceId sequence, int32_t group) const {
+  const Chain& c = chain(sequence);
+  const KvBlockTable& of = table(sequence, group);
+  BlockNamer namer{std::string_view()};
+  BlockName parent = c.root;
+  for (int64_t b = of.first_block; b < c.sealed_count; ++b) {
+    const GroupBlock block{group, of.at(b)};
+    if (!index_.has_name(block)) {
+      return internal_error(fmt::format("sealed block {} of group {} has no name", block.block.value, group));
+    }
+    const bool is_known = b == 0 || b > of.first_block;  // the name of the block before it
+    if (is_known && index_.name(block) != namer.child(parent, index_.tokens(block))) {
+      return internal_error(fmt::format("block {} of group {} does not belong behind the one before it",
+                                        block.block.value, group));
+    }
+    parent = index_.name(block);
+  }
+  return {};
+}
+
+}  // namespace cairn
