@@ -330,6 +330,8 @@ class Operations {
   int64_t partly_resident_ = 0;
 };
 
+constexpr int kMostBlocks = 35;  // what five sequences of seven blocks can have: pools are no larger
+
 // From a pool that is nearly always full to one that has a block for everything. Further groups have a few blocks less
 // or more than the first one, so that each of them is the scarce one now and then.
 void run_lists(const char* plan, PrefixSharing sharing, const std::vector<int32_t>& layer_groups = {0, 0}) {
@@ -337,13 +339,14 @@ void run_lists(const char* plan, PrefixSharing sharing, const std::vector<int32_
   int64_t copies = 0;
   int64_t refusals = 0;
   int64_t partly_resident = 0;
-  for (const int64_t block_count : {1, 2, 4, 7, 11, 16, 24, 35}) {
+  for (const int64_t block_count : {1, 2, 4, 7, 11, 16, 24, kMostBlocks}) {
     for (uint64_t seed = 1; seed <= 8; ++seed) {
       SCOPED_TRACE(::testing::Message() << plan << ", " << block_count << " blocks, seed " << seed);
       std::vector<int64_t> pool_blocks{block_count};
       for (int32_t group = 1; group <= std::ranges::max(layer_groups); ++group) {
-        const auto other = static_cast<int64_t>((seed + static_cast<uint64_t>(group) * 2) % 5) - 2;
-        pool_blocks.push_back(std::max<int64_t>(1, block_count + other));
+        const auto steps = static_cast<int64_t>((seed + static_cast<uint64_t>(group) * 2) % 5) - 2;
+        const int64_t other = steps * (1 + block_count / 8);
+        pool_blocks.push_back(std::clamp<int64_t>(block_count + other, 1, kMostBlocks));
       }
       Operations operations({plan, sharing, layer_groups, pool_blocks, seed});
       operations.run(400);
@@ -373,7 +376,7 @@ void run_lists(const char* plan, PrefixSharing sharing, const std::vector<int32_
   EXPECT_GT(sum.recovered_positions, 100 * kBlockSize);
   EXPECT_GT(sum.evicted_blocks, 500);
   EXPECT_GT(sum.unified_blocks, 500);
-  if (std::ranges::max(layer_groups) > 0) EXPECT_GT(partly_resident, 500);
+  if (std::ranges::max(layer_groups) > 0) EXPECT_GT(partly_resident, 300);
 }
 
 TEST(PagedOperations, AgreeWithATwinThatShares) { run_lists("f16", PrefixSharing::kOn); }
