@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <deque>
 #include <random>
@@ -22,10 +23,10 @@ struct Case {
   KvCodec codec;
 };
 
-// Sequences whose first kSharedBlocks blocks are the same ones, in one layer of a cache.
+// Sequences whose first blocks are the same ones, in one layer of a cache.
 class Sequences final : public KvLayerGate {
  public:
-  Sequences(const Case& c, int32_t count)
+  Sequences(const Case& c, int32_t count, int32_t shared_blocks = kSharedBlocks)
       : case_(c),
         layout_(kv_layer_layout(c.codec, c.codec, static_cast<int32_t>(c.shape.head_dim))),
         block_bytes_(c.shape.kv_head_count * layout_.head_bytes()),
@@ -36,7 +37,7 @@ class Sequences final : public KvLayerGate {
       open_.push_back(filled(slot_bytes_));
       std::vector<BlockId>& table = tables_.emplace_back();
       for (int32_t b = 0; b < kBlocks; ++b) {
-        table.push_back({b < kSharedBlocks ? b : kSharedBlocks + s * kBlocks + b});
+        table.push_back({b < shared_blocks ? b : kSharedBlocks + s * kBlocks + b});
       }
       views_.push_back({.table = table.data(),
                         .memory = memory_.data(),
@@ -57,11 +58,16 @@ class Sequences final : public KvLayerGate {
   }
   void close(int64_t) override {}
 
+  // The sequences of the next steps.
+  void choose(int32_t first, int32_t count) {
+    in_step_ = std::span(views_).subspan(static_cast<size_t>(first), static_cast<size_t>(count));
+  }
+
   // One step of `row_count` rows from `position` on for each of sequences [first, first + count); its attention.
   std::vector<float> step(int32_t first, int32_t count, int32_t position, int32_t row_count,
                           int thread_count) {
     const FloatMode mode;
-    in_step_ = std::span(views_).subspan(static_cast<size_t>(first), static_cast<size_t>(count));
+    choose(first, count);
     const int64_t rows = int64_t{count} * row_count;
     ThreadPool threads(thread_count);
     LayerAttention attention(case_.shape, kernels_for(available_isas().back()), threads,
@@ -79,6 +85,14 @@ class Sequences final : public KvLayerGate {
     return {attended.data, attended.data + attended.floats()};
   }
 
+  static void fill(const QkvRows& rows, int64_t row, uint64_t seed) {
+    std::mt19937_64 random(seed);
+    std::normal_distribution<float> normal;
+    for (const Rows* kind : {&rows.query, &rows.key, &rows.value}) {
+      for (int64_t i = 0; i < kind->width; ++i) kind->row(row)[i] = normal(random);
+    }
+  }
+
  private:
   static constexpr int32_t kBlocks = kContext / kBlockSize;
 
@@ -86,13 +100,6 @@ class Sequences final : public KvLayerGate {
     PageMemory memory = PageMemory::allocate(static_cast<uint64_t>(std::max<int64_t>(bytes, 1))).value();
     std::fill_n(memory.data(), memory.bytes(), std::byte{0xFF});  // NaN: what is not stored must not be read
     return memory;
-  }
-  static void fill(const QkvRows& rows, int64_t row, uint64_t seed) {
-    std::mt19937_64 random(seed);
-    std::normal_distribution<float> normal;
-    for (const Rows* kind : {&rows.query, &rows.key, &rows.value}) {
-      for (int64_t i = 0; i < kind->width; ++i) kind->row(row)[i] = normal(random);
-    }
   }
 
   const Case& case_;
@@ -150,6 +157,63 @@ TEST_P(LayerAttentionCuts, ChangeNoBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, LayerAttentionCuts, testing::Range<size_t>(0, cases().size()));
+
+// Layers in two groups: in the first, sequences share blocks; in the second they do not.
+class TwoGroups final : public KvLayerGate {
+ public:
+  explicit TwoGroups(const Case& c) : groups_{{{c, kCount}, {c, kCount, 0}}} {
+    groups_[0].step(0, 1, 0, kShared, 1);
+    for (int32_t s = 0; s < kCount; ++s) groups_[1].step(s, 1, 0, kShared, 1);
+  }
+
+  static constexpr int32_t kCount = 3;
+  static constexpr std::array<size_t, 6> kGroups{0, 1, 0, 1, 1, 0};  // of each layer
+  [[nodiscard]] int64_t layer_count() const override { return std::ssize(kGroups); }
+  Result<KvLayerView> open(int64_t layer) override {
+    const size_t group = kGroups[static_cast<size_t>(layer)];
+    CAIRN_ASSIGN_OR_RETURN(KvLayerView view, groups_[group].open(0));
+    view.layer_group = static_cast<int32_t>(group);
+    return view;
+  }
+  void close(int64_t) override {}
+  [[nodiscard]] Sequences& group(size_t group) { return groups_[group]; }
+
+ private:
+  std::array<Sequences, 2> groups_;
+};
+
+// Which blocks are equal is asked of the layer's own group, in whatever order groups follow one another.
+TEST(LayerAttention, SharesSpansOnlyWithinTheLayersGroup) {
+  const Case c = cases().front();
+  AttentionShape shape = c.shape;
+  shape.layers.assign(TwoGroups::kGroups.size(), c.shape.layers.front());
+  TwoGroups gate(c);
+  std::array<std::vector<float>, 2> alone;
+  for (const size_t group : {0, 1}) {
+    for (int32_t s = 0; s < TwoGroups::kCount; ++s) {
+      const std::vector<float> one = gate.group(group).step(s, 1, kShared, 1, 1);
+      alone[group].insert(alone[group].end(), one.begin(), one.end());
+    }
+    gate.group(group).choose(0, TwoGroups::kCount);
+  }
+  ASSERT_NE(alone[0], alone[1]);
+  const FloatMode mode;
+  ThreadPool threads(1);
+  LayerAttention attention(shape, kernels_for(available_isas().back()), threads,
+                           {.rows = TwoGroups::kCount, .sequences = TwoGroups::kCount, .context = kContext});
+  const std::array<BatchSequence, 3> sequences{{{0, 1, kShared}, {1, 1, kShared}, {2, 1, kShared}}};
+  attention.begin_step({.sequences = sequences});
+  for (int64_t layer = 0; layer < gate.layer_count(); ++layer) {
+    const AttentionBuffers buffers(shape, TwoGroups::kCount);
+    for (int32_t s = 0; s < TwoGroups::kCount; ++s) {
+      Sequences::fill(buffers.rows(), s, static_cast<uint64_t>(s * 10000 + kShared));
+    }
+    ASSERT_TRUE(attention.run(gate, layer, buffers.rows()).ok());
+    const Rows& attended = buffers.rows().attended;
+    const size_t group = TwoGroups::kGroups[static_cast<size_t>(layer)];
+    EXPECT_EQ(std::vector<float>(attended.data, attended.data + attended.floats()), alone[group]) << layer;
+  }
+}
 
 class FailingGate final : public KvLayerGate {
  public:
