@@ -22,17 +22,20 @@ const BlockName& parent_of(const PrefixNames& names, int64_t block) {
   return block == 0 ? names.root : names.blocks[static_cast<size_t>(block - 1)];
 }
 
+int64_t block_count_of(const KvStoragePlan& plan) {
+  return std::accumulate(plan.pool_blocks.begin(), plan.pool_blocks.end(), int64_t{0});
+}
+
 PrefixIndex make_index(const KvStoragePlan& plan) {
-  std::vector<int64_t> block_counts = plan.pool_blocks;
-  if (plan.sharing == PrefixSharing::kOff) std::ranges::fill(block_counts, 0);
-  const int64_t block_count = std::accumulate(block_counts.begin(), block_counts.end(), int64_t{0});
-  return {block_counts, std::min(block_count, kMostGhosts)};
+  if (plan.sharing == PrefixSharing::kOff) return {std::vector<int64_t>(plan.pool_blocks.size()), 0};
+  return {plan.pool_blocks, std::min(block_count_of(plan), kMostGhosts)};
 }
 
 }  // namespace
 
 Result<std::unique_ptr<KvStorage>> PagedStorage::make(const KvStoragePlan& plan, KvEventLog& events,
                                                       Rows rows) {
+  CAIRN_RETURN_IF_ERROR(check_block_count(block_count_of(plan)));  // each may have a node of the index
   std::vector<BlockPool> pools;
   for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
     const int64_t block_count = plan.pool_blocks[static_cast<size_t>(group)];
