@@ -73,6 +73,7 @@ class Sequences final : public KvLayerGate {
     LayerAttention attention(case_.shape, kernels_for(available_isas().back()), threads,
                              {.rows = rows, .sequences = count, .context = kContext});
     std::vector<BatchSequence> sequences;
+    sequences.reserve(static_cast<size_t>(count));
     for (int32_t s = 0; s < count; ++s) sequences.push_back({s * row_count, row_count, position});
     const AttentionBuffers buffers(case_.shape, rows);
     for (int64_t row = 0; row < rows; ++row) {
@@ -206,7 +207,7 @@ TEST(LayerAttention, SharesSpansOnlyWithinTheLayersGroup) {
   for (int64_t layer = 0; layer < gate.layer_count(); ++layer) {
     const AttentionBuffers buffers(shape, TwoGroups::kCount);
     for (int32_t s = 0; s < TwoGroups::kCount; ++s) {
-      Sequences::fill(buffers.rows(), s, static_cast<uint64_t>(s * 10000 + kShared));
+      Sequences::fill(buffers.rows(), s, static_cast<uint64_t>(s) * 10000 + kShared);
     }
     ASSERT_TRUE(attention.run(gate, layer, buffers.rows()).ok());
     const Rows& attended = buffers.rows().attended;
