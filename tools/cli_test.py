@@ -255,6 +255,49 @@ class CliTest(unittest.TestCase):
             self.assertEqual(self.generate(*base, model=model)["logits_sha256"], truth["logits_sha256"], model)
             self.assertTrue(json.loads(self.ok("model", "-m", model, "--json"))["runs_here"])
 
+    # ---- several texts
+
+    def test_samples_that_fail_show_what_there_is_of_them(self):
+        # Two blocks of 32 positions: no sample can have 200 tokens.
+        few = ("generate", "-m", self.model, "-p", "Hello", "--ignore-eos", "--kv-memory", "40KiB", "-n", 200, "-t", 1)
+        done = run(*few, "--samples", 3)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        for i in (1, 2, 3):
+            self.assertRegex(done.stdout, rb"(?m)^\[%d of 3\]...." % i)
+        self.assertIn(b"cairn: texts 1, 2 and 3 of 3 failed: the cache's memory is full at position 64: ask for more "
+                      b"--kv-memory or", done.stderr)
+        self.assertIn(b" prompt tokens", done.stderr)  # the statistics
+        done = run(*few, "--samples", 3, "--json")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        for one in json.loads(done.stdout)["continuations"]:
+            self.assertEqual(one["finish_reason"], "error")
+            self.assertIn("--kv-memory", one["error"])
+            self.assertGreater(len(one["tokens"]), 20)
+        enough = self.generate("-p", "Hello", "--ignore-eos", "-n", 20, "--samples", 3)
+        self.assertFalse(any("error" in one for one in enough["continuations"]))
+
+    def test_a_text_that_fails_shows_what_there_is_of_it(self):
+        few = ("generate", "-m", self.model, "-p", "Hello", "--ignore-eos", "--kv-memory", "40KiB", "-n", 200, "-t", 1)
+        done = run(*few)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertGreater(len(done.stdout), 20)
+        self.assertRegex(done.stderr, rb"(?s)TTFT.*failed\ncairn: the cache's memory is full .*--kv-memory")
+        done = run(*few, "--json")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        one = json.loads(done.stdout)
+        self.assertEqual(one["finish_reason"], "error")
+        self.assertIn("--kv-memory", one["error"])
+        self.assertGreater(len(one["tokens"]), 20)
+
+    def test_sizes_that_nothing_would_keep_are_refused(self):
+        for cache in ("none", "contiguous"):
+            self.fails(2, "generate", "-m", self.model, "-p", "a", "--cache", cache, "--kv-memory", "1MiB",
+                       says=f"--cache {cache}")
+        self.generate("-p", "a", "-n", 2, "--cache", "growing", "--kv-memory", "1MiB")
+        for many in ("--samples", "--beams"):
+            self.fails(2, "generate", "-m", self.model, "-p", "a", many, 100000, says=many)
+            self.fails(2, "generate", "-m", self.model, "-p", "a", many, 0, says=many)
+
     # ---- tokens
 
     def test_tokenizes_and_back(self):
@@ -413,6 +456,12 @@ class CliTest(unittest.TestCase):
         found, asked = map(int, re.match(r"cache: (\d+) of (\d+) prompt tokens found; they are rows of this "
                                          r"conversation", second).groups())
         self.assertTrue(0 < found < asked, second)
+
+    def test_explains_a_chat_whose_cache_shares_nothing(self):
+        for unshared in (["--cache", "growing"], ["--cache", "contiguous"], ["--no-sharing"]):
+            first, second = self.explained("chat", *unshared, stdin=b"Hello there\nAnd you?\n")
+            self.assertIn("this cache shares no prefixes", first)
+            self.assertRegex(second, r"they are rows of this conversation.*; this cache shares no prefixes")
 
     def test_explains_where_a_prompt_differs(self):
         # The second conversation leaves the session only the template's first rows; the third finds the first's blocks.

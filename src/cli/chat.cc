@@ -81,7 +81,8 @@ class Chat {
       console_.write("\n");
       console_.note(describe_statistics(*reply));
       if (options_.explains) {
-        console_.note(explain_match(reply->result.stats.match, conversation_.tokenizer()));
+        console_.note(
+            explain_match(reply->result.stats.match, conversation_.tokenizer(), sharing_of(options_.common)));
       }
       return {};
     }

@@ -50,6 +50,11 @@ struct CommonOptions {
   OutputForm output_form = OutputForm::kText;             // --json
 };
 
+// Whether prompts find each other's blocks: only paged ones can be shared.
+[[nodiscard]] inline PrefixSharing sharing_of(const CommonOptions& options) {
+  return options.storage == KvStorageKind::kPaged ? options.sharing : PrefixSharing::kOff;
+}
+
 // cairn generate: text that continues a prompt, written as it is generated.
 struct GenerateOptions {
   CommonOptions common;

@@ -18,7 +18,8 @@ struct FlagName {
   std::string_view flag;
 };
 
-constexpr std::array<FlagName, 6> kFlagNames{{{"context", "--context"},
+constexpr std::array<FlagName, 7> kFlagNames{{{"context", "--context"},
+                                              {"max_sequences", "--sequences"},
                                               {"kv_plan", "--kv"},
                                               {"kv_memory_bytes", "--kv-memory"},
                                               {"prefill_chunk", "--prefill-chunk"},
@@ -87,6 +88,16 @@ std::string with_flags(std::string_view message) {
     if (known != kFlagNames.end()) text.append(known->flag);
     message.remove_prefix(taken);
   }
+}
+
+Status with_flag(const Status& status, std::string_view option, std::string_view flag) {
+  const std::string quoted = fmt::format("`{}`", option);
+  std::string message = status.message();
+  for (size_t at = message.find(quoted); at != std::string::npos;
+       at = message.find(quoted, at + flag.size())) {
+    message.replace(at, quoted.size(), flag);
+  }
+  return {status.code(), std::move(message)};
 }
 
 Console::Console(Colours colours, int out_fd, int err_fd)

@@ -83,5 +83,7 @@ class ProgressBar {
 // A message of the library names an option, as in `context`, because its callers have options and no command
 // line. Each such name in backticks is replaced by its flag, as in --context; everything else stays as it is.
 [[nodiscard]] std::string with_flags(std::string_view message);
+// The same for one option, where a command has a flag of its own for it.
+[[nodiscard]] Status with_flag(const Status& status, std::string_view option, std::string_view flag);
 
 }  // namespace cairn

@@ -171,6 +171,12 @@ TEST(FlagNames, EachFlagIsOneOfTheProgram) {
   }
 }
 
+TEST(FlagNames, ACommandMayHaveAFlagOfItsOwn) {
+  const Status status = resource_exhausted("`max_sequences` 3, `max_sequences` 4, `context` 5");
+  EXPECT_EQ(with_flag(status, "max_sequences", "--samples"),
+            resource_exhausted("--samples 3, --samples 4, `context` 5"));
+}
+
 TEST(FlagNames, AMessageOfTheCacheNamesTheFlagHere) {
   const Status status = KvCache::create({.context = 0}).status();
   EXPECT_NE(status.message().find("`context`"), std::string::npos) << status.message();

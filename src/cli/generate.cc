@@ -7,6 +7,7 @@
 #include "base/machine.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/continuations.h"
 #include "cli/match_words.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
@@ -58,6 +59,8 @@ boost::json::object settings(const Report& report) {
           {"temperature", report.options.sampling.temperature}};
 }
 
+std::string error_text(const Status& status) { return json_text(with_flags(status.message())); }
+
 std::string generate_json(const GenerateReport& report) {
   const Reply& reply = report.reply;
   const RequestStats& stats = reply.result.stats;
@@ -77,6 +80,7 @@ std::string generate_json(const GenerateReport& report) {
       {"load_ms", static_cast<double>(report.opened.load_ns) / 1e6},
       {"settings", settings(report)},
   };
+  if (!reply.result.status.ok()) object["error"] = error_text(reply.result.status);
   return json_line(object);
 }
 
@@ -86,6 +90,7 @@ std::string continuations_json(const ContinuationsReport& report) {
     boost::json::object object{
         {"tokens", ids(one.tokens)}, {"text", one.text}, {"finish_reason", finish_reason_name(one.reason)}};
     if (one.log_probability.has_value()) object["log_probability"] = *one.log_probability;
+    if (!one.status.ok()) object["error"] = error_text(one.status);
     list.push_back(std::move(object));
   }
   return json_line({{"prompt_tokens", report.prompt.tokens.size()},
@@ -111,14 +116,15 @@ struct Generation {
 Result<Reply> reply_in_text(const ReplyPlace& place, const Prompt& prompt, Request request) {
   Console& console = place.console;
   const ReplyForm form{.opening = console.out_is_terminal() ? prompt.text : std::string()};
-  CAIRN_ASSIGN_OR_RETURN(Reply reply, run_reply(place, std::move(request), form));
+  CAIRN_ASSIGN_OR_RETURN(Reply reply, run_reply_as_far_as_it_goes(place, std::move(request), form));
   const std::string& last = reply.text.empty() ? form.opening : reply.text;
   if (!last.empty() && !last.ends_with('\n')) console.write("\n");
   return reply;
 }
 
 Result<Reply> reply_in_json(const ReplyPlace& place, Request request) {
-  return run_reply(place, std::move(request), {ReplyText::kKept, ReplyLogits::kDigested, {}});
+  return run_reply_as_far_as_it_goes(place, std::move(request),
+                                     {ReplyText::kKept, ReplyLogits::kDigested, {}});
 }
 
 Result<ExitCode> generate_one(const GenerateOptions& options, const Generation& generation, Request request) {
@@ -132,8 +138,10 @@ Result<ExitCode> generate_one(const GenerateOptions& options, const Generation& 
   }
   place.console.note(describe_statistics(reply));
   if (options.explains) {
-    place.console.note(explain_match(reply.result.stats.match, opened.model->tokenizer()));
+    place.console.note(
+        explain_match(reply.result.stats.match, opened.model->tokenizer(), sharing_of(options.common)));
   }
+  if (!reply.result.status.ok()) return reply.result.status;
   return reply.result.reason == FinishReason::kCancelled ? ExitCode::kInterrupted : ExitCode::kDone;
 }
 
@@ -164,9 +172,15 @@ Result<ExitCode> generate_many(const GenerateOptions& options, const Generation&
   place.console.note(fmt::format("{} prompt tokens, {} texts; KV {} together, {} apart", prompt.tokens.size(),
                                  all.list.size(), human_bytes(all.kv_bytes),
                                  human_bytes(all.kv_bytes_apart)));
+  CAIRN_RETURN_IF_ERROR(failures_of(all));
   const bool is_stopped = std::ranges::any_of(
       all.list, [](const Continuation& one) { return one.reason == FinishReason::kCancelled; });
   return is_stopped ? ExitCode::kInterrupted : ExitCode::kDone;
+}
+
+// How many sequences run at once is what --samples and --beams ask for.
+Status with_sequence_flag(const GenerateOptions& options, const Status& status) {
+  return with_flag(status, "max_sequences", options.beam_count > 0 ? "--beams" : "--samples");
 }
 
 }  // namespace
@@ -180,19 +194,22 @@ Result<ExitCode> run_generate(const GenerateOptions& options, Console& console) 
   }
   CAIRN_ASSIGN_OR_RETURN(std::string text, read_prompt_text(options.prompt, LastLineEnd::kDrop));
   const int64_t max_sequences = std::max<int64_t>(options.sample_count, options.beam_count);
-  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console, max_sequences));
+  Result<OpenModel> opened_or_not = open_model(options.common, console, max_sequences);
+  if (!opened_or_not.ok()) return with_sequence_flag(options, opened_or_not.status());
+  const OpenModel opened = std::move(opened_or_not).value();
   CAIRN_ASSIGN_OR_RETURN(const Prompt prompt,
                          make_prompt(options.prompt, std::move(text), opened.model->tokenizer()));
   const EngineOptions& engine_choices = opened.engine_options;
-  CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_choices));
+  const auto engine = Engine::create(opened.model, *opened.threads, engine_choices);
+  if (!engine.ok()) return with_sequence_flag(options, engine.status());
 
   const uint64_t seed = options.sampling.seed.value_or(fresh_seed());
   Request request{.prompt = prompt.tokens, .max_tokens = options.max_tokens};
   apply_sampling(options.sampling, seed, request);
-  console.note(describe_choices(opened, engine_choices, engine->cache()) + fmt::format(", seed {}", seed));
+  console.note(describe_choices(opened, engine_choices, (*engine)->cache()) + fmt::format(", seed {}", seed));
 
   const Interrupt interrupt(Interrupt::SecondTime::kEndsTheProgram);
-  const Generation generation{opened, engine_choices, prompt, seed, {*engine, console, interrupt}};
+  const Generation generation{opened, engine_choices, prompt, seed, {**engine, console, interrupt}};
   if (engine_choices.max_sequences > 1 || options.beam_count > 0) {
     return generate_many(options, generation, request);
   }

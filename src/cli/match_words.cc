@@ -41,26 +41,29 @@ std::string eviction_text(const KvMatchReport& report) {
                      report.idle_blocks == 1 ? "1 was" : fmt::format("{} were", report.idle_blocks));
 }
 
-std::string own_rows_text(const KvMatchReport& report) {
+constexpr std::string_view kSharesNothing =
+    "this cache shares no prefixes (--no-sharing, or a --cache other than paged)";
+
+std::string own_rows_text(const KvMatchReport& report, PrefixSharing sharing) {
+  const bool shares = sharing == PrefixSharing::kOn;
   if (report.found_positions == 0) {
-    return "the conversation's own rows differ from the first token on, and no shared block begins as it "
-           "does";
+    return fmt::format("the conversation's own rows differ from the first token on, and {}",
+                       shares ? "no shared block begins as it does" : kSharesNothing);
   }
-  return "they are rows of this conversation, or of the request it was forked from; no shared block goes "
-         "further";
+  return fmt::format("they are rows of this conversation, or of the request it was forked from; {}",
+                     shares ? "no shared block goes further" : kSharesNothing);
 }
 
-std::string reason_text(const KvMatchReport& report, const Tokenizer& tokenizer) {
+std::string reason_text(const KvMatchReport& report, const Tokenizer& tokenizer, PrefixSharing sharing) {
   switch (report.end) {
-    case KvMatchEnd::kNotShared:
-      return "this cache shares no prefixes (--no-sharing, or a --cache other than paged)";
+    case KvMatchEnd::kNotShared: return std::string(kSharesNothing);
     case KvMatchEnd::kComplete: return "that is every full block before the last token, which always runs";
     case KvMatchEnd::kShorterThanBlock:
       return fmt::format("only full blocks of {} tokens before the last one can be found", kBlockSize);
     case KvMatchEnd::kNothingKnown: return unknown_text(report);
     case KvMatchEnd::kTokensDiffer: return difference_text(report, tokenizer);
     case KvMatchEnd::kEvicted: return eviction_text(report);
-    case KvMatchEnd::kOwnRows: return own_rows_text(report);
+    case KvMatchEnd::kOwnRows: return own_rows_text(report, sharing);
   }
   CHECK(false);
   return {};
@@ -68,10 +71,10 @@ std::string reason_text(const KvMatchReport& report, const Tokenizer& tokenizer)
 
 }  // namespace
 
-std::string explain_match(const KvMatchReport& report, const Tokenizer& tokenizer) {
+std::string explain_match(const KvMatchReport& report, const Tokenizer& tokenizer, PrefixSharing sharing) {
   if (report.text_positions == 0) return "cache: the prompt was never looked up";  // it ended before it began
   return fmt::format("cache: {} of {} prompt tokens found; {}", report.found_positions, report.text_positions,
-                     reason_text(report, tokenizer));
+                     reason_text(report, tokenizer, sharing));
 }
 
 }  // namespace cairn

@@ -3,12 +3,14 @@
 
 #include <string>
 
+#include "cairn/prefix_sharing.h"
 #include "kv/match_report.h"
 #include "text/tokenizer.h"
 
 namespace cairn {
 
-// One line, without its line end.
-[[nodiscard]] std::string explain_match(const KvMatchReport& report, const Tokenizer& tokenizer);
+// One line, without its line end. `sharing`: whether the cache shares prefixes at all.
+[[nodiscard]] std::string explain_match(const KvMatchReport& report, const Tokenizer& tokenizer,
+                                        PrefixSharing sharing);
 
 }  // namespace cairn

@@ -14,7 +14,9 @@ Tokenizer tokenizer() {
   return *made;
 }
 
-std::string explained(const KvMatchReport& report) { return explain_match(report, tokenizer()); }
+std::string explained(const KvMatchReport& report, PrefixSharing sharing = PrefixSharing::kOn) {
+  return explain_match(report, tokenizer(), sharing);
+}
 
 TEST(MatchWords, SaysHowMuchWasFound) {
   EXPECT_EQ(explained({.end = KvMatchEnd::kComplete, .text_positions = 65, .found_positions = 64}),
@@ -36,6 +38,16 @@ TEST(MatchWords, TellsOwnRowsFromSharedOnes) {
   EXPECT_EQ(explained({.end = KvMatchEnd::kOwnRows, .text_positions = 100}),
             "cache: 0 of 100 prompt tokens found; the conversation's own rows differ from the first token "
             "on, and no shared block begins as it does");
+}
+
+TEST(MatchWords, ACacheThatSharesNothingIsNotBlamedOnTheText) {
+  EXPECT_EQ(explained({.end = KvMatchEnd::kOwnRows, .text_positions = 100, .found_positions = 70},
+                      PrefixSharing::kOff),
+            "cache: 70 of 100 prompt tokens found; they are rows of this conversation, or of the request it "
+            "was forked from; this cache shares no prefixes (--no-sharing, or a --cache other than paged)");
+  EXPECT_EQ(explained({.end = KvMatchEnd::kOwnRows, .text_positions = 100}, PrefixSharing::kOff),
+            "cache: 0 of 100 prompt tokens found; the conversation's own rows differ from the first token "
+            "on, and this cache shares no prefixes (--no-sharing, or a --cache other than paged)");
 }
 
 TEST(MatchWords, SaysWhereAndWhyTheMatchEnded) {

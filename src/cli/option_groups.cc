@@ -35,9 +35,8 @@ Isa parse_isa(const std::string& name) {
 
 }  // namespace
 
-void take_count(CLI::Option* option, int64_t least) {
-  constexpr int64_t kMost = int64_t{1} << 31;
-  option->check(CLI::Range(least, kMost).description(""))->type_name("N");
+void take_count(CLI::Option* option, int64_t least, int64_t most) {
+  option->check(CLI::Range(least, most).description(""))->type_name("N");
 }
 
 // CLI11 would read -1 as the largest number.
@@ -80,7 +79,10 @@ void add_kv_plan_option(CLI::App& app, std::optional<KvPlan>& plan) {
 }
 
 void add_prefill_chunk_option(CLI::App& app, int64_t& rows) {
-  take_count(app.add_option("--prefill-chunk", rows, "Prompt tokens in a step at most (default: 512)"), 1);
+  take_count(
+      app.add_option("--prefill-chunk", rows,
+                     "Prompt tokens in a step at most (default: 512; --cache none never cuts a prompt)"),
+      1);
 }
 
 void add_tensor_type_option(CLI::App& app, const std::string& name, std::function<void(TensorType)> take,
@@ -117,7 +119,7 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       [&common](const std::string& text) {
         common.kv_memory_bytes = value_or_throw("--kv-memory", parse_byte_count(text));
       },
-      "Memory for blocks: 2GiB, 512MiB, ... (default: what the context needs, if it is free)")
+      "Memory for the blocks of paged and growing: 2GiB, 512MiB, ... (default: what the context needs)")
       ->type_name("SIZE");
   app.add_flag_callback(
       "--no-sharing", [&common] { common.sharing = PrefixSharing::kOff; },

@@ -17,8 +17,9 @@ class Option;
 
 namespace cairn {
 
-// Shows `option`'s value as N, and accepts `least` to 2^31.
-void take_count(CLI::Option* option, int64_t least);
+// Shows `option`'s value as N, and accepts `least` to `most`.
+inline constexpr int64_t kMostOfACount = int64_t{1} << 31;
+void take_count(CLI::Option* option, int64_t least, int64_t most = kMostOfACount);
 
 // --seed: any number of 64 bits.
 CLI::Option* add_seed_option(CLI::App& app, const std::string& help, std::function<void(uint64_t)> take);

@@ -1,5 +1,7 @@
 #include "cli/parse.h"
 
+#include <fmt/format.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -9,6 +11,7 @@
 #include "cli/help_text.h"
 #include "cli/option_groups.h"
 #include "cli/option_values.h"
+#include "engine/memory_plan.h"
 #include "model/published_shapes.h"
 
 namespace cairn {
@@ -55,6 +58,19 @@ Result<Command> run_parser(CLI::App& app, Arguments arguments, const Command& co
   return invalid_argument(with_nearest(app.get_name() + what + word + "'", name, option_names(app)));
 }
 
+// A limit that nothing keeps would be a surprise, on a small machine a costly one.
+Status check_options(const CommonOptions& options) {
+  const bool is_sizable =
+      options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
+  if (is_sizable || !options.kv_memory_bytes.has_value()) return {};
+  return invalid_argument(
+      fmt::format("--kv-memory limits the caches paged and growing; with --cache {} leave it out: {}",
+                  kv_storage_kind_name(options.storage),
+                  options.storage == KvStorageKind::kNone
+                      ? "that keeps nothing between steps"
+                      : "that takes memory for whole contexts, so a shorter --context limits it"));
+}
+
 // The parsers fill the options that stand in `command`, so it is copied only when they are done.
 template <typename Options, typename AddOptions>
 Result<Command> parse_with(const std::string& name, const std::string& what, const char* examples,
@@ -64,7 +80,12 @@ Result<Command> parse_with(const std::string& name, const std::string& what, con
   app.option_defaults()->group("Options");
   Command command = Options{};
   add_options(app, std::get<Options>(command));
-  return run_parser(app, arguments, command);
+  auto parsed = run_parser(app, arguments, command);
+  if (!parsed.ok() || !std::holds_alternative<Options>(*parsed)) return parsed;
+  if constexpr (requires(const Options& options) { options.common; }) {
+    CAIRN_RETURN_IF_ERROR(check_options(std::get<Options>(*parsed).common));
+  }
+  return parsed;
 }
 
 Result<Command> parse_generate(Arguments arguments) {
@@ -79,9 +100,9 @@ Result<Command> parse_generate(Arguments arguments) {
                    0);
         take_count(
             app.add_option("--samples", options.sample_count, "Texts to generate side by side (default: 1)"),
-            1);
+            1, kMostSequences);
         take_count(app.add_option("--beams", options.beam_count, "Find this many of the most likely texts"),
-                   1);
+                   1, kMostSequences);
         add_common_options(app, options.common);
         add_json_option(app, options.common.output_form);
         add_explain_option(app, options.explains);

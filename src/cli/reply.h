@@ -1,5 +1,4 @@
-// Requests run to their end for a command: one reply, with its text written as it comes, or several
-// continuations of one prompt.
+// A request run to its end for a command: one reply, with its text written as it comes.
 #pragma once
 
 #include <cstdint>
@@ -48,29 +47,10 @@ struct ReplyForm {
 // The request's callbacks are set here. It ends early (kCancelled) where the interrupt is raised or the
 // output cannot be written. Errors: those of Engine::submit, and what the request itself ended with.
 Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyForm& form);
+// The same, but of a request that failed midway what there is is returned: Reply::result says why it ended.
+Result<Reply> run_reply_as_far_as_it_goes(const ReplyPlace& place, Request request, const ReplyForm& form);
 
 // "12 prompt tokens, first token after ...": one line for standard error.
 [[nodiscard]] std::string describe_statistics(const Reply& reply);
-
-// One of several continuations of a prompt, sampled side by side or found by beam search. They share the
-// prompt's rows in the cache.
-struct Continuation {
-  std::vector<TokenId> tokens;
-  std::string text;
-  FinishReason reason = FinishReason::kLength;
-  std::optional<double> log_probability;  // of beams
-};
-
-struct Continuations {
-  std::vector<Continuation> list;  // samples in their order; beams, the likeliest first
-  uint64_t kv_bytes = 0;           // the most that all of them took together
-  uint64_t kv_bytes_apart = 0;     // what they would have taken without sharing then
-};
-
-// `request` is each sample's, but for its sample index. Errors: those of Engine::submit, and of a sample.
-Result<Continuations> run_samples(const ReplyPlace& place, const Request& request, int64_t count);
-// Of the request's parameters only prompt, max_tokens and end_tokens count.
-Result<Continuations> run_beams(const ReplyPlace& place, const Request& request, int64_t width,
-                                const Tokenizer& tokenizer);
 
 }  // namespace cairn

@@ -109,9 +109,10 @@ Status Engine::check(const Request& request) const {
         prompt_count, context()));
   }
   if (prompt_count > cache_->max_length()) {
-    return invalid_argument(fmt::format(
-        "the prompt has {} tokens, but the cache's memory holds {}: shorten it, or give the cache more",
-        prompt_count, cache_->max_length()));
+    return invalid_argument(
+        fmt::format("the prompt has {} tokens, but the cache's memory holds {}: shorten it, or ask for more "
+                    "`kv_memory_bytes`",
+                    prompt_count, cache_->max_length()));
   }
   CAIRN_RETURN_IF_ERROR(check_scored(request, prompt_count));
   if (request.max_tokens.has_value() && *request.max_tokens < 0) {

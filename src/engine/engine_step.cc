@@ -107,9 +107,9 @@ void Engine::schedule(const StepLimits& limits) {
   if (starved == nullptr) return;
   events_.of_request(EngineEventKind::kStarved, starved->id, held_by(*starved));
   finish(*starved, FinishReason::kError, no_throw([&] {
-    return resource_exhausted(
-        fmt::format("the cache's memory is full at position {}: give it more, or ask for fewer tokens",
-                    starved->tokens.size() - 1));
+    return resource_exhausted(fmt::format(
+        "the cache's memory is full at position {}: ask for more `kv_memory_bytes` or for fewer tokens",
+        starved->tokens.size() - 1));
   }));
 }
 

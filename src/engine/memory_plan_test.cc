@@ -104,9 +104,12 @@ TEST(MemoryPlan, RefusesWithThreeWaysOut) {
   const std::string& words = status.message();
   for (const char* part : {"this takes ", "weights 12.", "keys and values 16.00 GiB", "24.00 GiB are free",
                            "a shorter context (`context` ", "a smaller codec (`kv_plan` int8 takes ",
-                           "fewer sequences (at most "}) {
+                           "fewer sequences (`max_sequences` "}) {
     EXPECT_NE(words.find(part), std::string::npos) << part << " is not in: " << words;
   }
+  const Status alone = refuse_unless_fits(model, wish_of(4096, 1), 14 * kGiB);
+  EXPECT_NE(alone.message().find("a shorter context"), std::string::npos) << alone.message();
+  EXPECT_EQ(alone.message().find("sequences"), std::string::npos) << alone.message();  // one is the least
   const Status weights = refuse_unless_fits(model, wish_of(4096, 8), 8 * kGiB);
   EXPECT_NE(weights.message().find("the weights alone do not fit"), std::string::npos) << weights.message();
 }

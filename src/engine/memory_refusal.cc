@@ -1,4 +1,4 @@
-// refuse_unless_fits: the message for a model that will not fit, with three ways out.
+// refuse_unless_fits: the message for a model that will not fit, with the ways out.
 #include <fmt/format.h>
 
 #include <string>
@@ -40,10 +40,9 @@ std::string codec_way(const ModelSizes& model, const MemoryWish& wish, const Mem
   return "a smaller codec (`kv_plan`) alone does not help";
 }
 
-std::string sequences_way(const MemoryWish& wish, const MemoryLimits& limits) {
-  if (wish.engine.max_sequences == 1) return "fewer sequences are not possible: there is one";
-  if (limits.most_sequences == 0) return "fewer sequences alone do not help";
-  return fmt::format("fewer sequences (at most {})", limits.most_sequences);
+std::string sequences_way(const MemoryLimits& limits) {
+  if (limits.most_sequences == 0) return "fewer sequences (`max_sequences`) alone do not help";
+  return fmt::format("fewer sequences (`max_sequences` {} fits)", limits.most_sequences);
 }
 
 }  // namespace
@@ -61,9 +60,10 @@ Status refuse_unless_fits(const ModelSizes& model, const MemoryWish& wish, uint6
   }
   CAIRN_ASSIGN_OR_RETURN(const MemoryLimits limits,
                          memory_limits(model, wish, available_bytes, wish.engine.context));
-  return resource_exhausted(fmt::format("{}. Ways out: {}; {}; {}", need, context_way(limits),
-                                        codec_way(model, wish, plan, available_bytes),
-                                        sequences_way(wish, limits)));
+  std::string ways =
+      fmt::format("{}; {}", context_way(limits), codec_way(model, wish, plan, available_bytes));
+  if (wish.engine.max_sequences > 1) ways += "; " + sequences_way(limits);
+  return resource_exhausted(fmt::format("{}. Ways out: {}", need, ways));
 }
 
 }  // namespace cairn

@@ -93,23 +93,29 @@ Result<KvMemory> memory_of_plan(const KvStoragePlan& plan, const KvCacheOptions&
   return memory;
 }
 
+const char* ways_out(const KvCacheOptions& options) {
+  if (options.max_sequences == 1) {
+    return "ask for a shorter `context` or a smaller codec (`kv_plan` int8 or int4)";
+  }
+  return "ask for a shorter `context`, a smaller codec (`kv_plan` int8 or int4) or fewer sequences "
+         "(`max_sequences`)";
+}
+
 // Refused here, with a message, rather than by the system's out-of-memory killer later.
 Status check_memory(const KvMemory& memory, const KvCacheOptions& options) {
   const uint64_t bytes = memory.total_bytes() + memory.table_bytes;
   if (!options.available_bytes.has_value() || bytes <= *options.available_bytes) return {};
   return resource_exhausted(fmt::format(
-      "the KV cache for {} sequences of {} positions needs {:.2f} GiB, but {:.2f} GiB of memory are "
-      "available: ask for a shorter `context`, a smaller codec (`kv_plan` int8 or int4) or fewer sequences",
-      options.max_sequences, options.context, gib(bytes), gib(*options.available_bytes)));
+      "the KV cache for {} sequence{} of {} positions needs {:.2f} GiB, but {:.2f} GiB of memory are "
+      "available: {}",
+      options.max_sequences, options.max_sequences == 1 ? "" : "s", options.context, gib(bytes),
+      gib(*options.available_bytes), ways_out(options)));
 }
 
 // The system refused.
-Status no_memory(const Status& status) {
+Status no_memory(const Status& status, const KvCacheOptions& options) {
   return {status.code(),
-          fmt::format(
-              "no memory for the KV cache ({}): ask for a shorter `context`, a smaller codec (`kv_plan` int8 "
-              "or int4) or fewer sequences",
-              status.message())};
+          fmt::format("no memory for the KV cache ({}): {}", status.message(), ways_out(options))};
 }
 
 // All that determines the bytes of a block, except the tokens and the salt.
@@ -157,12 +163,12 @@ Result<std::unique_ptr<KvCache>> KvCache::create(const KvCacheOptions& options) 
   CAIRN_RETURN_IF_ERROR(check_memory(memory, options));
   auto events = std::make_unique<KvEventLog>();
   auto storage = make_storage(options.storage, plan, *events);
-  if (!storage.ok()) return no_memory(storage.status());
+  if (!storage.ok()) return no_memory(storage.status(), options);
   const uint64_t open_bytes = static_cast<uint64_t>(options.max_sequences) * geometry.open_bytes();
   auto open_rows = PageMemory::allocate(open_bytes);
-  if (!open_rows.ok()) return no_memory(open_rows.status());
+  if (!open_rows.ok()) return no_memory(open_rows.status(), options);
   auto step_slots = PageMemory::allocate(memory.open_bytes - open_bytes);
-  if (!step_slots.ok()) return no_memory(step_slots.status());
+  if (!step_slots.ok()) return no_memory(step_slots.status(), options);
   return std::unique_ptr<KvCache>(new KvCache(std::move(geometry), options, std::move(events),
                                               std::move(*storage), std::move(*open_rows),
                                               std::move(*step_slots)));

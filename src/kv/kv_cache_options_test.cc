@@ -24,9 +24,13 @@ void expect_refusal(const KvCacheOptions& options, std::string_view words) {
 void expect_too_large(const KvCacheOptions& options) {
   const Status status = KvCache::create(options).status();
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status.message();
-  for (const char* way_out : {"`context`", "`kv_plan`", "fewer sequences"}) {
+  for (const char* way_out : {"`context`", "`kv_plan`"}) {
     EXPECT_NE(status.message().find(way_out), std::string::npos) << status.message();
   }
+  // Where there is one sequence already, fewer are no way out.
+  EXPECT_EQ(status.message().find("fewer sequences (`max_sequences`)") != std::string::npos,
+            options.max_sequences > 1)
+      << status.message();
 }
 
 TEST(KvCacheOptions, RefusesMeaninglessSizes) {
@@ -100,6 +104,8 @@ TEST(KvCacheOptions, SaysWhatNoMachineHas) {
     KvCacheOptions options = good_options(kind);
     options.shape = {.layer_count = 96, .kv_head_count = 96, .head_dim = 128};
     options.context = KvGeometry::kMaxPositions;
+    expect_too_large(options);
+    options.max_sequences = 2;
     expect_too_large(options);
   }
   KvCacheOptions options = good_options();
