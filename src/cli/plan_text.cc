@@ -11,6 +11,7 @@ namespace cairn {
 namespace {
 
 std::string decimals(double value) {
+  if (value != 0 && value < 0.001) return fmt::format("{:.1g}", value);
   if (value != 0 && value < 0.01) return fmt::format("{:.2g}", value);
   return fmt::format("{:.2f}", std::round(value * 100) / 100);  // 5.625 is 5.63
 }
