@@ -17,6 +17,9 @@
 namespace cairn {
 
 struct HfFolder::Impl {
+  // The JSON files and the chat template, but for config.json.
+  Status read_texts(const std::string& directory);
+
   boost::json::object config;
   std::optional<boost::json::object> tokenizer;
   std::optional<boost::json::object> tokenizer_config;
@@ -132,6 +135,13 @@ Status check_weight_map(const WeightMap& map, const std::map<std::string, std::s
   return {};
 }
 
+Status check_directory(const std::string& directory) {
+  struct stat info{};
+  if (::stat(directory.c_str(), &info) != 0) return not_found(printable_path(directory) + ": no such folder");
+  if (!S_ISDIR(info.st_mode)) return invalid_argument(printable_path(directory) + ": is not a folder");
+  return {};
+}
+
 Status refuse_quantized(const boost::json::object& config) {
   const auto* found = config.if_contains("quantization_config");
   if (found == nullptr || !found->is_object()) return {};
@@ -149,22 +159,35 @@ HfFolder::HfFolder(HfFolder&&) noexcept = default;
 HfFolder& HfFolder::operator=(HfFolder&&) noexcept = default;
 HfFolder::~HfFolder() = default;
 
+Status HfFolder::Impl::read_texts(const std::string& directory) {
+  const auto at = [&](const char* name) { return directory + "/" + name; };
+  CAIRN_ASSIGN_OR_RETURN(tokenizer, load_optional(at("tokenizer.json"), kLargeJson));
+  CAIRN_ASSIGN_OR_RETURN(tokenizer_config, load_optional(at("tokenizer_config.json"), kSmallJson));
+  CAIRN_ASSIGN_OR_RETURN(generation_config, load_optional(at("generation_config.json"), kSmallJson));
+  CAIRN_ASSIGN_OR_RETURN(chat_template, load_template_file(at("chat_template.jinja")));
+  if (!chat_template && tokenizer_config) chat_template = template_in(*tokenizer_config);
+  return {};
+}
+
+Result<HfFolder> HfFolder::open_tokenizer(const std::string& directory) {
+  CAIRN_RETURN_IF_ERROR(check_directory(directory));
+  auto impl = std::make_unique<Impl>();
+  CAIRN_ASSIGN_OR_RETURN(auto config, load_optional(directory + "/config.json", kSmallJson));
+  if (config) impl->config = std::move(*config);
+  CAIRN_RETURN_IF_ERROR(impl->read_texts(directory));
+  if (!impl->tokenizer) return not_found(printable_path(directory) + ": has no tokenizer.json");
+  return HfFolder(std::move(impl));
+}
+
 Result<HfFolder> HfFolder::open(const std::string& directory) {
-  struct stat info{};
-  if (::stat(directory.c_str(), &info) != 0) return not_found(printable_path(directory) + ": no such folder");
-  if (!S_ISDIR(info.st_mode)) return invalid_argument(printable_path(directory) + ": is not a folder");
+  CAIRN_RETURN_IF_ERROR(check_directory(directory));
   const auto at = [&](const char* name) { return directory + "/" + name; };
   if (!exists(at("config.json"))) return not_found(printable_path(directory) + ": has no config.json");
 
   auto impl = std::make_unique<Impl>();
   CAIRN_ASSIGN_OR_RETURN(impl->config, load_json_object(at("config.json"), kSmallJson));
   CAIRN_RETURN_IF_ERROR(refuse_quantized(impl->config));
-  CAIRN_ASSIGN_OR_RETURN(impl->tokenizer, load_optional(at("tokenizer.json"), kLargeJson));
-  CAIRN_ASSIGN_OR_RETURN(impl->tokenizer_config, load_optional(at("tokenizer_config.json"), kSmallJson));
-  CAIRN_ASSIGN_OR_RETURN(impl->generation_config, load_optional(at("generation_config.json"), kSmallJson));
-  CAIRN_ASSIGN_OR_RETURN(impl->chat_template, load_template_file(at("chat_template.jinja")));
-  if (!impl->chat_template && impl->tokenizer_config)
-    impl->chat_template = template_in(*impl->tokenizer_config);
+  CAIRN_RETURN_IF_ERROR(impl->read_texts(directory));
 
   WeightMap map;
   if (!exists(at(kSingleName)) && exists(at(kIndexName))) {

@@ -21,6 +21,9 @@ class HfFolder {
   // Needs config.json and at least one safetensors file; the others are optional here.
   static Result<HfFolder> open(const std::string& directory);
 
+  // The files of a tokenizer alone: needs tokenizer.json; no weights are looked for, config.json may be missing.
+  static Result<HfFolder> open_tokenizer(const std::string& directory);
+
   // A config.json alone, as if its matrices were stored as `type`: for plan_model.
   static HfFolder without_weights(boost::json::object config, TensorType type);
 

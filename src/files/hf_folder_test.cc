@@ -166,5 +166,17 @@ TEST(HfFolder, SharedFoldersHoldTheWeightsOfTheirGgufTwins) {
   EXPECT_EQ(seen, 10);
 }
 
+TEST(HfFolder, MayBeATokenizerAlone) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(HfFolder::open_tokenizer(folder.path()).status().code(), StatusCode::kNotFound);
+  folder.write("tokenizer.json", R"({"model": {}})");
+  const auto opened = HfFolder::open_tokenizer(folder.path());
+  ASSERT_TRUE(opened.ok()) << opened.status().message();
+  EXPECT_NE(opened->tokenizer(), nullptr);
+  EXPECT_TRUE(opened->config().empty());
+  folder.write("config.json", "[");
+  EXPECT_EQ(HfFolder::open_tokenizer(folder.path()).status().code(), StatusCode::kInvalidData);
+}
+
 }  // namespace
 }  // namespace cairn

@@ -113,7 +113,9 @@ std::vector<std::string> notes_of(const std::vector<SynthTensor>& tensors, Tenso
   return notes;
 }
 
-Status write_tensor(GgufWriter& writer, const SynthTensor& tensor, uint64_t seed, uint64_t index) {
+Status write_tensor(GgufWriter& writer, const SynthTensor& tensor, const SynthOptions& options,
+                    uint64_t index) {
+  const uint64_t seed = options.seed;
   std::vector<float> row(static_cast<size_t>(tensor.shape.back()));
   if (tensor.shape.size() == 1) {
     fill_row(tensor, tensor.bands[0].scale, RowRandom(seed, index, 0), row);
@@ -122,6 +124,7 @@ Status write_tensor(GgufWriter& writer, const SynthTensor& tensor, uint64_t seed
   uint64_t next = 0;
   for (const SynthTensor::Band& band : tensor.bands) {
     for (int64_t i = 0; i < band.row_count; ++i) {
+      if (options.must_stop && options.must_stop()) return internal_error("stopped: nothing is written");
       fill_row(tensor, band.scale, RowRandom(seed, index, next++), row);
       CAIRN_RETURN_IF_ERROR(writer.append_floats(row));
     }
@@ -172,7 +175,7 @@ Result<SynthReport> write_synthetic_model(const SynthOptions& options, const std
   CAIRN_ASSIGN_OR_RETURN(GgufWriter writer, GgufWriter::create(path, header));
   uint64_t done = 0;
   for (size_t i = 0; i < tensors.size(); ++i) {
-    CAIRN_RETURN_IF_ERROR(write_tensor(writer, tensors[i], options.seed, i));
+    CAIRN_RETURN_IF_ERROR(write_tensor(writer, tensors[i], options, i));
     done += element_count(tensors[i]);
     if (options.progress) options.progress(done, report.parameter_count);
   }

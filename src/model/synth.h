@@ -24,6 +24,8 @@ struct SynthOptions {
   uint64_t seed = 1;
   std::optional<int64_t> context_length;                        // instead of the shape's own
   std::function<void(uint64_t done, uint64_t total)> progress;  // elements written so far; may be empty
+  // Asked for each row; true: nothing is left of the file, and kInternal is returned. May be empty.
+  std::function<bool()> must_stop;
 };
 
 struct SynthReport {

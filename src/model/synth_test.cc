@@ -156,6 +156,12 @@ TEST(Synth, TheContextCanBeChosen) {
 
 TEST(Synth, RefusesWhatItDoesNotKnow) {
   const TemporaryFile file("none");
+  SynthOptions stopped{.shape = "tiny-llama"};
+  int rows = 0;
+  stopped.must_stop = [&rows] { return ++rows == 100; };
+  EXPECT_EQ(write_synthetic_model(stopped, file.path() + ".stopped").status().code(), StatusCode::kInternal);
+  EXPECT_EQ(rows, 100);
+  EXPECT_FALSE(std::filesystem::exists(file.path() + ".stopped"));
   const auto unknown = write_synthetic_model({.shape = "tiny-elephant"}, file.path()).status();
   EXPECT_EQ(unknown.code(), StatusCode::kInvalidArgument);
   EXPECT_NE(unknown.message().find("tinyllama-1.1b"), std::string::npos);

@@ -47,8 +47,9 @@ struct DecodeOptions {
 
 class Tokenizer {
  public:
-  // kInvalidArgument: `text` is not UTF-8 (the message gives the byte offset), or holds a character for which
-  // the vocabulary has no token, no byte tokens and no unknown token.
+  // kInvalidArgument: `text` is not UTF-8 (the message gives the byte offset). A character for which the vocabulary
+  // has no token, no byte tokens and no unknown token is left out by ranked BPE, and kInvalidArgument for the other
+  // kinds, as in the libraries that these come from.
   [[nodiscard]] Result<std::vector<TokenId>> encode(std::string_view text, EncodeOptions options = {}) const;
 
   // Invalid UTF-8 becomes U+FFFD, one for each maximal invalid part. Ids outside the vocabulary

@@ -62,14 +62,14 @@ Status RankedBpe::segment(std::string_view word, MergeScratch& scratch, std::vec
                                   : segment_characters(word, scratch, ids);
 }
 
+// A character without any token is left out, as by the library that these vocabularies are trained with; what stood on
+// its two sides may be merged then.
 Status RankedBpe::segment_bytes(std::string_view word, MergeScratch& scratch,
                                 std::vector<TokenId>& ids) const {
   for (size_t at = 0; at < word.size(); ++at) {
     TokenId id = byte_ids_[static_cast<unsigned char>(word[at])];
-    if (id < 0) {
-      if (!fallback_.unknown) return no_token_for(word);
-      id = *fallback_.unknown;
-    }
+    if (id < 0 && !fallback_.unknown) continue;
+    if (id < 0) id = *fallback_.unknown;
     scratch.add(at, 1, id);
   }
   merge_and_emit(scratch, ids);
@@ -84,19 +84,21 @@ Status RankedBpe::segment_characters(std::string_view word, MergeScratch& scratc
     const size_t length = utf8_length(word[at]);
     const std::string_view text = word.substr(at, length);
     const char32_t character = utf8_at(word, at);
+    const auto id = find_token(index_, text);
+    if (!id && !fallback_.bytes && !fallback_.unknown) {
+      at += length;
+      continue;
+    }
     if (!scratch.symbols.empty() && !joins_.joins(previous, character)) {
       merge_and_emit(scratch, ids);
       scratch.symbols.clear();
     }
-    const auto id = find_token(index_, text);
     if (id) {
       scratch.add(at, length, *id);
     } else if (fallback_.bytes) {
       for (size_t i = 0; i < length; ++i) {
         scratch.add(at + i, 1, (*fallback_.bytes)[static_cast<unsigned char>(text[i])]);
       }
-    } else if (!fallback_.unknown) {
-      return no_token_for(text);
     } else if (!after_unknown || !fallback_.fuse_unknown) {
       scratch.add(at, length, *fallback_.unknown);
     }

@@ -70,6 +70,17 @@ TEST(TokenizerJson, MergesAndUnknowns) {
   EXPECT_EQ(t.kind(), "bpe");
 }
 
+// Nothing stands for them, and what was on their sides joins.
+TEST(TokenizerJson, CharactersWithoutAnyTokenAreLeftOut) {
+  json::object root = small_json();
+  root.at("model").as_object().at("unk_token") = nullptr;
+  const Tokenizer t = make(root);
+  EXPECT_EQ(encode(t, "azzb"), (Ids{4}));
+  EXPECT_EQ(encode(t, "zxz"), (Ids{6}));
+  EXPECT_EQ(encode(t, "z"), (Ids{}));
+  EXPECT_EQ(encode(t, "aé日b"), (Ids{1, 7, 2}));
+}
+
 TEST(TokenizerJson, AddedTokensAndTheirOptions) {
   const Tokenizer t = make(small_json());
   EXPECT_EQ(encode(t, "a \n<|im_end|>\t b"), (Ids{1, 9, 2}));
