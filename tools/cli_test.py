@@ -298,7 +298,173 @@ class CliTest(unittest.TestCase):
             self.fails(2, "generate", "-m", self.model, "-p", "a", many, 100000, says=many)
             self.fails(2, "generate", "-m", self.model, "-p", "a", many, 0, says=many)
 
+    def test_samples_are_written_in_their_order_and_as_each_alone(self):
+        hot = ("-p", "Hello", "-n", 12, "--temp", 1.5, "--ignore-eos", "--seed", 5)
+        many = self.generate(*hot, "--samples", 4)
+        self.assertEqual(len({tuple(one["tokens"]) for one in many["continuations"]}), 4)
+        self.assertEqual(many["continuations"][0]["tokens"], self.generate(*hot)["tokens"])
+        self.assertEqual(many["token_count"], 48)
+        self.assertGreater(many["tokens_per_second"], 0)
+        self.assertGreater(many["ttft_ms"], 0)
+        done = run("generate", "-m", self.model, *hot, "--samples", 4, "-t", 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        expected = "".join(f"[{i + 1} of 4]" + one["text"] + ("" if one["text"].endswith("\n") else "\n")
+                           for i, one in enumerate(many["continuations"]))
+        self.assertEqual(done.stdout.decode(), expected)
+        self.assertRegex(done.stderr, rb"prompt tokens, TTFT .*; 4 texts, 48 tokens \([\d.]+ tokens/s\)")
+
+    def test_several_texts_take_memory_for_their_tokens(self):
+        # The context of 200,000 positions would take gigabytes for each.
+        for many in (["--samples", 8], ["--beams", 8]):
+            out = self.generate("-p", "Hello", "-n", 20, "-c", 200000, "--ignore-eos", *many, model=self.long_model())
+            self.assertEqual([len(one["tokens"]) for one in out["continuations"]], [20] * 8)
+            self.assertLess(out["kv_bytes"], 1 << 20)
+            self.assertLess(out["peak_rss_bytes"], 200 << 20)
+
+    def beams(self, *arguments):
+        return self.generate("-p", "Hello", "-n", 8, "--beams", 4, *arguments)["continuations"]
+
+    def test_beams_keep_what_was_asked_for(self):
+        free = self.beams("--ignore-eos")
+        self.assertEqual([len(one["tokens"]) for one in free], [8] * 4)
+        likelihoods = [one["log_probability"] for one in free]
+        self.assertEqual(likelihoods, sorted(likelihoods, reverse=True))
+        first = free[0]["tokens"][0]
+        for one in self.beams("--ignore-eos", "--logit-bias", f"{first}=-inf"):
+            self.assertNotIn(first, one["tokens"])
+        stop = next(c for one in free for c in one["text"] if c.isascii() and c.isalpha())
+        stopped = self.beams("--ignore-eos", "--stop", stop)
+        self.assertTrue(any(one["finish_reason"] == "stop string" for one in stopped))
+        for one in stopped:
+            self.assertNotIn(stop, one["text"])
+        self.assertNotEqual(self.beams("--ignore-eos", "--frequency-penalty", 50)[0]["tokens"], free[0]["tokens"])
+        for drawn in (["--temp", 0.5], ["--top-k", 3], ["--top-p", 0.5], ["--min-p", 0.5], ["--seed", 3]):
+            self.fails(2, "generate", "-m", self.model, "-p", "a", "--beams", 2, *drawn, says=drawn[0])
+        full = self.generate("-p", "Hello", "-n", -1, "-c", 16, "--beams", 2, "--ignore-eos")["continuations"]
+        self.assertEqual(full[0]["finish_reason"], "context full")
+
+    def test_interrupted_texts_show_what_there_is_of_them(self):
+        for many, words in ((["--beams", 2], b"log p"), (["--samples", 2], b"2 of 2")):
+            done = subprocess.Popen([PROGRAM, "generate", "-m", str(self.long_model()), "-p", "a", "-n", "190000", "-c",
+                                     "200000", "--ignore-eos", *map(str, many)], stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE)
+            self.assertTrue(done.stderr.readline())  # the model is loaded
+            time.sleep(1)
+            done.send_signal(signal.SIGINT)
+            out, error = done.communicate(timeout=TIMEOUT_S)
+            self.assertEqual(done.returncode, 130, error)
+            self.assertRegex(out, rb"(?s)\[1 of 2.*\].+\n\[2 of 2")
+            self.assertIn(words, out)
+            self.assertRegex(error, rb"2 texts, \d+ tokens \([\d.]+ tokens/s\)")
+
+    # ---- how a text ends
+
+    def test_a_full_context_is_not_its_length(self):
+        full = self.generate("-p", "Hello", "-n", -1, "-c", 16, "--temp", 0, "--ignore-eos")
+        self.assertEqual(full["finish_reason"], "context full")
+        self.assertEqual(full["prompt_tokens"] + len(full["tokens"]), 17)  # the last one is never run
+        exact = self.generate("-p", "Hello", "-n", len(full["tokens"]), "-c", 16, "--temp", 0, "--ignore-eos")
+        self.assertEqual((exact["finish_reason"], exact["tokens"]), ("length", full["tokens"]))
+        done = run("generate", "-m", self.model, "-p", "Hello", "-n", 100, "-c", 16, "--temp", 0, "--ignore-eos")
+        self.assertIn(b"the context is full", done.stderr)
+
+    def test_a_larger_context_is_advised_only_where_there_is_one(self):
+        most = json.loads(self.ok("model", "-m", self.model, "--json"))["config"]["context_length"]
+        ids = ",".join(["5"] * (most + 1))
+        error = self.fails(2, "generate", "-m", self.model, "--prompt-tokens", ids, "-c", most, says="made for no more")
+        self.assertNotIn("larger", error)
+        self.fails(2, "generate", "-m", self.model, "--prompt-tokens", ids, "-c", 16, says=f"--context (at most {most})")
+
+    # ---- words
+
+    def test_options_are_checked_before_the_model_is_loaded(self):
+        nowhere = ("generate", "-m", self.tmp / "none.gguf", "-p", "a")
+        for wrong in (["--top-p", 2], ["--temp", -1], ["--stop", ""], ["--samples", 0], ["--repeat-penalty", 0],
+                      ["--samples", 2, "--beams", 2], ["--beams", 2, "-n", 0]):
+            self.fails(2, *nowhere, *wrong)
+        # What needs the vocabulary, too: the file's last byte, of its weights, is never read.
+        cut = self.tmp / "unread.gguf"
+        cut.write_bytes(self.model.read_bytes())
+        for wrong in (["--logit-bias", "99999999=1"], ["-c", 10 ** 8]):
+            self.fails(2, "generate", "-m", cut, "-p", "a", *wrong)
+
+    def test_other_programs_words(self):
+        plain = self.generate("-p", "Hello", "-n", 6, "--temp", 0.7, "--seed", 3, "-c", 64, "--kv", "f16")
+        alias = self.generate("-p", "Hello", "--n-predict", 6, "--temperature", 0.7, "-s", 3, "--ctx-size", 64, "--kv",
+                              "fp16")
+        self.assertEqual(alias["tokens"], plain["tokens"])
+        self.assertEqual(self.generate("-p", "Hello", "-n", 6, "--seed", 3, "--top-k", -1)["tokens"],
+                         self.generate("-p", "Hello", "-n", 6, "--seed", 3, "--top-k", 0)["tokens"])
+        self.fails(2, "generate", "-p", "a", "-ngl", 99, says="processor alone")
+        self.fails(2, "generate", "-p", "a", "--kv", "q8_0", says="int8")
+        self.fails(2, "run", says="cairn generate")
+        self.assertEqual(self.ok("help", "generate"), self.ok("generate", "--help"))
+        self.fails(2, "help", "generat", says="did you mean generate?")
+
+    def test_line_ends_of_two_characters(self):
+        crlf, lf = self.tmp / "crlf.txt", self.tmp / "lf.txt"
+        crlf.write_bytes(b"one\r\ntwo\r\n")
+        lf.write_bytes(b"one\r\ntwo")
+        ids = self.generate("-f", crlf, "-n", 1, "--temp", 0)["prompt_token_ids"]
+        self.assertEqual(self.generate("-f", lf, "-n", 1, "--temp", 0)["prompt_token_ids"], ids)
+        for file in (crlf, lf):
+            self.assertEqual(json.loads(self.ok("tokenize", "-m", self.model, "-f", file, "--json"))["tokens"], ids)
+        text = json.loads(self.ok("tokenize", "-m", self.model, "-f", crlf, "--json"))["text"]
+        self.assertEqual(text, "one\r\ntwo")
+
+    def test_numbers_in_json_are_plain(self):
+        out = self.ok("generate", "-m", self.model, "-p", "a", "-n", 2, "--json").decode()
+        self.assertIn('"temperature":0.8', out)
+        self.assertNotRegex(out, r":-?\d+(\.\d+)?E")
+
+    def test_a_dumb_terminal_gets_no_commands(self):
+        pid, master = self.on_a_terminal("generate", "-m", self.model, "-p", "Hello", "-n", 3, "--ignore-eos",
+                                         env={"TERM": "dumb"})
+        seen = self.read_until(master, b"its length\r\n")
+        self.assertNotIn(b"\x1b", seen)
+        self.assertIn(b"Hello", seen)
+        self.assertEqual(self.exit_code(pid), 0)
+
+    # ---- made models
+
+    def test_synth_overwrites_nothing_in_silence(self):
+        path = self.tmp / "made.gguf"
+        made = ("model", "synth", "--shape", "tiny-llama", path)
+        self.ok(*made, "--seed", 1)
+        before = path.read_bytes()
+        self.fails(2, *made, "--seed", 2, says="--force")
+        self.assertEqual(path.read_bytes(), before)
+        self.ok(*made, "--seed", 2, "--force")
+        self.assertNotEqual(path.read_bytes(), before)
+        self.fails(2, "model", "synth", "--shape", "tiny-llama", self.tmp, says="exists already")
+
+    def test_interrupted_synth_leaves_nothing(self):
+        folder = self.tmp / "stopped"
+        folder.mkdir()
+        done = subprocess.Popen([PROGRAM, "model", "synth", "--shape", "tinyllama-1.1b", str(folder / "big.gguf")],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + TIMEOUT_S
+        while not list(folder.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        done.send_signal(signal.SIGINT)
+        _, error = done.communicate(timeout=TIMEOUT_S)
+        self.assertEqual(done.returncode, 130, error)
+        self.assertIn(b"not written", error)
+        self.assertEqual(list(folder.iterdir()), [])
+
     # ---- tokens
+
+    def test_a_tokenizer_needs_no_weights(self):
+        folder = self.tmp / "tokenizer-alone"
+        folder.mkdir()
+        (folder / "tokenizer.json").write_text(json.dumps({
+            "added_tokens": [], "normalizer": None, "pre_tokenizer": None, "post_processor": None, "decoder": None,
+            "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}}))
+        for path in (folder, folder / "tokenizer.json"):
+            self.assertEqual(self.ok("tokenize", "-m", path, "-p", "abab", "--ids"), b"2,2\n")
+        # A character without a token is left out, as the library does that such files are made for.
+        self.assertEqual(self.ok("tokenize", "-m", folder, "-p", "a\u00e4b", "--ids"), b"2\n")
+        self.fails(1, "generate", "-m", folder, "-p", "ab", says="config.json")
 
     def test_tokenizes_and_back(self):
         text = "Once upon a time, äöü!"
@@ -490,10 +656,11 @@ class CliTest(unittest.TestCase):
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertEqual(done.stdout, b"")
 
-    def on_a_terminal(self, *arguments):
+    def on_a_terminal(self, *arguments, env=None):
         pid, master = pty.fork()
         if pid == 0:
-            os.execve(PROGRAM, [PROGRAM, *map(str, arguments)], {**os.environ, "NO_COLOR": "1"})
+            os.execve(PROGRAM, [PROGRAM, *map(str, arguments)],
+                      {**os.environ, "NO_COLOR": "1", "TERM": "xterm", **(env or {})})
         self.addCleanup(os.close, master)
         return pid, master
 

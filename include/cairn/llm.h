@@ -100,8 +100,8 @@ class Llm {
   // Valid UTF-8; special tokens and ids outside the vocabulary add nothing.
   [[nodiscard]] std::string detokenize(std::span<const TokenId> tokens) const;
 
-  // Takes the request, or returns what is wrong with it (kInvalidArgument, kResourceExhausted: no memory). Nothing is
-  // computed before step().
+  // Takes the request, or returns what is wrong with it (kInvalidArgument: an empty prompt, a parameter;
+  // kResourceExhausted: no memory). Nothing is computed before step().
   Result<RequestId> submit(TextRequest request);
   // A request that goes on from all that the live request `parent` has so far, its prompt and what it
   // generated, and shares its rows but those of the unfinished block. `request.prompt` comes behind them,

@@ -1,7 +1,8 @@
 // SamplingParams: how the next token is picked from a row of logits. Plain data.
 //
 // A pick depends on nothing but the logits, these parameters, the tokens before it and its position, so it is
-// the same whatever else runs beside it. The order of operations, each on the result of the one before:
+// the same whatever else runs beside it. Logits are the same on one machine with one build and one instruction set; so
+// is what a seed gives. The order of operations, each on the result of the one before:
 //   1. logit bias: added to the raw logit of its token; -infinity forbids the token
 //   2. penalties, over the last `penalty_window` tokens of the history (prompt and generated tokens alike),
 //      for each token that occurs there:

@@ -63,7 +63,8 @@ struct GenerateOptions {
   int64_t sample_count = 1;  // --samples: so many texts side by side
   int64_t beam_count = 0;    // --beams: the likeliest texts by beam search; 0: none
   bool explains = false;     // --explain: how the prompt was matched with the cache
-  int64_t max_tokens = 512;  // -n: enough for a page; a model that never ends should not run for an hour
+  // -n; absent: until the context is full. 512 is enough for a page; a model that never ends should not run for an hour.
+  std::optional<int64_t> max_tokens = 512;
 };
 
 Result<ExitCode> run_generate(const GenerateOptions& options, Console& console);
@@ -104,9 +105,10 @@ Status run_model_info(const ModelInfoOptions& options, Console& console);
 struct ModelSynthOptions {
   SynthOptions synth;
   std::string path;
+  enum class Existing : uint8_t { kIsKept, kIsReplaced } existing = Existing::kIsKept;  // --force
 };
 
-Status run_model_synth(const ModelSynthOptions& options, Console& console);
+Result<ExitCode> run_model_synth(const ModelSynthOptions& options, Console& console);
 
 // cairn plan: memory and what fits, before anything is loaded.
 struct PlanOptions {

@@ -18,8 +18,7 @@ struct FlagName {
   std::string_view flag;
 };
 
-constexpr std::array<FlagName, 7> kFlagNames{{{"context", "--context"},
-                                              {"max_sequences", "--sequences"},
+constexpr std::array<FlagName, 6> kFlagNames{{{"context", "--context"},
                                               {"kv_plan", "--kv"},
                                               {"kv_memory_bytes", "--kv-memory"},
                                               {"prefill_chunk", "--prefill-chunk"},
@@ -100,12 +99,13 @@ Status with_flag(const Status& status, std::string_view option, std::string_view
   return {status.code(), std::move(message)};
 }
 
-Console::Console(Colours colours, int out_fd, int err_fd)
+Console::Console(Colours colours, int out_fd, int err_fd, Commands commands)
     : out_fd_(out_fd),
       err_fd_(err_fd),
       out_is_terminal_(::isatty(out_fd) == 1),
       err_is_terminal_(::isatty(err_fd) == 1),
-      colours_(colours == Colours::kOnTerminals) {}
+      colours_(colours == Colours::kOnTerminals && commands == Commands::kAreObeyed),
+      bars_(err_is_terminal_ && commands == Commands::kAreObeyed) {}
 
 bool Console::write(std::string_view text) {
   if (!out_status_.ok()) return false;
@@ -153,7 +153,7 @@ ProgressBar::~ProgressBar() { clear(); }
 
 void ProgressBar::update(uint64_t done, uint64_t total) {
   constexpr uint64_t kRedrawNs = 100'000'000;
-  if (!console_.err_is_terminal_ || total == 0) return;
+  if (!console_.bars_ || total == 0) return;
   const uint64_t now_ns = SteadyClock().now_ns();
   if (shown_ns_ != 0 && now_ns - shown_ns_ < kRedrawNs) return;
   shown_ns_ = now_ns;

@@ -22,7 +22,10 @@ class Console {
  public:
   // `colours_wanted`: what the environment says (NO_COLOR); terminals get none without it.
   enum class Colours : uint8_t { kNever, kOnTerminals };
-  explicit Console(Colours colours, int out_fd = STDOUT_FILENO, int err_fd = STDERR_FILENO);
+  // Whether a terminal obeys commands at all (TERM is not "dumb"): without, there are neither colours nor bars.
+  enum class Commands : uint8_t { kAreIgnored, kAreObeyed };
+  explicit Console(Colours colours, int out_fd = STDOUT_FILENO, int err_fd = STDERR_FILENO,
+                   Commands commands = Commands::kAreObeyed);
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
@@ -57,6 +60,7 @@ class Console {
   bool out_is_terminal_;
   bool err_is_terminal_;
   bool colours_;
+  bool bars_;
   Status out_status_;
   bool bar_is_shown_ = false;
 };

@@ -141,6 +141,20 @@ TEST(ProgressBars, ShowAndGoAwayOnATerminal) {
   EXPECT_TRUE(text.ends_with("\r\x1b[K"));
 }
 
+TEST(ProgressBars, AreNotShownWhereATerminalObeysNothing) {
+  const Terminal terminal;
+  if (!terminal.works()) GTEST_SKIP() << "no pseudo-terminal can be had here";
+  Console console(Console::Colours::kOnTerminals, terminal.fd(), terminal.fd(),
+                  Console::Commands::kAreIgnored);
+  {
+    ProgressBar bar(console, "loading");
+    bar.update(1, 2);
+  }
+  console.error("no");
+  console.write_opening("bold\n");
+  EXPECT_EQ(terminal.text_until("bold\r\n"), "cairn: no\r\nbold\r\n");
+}
+
 TEST(FlagNames, AnOptionOfTheLibraryBecomesAFlag) {
   EXPECT_EQ(with_flags("ask for a larger `context`"), "ask for a larger --context");
   EXPECT_EQ(with_flags("a shorter context (`context` 512 fits), a smaller codec (`kv_plan` int8)"),

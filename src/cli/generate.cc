@@ -13,28 +13,70 @@
 #include "cli/output_format.h"
 #include "cli/reply.h"
 #include "cli/terminal_input.h"
+#include "engine/memory_plan.h"
+#include "engine/request_check.h"
+#include "engine/samples.h"
 
 namespace cairn {
 namespace {
 
-struct GenerateReport {
+// What was asked for, completed when the model's file is known, before its weights are loaded.
+struct Asked {
   const GenerateOptions& options;
-  const OpenModel& opened;
-  const EngineOptions& engine;
-  const Prompt& prompt;
-  const Reply& reply;
+  std::string text;
+  Prompt prompt = {};
+  Request request = {};
   uint64_t seed = 0;
+
+  [[nodiscard]] bool wants_many() const { return options.sample_count > 1 || options.beam_count > 0; }
+  [[nodiscard]] int64_t sequence_count() const {
+    return std::max<int64_t>(options.sample_count, options.beam_count);
+  }
+  Status complete(const Config& config, const Tokenizer& tokenizer, EngineOptions& engine);
+  Status size_cache(const Config& config, EngineOptions& engine) const;
+};
+
+Status Asked::complete(const Config& config, const Tokenizer& tokenizer, EngineOptions& engine) {
+  CAIRN_ASSIGN_OR_RETURN(prompt, make_prompt(options.prompt, std::move(text), tokenizer));
+  request = {.prompt = prompt.tokens, .max_tokens = options.max_tokens};
+  if (options.beam_count > 0) {
+    apply_to_search(options.sampling, request);
+  } else {
+    apply_sampling(options.sampling, seed, request);
+  }
+  CAIRN_RETURN_IF_ERROR(check_request(
+      request,
+      {.vocab_size = config.vocab_size, .context = engine.context, .context_max = config.context_length}));
+  return size_cache(config, engine);
+}
+
+// Several texts need the prompt once, and each its own tokens; whole contexts for all of them would be far more.
+Status Asked::size_cache(const Config& config, EngineOptions& engine) const {
+  const bool is_sizable =
+      engine.storage == KvStorageKind::kPaged || engine.storage == KvStorageKind::kGrowing;
+  if (!wants_many() || !is_sizable || engine.pool_bytes.has_value() || !request.max_tokens.has_value())
+    return {};
+  CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(kv_shape_of(config, engine.kv_plan)));
+  const SampleSizes sizes{.prompt_tokens = std::ssize(request.prompt),
+                          .max_tokens = *request.max_tokens,
+                          .count = sequence_count(),
+                          .context = engine.context};
+  CAIRN_ASSIGN_OR_RETURN(engine.pool_bytes, geometry.bytes_of_blocks(blocks_for(sizes, engine.storage)));
+  return {};
+}
+
+struct GenerateReport {
+  const Asked& asked;
+  const OpenModel& opened;
+  const Reply& reply;
   uint64_t peak_rss_bytes = 0;
 };
 
 // Of --samples and --beams: an object for each text in "continuations".
 struct ContinuationsReport {
-  const GenerateOptions& options;
+  const Asked& asked;
   const OpenModel& opened;
-  const EngineOptions& engine;
-  const Prompt& prompt;
   const Continuations& continuations;
-  uint64_t seed = 0;
   uint64_t peak_rss_bytes = 0;
 };
 
@@ -47,16 +89,17 @@ boost::json::array ids(const std::vector<TokenId>& tokens) {
 
 template <typename Report>
 boost::json::object settings(const Report& report) {
+  const EngineOptions& engine = report.opened.engine_options;
   return {{"model", json_text(report.opened.path)},
           {"family", report.opened.model->config().family},
           {"isa", isa_name(report.opened.kernels->isa)},
           {"threads", report.opened.threads->thread_count()},
-          {"context", report.engine.context},
-          {"cache", kv_storage_kind_name(report.engine.storage)},
-          {"kv", report.engine.kv_plan.text()},
-          {"prefill_chunk", report.engine.prefill_chunk},
-          {"seed", report.seed},
-          {"temperature", report.options.sampling.temperature}};
+          {"context", engine.context},
+          {"cache", kv_storage_kind_name(engine.storage)},
+          {"kv", engine.kv_plan.text()},
+          {"prefill_chunk", engine.prefill_chunk},
+          {"seed", report.asked.seed},
+          {"temperature", report.asked.request.sampling.temperature}};
 }
 
 std::string error_text(const Status& status) { return json_text(with_flags(status.message())); }
@@ -66,7 +109,7 @@ std::string generate_json(const GenerateReport& report) {
   const RequestStats& stats = reply.result.stats;
   boost::json::object object{
       {"prompt_tokens", stats.prompt_tokens},
-      {"prompt_token_ids", ids(report.prompt.tokens)},
+      {"prompt_token_ids", ids(report.asked.prompt.tokens)},
       {"tokens", ids(reply.tokens)},
       {"text", reply.text},
       {"finish_reason", finish_reason_name(reply.result.reason)},
@@ -93,9 +136,12 @@ std::string continuations_json(const ContinuationsReport& report) {
     if (!one.status.ok()) object["error"] = error_text(one.status);
     list.push_back(std::move(object));
   }
-  return json_line({{"prompt_tokens", report.prompt.tokens.size()},
-                    {"prompt_token_ids", ids(report.prompt.tokens)},
+  return json_line({{"prompt_tokens", report.continuations.prompt_tokens},
+                    {"prompt_token_ids", ids(report.asked.prompt.tokens)},
                     {"continuations", std::move(list)},
+                    {"ttft_ms", static_cast<double>(report.continuations.ttft_ns) / 1e6},
+                    {"token_count", report.continuations.token_count},
+                    {"tokens_per_second", report.continuations.tokens_per_second},
                     {"kv_bytes", report.continuations.kv_bytes},
                     {"kv_bytes_without_sharing", report.continuations.kv_bytes_apart},
                     {"peak_rss_bytes", report.peak_rss_bytes},
@@ -103,12 +149,10 @@ std::string continuations_json(const ContinuationsReport& report) {
                     {"settings", settings(report)}});
 }
 
-// What a prompt is run with.
+// Where a prompt is run.
 struct Generation {
+  const Asked& asked;
   const OpenModel& opened;
-  const EngineOptions& engine_choices;
-  const Prompt& prompt;
-  uint64_t seed;
   ReplyPlace place;
 };
 
@@ -127,60 +171,45 @@ Result<Reply> reply_in_json(const ReplyPlace& place, Request request) {
                                      {ReplyText::kKept, ReplyLogits::kDigested, {}});
 }
 
-Result<ExitCode> generate_one(const GenerateOptions& options, const Generation& generation, Request request) {
-  const auto& [opened, engine_choices, prompt, seed, place] = generation;
-  const bool in_json = options.common.output_form == OutputForm::kJson;
-  CAIRN_ASSIGN_OR_RETURN(const Reply reply, in_json ? reply_in_json(place, std::move(request))
-                                                    : reply_in_text(place, prompt, std::move(request)));
-  if (in_json) {
-    place.console.write(
-        generate_json({options, opened, engine_choices, prompt, reply, seed, resident_facts().peak_bytes}));
-  }
+Result<ExitCode> generate_one(const Generation& generation) {
+  const auto& [asked, opened, place] = generation;
+  const bool in_json = asked.options.common.output_form == OutputForm::kJson;
+  CAIRN_ASSIGN_OR_RETURN(const Reply reply, in_json ? reply_in_json(place, asked.request)
+                                                    : reply_in_text(place, asked.prompt, asked.request));
+  if (in_json) place.console.write(generate_json({asked, opened, reply, resident_facts().peak_bytes}));
   place.console.note(describe_statistics(reply));
-  if (options.explains) {
+  if (asked.options.explains) {
     place.console.note(
-        explain_match(reply.result.stats.match, opened.model->tokenizer(), sharing_of(options.common)));
+        explain_match(reply.result.stats.match, opened.model->tokenizer(), sharing_of(asked.options.common)));
   }
   if (!reply.result.status.ok()) return reply.result.status;
   return reply.result.reason == FinishReason::kCancelled ? ExitCode::kInterrupted : ExitCode::kDone;
 }
 
-void write_continuations(const Continuations& all, Console& console) {
-  for (size_t i = 0; i < all.list.size(); ++i) {
-    const Continuation& one = all.list[i];
-    const std::string likelihood =
-        one.log_probability.has_value() ? fmt::format(", log p {:.2f}", *one.log_probability) : "";
-    console.write_opening(fmt::format("[{} of {}{}]", i + 1, all.list.size(), likelihood));
-    console.write_foreign(one.text);
-    console.write(one.text.ends_with('\n') ? "" : "\n");
-  }
+Result<ExitCode> generate_many(const Generation& generation) {
+  const auto& [asked, opened, place] = generation;
+  const GenerateOptions& options = asked.options;
+  const bool in_json = options.common.output_form == OutputForm::kJson;
+  const ReplyText text = in_json ? ReplyText::kKept : ReplyText::kKeptAndWritten;
+  CAIRN_ASSIGN_OR_RETURN(
+      const Continuations all,
+      options.beam_count > 0
+          ? run_beams(place, asked.request, opened.model->tokenizer(), {.width = options.beam_count}, text)
+          : run_samples(place, asked.request, options.sample_count, text));
+  if (in_json) place.console.write(continuations_json({asked, opened, all, resident_facts().peak_bytes}));
+  place.console.note(describe_statistics(all));
+  CAIRN_RETURN_IF_ERROR(all.failure);
+  return all.is_stopped ? ExitCode::kInterrupted : ExitCode::kDone;
 }
 
-Result<ExitCode> generate_many(const GenerateOptions& options, const Generation& generation,
-                               const Request& request) {
-  const auto& [opened, engine_choices, prompt, seed, place] = generation;
-  CAIRN_ASSIGN_OR_RETURN(const Continuations all,
-                         options.beam_count > 0
-                             ? run_beams(place, request, options.beam_count, opened.model->tokenizer())
-                             : run_samples(place, request, options.sample_count));
-  if (options.common.output_form == OutputForm::kJson) {
-    place.console.write(continuations_json(
-        {options, opened, engine_choices, prompt, all, seed, resident_facts().peak_bytes}));
-  } else {
-    write_continuations(all, place.console);
-  }
-  place.console.note(fmt::format("{} prompt tokens, {} texts; KV {} together, {} apart", prompt.tokens.size(),
-                                 all.list.size(), human_bytes(all.kv_bytes),
-                                 human_bytes(all.kv_bytes_apart)));
-  CAIRN_RETURN_IF_ERROR(failures_of(all));
-  const bool is_stopped = std::ranges::any_of(
-      all.list, [](const Continuation& one) { return one.reason == FinishReason::kCancelled; });
-  return is_stopped ? ExitCode::kInterrupted : ExitCode::kDone;
-}
-
-// How many sequences run at once is what --samples and --beams ask for.
+// How many sequences run at once, and so how much memory there is for them, is what --samples and --beams ask for.
 Status with_sequence_flag(const GenerateOptions& options, const Status& status) {
-  return with_flag(status, "max_sequences", options.beam_count > 0 ? "--beams" : "--samples");
+  const std::string flag = options.beam_count > 0 ? "--beams" : "--samples";
+  const Status named = with_flag(status, "max_sequences", flag);
+  const bool is_sized_by_texts = options.common.kv_memory_bytes == std::nullopt &&
+                                 std::max(options.sample_count, options.beam_count) > 1;
+  if (!is_sized_by_texts) return named;
+  return with_flag(named, "kv_memory_bytes", "fewer " + flag + ", a smaller -n, or --kv-memory");
 }
 
 }  // namespace
@@ -189,31 +218,28 @@ Result<ExitCode> run_generate(const GenerateOptions& options, Console& console) 
   if (options.sample_count > 1 && options.beam_count > 0) {
     return invalid_argument("--samples and --beams are two ways to get several texts: choose one");
   }
+  if (options.beam_count > 0 && options.max_tokens == 0) {
+    return invalid_argument("--beams needs a token to choose: give -n 1 or more");
+  }
   if (options.explains && (options.sample_count > 1 || options.beam_count > 0)) {
     return invalid_argument("--explain speaks of one text: leave out --samples and --beams");
   }
-  CAIRN_ASSIGN_OR_RETURN(std::string text, read_prompt_text(options.prompt, LastLineEnd::kDrop));
-  const int64_t max_sequences = std::max<int64_t>(options.sample_count, options.beam_count);
-  Result<OpenModel> opened_or_not = open_model(options.common, console, max_sequences);
-  if (!opened_or_not.ok()) return with_sequence_flag(options, opened_or_not.status());
-  const OpenModel opened = std::move(opened_or_not).value();
-  CAIRN_ASSIGN_OR_RETURN(const Prompt prompt,
-                         make_prompt(options.prompt, std::move(text), opened.model->tokenizer()));
-  const EngineOptions& engine_choices = opened.engine_options;
-  const auto engine = Engine::create(opened.model, *opened.threads, engine_choices);
+  CAIRN_ASSIGN_OR_RETURN(std::string text, read_prompt_text(options.prompt));
+  Asked asked{
+      .options = options, .text = std::move(text), .seed = options.sampling.seed.value_or(fresh_seed())};
+  const auto complete = [&asked](const Config& config, const Tokenizer& tokenizer, EngineOptions& engine) {
+    return asked.complete(config, tokenizer, engine);
+  };
+  Result<OpenModel> opened = open_model(options.common, console, asked.sequence_count(), complete);
+  if (!opened.ok()) return with_sequence_flag(options, opened.status());
+  const auto engine = Engine::create(opened->model, *opened->threads, opened->engine_options);
   if (!engine.ok()) return with_sequence_flag(options, engine.status());
-
-  const uint64_t seed = options.sampling.seed.value_or(fresh_seed());
-  Request request{.prompt = prompt.tokens, .max_tokens = options.max_tokens};
-  apply_sampling(options.sampling, seed, request);
-  console.note(describe_choices(opened, engine_choices, (*engine)->cache()) + fmt::format(", seed {}", seed));
+  const std::string choices = describe_choices(*opened, opened->engine_options, (*engine)->cache());
+  console.note(options.beam_count > 0 ? choices : fmt::format("{}, seed {}", choices, asked.seed));
 
   const Interrupt interrupt(Interrupt::SecondTime::kEndsTheProgram);
-  const Generation generation{opened, engine_choices, prompt, seed, {**engine, console, interrupt}};
-  if (engine_choices.max_sequences > 1 || options.beam_count > 0) {
-    return generate_many(options, generation, request);
-  }
-  return generate_one(options, generation, std::move(request));
+  const Generation generation{asked, *opened, {**engine, console, interrupt}};
+  return asked.wants_many() ? generate_many(generation) : generate_one(generation);
 }
 
 }  // namespace cairn

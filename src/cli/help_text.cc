@@ -19,7 +19,7 @@ Without -m, the small demo model is used:
   cairn chat -m ~/models/SmolLM2-360M-Instruct
   cairn generate -f story.txt --temp 0 --json > result.json
 
-cairn COMMAND --help lists a command's options. Text goes to standard output as it is generated, everything
+cairn help COMMAND lists a command's options. Text goes to standard output as it is generated, everything
 else to standard error. Exit code: 0 done, 1 failed, 2 bad usage, 130 stopped by Ctrl-C.
 )";
 }
@@ -31,8 +31,12 @@ const char* const kGenerateExamples = R"(Examples:
   echo "Once upon a time" | cairn generate -p - -n 50 --temp 0
   cairn generate --prompt-tokens 1,403,407 --json
   cairn generate -p "The cat" --samples 3 -n 40      three texts; the prompt is computed and kept once
-The last line end of standard input or of a file is not part of the prompt. On a terminal the prompt is shown
-before the text. Ctrl-C stops the text; statistics follow, and the exit code is 130.)";
+  cairn generate -p "The cat" --beams 3 -n 40        the three likeliest texts, by beam search
+The last line end of standard input or of a file (LF or CRLF) is not part of the prompt. On a terminal the prompt is
+shown before the text. Ctrl-C stops the text, or a search with the best so far; statistics follow, and the exit code
+is 130. Where a text fails midway, what there is of it is printed, then the error. --samples and --beams take memory for
+the prompt and -n tokens each (--kv-memory: another size). With --beams, logit bias, penalties, --stop and --ignore-eos
+count; what draws tokens is refused.)";
 
 const char* const kChatExamples = R"(Examples:
   cairn chat
@@ -42,7 +46,9 @@ Ctrl-C stops a reply; at the prompt, a second Ctrl-C or Ctrl-D leaves. /reset be
 const char* const kTokenizeExamples = R"(Examples:
   cairn tokenize -p "Once upon a time"
   cairn tokenize -f story.txt --ids
-  cairn tokenize --decode 1,403,407)";
+  cairn tokenize --decode 1,403,407
+The text is read as generate reads a prompt: the last line end of a file is not part of it. -m needs no weights: a
+folder with a tokenizer.json, or that file, will do.)";
 
 const char* const kModelExamples = R"(Examples:
   cairn model
@@ -51,7 +57,8 @@ const char* const kModelExamples = R"(Examples:
 
 const char* const kSynthExamples = R"(Example:
   cairn model synth --shape tinyllama-1.1b --type q8_0 --context 32768 tinyllama.gguf
-Its weights are random: its text makes no sense, but it computes as a trained model does.)";
+Its weights are random: its text makes no sense, but it computes as a trained model does. A file that exists is kept
+unless --force is given; Ctrl-C leaves nothing.)";
 
 const char* const kPlanExamples = R"(Examples:
   cairn plan -m tinyllama.gguf --context 2048 --sequences 8 --kv int8

@@ -1,5 +1,6 @@
 // cairn: parse, run, and an exit code. Nothing else of the program reads argv.
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -7,6 +8,7 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -38,7 +40,7 @@ struct Runner {
     return done_if_ok(run_model_info(options, console));
   }
   Result<ExitCode> operator()(const ModelSynthOptions& options) const {
-    return done_if_ok(run_model_synth(options, console));
+    return run_model_synth(options, console);
   }
   Result<ExitCode> operator()(const PlanOptions& options) const {
     return done_if_ok(run_plan(options, console));
@@ -47,6 +49,11 @@ struct Runner {
     return done_if_ok(run_bench(options, console));
   }
 };
+
+bool is_dumb_terminal() {
+  const char* term = std::getenv("TERM");
+  return term != nullptr && std::string_view(term) == "dumb";
+}
 
 // A standard stream that is closed would be the first file that is opened: the model would be read as what a user typed.
 void open_closed_streams() {
@@ -77,8 +84,10 @@ int main(int argc, char** argv) {
   using cairn::Console;
   cairn::open_closed_streams();
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like any other: write() reports it
-  Console console(std::getenv("NO_COLOR") != nullptr ? Console::Colours::kNever
-                                                     : Console::Colours::kOnTerminals);
+  Console console(
+      std::getenv("NO_COLOR") != nullptr ? Console::Colours::kNever : Console::Colours::kOnTerminals,
+      STDOUT_FILENO, STDERR_FILENO,
+      cairn::is_dumb_terminal() ? Console::Commands::kAreIgnored : Console::Commands::kAreObeyed);
   try {
     const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
     return static_cast<int>(cairn::run(arguments, console));

@@ -1,12 +1,15 @@
 // cairn model and cairn model synth.
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/model_summary.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
+#include "cli/terminal_input.h"
 
 namespace cairn {
 namespace {
@@ -43,15 +46,29 @@ Status run_model_info(const ModelInfoOptions& options, Console& console) {
   return {};
 }
 
-Status run_model_synth(const ModelSynthOptions& options, Console& console) {
+Result<ExitCode> run_model_synth(const ModelSynthOptions& options, Console& console) {
+  const std::string path = printable_path(options.path);
+  std::error_code ignored;
+  const bool exists = std::filesystem::exists(std::filesystem::symlink_status(options.path, ignored));
+  if (exists && options.existing == ModelSynthOptions::Existing::kIsKept) {
+    return invalid_argument(
+        fmt::format("{} exists already: choose another name, or replace it with --force", path));
+  }
+  const Interrupt interrupt(Interrupt::SecondTime::kIsTheSame);
   SynthOptions synth = options.synth;
   ProgressBar bar(console, "writing");
   synth.progress = [&](uint64_t done, uint64_t total) { bar.update(done, total); };
-  CAIRN_ASSIGN_OR_RETURN(const SynthReport report, write_synthetic_model(synth, options.path));
-  for (const std::string& note : report.notes) console.note(note);
-  console.note(fmt::format("{}: {} with {} parameters, {}", printable_path(options.path), synth.shape,
-                           grouped(report.parameter_count), human_bytes(report.file_bytes)));
-  return {};
+  synth.must_stop = [&] { return interrupt.is_raised(); };
+  const Result<SynthReport> report = write_synthetic_model(synth, options.path);
+  if (interrupt.is_raised() && !report.ok()) {
+    console.note(fmt::format("stopped: {} is not written", path));
+    return ExitCode::kInterrupted;
+  }
+  if (!report.ok()) return report.status();
+  for (const std::string& note : report->notes) console.note(note);
+  console.note(fmt::format("{}: {} with {} parameters, {}", path, synth.shape,
+                           grouped(report->parameter_count), human_bytes(report->file_bytes)));
+  return ExitCode::kDone;
 }
 
 }  // namespace cairn

@@ -122,6 +122,18 @@ Result<std::string> model_path(const CommonOptions& options) {
   return find_demo_model(demo_model_places());
 }
 
+Result<Tokenizer> open_tokenizer(const std::string& path) {
+  std::filesystem::path folder = path;
+  if (folder.filename() == "tokenizer.json") folder = folder.has_parent_path() ? folder.parent_path() : ".";
+  std::error_code ignored;
+  if (std::filesystem::is_directory(folder, ignored)) {
+    CAIRN_ASSIGN_OR_RETURN(const HfFolder opened, HfFolder::open_tokenizer(folder.string()));
+    return load_tokenizer(opened);
+  }
+  CAIRN_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::open(path));
+  return load_tokenizer(file);
+}
+
 OpenOptions open_options(const CommonOptions& options, int64_t max_sequences) {
   OpenOptions open{.thread_count = options.thread_count,
                    .context = options.context,
@@ -145,8 +157,15 @@ Result<OpenModel> open_model(const std::string& path, OpenOptions options, Conso
 }
 
 Result<OpenModel> open_model(const CommonOptions& options, Console& console, int64_t max_sequences) {
+  return open_model(options, console, max_sequences, {});
+}
+
+Result<OpenModel> open_model(const CommonOptions& options, Console& console, int64_t max_sequences,
+                             decltype(OpenOptions::prepare) prepare) {
   CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path(options));
-  return open_model(path, open_options(options, max_sequences), console);
+  OpenOptions open = open_options(options, max_sequences);
+  open.prepare = std::move(prepare);
+  return open_model(path, std::move(open), console);
 }
 
 std::string describe_choices(const OpenModel& opened, const EngineOptions& options, const KvCache& cache) {

@@ -60,6 +60,9 @@ class ModelFile {
 // The model's file or folder: -m, else the demo model's file. kNotFound where there is neither.
 Result<std::string> model_path(const CommonOptions& options);
 
+// The tokenizer of a GGUF file, of a Hugging Face folder or beside a tokenizer.json. Weights may be missing.
+Result<Tokenizer> open_tokenizer(const std::string& path);
+
 // The options that the command line gives, with an engine for `max_sequences` sequences.
 [[nodiscard]] OpenOptions open_options(const CommonOptions& options, int64_t max_sequences = 1);
 
@@ -70,6 +73,9 @@ struct OpenModel : LoadedModel {
 
 // load_model with a progress bar. Errors: those of load_model and model_path.
 Result<OpenModel> open_model(const CommonOptions& options, Console& console, int64_t max_sequences = 1);
+// The same with OpenOptions::prepare.
+Result<OpenModel> open_model(const CommonOptions& options, Console& console, int64_t max_sequences,
+                             decltype(OpenOptions::prepare) prepare);
 // The same where the caller chooses path and options (verify compares several).
 Result<OpenModel> open_model(const std::string& path, OpenOptions options, Console& console);
 

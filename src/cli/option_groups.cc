@@ -39,6 +39,22 @@ void take_count(CLI::Option* option, int64_t least, int64_t most) {
   option->check(CLI::Range(least, most).description(""))->type_name("N");
 }
 
+void add_token_limit_option(CLI::App& app, std::optional<int64_t>& limit, int64_t least,
+                            const std::string& help) {
+  const auto parse = [&limit, least](const std::string& text) {
+    int64_t count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    const bool is_number = error == std::errc() && end == text.data() + text.size();
+    if (!is_number || (count < least && count != -1) || count > kMostOfACount) {
+      throw CLI::ValidationError("--max-tokens", "'" + text +
+                                                     "' is no number of tokens: " + std::to_string(least) +
+                                                     " or more, or -1 until the context is full");
+    }
+    limit = count == -1 ? std::nullopt : std::optional(count);
+  };
+  add_parsed(app, "-n,--max-tokens,--n-predict,--predict,--max-new-tokens", parse, help)->type_name("N");
+}
+
 // CLI11 would read -1 as the largest number.
 CLI::Option* add_seed_option(CLI::App& app, const std::string& help, std::function<void(uint64_t)> take) {
   const auto parse = [take = std::move(take)](const std::string& text) {
@@ -49,7 +65,7 @@ CLI::Option* add_seed_option(CLI::App& app, const std::string& help, std::functi
     }
     take(seed);
   };
-  return add_parsed(app, "--seed", parse, help)->type_name("N");
+  return add_parsed(app, "-s,--seed", parse, help)->type_name("N");
 }
 
 void add_model_option(CLI::App& app, std::optional<std::string>& model_path) {
@@ -98,7 +114,7 @@ void add_tensor_type_option(CLI::App& app, const std::string& name, std::functio
 
 void add_common_options(CLI::App& app, CommonOptions& common) {
   add_model_option(app, common.model_path);
-  take_count(app.add_option("-c,--context", common.context,
+  take_count(app.add_option("-c,--context,--ctx-size,--context-size", common.context,
                             "Positions in the context (default: the model's, at most 8192)"),
              1);
   add_thread_option(app, common.thread_count);
@@ -142,17 +158,18 @@ void add_sampling_options(CLI::App& app, SamplingOptions& sampling) {
   const auto add_number = [&](const std::string& name, auto& value, const std::string& help) {
     app.add_option(name, value, help)->type_name("N")->group(group);
   };
-  add_number("--temp", sampling.temperature, "Temperature; 0: always the most likely token (default: 0.8)");
-  add_number("--top-k", sampling.top_k, "Only the K most likely tokens; 0: all (default: 40)");
+  add_number("--temp,--temperature", sampling.temperature,
+             "Temperature; 0: always the most likely token (default: 0.8)");
+  add_number("--top-k", sampling.top_k, "Only the K most likely tokens; 0 or -1: all (default: 40)");
   add_number("--top-p", sampling.top_p, "Only the most likely tokens that together reach P (default: 0.95)");
   add_number("--min-p", sampling.min_p, "Only tokens at least P times as likely as the best (default: 0.05)");
-  add_number("--repeat-penalty", sampling.repeat_penalty,
+  add_number("--repeat-penalty,--repetition-penalty", sampling.repeat_penalty,
              "Divide the logits of tokens seen before (default: 1)");
   add_number("--frequency-penalty", sampling.frequency_penalty,
              "Subtract this for each occurrence (default: 0)");
   add_number("--presence-penalty", sampling.presence_penalty,
              "Subtract this once from tokens seen before (default: 0)");
-  add_seed_option(app, "The same seed gives the same text (default: a new one, which is printed)",
+  add_seed_option(app, "The same seed gives the same text with the same --isa and build (default: a new one)",
                   [&sampling](uint64_t seed) { sampling.seed = seed; })
       ->group(group);
   app.add_option("--stop", sampling.stop_strings, "Stop before this text; may be given several times")

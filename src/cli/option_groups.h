@@ -21,6 +21,10 @@ namespace cairn {
 inline constexpr int64_t kMostOfACount = int64_t{1} << 31;
 void take_count(CLI::Option* option, int64_t least, int64_t most = kMostOfACount);
 
+// -n: how many tokens may be generated, `least` or more; -1: until the context is full (absent).
+void add_token_limit_option(CLI::App& app, std::optional<int64_t>& limit, int64_t least,
+                            const std::string& help);
+
 // --seed: any number of 64 bits.
 CLI::Option* add_seed_option(CLI::App& app, const std::string& help, std::function<void(uint64_t)> take);
 

@@ -14,6 +14,7 @@
 
 #include "base/mapped_file.h"
 #include "base/printable.h"
+#include "cli/foreign_words.h"
 
 namespace cairn {
 namespace {
@@ -106,8 +107,23 @@ std::string format_token_list(const std::vector<TokenId>& tokens) {
   return fmt::format("{}", fmt::join(tokens, ","));
 }
 
+namespace {
+
+// Ours first: their errors say where.
+Result<KvPlan> read_kv_words(const std::string& text) {
+  auto plan = KvPlan::parse(text);
+  if (plan.ok()) return plan;
+  auto renamed = KvPlan::parse(with_our_formats(text));
+  if (renamed.ok()) return renamed;
+  const auto hint = hint_for_format(text);
+  if (!hint.has_value()) return plan;
+  return invalid_argument(fmt::format("{} ({})", plan.status().message(), *hint));
+}
+
+}  // namespace
+
 Result<KvPlan> read_kv_plan(const std::string& text) {
-  if (!text.starts_with('@')) return KvPlan::parse(text);
+  if (!text.starts_with('@')) return read_kv_words(text);
   const std::string path = text.substr(1);
   CAIRN_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
   constexpr size_t kMost = 1 << 20;

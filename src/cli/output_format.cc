@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/json/serialize.hpp>
+#include <cmath>
 
 #include "base/check.h"
 #include "base/utf8.h"
@@ -17,6 +18,37 @@ std::string quoted(const std::string& cell) {
   std::string text = "\"";
   for (const char c : cell) text += c == '"' ? std::string("\"\"") : std::string(1, c);
   return text + "\"";
+}
+
+// The shortest text that is this number again. It stays a number with a point: programs read it as one.
+std::string plain_number(double number) {
+  if (!std::isfinite(number)) return "null";
+  std::string text = fmt::format("{}", number);
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+}
+
+// Boost writes 0.8 as 8E-1: right, but no number that people compare. What JSON cannot express is null.
+void add_json(const boost::json::value& value, std::string& text) {
+  if (const auto* object = value.if_object()) {
+    text += '{';
+    for (const auto& [key, member] : *object) {
+      if (text.back() != '{') text += ',';
+      text += boost::json::serialize(boost::json::string_view(key)) + ":";
+      add_json(member, text);
+    }
+    text += '}';
+  } else if (const auto* array = value.if_array()) {
+    text += '[';
+    for (const auto& item : *array) {
+      if (text.back() != '[') text += ',';
+      add_json(item, text);
+    }
+    text += ']';
+  } else if (const auto* number = value.if_double()) {
+    text += plain_number(*number);
+  } else {
+    text += boost::json::serialize(value);
+  }
 }
 
 }  // namespace
@@ -84,7 +116,11 @@ std::string human_ns(double ns) {
   return fmt::format("{:.2f} s", ns / 1e9);
 }
 
-std::string json_line(const boost::json::object& object) { return boost::json::serialize(object) + "\n"; }
+std::string json_line(const boost::json::object& object) {
+  std::string text;
+  add_json(object, text);
+  return text + "\n";
+}
 
 std::string json_text(std::string_view text) {
   std::string valid;

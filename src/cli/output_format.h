@@ -42,7 +42,7 @@ class Table {
 // A time in the unit that reads best: "950 ns", "1.2 ms", "3.4 s".
 [[nodiscard]] std::string human_ns(double ns);
 
-// One line with its line end, as --json prints it.
+// One line with its line end, as --json prints it: numbers in a plain form (0.8, not 8E-1), null for what is none.
 [[nodiscard]] std::string json_line(const boost::json::object& object);
 
 // JSON is UTF-8: broken parts of `text` (a path, half a character) become U+FFFD.

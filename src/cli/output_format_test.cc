@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json/parse.hpp>
+#include <cmath>
+
 namespace cairn {
 namespace {
 
@@ -43,6 +46,21 @@ TEST(Grouped, SetsCommas) {
   EXPECT_EQ(grouped(999), "999");
   EXPECT_EQ(grouped(1000), "1,000");
   EXPECT_EQ(grouped(12345678), "12,345,678");
+}
+
+TEST(JsonLine, WritesNumbersPlainly) {
+  boost::json::object object{{"a", 0.8}, {"b", 25.0}, {"c", 7}, {"d", -1234.5678}, {"e", 0.0}};
+  EXPECT_EQ(json_line(object), "{\"a\":0.8,\"b\":25.0,\"c\":7,\"d\":-1234.5678,\"e\":0.0}\n");
+  EXPECT_EQ(json_line({{"x", INFINITY}, {"y", NAN}}), "{\"x\":null,\"y\":null}\n");
+}
+
+TEST(JsonLine, IsTheObjectAgain) {
+  const boost::json::object object{{"k\"ey\n", "tab\t\u00e4"},
+                                   {"list", {1.5, {{"deep", nullptr}}, true, 1e-9, 123456789012345678.0}},
+                                   {"none", boost::json::object()},
+                                   {"empty", boost::json::array()},
+                                   {"big", uint64_t{18446744073709551615U}}};
+  EXPECT_EQ(boost::json::parse(json_line(object)), boost::json::value(object));
 }
 
 TEST(HumanNs, PicksTheUnit) {

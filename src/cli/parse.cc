@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/foreign_words.h"
 #include "cli/help_text.h"
 #include "cli/option_groups.h"
 #include "cli/option_values.h"
@@ -34,9 +35,39 @@ std::string with_nearest(const std::string& message, std::string_view word,
   return nearest.has_value() ? message + "; did you mean " + *nearest + "?" : message;
 }
 
+// An option's first short and first long name; the others are aliases, which need no place in the help.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    if (is_positional) return CLI::Formatter::make_option_name(option, is_positional);
+    std::string names;
+    if (!option->get_snames().empty()) names = "-" + option->get_snames().front();
+    if (option->get_lnames().empty()) return names;
+    return names + (names.empty() ? "--" : ",--") + option->get_lnames().front();
+  }
+};
+
+// Before the parser looks: it would take "-ngl" for -n with the value "gl". What follows -p and its like is text.
+Status check_foreign_words(const CLI::App& app, Arguments arguments) {
+  constexpr std::array<std::string_view, 4> kBeforeTexts{"-p", "--prompt", "--stop", "--system"};
+  const std::vector<std::string> ours = option_names(app);
+  bool is_text = false;
+  for (const std::string& word : arguments) {
+    const std::string name = word.substr(0, word.find('='));
+    const auto hint = is_text ? std::nullopt : hint_for_option(name);
+    if (hint.has_value() && std::ranges::find(ours, name) == ours.end()) {
+      return invalid_argument(fmt::format("{} has no option '{}': {}", app.get_name(), name, *hint));
+    }
+    is_text = std::ranges::find(kBeforeTexts, word) != kBeforeTexts.end();
+  }
+  return {};
+}
+
 // Runs a parser that one of the functions below has set up.
 Result<Command> run_parser(CLI::App& app, Arguments arguments, const Command& command) {
+  CAIRN_RETURN_IF_ERROR(check_foreign_words(app, arguments));
   app.allow_extras();
+  app.formatter(std::make_shared<HelpFormatter>());
   app.get_formatter()->column_width(34);
   app.get_formatter()->label("OPTIONS", "options");
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -85,7 +116,21 @@ Result<Command> parse_with(const std::string& name, const std::string& what, con
   if constexpr (requires(const Options& options) { options.common; }) {
     CAIRN_RETURN_IF_ERROR(check_options(std::get<Options>(*parsed).common));
   }
+  if constexpr (requires(const Options& options) { options.sampling; }) {
+    CAIRN_RETURN_IF_ERROR(check_sampling(std::get<Options>(*parsed).sampling));
+  }
   return parsed;
+}
+
+// A search takes the most likely texts: what says how to draw would be ignored. A temperature of 0 draws nothing.
+void refuse_draws_with_beams(const CLI::App& app, const GenerateOptions& options) {
+  if (options.beam_count == 0) return;
+  for (const char* name : {"--temp", "--top-k", "--top-p", "--min-p", "--seed"}) {
+    const bool draws = std::string_view(name) != "--temp" || options.sampling.temperature != 0;
+    if (app.count(name) == 0 || !draws) continue;
+    throw CLI::ValidationError("--beams",
+                               std::string("finds the most likely texts and draws none: leave out ") + name);
+  }
 }
 
 Result<Command> parse_generate(Arguments arguments) {
@@ -95,18 +140,19 @@ Result<Command> parse_generate(Arguments arguments) {
         add_text_options(app, options.prompt);
         add_token_list_option(app, "--prompt-tokens", options.prompt.tokens,
                               "The prompt as token ids: 1,2,3");
-        take_count(app.add_option("-n,--max-tokens", options.max_tokens,
-                                  "Tokens to generate at most (default: 512)"),
-                   0);
+        add_token_limit_option(app, options.max_tokens, 0,
+                               "Tokens to generate at most; -1: until the context is full (default: 512)");
         take_count(
             app.add_option("--samples", options.sample_count, "Texts to generate side by side (default: 1)"),
             1, kMostSequences);
-        take_count(app.add_option("--beams", options.beam_count, "Find this many of the most likely texts"),
+        take_count(app.add_option("--beams,--num-beams", options.beam_count,
+                                  "Find this many of the most likely texts; nothing is drawn"),
                    1, kMostSequences);
         add_common_options(app, options.common);
         add_json_option(app, options.common.output_form);
         add_explain_option(app, options.explains);
         add_sampling_options(app, options.sampling);
+        app.final_callback([&app, &options] { refuse_draws_with_beams(app, options); });
       });
 }
 
@@ -115,9 +161,8 @@ Result<Command> parse_chat(Arguments arguments) {
       "cairn chat", "Chats, turn by turn; earlier turns stay in the cache.", kChatExamples, arguments,
       [](CLI::App& app, ChatOptions& options) {
         app.add_option("--system", options.system, "The system message")->type_name("TEXT");
-        take_count(app.add_option("-n,--max-tokens", options.max_tokens,
-                                  "Tokens of a reply at most (default: no limit)"),
-                   1);
+        add_token_limit_option(app, options.max_tokens, 1,
+                               "Tokens of a reply at most (default: -1, no limit)");
         add_common_options(app, options.common);
         add_explain_option(app, options.explains);
         add_sampling_options(app, options.sampling);
@@ -163,6 +208,9 @@ Result<Command> parse_model_synth(Arguments arguments) {
                    1);
         add_seed_option(app, "The same seed gives the same file (default: 1)",
                         [&options](uint64_t seed) { options.synth.seed = seed; });
+        app.add_flag_callback(
+            "--force", [&options] { options.existing = ModelSynthOptions::Existing::kIsReplaced; },
+            "Replace the file where there is one");
         app.add_option("OUT.gguf", options.path, "The file to write");
       });
   if (!command.ok()) return command;
@@ -293,24 +341,51 @@ Result<Command> parse_plan(Arguments arguments) {
 
 }  // namespace
 
+namespace {
+
+struct Verb {
+  std::string name;
+  Result<Command> (*parse)(Arguments);
+};
+
+const std::vector<Verb>& verbs() {
+  static const std::vector<Verb> all{{"generate", parse_generate}, {"chat", parse_chat},
+                                     {"tokenize", parse_tokenize}, {"model", parse_model},
+                                     {"plan", parse_plan},         {"verify", parse_verify},
+                                     {"bench", parse_bench}};
+  return all;
+}
+
+Status unknown_verb(const std::string& word) {
+  const std::string kind = word.starts_with('-') ? "option" : "command";
+  const std::string message = "there is no " + kind + " '" + word + "'; cairn --help lists them";
+  if (const auto hint = hint_for_command(word))
+    return invalid_argument(fmt::format("{}; try {}", message, *hint));
+  std::vector<std::string> names;
+  for (const Verb& verb : verbs()) names.push_back(verb.name);
+  return invalid_argument(with_nearest(message, word, names));
+}
+
+bool asks_for_help(std::string_view word) { return word == "--help" || word == "-h" || word == "help"; }
+
+// `cairn help model synth` is `cairn model synth --help`.
+Result<Command> parse_verb(Arguments arguments) {
+  const auto found = std::ranges::find(verbs(), arguments.front(), &Verb::name);
+  if (found == verbs().end()) return unknown_verb(arguments.front());
+  return found->parse(arguments.subspan(1));
+}
+
+}  // namespace
+
 Result<Command> parse_command(std::span<const std::string> arguments) {
-  using Parse = Result<Command> (*)(Arguments);
-  static const std::vector<std::string> names{"generate", "chat",   "tokenize", "model",
-                                              "plan",     "verify", "bench"};
-  static constexpr std::array<Parse, 7> kParsers{parse_generate, parse_chat,   parse_tokenize, parse_model,
-                                                 parse_plan,     parse_verify, parse_bench};
   if (arguments.empty()) return Command(ShowText{overview_text()});
   const std::string& word = arguments.front();
-  if (word == "--help" || word == "-h" || word == "help") return Command(ShowText{overview_text()});
   if (word == "--version") return Command(ShowText{version_text()});
-
-  const auto found = std::ranges::find(names, word);
-  if (found == names.end()) {
-    const std::string kind = word.starts_with('-') ? "option" : "command";
-    return invalid_argument(
-        with_nearest("there is no " + kind + " '" + word + "'; cairn --help lists them", word, names));
-  }
-  return kParsers[static_cast<size_t>(found - names.begin())](arguments.subspan(1));
+  if (!asks_for_help(word)) return parse_verb(arguments);
+  if (arguments.size() == 1) return Command(ShowText{overview_text()});
+  std::vector<std::string> asked(arguments.begin() + 1, arguments.end());
+  asked.emplace_back("--help");
+  return parse_verb(asked);
 }
 
 }  // namespace cairn

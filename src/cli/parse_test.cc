@@ -202,7 +202,7 @@ TEST(Parse, RefusesUnknownNamesAndTellsTheNearest) {
 
 TEST(Parse, RefusesNumbersThatMakeNoSense) {
   for (const Words& words :
-       {Words{"--max-tokens", "-1"}, Words{"--max-tokens", "x"}, Words{"--max-tokens"},
+       {Words{"--max-tokens", "-2"}, Words{"--max-tokens", "x"}, Words{"--max-tokens"},
         Words{"--threads", "0"}, Words{"--context", "0"}, Words{"--context", "99999999999999999999"},
         Words{"--prefill-chunk", "0"}, Words{"--seed", "-1"}, Words{"--seed", "18446744073709551616"},
         Words{"--temp", "warm"}, Words{"--logit-bias", "5"}}) {
@@ -210,6 +210,68 @@ TEST(Parse, RefusesNumbersThatMakeNoSense) {
     line.insert(line.end(), words.begin(), words.end());
     EXPECT_SAYS(refusal(line), words.front());
   }
+}
+
+TEST(Parse, TokensMayBeUnlimited) {
+  EXPECT_EQ(parsed<GenerateOptions>({"generate", "-p", "x", "-n", "-1"}).max_tokens, std::nullopt);
+  EXPECT_EQ(parsed<ChatOptions>({"chat", "-n", "-1"}).max_tokens, std::nullopt);
+  EXPECT_EQ(parsed<ChatOptions>({"chat", "-n", "7"}).max_tokens, 7);
+  EXPECT_SAYS(refusal({"chat", "-n", "0"}), "--max-tokens");
+}
+
+TEST(Parse, OtherProgramsNamesOfAnOptionMeanTheSame) {
+  const auto options =
+      parsed<GenerateOptions>({"generate", "-p", "x", "--temperature", "0.5", "--n-predict", "9",
+                               "--ctx-size", "64", "-s", "4", "--repetition-penalty", "1.5", "--kv", "fp16"});
+  EXPECT_EQ(options.sampling.temperature, 0.5);
+  EXPECT_EQ(options.max_tokens, 9);
+  EXPECT_EQ(options.common.context, 64);
+  EXPECT_EQ(options.sampling.seed, 4U);
+  EXPECT_EQ(options.sampling.repeat_penalty, 1.5);
+  EXPECT_EQ(options.common.kv_plan->text(), "f16");
+  const std::string help = parsed<ShowText>({"generate", "--help"}).text;
+  EXPECT_SAYS(help, "-n,--max-tokens");
+  EXPECT_EQ(help.find("n-predict"), std::string::npos);
+}
+
+TEST(Parse, WordsThatMeanNothingHereAreExplained) {
+  EXPECT_SAYS(refusal({"generate", "-p", "x", "-ngl", "99"}), "processor alone");
+  EXPECT_SAYS(refusal({"generate", "-p", "x", "--n-gpu-layers=99"}), "processor alone");
+  EXPECT_SAYS(refusal({"chat", "-ctk", "q8_0"}), "--kv k=");
+  EXPECT_SAYS(refusal({"generate", "-p", "x", "--kv", "q8_0"}), "the nearest is int8");
+  EXPECT_SAYS(refusal({"run", "-m", "x"}), "cairn generate or cairn chat");
+  EXPECT_EQ(parsed<GenerateOptions>({"generate", "-p", "-ngl"}).prompt.text, "-ngl");  // a text, not a word
+}
+
+TEST(Parse, RefusesWhatABeamSearchCannotKeep) {
+  for (const Words& words : {Words{"--temp", "0.5"}, Words{"--temperature", "1"}, Words{"--top-k", "3"},
+                             Words{"--top-p", "0.5"}, Words{"--min-p", "0.1"}, Words{"--seed", "3"}}) {
+    Words line{"generate", "-p", "x", "--beams", "3"};
+    line.insert(line.end(), words.begin(), words.end());
+    EXPECT_SAYS(refusal(line), "--beams");
+  }
+  EXPECT_EQ(parsed<GenerateOptions>({"generate", "-p", "x", "--beams", "3", "--temp", "0", "--stop", "a",
+                                     "--logit-bias", "5=1", "--ignore-eos", "--repeat-penalty", "2"})
+                .beam_count,
+            3);
+}
+
+TEST(Parse, ChecksWhatNeedsNoModel) {
+  EXPECT_SAYS(refusal({"generate", "-p", "x", "--top-p", "2"}), "top-p");
+  EXPECT_SAYS(refusal({"chat", "--temp", "-1"}), "temperature");
+  EXPECT_SAYS(refusal({"generate", "-p", "x", "--top-k", "-5"}), "top-k");
+  EXPECT_SAYS(refusal({"generate", "-p", "x", "--stop", ""}), "--stop");
+  EXPECT_SAYS(refusal({"generate", "-p", "x", "--repeat-penalty", "0"}), "penalty");
+  EXPECT_SAYS(refusal({"generate", "-p", "x", "--cache", "none", "--kv-memory", "1MiB"}), "--kv-memory");
+}
+
+TEST(Parse, ShowsTheHelpOfACommandInBothWays) {
+  for (const char* command : {"generate", "chat", "tokenize", "model", "plan", "verify", "bench"}) {
+    EXPECT_EQ(parsed<ShowText>({"help", command}).text, parsed<ShowText>({command, "--help"}).text);
+  }
+  EXPECT_EQ(parsed<ShowText>({"help", "model", "synth"}).text,
+            parsed<ShowText>({"model", "synth", "-h"}).text);
+  EXPECT_SAYS(refusal({"help", "generat"}), "did you mean generate?");
 }
 
 TEST(Parse, ShowsHelpAndVersion) {

@@ -32,6 +32,7 @@ double per_second(double count, double ns) { return ns > 0 ? count * 1e9 / ns : 
 std::string describe_end(const Reply& reply) {
   switch (reply.result.reason) {
     case FinishReason::kLength: return "ended at its length";
+    case FinishReason::kContextFull: return "ended because the context is full";
     case FinishReason::kEndToken: return "ended by the model";
     case FinishReason::kStopString: return "ended at a stop text";
     case FinishReason::kCancelled: return "stopped";

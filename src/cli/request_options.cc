@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <random>
 
 #include "base/printable.h"
@@ -39,9 +41,23 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
+bool is_off_top_k(int64_t top_k) { return top_k == 0 || top_k == -1; }
+
+void apply_ends(const SamplingOptions& options, Request& request) {
+  request.stop_strings = options.stop_strings;
+  request.ignore_end_tokens = options.end_tokens == EndTokens::kAreIgnored;
+}
+
+// "\r\n" is one, too.
+void drop_last_line_end(std::string& text) {
+  if (!text.ends_with('\n')) return;
+  text.pop_back();
+  if (text.ends_with('\r')) text.pop_back();
+}
+
 }  // namespace
 
-Result<std::string> read_prompt_text(const PromptOptions& options, LastLineEnd last_line_end) {
+Result<std::string> read_prompt_text(const PromptOptions& options) {
   const int count = options.text.has_value() + options.file.has_value() + options.tokens.has_value();
   if (count == 0) {
     return invalid_argument("there is no prompt: give -p TEXT, -p - for standard input, or -f FILE");
@@ -53,7 +69,7 @@ Result<std::string> read_prompt_text(const PromptOptions& options, LastLineEnd l
   CAIRN_ASSIGN_OR_RETURN(std::string text, options.file.has_value()
                                                ? read_file(*options.file)
                                                : read_all(STDIN_FILENO, "standard input"));
-  if (last_line_end == LastLineEnd::kDrop && text.ends_with('\n')) text.pop_back();
+  drop_last_line_end(text);
   return text;
 }
 
@@ -76,9 +92,25 @@ void apply_sampling(const SamplingOptions& options, uint64_t seed, Request& requ
                       .presence_penalty = options.presence_penalty,
                       .logit_bias = options.logit_bias,
                       .seed = options.seed.value_or(seed)};
-  if (options.top_k != 0) request.sampling.top_k = options.top_k;
-  request.stop_strings = options.stop_strings;
-  request.ignore_end_tokens = options.end_tokens == EndTokens::kAreIgnored;
+  if (!is_off_top_k(options.top_k)) request.sampling.top_k = options.top_k;
+  apply_ends(options, request);
+}
+
+void apply_to_search(const SamplingOptions& options, Request& request) {
+  request.sampling = {.repetition_penalty = options.repeat_penalty,
+                      .frequency_penalty = options.frequency_penalty,
+                      .presence_penalty = options.presence_penalty,
+                      .logit_bias = options.logit_bias};
+  apply_ends(options, request);
+}
+
+Status check_sampling(const SamplingOptions& options) {
+  Request request;
+  apply_sampling(options, 0, request);
+  if (std::ranges::any_of(request.stop_strings, [](const std::string& stop) { return stop.empty(); })) {
+    return invalid_argument("--stop is empty: leave it out");
+  }
+  return validate(request.sampling, std::numeric_limits<int64_t>::max());
 }
 
 // 32 bits: short enough to be typed again.

@@ -22,12 +22,10 @@ struct PromptOptions {
   std::optional<std::vector<TokenId>> tokens;  // --prompt-tokens: ids as they are
 };
 
-// A file or `echo x |` ends with a line end that its author does not mean: a prompt drops one.
-enum class LastLineEnd { kKeep, kDrop };
-
-// The text of `options.text` or `options.file`. kInvalidArgument: none of the sources is set, or two are;
+// The text of `options.text` or `options.file`. A file, or `echo x |`, ends with a line end that its author does not
+// mean: one is dropped ("\n" or "\r\n"); all others stay as they are. kInvalidArgument: none of the sources is set, or two are;
 // kNotFound, kInternal: the file; kResourceExhausted: more than kPromptBytesMax.
-Result<std::string> read_prompt_text(const PromptOptions& options, LastLineEnd last_line_end);
+Result<std::string> read_prompt_text(const PromptOptions& options);
 inline constexpr size_t kPromptBytesMax = size_t{256} << 20;
 
 struct Prompt {
@@ -44,7 +42,7 @@ enum class EndTokens : uint8_t { kEndTheReply, kAreIgnored };
 // How the next token is chosen, with defaults that suit most models.
 struct SamplingOptions {
   double temperature = 0.8;  // --temp; 0: always the most likely token
-  int64_t top_k = 40;        // --top-k; 0: all
+  int64_t top_k = 40;        // --top-k; 0 or -1: all
   double top_p = 0.95;
   double min_p = 0.05;
   double repeat_penalty = 1;  // --repeat-penalty; 1: none
@@ -58,6 +56,12 @@ struct SamplingOptions {
 
 // Sets the parts of `request` that these options decide. `seed` is used where the options have none.
 void apply_sampling(const SamplingOptions& options, uint64_t seed, Request& request);
+
+// The same of a beam search, which draws nothing: how tokens are drawn does not count.
+void apply_to_search(const SamplingOptions& options, Request& request);
+
+// What no model could run with. kInvalidArgument names it.
+Status check_sampling(const SamplingOptions& options);
 
 // A seed that differs from run to run.
 [[nodiscard]] uint64_t fresh_seed();

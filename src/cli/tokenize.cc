@@ -72,11 +72,10 @@ Status run_tokenize(const TokenizeOptions& options, Console& console) {
   }
   std::string text;
   if (!options.decode.has_value()) {
-    CAIRN_ASSIGN_OR_RETURN(text, read_prompt_text(options.input, LastLineEnd::kKeep));
+    CAIRN_ASSIGN_OR_RETURN(text, read_prompt_text(options.input));
   }
   CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path({.model_path = options.model_path}));
-  CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(path));
-  CAIRN_ASSIGN_OR_RETURN(const Tokenizer tokenizer, file.tokenizer());
+  CAIRN_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(path));
   if (options.decode.has_value()) return decode(options, tokenizer, console);
 
   CAIRN_ASSIGN_OR_RETURN(const auto tokens, tokenizer.encode(text, {.bos_eos = options.bos_eos,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -17,13 +18,14 @@ struct TokenScore {
   double log_probability = 0;
 };
 
-// The `count` likeliest tokens, the likeliest first; ties go to the lower id.
-std::vector<TokenScore> likeliest(std::span<const float> logits, size_t count) {
+// The `count` likeliest tokens of those that are possible at all, the likeliest first; ties go to the lower id.
+std::vector<TokenScore> likeliest(std::span<const double> logits, size_t count) {
   const LogNormaliser normaliser = log_normaliser(logits);
   std::vector<TokenScore> scores;
   scores.reserve(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) {
-    const double log_probability = static_cast<double>(logits[i]) - normaliser.peak - normaliser.log_sum;
+    if (logits[i] == -std::numeric_limits<double>::infinity()) continue;
+    const double log_probability = logits[i] - normaliser.peak - normaliser.log_sum;
     scores.push_back({static_cast<TokenId>(i), log_probability});
   }
   count = std::min(count, scores.size());
@@ -38,22 +40,77 @@ std::vector<TokenScore> likeliest(std::span<const float> logits, size_t count) {
   return scores;
 }
 
+// A search that ignored what was asked for would give a text that nobody asked for.
+Status check_meaning(const Request& request) {
+  const SamplingParams& sampling = request.sampling;
+  if (sampling.temperature != 0 || sampling.top_k.has_value() || sampling.top_p != 1 || sampling.min_p != 0) {
+    return invalid_argument(
+        "a beam search draws nothing: leave out temperature, top-k, top-p and min-p (bias and penalties "
+        "count)");
+  }
+  if (!request.forced_tokens.empty() || request.session.has_value() ||
+      request.logits_wanted != LogitsWanted::kSampled) {
+    return invalid_argument("a beam search has no forced tokens, no session and no logits to report");
+  }
+  if (request.on_logits || request.on_token || request.on_text || request.on_finish) {
+    return invalid_argument("a beam search calls nobody back: beams() has what it found");
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<BeamSearch> BeamSearch::start(Engine& engine, const Tokenizer& tokenizer, std::vector<TokenId> prompt,
+void BeamSearch::Text::push(TokenId token) {
+  const StopMatcher::Output output = stops.push(decoder.push(token));
+  text += output.text;
+  stopped = output.stopped;
+}
+
+// With what was withheld: the end of a character, the beginning of a stop string.
+std::string BeamSearch::Text::whole() const {
+  if (stopped) return text;
+  Text ended = *this;
+  const StopMatcher::Output last = ended.stops.push(ended.decoder.flush());
+  ended.text += last.text;
+  if (!last.stopped) ended.text += ended.stops.flush();
+  return std::move(ended.text);
+}
+
+BeamSearch::BeamSearch(Engine& engine, const Tokenizer& tokenizer, Request request,
+                       const BeamOptions& options)
+    : engine_(&engine),
+      tokenizer_(&tokenizer),
+      request_(std::move(request)),
+      options_(options),
+      sampler_(engine.pass().vocab_size()) {
+  // The last token is never run, so one more than the context's positions can be chosen.
+  const int64_t most = engine.context() - std::ssize(request_.prompt) + 1;
+  const int64_t asked = request_.max_tokens.value_or(most);
+  max_tokens_ = std::min(asked, most);
+  if (!request_.max_tokens.has_value() || asked > most) reason_of_length_ = FinishReason::kContextFull;
+}
+
+Result<BeamSearch> BeamSearch::start(Engine& engine, const Tokenizer& tokenizer, Request request,
                                      const BeamOptions& options) {
   if (options.width < 1 || options.width > engine.cache().max_sequences()) {
     return invalid_argument(
         fmt::format("{} beams are not possible: the engine runs 1 to {} sequences at once", options.width,
                     engine.cache().max_sequences()));
   }
-  if (options.max_tokens < 1) return invalid_argument("a beam search needs at least 1 token to choose");
-  const auto room = engine.context() - static_cast<int64_t>(prompt.size());
-  BeamSearch search(engine, tokenizer, options);
-  search.options_.max_tokens = std::min(options.max_tokens, std::max<int64_t>(room, 1));
-  search.live_.push_back(std::make_unique<Hypothesis>());
+  if (request.max_tokens.value_or(1) < 1) {
+    return invalid_argument("a beam search needs at least 1 token to choose");
+  }
+  CAIRN_RETURN_IF_ERROR(check_meaning(request));
+  BeamSearch search(engine, tokenizer, std::move(request), options);
+  const Request& asked = search.request_;
+  search.live_.push_back(std::make_unique<Hypothesis>(
+      Hypothesis{.text = {.decoder = StreamDecoder(tokenizer, {.position = TextPosition::kContinuation}),
+                          .stops = StopMatcher(asked.stop_strings)}}));
   Hypothesis& first = *search.live_.back();
-  CAIRN_ASSIGN_OR_RETURN(first.id, engine.submit(search.request_for(first, std::move(prompt))));
+  Request submitted = search.request_for(first, asked.prompt);
+  submitted.sampling = asked.sampling;  // for the engine to check, likewise
+  submitted.stop_strings = asked.stop_strings;
+  CAIRN_ASSIGN_OR_RETURN(first.id, engine.submit(std::move(submitted)));
   return search;
 }
 
@@ -63,8 +120,11 @@ void BeamSearch::cancel_all() {
   for (const auto& hypothesis : live_) engine_->cancel(hypothesis->id);
 }
 
-Request BeamSearch::request_for(Hypothesis& hypothesis, std::vector<TokenId> prompt) const {
-  Request request{.prompt = std::move(prompt), .picks = Picks::kByCaller, .salt = options_.salt};
+Request BeamSearch::request_for(Hypothesis& hypothesis, std::vector<TokenId> tokens) const {
+  Request request{.prompt = std::move(tokens),
+                  .picks = Picks::kByCaller,
+                  .salt = request_.salt,
+                  .priority = request_.priority};
   request.on_logits = [&hypothesis](int64_t, std::span<const float> logits) {
     hypothesis.logits.assign(logits.begin(), logits.end());
   };
@@ -73,7 +133,8 @@ Request BeamSearch::request_for(Hypothesis& hypothesis, std::vector<TokenId> pro
 }
 
 bool BeamSearch::is_end(TokenId token) const {
-  return tokenizer_->is_end(token) || std::ranges::count(options_.end_tokens, token) > 0;
+  if (request_.ignore_end_tokens) return false;
+  return tokenizer_->is_end(token) || std::ranges::count(request_.end_tokens, token) > 0;
 }
 
 double BeamSearch::score_of(double log_probability, size_t length) const {
@@ -82,11 +143,15 @@ double BeamSearch::score_of(double log_probability, size_t length) const {
 }
 
 // Each hypothesis' best continuations, the best of all first. Twice the width: as many of them may end.
-std::vector<BeamSearch::Candidate> BeamSearch::candidates() const {
+Result<std::vector<BeamSearch::Candidate>> BeamSearch::candidates() {
   std::vector<Candidate> all;
   const auto each = static_cast<size_t>(2 * options_.width);
   for (size_t h = 0; h < live_.size(); ++h) {
-    for (const TokenScore& next : likeliest(live_[h]->logits, each)) {
+    std::vector<TokenId> history = request_.prompt;
+    history.insert(history.end(), live_[h]->tokens.begin(), live_[h]->tokens.end());
+    CAIRN_ASSIGN_OR_RETURN(const std::span<const double> logits,
+                           sampler_.adjusted(live_[h]->logits, request_.sampling, history));
+    for (const TokenScore& next : likeliest(logits, each)) {
       all.push_back({h, next.token, live_[h]->log_probability + next.log_probability});
     }
   }
@@ -94,78 +159,129 @@ std::vector<BeamSearch::Candidate> BeamSearch::candidates() const {
   return all;
 }
 
-void BeamSearch::keep(const Candidate& candidate, std::optional<TokenId> end_token) {
-  Beam beam{.tokens = live_[candidate.hypothesis]->tokens,
-            .log_probability = candidate.log_probability,
-            .score = score_of(candidate.log_probability, live_[candidate.hypothesis]->tokens.size() + 1),
-            .end_token = end_token};
-  if (!end_token.has_value()) beam.tokens.push_back(candidate.token);
+// Without the candidate's token: only its caller knows whether that belongs to the text.
+Beam BeamSearch::beam_of(const Candidate& candidate, FinishReason reason) const {
+  const Hypothesis& hypothesis = *live_[candidate.hypothesis];
+  return {.tokens = hypothesis.tokens,
+          .log_probability = candidate.log_probability,
+          .score = score_of(candidate.log_probability, hypothesis.tokens.size() + 1),
+          .reason = reason};
+}
+
+void BeamSearch::keep(Beam beam) {
   const auto after = std::ranges::upper_bound(ended_, beam.score, std::ranges::greater(), &Beam::score);
   ended_.insert(after, std::move(beam));
   if (std::ssize(ended_) > options_.width) ended_.pop_back();
 }
 
+// The best candidates that go on; those that end before are kept.
+Result<std::vector<BeamSearch::Chosen>> BeamSearch::choose() {
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<Candidate> all, candidates());
+  std::vector<Chosen> chosen;
+  for (const Candidate& candidate : all) {
+    if (std::ssize(chosen) == options_.width) break;
+    const Hypothesis& hypothesis = *live_[candidate.hypothesis];
+    if (is_end(candidate.token)) {
+      Beam beam = beam_of(candidate, FinishReason::kEndToken);
+      beam.text = hypothesis.text.whole();
+      beam.end_token = candidate.token;
+      keep(std::move(beam));
+      continue;
+    }
+    Chosen next{candidate, hypothesis.text};
+    next.text.push(candidate.token);
+    const bool is_long = std::ssize(hypothesis.tokens) + 1 >= max_tokens_;
+    if (!next.text.stopped && !is_long) {
+      chosen.push_back(std::move(next));
+      continue;
+    }
+    Beam beam = beam_of(candidate, next.text.stopped ? FinishReason::kStopString : reason_of_length_);
+    beam.tokens.push_back(candidate.token);
+    beam.text = next.text.whole();
+    keep(std::move(beam));
+  }
+  return chosen;
+}
+
 Result<bool> BeamSearch::step() {
   if (live_.empty()) return false;
-  while (!engine_->waits()) engine_->step();
+  if (!engine_->waits()) {
+    engine_->step();
+    return true;
+  }
   for (const auto& hypothesis : live_) CAIRN_RETURN_IF_ERROR(hypothesis->status);
-
-  std::vector<Candidate> chosen;
-  for (const Candidate& candidate : candidates()) {
-    if (std::ssize(chosen) == options_.width) break;
-    if (is_end(candidate.token)) {
-      keep(candidate, candidate.token);
-    } else {
-      chosen.push_back(candidate);
-    }
-  }
-  const bool is_long = std::ssize(live_.front()->tokens) + 1 >= options_.max_tokens;
-  if (is_long) {
-    for (const Candidate& candidate : chosen) keep(candidate, std::nullopt);
-  }
-  if (is_long || std::ssize(ended_) == options_.width || chosen.empty()) {
+  CAIRN_ASSIGN_OR_RETURN(std::vector<Chosen> chosen, choose());
+  token_count_ += std::ssize(live_);
+  if (std::ssize(ended_) == options_.width || chosen.empty()) {
     cancel_all();
     live_.clear();
     return false;
   }
-  CAIRN_RETURN_IF_ERROR(go_on(chosen));
+  CAIRN_RETURN_IF_ERROR(go_on(std::move(chosen)));
   return true;
 }
 
-// The first continuation of a hypothesis is the hypothesis itself, each other one a fork of it. Those without
-// one end first: their places are needed. Forks come before the hypotheses go on: they begin where those
-// stand.
-Status BeamSearch::go_on(const std::vector<Candidate>& chosen) {
-  for (size_t h = 0; h < live_.size(); ++h) {
-    if (std::ranges::count(chosen, h, &Candidate::hypothesis) == 0) engine_->cancel(live_[h]->id);
-  }
-  std::vector<size_t> places;  // in live_, which owns forks too from the start: their requests report to them
-  for (const Candidate& candidate : chosen) {
-    if (std::ranges::find(places, candidate.hypothesis) == places.end()) {
-      places.push_back(candidate.hypothesis);
+// The requests of the next hypotheses. The first continuation of a hypothesis is the hypothesis itself, each other one a
+// fork of it, which stands in `next`. Forks come before the hypotheses go on: they begin where those stand.
+Status BeamSearch::continue_requests(const std::vector<Chosen>& chosen, Hypotheses& next) {
+  std::vector<bool> goes_on(live_.size(), false);
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    const size_t h = chosen[i].candidate.hypothesis;
+    if (!goes_on[h]) {
+      goes_on[h] = true;
       continue;
     }
-    const Hypothesis& parent = *live_[candidate.hypothesis];
-    auto fork = std::make_unique<Hypothesis>();
-    fork->tokens = parent.tokens;
-    CAIRN_ASSIGN_OR_RETURN(fork->id, engine_->fork(parent.id, request_for(*fork, {candidate.token})));
-    places.push_back(live_.size());
-    live_.push_back(std::move(fork));
+    auto fork = std::make_unique<Hypothesis>(Hypothesis{.tokens = live_[h]->tokens, .text = chosen[i].text});
+    Request request = request_for(*fork, {chosen[i].candidate.token});
+    CAIRN_ASSIGN_OR_RETURN(fork->id, engine_->fork(live_[h]->id, std::move(request)));
+    next[i] = std::move(fork);
   }
   for (size_t i = 0; i < chosen.size(); ++i) {
-    Hypothesis& hypothesis = *live_[places[i]];
-    if (places[i] == chosen[i].hypothesis) {
-      CAIRN_RETURN_IF_ERROR(engine_->extend(hypothesis.id, {&chosen[i].token, 1}));
-    }
-    hypothesis.tokens.push_back(chosen[i].token);
-    hypothesis.log_probability = chosen[i].log_probability;
+    if (next[i] != nullptr) continue;
+    const Candidate& candidate = chosen[i].candidate;
+    CAIRN_RETURN_IF_ERROR(engine_->extend(live_[candidate.hypothesis]->id, {&candidate.token, 1}));
   }
-  std::vector<std::unique_ptr<Hypothesis>> next;
-  for (const size_t place : places) next.push_back(std::move(live_[place]));
+  return {};
+}
+
+// Hypotheses without a continuation end first: their places are needed.
+Status BeamSearch::go_on(std::vector<Chosen> chosen) {
+  for (size_t h = 0; h < live_.size(); ++h) {
+    const auto continues = [h](const Chosen& one) { return one.candidate.hypothesis == h; };
+    if (std::ranges::none_of(chosen, continues)) engine_->cancel(live_[h]->id);
+  }
+  Hypotheses next(chosen.size());
+  const Status status = continue_requests(chosen, next);
+  if (!status.ok()) {
+    for (const auto& fork : next) {
+      if (fork != nullptr) engine_->cancel(fork->id);
+    }
+    return status;
+  }
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    auto& [candidate, text] = chosen[i];
+    if (next[i] == nullptr) next[i] = std::move(live_[candidate.hypothesis]);
+    next[i]->tokens.push_back(candidate.token);
+    next[i]->log_probability = candidate.log_probability;
+    next[i]->text = std::move(text);
+  }
   live_ = std::move(next);
   return {};
 }
 
-std::vector<Beam> BeamSearch::beams() const { return ended_; }
+// Those that still go on stand as they are, each with the score that it has so far.
+std::vector<Beam> BeamSearch::beams() const {
+  std::vector<Beam> all = ended_;
+  for (const auto& hypothesis : live_) {
+    if (hypothesis->tokens.empty()) continue;
+    all.push_back({.tokens = hypothesis->tokens,
+                   .text = hypothesis->text.whole(),
+                   .log_probability = hypothesis->log_probability,
+                   .score = score_of(hypothesis->log_probability, hypothesis->tokens.size())});
+  }
+  std::ranges::stable_sort(all, std::ranges::greater(), &Beam::score);
+  if (std::ssize(all) > options_.width) all.resize(static_cast<size_t>(options_.width));
+  return all;
+}
 
 }  // namespace cairn

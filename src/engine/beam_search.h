@@ -16,67 +16,102 @@
 
 #include "cairn/status.h"
 #include "engine/engine.h"
+#include "engine/sampler.h"
+#include "engine/stop_matcher.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 
 struct BeamOptions {
   int64_t width = 4;
-  int64_t max_tokens = 100;
-  double length_penalty = 1;        // alpha: 0 compares sums, 1 means
-  std::vector<TokenId> end_tokens;  // besides the model's own
-  std::string salt;                 // as Request::salt
+  double length_penalty = 1;  // alpha: 0 compares sums, 1 means
 };
 
 struct Beam {
   std::vector<TokenId> tokens;  // behind the prompt, without the end token
+  std::string text;             // of the tokens, up to a stop string
   double log_probability = 0;   // of all of them, and of the end token where one came
   double score = 0;
+  FinishReason reason = FinishReason::kCancelled;  // kCancelled: it would have gone on
   std::optional<TokenId> end_token;
 };
 
 class BeamSearch {
  public:
-  // Errors: kInvalidArgument (an option), those of Engine::submit.
-  static Result<BeamSearch> start(Engine& engine, const Tokenizer& tokenizer, std::vector<TokenId> prompt,
+  // Of `request` count the prompt, max_tokens, stop strings, end tokens, the salt, the priority and, of the sampling
+  // parameters, logit bias and penalties: probabilities are those after them. What draws or cuts (temperature, top-k,
+  // top-p, min-p), forced tokens, a session and callbacks mean nothing to a search: they must be left out. Errors:
+  // kInvalidArgument (one of these, the width), those of Engine::submit.
+  static Result<BeamSearch> start(Engine& engine, const Tokenizer& tokenizer, Request request,
                                   const BeamOptions& options);
   BeamSearch(BeamSearch&&) = default;
   BeamSearch& operator=(BeamSearch&&) = delete;
   ~BeamSearch();
 
-  // One token further. False when the search is done. Errors: what a hypothesis ended with.
+  // One step of the engine, or, where that has brought all logits, one token further. False when the search is done.
+  // Errors: what a hypothesis ended with, kInvalidData (a logit is no number), kInvalidArgument (the bias forbids
+  // every token); then the search is over.
   Result<bool> step();
-  // At most `width` of them, the best first; complete once step() has returned false.
+  // At most `width` of them, the best first. Before step() has returned false they are the best so far.
   [[nodiscard]] std::vector<Beam> beams() const;
+  // Tokens that were computed so far, of all hypotheses.
+  [[nodiscard]] int64_t token_count() const { return token_count_; }
+  // Of the hypotheses that go on.
+  [[nodiscard]] int64_t length() const { return live_.empty() ? 0 : std::ssize(live_.front()->tokens); }
 
  private:
+  // What a hypothesis' tokens say, and whether that ends it.
+  struct Text {
+    StreamDecoder decoder;
+    StopMatcher stops;
+    std::string text;
+    bool stopped = false;
+
+    void push(TokenId token);
+    [[nodiscard]] std::string whole() const;
+  };
   struct Hypothesis {
     RequestId id;
     std::vector<TokenId> tokens;
     double log_probability = 0;
+    Text text;
     std::vector<float> logits;  // after its last token
     Status status;              // of its request, where that ended by itself
   };
+  using Hypotheses = std::vector<std::unique_ptr<Hypothesis>>;
   struct Candidate {
     size_t hypothesis = 0;
     TokenId token = 0;
     double log_probability = 0;
   };
+  // A candidate that goes on, and its text.
+  struct Chosen {
+    Candidate candidate;
+    Text text;
+  };
 
-  BeamSearch(Engine& engine, const Tokenizer& tokenizer, const BeamOptions& options)
-      : engine_(&engine), tokenizer_(&tokenizer), options_(options) {}
-  Request request_for(Hypothesis& hypothesis, std::vector<TokenId> prompt) const;
-  [[nodiscard]] std::vector<Candidate> candidates() const;
+  BeamSearch(Engine& engine, const Tokenizer& tokenizer, Request request, const BeamOptions& options);
+  Request request_for(Hypothesis& hypothesis, std::vector<TokenId> tokens) const;
+  [[nodiscard]] Result<std::vector<Candidate>> candidates();
+  Result<std::vector<Chosen>> choose();
   [[nodiscard]] bool is_end(TokenId token) const;
   [[nodiscard]] double score_of(double log_probability, size_t length) const;
-  void keep(const Candidate& candidate, std::optional<TokenId> end_token);
-  Status go_on(const std::vector<Candidate>& chosen);
+  [[nodiscard]] Beam beam_of(const Candidate& candidate, FinishReason reason) const;
+  void keep(Beam beam);
+  Status continue_requests(const std::vector<Chosen>& chosen, Hypotheses& next);
+  Status go_on(std::vector<Chosen> chosen);
   void cancel_all();
 
   Engine* engine_;
   const Tokenizer* tokenizer_;
+  Request request_;
   BeamOptions options_;
-  std::vector<std::unique_ptr<Hypothesis>> live_;  // the best first
-  std::vector<Beam> ended_;                        // likewise
+  int64_t max_tokens_ = 0;
+  FinishReason reason_of_length_ = FinishReason::kLength;
+  int64_t token_count_ = 0;
+  Sampler sampler_;          // for bias and penalties
+  Hypotheses live_;          // the best first
+  std::vector<Beam> ended_;  // likewise
 };
 
 }  // namespace cairn

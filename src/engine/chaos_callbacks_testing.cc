@@ -89,6 +89,9 @@ void ChaosGame::on_finish(Asked& asked, const RequestResult& result) {
 
 void ChaosGame::expect_end(const Asked& asked, const RequestResult& result) {
   switch (result.reason) {
+    case FinishReason::kContextFull:
+      EXPECT_NE(asked.request.max_tokens, asked.generated()) << describe(asked);
+      [[fallthrough]];
     case FinishReason::kLength:
       EXPECT_EQ(asked.generated(), asked.tokens_max) << describe(asked);
       if (!asked.by_caller()) expect_all_reported(asked);

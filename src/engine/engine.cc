@@ -9,18 +9,10 @@
 #include "base/no_throw.h"
 #include "base/random.h"
 #include "engine/engine_call.h"
+#include "engine/request_check.h"
 
 namespace cairn {
 namespace {
-
-Status check_tokens(const char* what, std::span<const TokenId> tokens, int64_t vocab_size) {
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i] >= 0 && tokens[i] < vocab_size) continue;
-    return invalid_argument(fmt::format("{} {} is token {}: the vocabulary has {} tokens (0 to {})", what, i,
-                                        tokens[i], vocab_size, vocab_size - 1));
-  }
-  return {};
-}
 
 PromptCuts prompt_cuts(const KvCache& cache) {
   if (!cache.keeps_rows()) return PromptCuts::kNowhere;
@@ -56,6 +48,7 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
     : pass_(std::move(parts.pass)),
       tokenizer_(std::move(parts.tokenizer)),
       layer_windows_(std::move(parts.layer_windows)),
+      context_max_(parts.context_max),
       options_(options),
       clock_(options.clock != nullptr ? options.clock : &steady_clock_),
       cache_(std::move(cache)),
@@ -100,34 +93,11 @@ Status Engine::check_scored(const Request& request, int64_t token_count) const {
 }
 
 Status Engine::check(const Request& request) const {
-  const auto prompt_count = static_cast<int64_t>(request.prompt.size());
-  const int64_t vocab_size = pass_->vocab_size();
-  if (prompt_count == 0) return invalid_argument("the prompt is empty: it needs at least one token");
-  if (prompt_count > context()) {
-    return invalid_argument(fmt::format(
-        "the prompt has {} tokens, but the context holds {}: shorten it, or ask for a larger `context`",
-        prompt_count, context()));
-  }
-  if (prompt_count > cache_->max_length()) {
-    return invalid_argument(
-        fmt::format("the prompt has {} tokens, but the cache's memory holds {}: shorten it, or ask for more "
-                    "`kv_memory_bytes`",
-                    prompt_count, cache_->max_length()));
-  }
-  CAIRN_RETURN_IF_ERROR(check_scored(request, prompt_count));
-  if (request.max_tokens.has_value() && *request.max_tokens < 0) {
-    return invalid_argument(fmt::format("max tokens is {}: it must be at least 0", *request.max_tokens));
-  }
-  if (request.picks == Picks::kByCaller && request.on_text) {
-    return invalid_argument("a request whose caller picks the tokens reports no text: leave on_text empty");
-  }
-  if (std::any_of(request.stop_strings.begin(), request.stop_strings.end(),
-                  [](const std::string& stop) { return stop.empty(); })) {
-    return invalid_argument("a stop string is empty: leave it out");
-  }
-  CAIRN_RETURN_IF_ERROR(check_tokens("prompt position", request.prompt, vocab_size));
-  CAIRN_RETURN_IF_ERROR(check_tokens("forced token", request.forced_tokens, vocab_size));
-  return validate(request.sampling, vocab_size);
+  CAIRN_RETURN_IF_ERROR(check_request(request, {.vocab_size = pass_->vocab_size(),
+                                                .context = context(),
+                                                .context_max = context_max_,
+                                                .cache_length = cache_->max_length()}));
+  return check_scored(request, std::ssize(request.prompt));
 }
 
 Result<RequestId> Engine::submit(Request request) {
@@ -252,7 +222,7 @@ Status Engine::take_tokens(RequestId id, std::span<const TokenId> tokens) {
   sequence->stats.generated_tokens += count;
   events_.of_request(EngineEventKind::kResumed, id, std::ssize(sequence->tokens));
   if (sequence->stats.generated_tokens == sequence->max_tokens) {
-    finish(*sequence, FinishReason::kLength);
+    finish(*sequence, reason_of_length(*sequence));
   } else if (sequence->kv) {
     set_state(*sequence, SequenceState::kRunning);
   } else {

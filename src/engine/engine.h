@@ -70,9 +70,10 @@ class Engine {
   struct Parts {
     std::unique_ptr<ForwardPass> pass;
     KvShape kv_shape;
-    std::string identity;                // as KvCacheOptions::identity
-    std::vector<int64_t> layer_windows;  // as LayerConfig::window, for each layer; for the statistics
-    Tokenizer tokenizer;                 // for text and the model's end tokens
+    std::string identity;                     // as KvCacheOptions::identity
+    std::vector<int64_t> layer_windows;       // as LayerConfig::window, for each layer; for the statistics
+    Tokenizer tokenizer;                      // for text and the model's end tokens
+    std::optional<int64_t> context_max = {};  // of the model; absent: not known
   };
   // The parts that create() makes of a model; kInvalidArgument: the context. Its pass can do what these
   // options need.
@@ -215,6 +216,7 @@ class Engine {
   void settle();
   void report(Sequence& sequence, int64_t first_logit_row, const Part& part);
   void count_rows(Sequence& sequence, int64_t first, int64_t row_count);
+  [[nodiscard]] static FinishReason reason_of_length(const Sequence& sequence);
   void note_pick(Sequence& sequence);
   void pick_token(Sequence& sequence, std::span<const float> logits);
   void deliver(Sequence& sequence, TokenId token);
@@ -227,6 +229,7 @@ class Engine {
   std::unique_ptr<ForwardPass> pass_;
   Tokenizer tokenizer_;
   std::vector<int64_t> layer_windows_;
+  std::optional<int64_t> context_max_;
   EngineOptions options_;
   SteadyClock steady_clock_;
   const Clock* clock_;

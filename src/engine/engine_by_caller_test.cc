@@ -337,7 +337,8 @@ TEST_P(ByCaller, BeamSearchFindsWhatAPlainSearchFinds) {
   }
   auto [engine, pass] = make_fake_engine(options(kWidth));
   const Tokenizer tokenizer = fake_tokenizer();
-  auto search = BeamSearch::start(*engine, tokenizer, prompt, {.width = kWidth, .max_tokens = kTokens});
+  auto search =
+      BeamSearch::start(*engine, tokenizer, {.prompt = prompt, .max_tokens = kTokens}, {.width = kWidth});
   ASSERT_TRUE(search.ok()) << search.status().message();
   while (true) {
     const Result<bool> more = search->step();

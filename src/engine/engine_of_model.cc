@@ -25,7 +25,8 @@ Engine::Parts Engine::parts_beside_pass(const Model& model, const EngineOptions&
           .kv_shape = kv_shape_of(config, options.kv_plan),
           .identity = block_identity(config, model.kernels()),
           .layer_windows = std::move(layer_windows),
-          .tokenizer = model.tokenizer()};
+          .tokenizer = model.tokenizer(),
+          .context_max = config.context_length};
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, ThreadPool& threads,

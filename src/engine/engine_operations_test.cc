@@ -200,7 +200,8 @@ class Player {
       EXPECT_GE(asked.prompt_count + result.stats.generated_tokens, engine_->cache().max_length());
       return;
     }
-    EXPECT_EQ(result.reason, asked.cancelled ? FinishReason::kCancelled : FinishReason::kLength);
+    const FinishReason whole = asked.by_caller ? FinishReason::kContextFull : FinishReason::kLength;
+    EXPECT_EQ(result.reason, asked.cancelled ? FinishReason::kCancelled : whole);
     if (asked.by_caller) return;
     const std::vector<TokenId> expected(asked.tokens.begin() + asked.prompt_count, asked.tokens.end());
     if (!asked.cancelled) {

@@ -64,7 +64,7 @@ void Engine::report(Sequence& sequence, int64_t first_logit_row, const Part& par
   }
   if (end < static_cast<int64_t>(sequence.tokens.size())) return;
   if (sequence.max_tokens == 0) {
-    finish(sequence, FinishReason::kLength);
+    finish(sequence, reason_of_length(sequence));
   } else if (sequence.request.picks == Picks::kByCaller) {
     set_state(sequence, SequenceState::kAwaitsCaller);
     events_.of_request(EngineEventKind::kAwaitsCaller, sequence.id, std::ssize(sequence.tokens));
@@ -81,6 +81,12 @@ void Engine::count_rows(Sequence& sequence, int64_t first, int64_t row_count) {
   for (size_t layer = 0; layer < layer_windows_.size(); ++layer) {
     sequence.stats.scores_by_layer[layer] += score_count(first, row_count, layer_windows_[layer]);
   }
+}
+
+// Of a request that has as many tokens as it may have.
+FinishReason Engine::reason_of_length(const Sequence& sequence) {
+  return sequence.request.max_tokens == sequence.max_tokens ? FinishReason::kLength
+                                                            : FinishReason::kContextFull;
 }
 
 void Engine::note_pick(Sequence& sequence) {
@@ -116,7 +122,7 @@ void Engine::deliver(Sequence& sequence, TokenId token) {
   if (!output.text.empty() && sequence.request.on_text) sequence.request.on_text(output.text);
   if (sequence.cancelled) return;
   if (output.stopped) return finish(sequence, FinishReason::kStopString);
-  if (sequence.stats.generated_tokens == sequence.max_tokens) finish(sequence, FinishReason::kLength);
+  if (sequence.stats.generated_tokens == sequence.max_tokens) finish(sequence, reason_of_length(sequence));
 }
 
 void Engine::finish(Sequence& sequence, FinishReason reason, Status status,

@@ -58,14 +58,23 @@ TEST_P(EveryHolding, FillsTheContextToItsLastPosition) {
   request.max_tokens.reset();
   ASSERT_TRUE(engine->submit(request).ok());
   run_until_idle(*engine);
-  expect_oracle(full, prompt, 1);  // a full context still predicts one token
+  // A full context still predicts one token.
+  expect_oracle(full, prompt, 1, KvPlan(), FinishReason::kContextFull);
 
   Heard short_prompt;
   Request rest = make_request({5, 6}, 0, short_prompt);
   rest.max_tokens.reset();
   ASSERT_TRUE(engine->submit(rest).ok());
   run_until_idle(*engine);
-  expect_oracle(short_prompt, {5, 6}, 69);
+  expect_oracle(short_prompt, {5, 6}, 69, KvPlan(), FinishReason::kContextFull);
+
+  for (const auto& [asked, reason] :
+       {std::pair(69, FinishReason::kLength), {70, FinishReason::kContextFull}}) {
+    Heard heard;
+    ASSERT_TRUE(engine->submit(make_request({5, 6}, asked, heard)).ok());
+    run_until_idle(*engine);
+    expect_oracle(heard, {5, 6}, 69, KvPlan(), reason);
+  }
 }
 
 TEST_P(EveryHolding, TellsTheLogitsOfEachSampledStep) {

@@ -290,10 +290,10 @@ Request make_request(std::vector<TokenId> prompt, int64_t max_tokens, Heard& hea
   return request;
 }
 
-void expect_oracle(const Heard& heard, const std::vector<TokenId>& prompt, int64_t count,
-                   const KvPlan& plan) {
+void expect_oracle(const Heard& heard, const std::vector<TokenId>& prompt, int64_t count, const KvPlan& plan,
+                   FinishReason reason) {
   ASSERT_EQ(heard.results.size(), 1u);
-  EXPECT_EQ(heard.results[0].reason, FinishReason::kLength) << heard.results[0].status.message();
+  EXPECT_EQ(heard.results[0].reason, reason) << heard.results[0].status.message();
   EXPECT_EQ(heard.tokens, oracle_tokens(prompt, count, plan));
 }
 

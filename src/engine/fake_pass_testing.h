@@ -81,7 +81,7 @@ void listen(Request& request, Heard& heard);
 Request make_request(std::vector<TokenId> prompt, int64_t max_tokens, Heard& heard);
 // Ended by its length, with the oracle's tokens.
 void expect_oracle(const Heard& heard, const std::vector<TokenId>& prompt, int64_t count,
-                   const KvPlan& plan = KvPlan());
+                   const KvPlan& plan = KvPlan(), FinishReason reason = FinishReason::kLength);
 // One step, after which the cache's check() is clean.
 void checked_step(Engine& engine);
 // Steps until idle; fails the test if that takes more than `steps`.

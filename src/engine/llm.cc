@@ -153,6 +153,10 @@ Result<RequestId> Llm::Impl::submit(TextRequest request) {
     return invalid_argument(
         fmt::format("{} samples of one prompt are not possible: 1 to {} are", count, kMostSamples));
   }
+  // Not for the engine to find: a begin token would stand in for the text.
+  if (std::visit([](const auto& prompt) { return prompt.empty(); }, request.prompt)) {
+    return invalid_argument("the prompt is empty: it needs at least one token");
+  }
   CAIRN_ASSIGN_OR_RETURN(std::vector<TokenId> prompt, prompt_tokens(request, BosEos::kAsModelSays));
   const auto asked =
       std::make_shared<Asked>(Asked{.request = std::move(request),

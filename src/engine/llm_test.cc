@@ -262,6 +262,8 @@ TEST_F(LlmTest, WrongRequestsAreNamed) {
   Llm llm = open(options());
   EXPECT_EQ(llm.submit({.prompt = std::vector<TokenId>{}}).status().message(),
             "the prompt is empty: it needs at least one token");
+  EXPECT_EQ(llm.submit({.prompt = ""}).status().message(),
+            "the prompt is empty: it needs at least one token");
   EXPECT_EQ(llm.submit({.prompt = prompt_of(3), .sample_count = 0}).status().message(),
             "0 samples of one prompt are not possible: 1 to 1024 are");
   EXPECT_EQ(llm.submit({.prompt = std::vector<TokenId>{9999}}).status().code(), StatusCode::kInvalidArgument);

@@ -13,5 +13,6 @@ struct LogNormaliser {
 
 // `logits` is not empty.
 [[nodiscard]] LogNormaliser log_normaliser(std::span<const float> logits);
+[[nodiscard]] LogNormaliser log_normaliser(std::span<const double> logits);
 
 }  // namespace cairn

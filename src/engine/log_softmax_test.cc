@@ -20,6 +20,13 @@ TEST(LogNormaliser, IsExactOfOneLogitHoweverLarge) {
   EXPECT_EQ(log_sum, 0.0);
 }
 
+TEST(LogNormaliser, IsTheSameOfDoubles) {
+  const auto floats = log_normaliser(std::array{1.0F, 3.5F, -2.25F});
+  const auto doubles = log_normaliser(std::array{1.0, 3.5, -2.25});
+  EXPECT_EQ(floats.peak, doubles.peak);
+  EXPECT_EQ(floats.log_sum, doubles.log_sum);
+}
+
 TEST(LogNormaliser, LeavesOutWhatIsForbidden) {
   const auto [peak, log_sum] = log_normaliser(std::array{2.0F, -INFINITY, 2.0F});
   EXPECT_EQ(peak, 2.0);

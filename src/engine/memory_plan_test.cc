@@ -110,6 +110,11 @@ TEST(MemoryPlan, RefusesWithThreeWaysOut) {
   const Status alone = refuse_unless_fits(model, wish_of(4096, 1), 14 * kGiB);
   EXPECT_NE(alone.message().find("a shorter context"), std::string::npos) << alone.message();
   EXPECT_EQ(alone.message().find("sequences"), std::string::npos) << alone.message();  // one is the least
+  MemoryWish fixed = wish_of(4096, 8);
+  fixed.engine.pool_bytes = 16 * kGiB;
+  const Status pool = refuse_unless_fits(model, fixed, 24 * kGiB);
+  EXPECT_NE(pool.message().find("Way out: `kv_memory_bytes` of at most "), std::string::npos)
+      << pool.message();
   const Status weights = refuse_unless_fits(model, wish_of(4096, 8), 8 * kGiB);
   EXPECT_NE(weights.message().find("the weights alone do not fit"), std::string::npos) << weights.message();
 }

@@ -58,6 +58,11 @@ Status refuse_unless_fits(const ModelSizes& model, const MemoryWish& wish, uint6
     return resource_exhausted(need +
                               ": the weights alone do not fit; take a smaller model or smaller weights");
   }
+  if (wish.engine.pool_bytes.has_value()) {  // context and sequences share it, however many
+    const uint64_t rest = plan.total_bytes() - plan.kv_bytes;
+    return resource_exhausted(fmt::format("{}. Way out: `kv_memory_bytes` of at most {}", need,
+                                          gib(available_bytes > rest ? available_bytes - rest : 0)));
+  }
   CAIRN_ASSIGN_OR_RETURN(const MemoryLimits limits,
                          memory_limits(model, wish, available_bytes, wish.engine.context));
   std::string ways =

@@ -13,8 +13,11 @@
 namespace cairn {
 namespace {
 
-Status accept(const ModelPlan& plan, const OpenOptions& options, int thread_count) {
-  CAIRN_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options_for(plan.config, options));
+// What the caller decides by the model is kept in `options`.
+Status accept(const ModelPlan& plan, const Tokenizer& tokenizer, int thread_count, OpenOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(EngineOptions engine, engine_options_for(plan.config, options));
+  if (options.prepare) CAIRN_RETURN_IF_ERROR(options.prepare(plan.config, tokenizer, engine));
+  options.engine = engine;
   if (!engine.available_bytes.has_value()) return {};
   return refuse_unless_fits({.config = plan.config, .weights = weight_sizes(plan)},
                             {.engine = engine, .thread_count = thread_count}, *engine.available_bytes);
@@ -43,13 +46,14 @@ Result<EngineOptions> engine_options_for(const Config& config, const OpenOptions
   return engine;
 }
 
-Result<LoadedModel> load_model(const std::string& path, const OpenOptions& options) {
+Result<LoadedModel> load_model(const std::string& path, OpenOptions options) {
   LoadedModel loaded;
   CAIRN_ASSIGN_OR_RETURN(loaded.kernels, select_kernels(options.isa));
   CAIRN_ASSIGN_OR_RETURN(const int thread_count, checked_thread_count(options.thread_count));
   loaded.threads = std::make_unique<ThreadPool>(thread_count);
   const ModelLoadOptions load{
-      .accept = [&](const ModelPlan& plan) { return accept(plan, options, thread_count); },
+      .accept = [&](const ModelPlan& plan,
+                    const Tokenizer& tokenizer) { return accept(plan, tokenizer, thread_count, options); },
       .progress = options.on_load_progress};
   CAIRN_ASSIGN_OR_RETURN(loaded.model, Model::load(path, *loaded.kernels, *loaded.threads, load));
   CAIRN_ASSIGN_OR_RETURN(loaded.engine_options, engine_options_for(loaded.model->config(), options));

@@ -29,6 +29,9 @@ struct OpenOptions {
   std::optional<int> thread_count = {};  // the caller's thread included; absent: all usable physical cores
   std::optional<int64_t> context = {};   // as context_for
   EngineOptions engine = {};             // but for context and available_bytes, which are set here
+  // Called when the model's file is known, before a weight is read: may refuse, and may choose what depends on the model
+  // or on a prompt in the engine's options (context and available_bytes are set already, and stay).
+  std::function<Status(const Config& config, const Tokenizer& tokenizer, EngineOptions& engine)> prepare = {};
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> on_load_progress = {};
 };
 
@@ -43,9 +46,9 @@ struct LoadedModel {
   EngineOptions engine_options;  // OpenOptions::engine, completed for this model after it was loaded
 };
 
-// Errors: those of select_kernels, checked_thread_count, Model::load and context_for; kResourceExhausted, before
+// Errors: those of OpenOptions::prepare, select_kernels, checked_thread_count, Model::load and context_for; kResourceExhausted, before
 // anything is loaded, where the model and an engine with these options would not fit into free memory
 // (refuse_unless_fits).
-Result<LoadedModel> load_model(const std::string& path, const OpenOptions& options);
+Result<LoadedModel> load_model(const std::string& path, OpenOptions options);
 
 }  // namespace cairn

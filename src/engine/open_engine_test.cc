@@ -60,6 +60,31 @@ TEST(OpenEngine, BothFacesRefuseInTheSameWords) {
   expect_the_same({.max_sequences = 0}, {.engine = {.max_sequences = 0}});
 }
 
+TEST(OpenEngine, TheCallerMayDecideByTheModelOrRefuse) {
+  const TemporaryFolder folder;
+  const std::string path = folder.at("model.gguf");
+  ASSERT_TRUE(write_synthetic_model({.shape = "tiny-llama"}, path).ok());
+  OpenOptions options{.thread_count = 1, .context = 64};
+  bool has_loaded = false;
+  options.on_load_progress = [&has_loaded](uint64_t, uint64_t) { has_loaded = true; };
+  options.prepare = [](const Config& config, const Tokenizer& tokenizer, EngineOptions& engine) -> Status {
+    EXPECT_EQ(config.vocab_size, tokenizer.vocab_size());
+    EXPECT_EQ(engine.context, 64);
+    engine.max_sequences = 3;
+    return {};
+  };
+  const auto loaded = load_model(path, options);
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  EXPECT_EQ(loaded->engine_options.max_sequences, 3);
+  EXPECT_EQ(loaded->engine_options.context, 64);
+  EXPECT_TRUE(has_loaded);
+
+  has_loaded = false;
+  options.prepare = [](const Config&, const Tokenizer&, EngineOptions&) { return invalid_argument("no"); };
+  EXPECT_EQ(load_model(path, options).status(), invalid_argument("no"));
+  EXPECT_FALSE(has_loaded);  // a refusal costs no loading
+}
+
 TEST(OpenEngine, AnEngineRunsOnWhatWasLoaded) {
   const TemporaryFolder folder;
   const std::string path = folder.at("model.gguf");

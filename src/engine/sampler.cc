@@ -136,6 +136,25 @@ Result<TokenId> Sampler::pick(std::span<const float> logits, const SamplingParam
   CAIRN_RETURN_IF_ERROR(check_finite(logits));
   if (params.temperature == 0 && !changes_logits(params)) return find_token(logits, largest_of(logits));
 
+  CAIRN_RETURN_IF_ERROR(adjust(logits, params, history));
+  if (params.temperature == 0) return find_token(std::span<const double>(logits_), largest_);
+
+  const double uniform =
+      random_double(params.seed.value_or(0), params.sample_index, static_cast<uint64_t>(position));
+  return params.top_k.has_value() || params.top_p < 1 ? draw_of_likeliest(params, uniform)
+                                                      : draw_of_all(params, uniform);
+}
+
+Result<std::span<const double>> Sampler::adjusted(std::span<const float> logits, const SamplingParams& params,
+                                                  std::span<const TokenId> history) {
+  CHECK(logits.size() == logits_.size());
+  CAIRN_RETURN_IF_ERROR(check_finite(logits));
+  CAIRN_RETURN_IF_ERROR(adjust(logits, params, history));
+  return std::span<const double>(logits_);
+}
+
+Status Sampler::adjust(std::span<const float> logits, const SamplingParams& params,
+                       std::span<const TokenId> history) {
   std::copy(logits.begin(), logits.end(), logits_.begin());
   for (const LogitBias& bias : params.logit_bias) {
     logits_[static_cast<size_t>(bias.token)] += static_cast<double>(bias.added);
@@ -146,12 +165,7 @@ Result<TokenId> Sampler::pick(std::span<const float> logits, const SamplingParam
     return invalid_argument(
         "the logit bias forbids every token of the vocabulary: leave one of them possible");
   }
-  if (params.temperature == 0) return find_token(std::span<const double>(logits_), largest_);
-
-  const double uniform =
-      random_double(params.seed.value_or(0), params.sample_index, static_cast<uint64_t>(position));
-  return params.top_k.has_value() || params.top_p < 1 ? draw_of_likeliest(params, uniform)
-                                                      : draw_of_all(params, uniform);
+  return {};
 }
 
 void Sampler::penalise(const SamplingParams& params, std::span<const TokenId> history) {

@@ -30,6 +30,9 @@ class Sampler {
   // every token is forbidden.
   Result<TokenId> pick(std::span<const float> logits, const SamplingParams& params,
                        std::span<const TokenId> history, int64_t position);
+  // What pick chooses from: the logits after bias and penalties, valid until the next call. Errors likewise.
+  Result<std::span<const double>> adjusted(std::span<const float> logits, const SamplingParams& params,
+                                           std::span<const TokenId> history);
 
  private:
   struct Kept {
@@ -37,6 +40,8 @@ class Sampler {
     TokenId token = 0;
   };
 
+  Status adjust(std::span<const float> logits, const SamplingParams& params,
+                std::span<const TokenId> history);
   void penalise(const SamplingParams& params, std::span<const TokenId> history);
   [[nodiscard]] double weight_of(double logit, double temperature) const;
   void weigh_all(double temperature);

@@ -277,5 +277,18 @@ TEST(Sampler, ValidatesEachParameter) {
   EXPECT_TRUE(validate({}, 10).ok());
 }
 
+TEST(Sampler, ShowsWhatItChoosesFrom) {
+  Sampler sampler(4);
+  const SamplingParams params{.frequency_penalty = 0.5,
+                              .logit_bias = {{.token = 1, .added = 2}, {.token = 3, .added = -INFINITY}}};
+  const std::array logits{1.0F, 2.0F, 3.0F, 4.0F};
+  const std::array<TokenId, 2> history{2, 2};
+  const auto adjusted = sampler.adjusted(logits, params, history);
+  ASSERT_TRUE(adjusted.ok()) << adjusted.status().message();
+  const std::vector<double> values(adjusted->begin(), adjusted->end());
+  EXPECT_EQ(values, (std::vector<double>{1, 4, 2, -INFINITY}));
+  EXPECT_EQ(*sampler.pick(logits, params, history, 2), 1);
+}
+
 }  // namespace
 }  // namespace cairn

@@ -1,5 +1,6 @@
 #include "engine/samples.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -34,6 +35,14 @@ Result<std::vector<RequestId>> submit_samples(Engine& engine, std::vector<Reques
   }
   *all_taken = true;
   return ids;
+}
+
+int64_t blocks_for(const SampleSizes& sizes, KvStorageKind storage) {
+  // The last token is never run.
+  const int64_t wanted = sizes.prompt_tokens + std::max<int64_t>(sizes.max_tokens, 1) - 1;
+  const int64_t each = KvGeometry::blocks_for(std::min(wanted, sizes.context));
+  const int64_t shared = storage == KvStorageKind::kPaged ? findable_blocks(sizes.prompt_tokens) : 0;
+  return shared + sizes.count * (each - shared);
 }
 
 }  // namespace cairn

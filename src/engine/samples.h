@@ -15,4 +15,15 @@ namespace cairn {
 // called back.
 Result<std::vector<RequestId>> submit_samples(Engine& engine, std::vector<Request> samples);
 
+// What several continuations of one prompt are: samples, or the beams of a search.
+struct SampleSizes {
+  int64_t prompt_tokens = 0;
+  int64_t max_tokens = 0;  // of each
+  int64_t count = 0;
+  int64_t context = 0;  // positions of a sequence at most
+};
+
+// Blocks that they take together at most. Where blocks can be shared (kPaged) the prompt's full ones are there once.
+[[nodiscard]] int64_t blocks_for(const SampleSizes& sizes, KvStorageKind storage);
+
 }  // namespace cairn

@@ -51,8 +51,8 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
     if (!opened.ok()) return opened.status();
     auto& file = impl->file.template emplace<std::decay_t<decltype(*opened)>>(std::move(opened).value());
     CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, plan_model(file));
-    if (options.accept) CAIRN_RETURN_IF_ERROR(options.accept(plan));
     CAIRN_ASSIGN_OR_RETURN(impl->tokenizer, load_tokenizer(file));
+    if (options.accept) CAIRN_RETURN_IF_ERROR(options.accept(plan, *impl->tokenizer));
     CAIRN_ASSIGN_OR_RETURN(impl->chat_template, chat_template_of(file));
     forget_tokenizer(file);
     impl->config = plan.config;

@@ -21,8 +21,8 @@ struct Weights;
 struct ModelPlan;
 
 struct ModelLoadOptions {
-  // Called before anything is loaded; an error it returns is the result of the load. May be empty.
-  std::function<Status(const ModelPlan&)> accept;
+  // Called before any weight is loaded; an error it returns is the result of the load. May be empty.
+  std::function<Status(const ModelPlan&, const Tokenizer&)> accept;
   // Called with bytes done and bytes in all while weights are packed; may be empty.
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;
 };
