@@ -1,4 +1,4 @@
-// f16 and bf16 in memory, converted one at a time. Widening is exact, narrowing rounds to nearest even; the
+// f16, bf16 and exponent bytes in memory, converted one at a time. Widening is exact, narrowing rounds to nearest even; the
 // vector kernels must give the same bits. NaN stays NaN, overflow becomes infinity, f16 denormals are kept.
 #pragma once
 
@@ -13,6 +13,11 @@ namespace cairn {
   const auto u = std::bit_cast<uint32_t>(f);
   if ((u & 0x7FFFFFFFU) > 0x7F800000U) return static_cast<uint16_t>((u >> 16) | 0x40U);  // quiet NaN
   return static_cast<uint16_t>((u + 0x7FFFU + ((u >> 16) & 1U)) >> 16);
+}
+
+// 2^(e - 128) of a byte e; the two smallest are denormal.
+[[nodiscard]] constexpr float exponent_to_float(uint32_t e) {
+  return std::bit_cast<float>(e < 2 ? 0x00200000U << e : (e - 1U) << 23);
 }
 
 [[nodiscard]] constexpr float f16_to_float(uint16_t h) {

@@ -1,5 +1,5 @@
-// Quantised weights by AVX2: VPMADDUBSW adds pairs of products in 16 bits, which is exact for codes up to 129
-// (2 * 129 * 127 < 2^15); q8_0's are made signed and multiplied as |w| * sign(a, w).
+// Quantised weights by AVX2: VPMADDUBSW adds pairs of products in 16 bits, which is exact for levels up to 129
+// (2 * 129 * 127 < 2^15); those of the types that use the whole byte are made signed and multiplied as |w| * sign(a, w).
 #if defined(__x86_64__)
 
 #include <immintrin.h>
@@ -23,22 +23,25 @@ CAIRN_AVX2_INLINE __m256i quads(const int8_t* codes) {
   return _mm256_set1_epi32(four);
 }
 
+template <TensorType kType>
+constexpr bool kIsWholeByte = code_format(kType).zero == 128;
+
 // Weights of eight outputs, four columns each, ready for VPMADDUBSW.
 template <TensorType kType>
 struct Weights {
   __m256i sizes;  // unsigned
-  __m256i signs;  // q8_0 only
+  __m256i signs;  // of whole bytes only
 
-  CAIRN_AVX2_INLINE explicit Weights(const uint8_t* codes)
-      : sizes(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes))) {
-    if constexpr (kType == TensorType::kQ8_0) {
+  CAIRN_AVX2_INLINE explicit Weights(const uint8_t* levels)
+      : sizes(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(levels))) {
+    if constexpr (kIsWholeByte<kType>) {
       signs = _mm256_xor_si256(sizes, _mm256_set1_epi8(static_cast<char>(0x80)));
       sizes = _mm256_abs_epi8(signs);
     }
   }
   // dot + four products in each of eight 32-bit lanes.
   [[nodiscard]] CAIRN_AVX2_INLINE __m256i add_to(__m256i dot, __m256i a) const {
-    if constexpr (kType == TensorType::kQ8_0) a = _mm256_sign_epi8(a, signs);
+    if constexpr (kIsWholeByte<kType>) a = _mm256_sign_epi8(a, signs);
     const __m256i pairs = _mm256_maddubs_epi16(sizes, a);
     return _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
@@ -52,10 +55,10 @@ CAIRN_AVX2 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index, 
   constexpr CodeFormat kFormat = code_format(kType);
   constexpr int kParts = 32 / kFormat.group;
   constexpr int kQuads = 8 / kParts;
-  constexpr int kZero = kType == TensorType::kQ8_0 ? 0 : kFormat.zero;  // q8_0 is made signed instead
+  constexpr int kZero = kIsWholeByte<kType> ? 0 : kFormat.zero;  // whole bytes are made signed instead
   for (int64_t part = 0; part < unit.groups * kParts; ++part) {
     const int64_t i = index + part / kParts * group_rows;
-    const uint8_t* codes = unit.codes + part / kParts * unit.code_step + part % kParts * kQuads * 64;
+    const uint8_t* levels = unit.levels + part / kParts * unit.level_step + part % kParts * kQuads * 64;
     const int8_t* a = x.codes + 32 * i + part % kParts * kQuads * 4;
     const auto total = [&](int r) {
       const int32_t* halves = x.sums + 2 * (i + r);
@@ -69,7 +72,7 @@ CAIRN_AVX2 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index, 
       }
       // Unrolled further, gcc keeps all products until the end and spills them.
       _Pragma("GCC unroll 2") for (int q = 0; q < kQuads; ++q) {
-        const Weights<kType> w(codes + 64 * q + 4 * half);
+        const Weights<kType> w(levels + 64 * q + 4 * half);
         CAIRN_UNROLL for (int r = 0; r < kRows; ++r) dot[r] = w.add_to(dot[r], quads(a + 32 * r + 4 * q));
       }
       const __m256 scales = _mm256_load_ps(unit.scales[part] + half);
@@ -92,6 +95,14 @@ struct Avx2 {
     const auto* halves = reinterpret_cast<const __m128i*>(from);
     _mm256_store_ps(to, _mm256_cvtph_ps(_mm_loadu_si128(halves)));
     _mm256_store_ps(to + 8, _mm256_cvtph_ps(_mm_loadu_si128(halves + 1)));
+  }
+  CAIRN_AVX2 static void look_up(const CodeBook& book, uint8_t* codes) {
+    const __m256i levels =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(book.data())));
+    for (int i = 0; i < 512; i += 32) {
+      auto* const at = reinterpret_cast<__m256i*>(codes + i);
+      _mm256_store_si256(at, _mm256_shuffle_epi8(levels, _mm256_load_si256(at)));
+    }
   }
   template <TensorType kType>
   CAIRN_AVX2 static void add_unit(const CodeUnit& unit, const Operand& x, int64_t index, int64_t rows,

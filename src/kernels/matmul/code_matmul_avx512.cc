@@ -107,7 +107,7 @@ CAIRN_AVX512 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index
         codes_sum[r] = _mm512_set1_ps(x.scales[i + r] * static_cast<float>(total));
       }
       CAIRN_UNROLL for (int q = part * 8 / kParts; q < (part + 1) * 8 / kParts; ++q) {
-        const __m512i codes = _mm512_loadu_si512(unit.codes + g * unit.code_step + 64 * q);
+        const __m512i codes = _mm512_loadu_si512(unit.levels + g * unit.level_step + 64 * q);
         CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
           dot[r] =
               _mm512_dpbusd_epi32(dot[r], codes, _mm512_set1_epi32(quad(x.codes + 32 * (i + r) + 4 * q)));
@@ -129,6 +129,13 @@ CAIRN_AVX512 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index
 struct Avx512 {
   CAIRN_AVX512 static void widen(const std::byte* from, float* to) {
     _mm512_store_ps(to, half_scales(reinterpret_cast<const uint8_t*>(from)));
+  }
+  CAIRN_AVX512 static void look_up(const CodeBook& book, uint8_t* codes) {
+    const __m512i levels =
+        _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(book.data())));
+    for (int i = 0; i < 512; i += 64) {
+      _mm512_store_si512(codes + i, _mm512_shuffle_epi8(levels, _mm512_load_si512(codes + i)));
+    }
   }
   template <TensorType kType>
   CAIRN_AVX512 static void add_unit(const CodeUnit& unit, const Operand& x, int64_t index, int64_t rows,

@@ -5,6 +5,8 @@
 //   struct Target {
 //     // Sixteen f16 to float; `to` is 64-byte aligned.
 //     static void widen(const std::byte* from, float* to);
+//     // 512 codes to their levels, in place; `codes` is 64-byte aligned.
+//     static void look_up(const CodeBook& book, uint8_t* codes);
 //     // Adds `unit` to sums [rows][16]; x's index of row 0 and the unit's first 32 columns is `index`.
 //     template <TensorType kType>
 //     static void add_unit(const CodeUnit& unit, const Operand& x, int64_t index, int64_t rows,
@@ -24,10 +26,10 @@
 
 namespace cairn {
 
-// Groups of 32 columns of one panel: the codes of the first, and the distance in bytes to those of the next.
+// Groups of 32 columns of one panel: the levels of the first, and the distance in bytes to those of the next.
 struct CodeUnit {
-  const uint8_t* codes;
-  int64_t code_step;
+  const uint8_t* levels;
+  int64_t level_step;
   int64_t groups;
   const float (*scales)[16];
   const float (*minima)[16];
@@ -47,10 +49,10 @@ CAIRN_ALWAYS_INLINE void sum_panel(const PackedMatrix& w, const Operand& x, int6
   alignas(64) float sums[kOperandRows][16];
   std::memset(sums, 0, static_cast<size_t>(rows) * sizeof sums[0]);
   for (int64_t c = 0; c < x.column_groups(); c += kGroups) {
-    CodeUnit unit{expanded.codes[0], 512, kGroups, expanded.scales, expanded.minima};
+    CodeUnit unit{expanded.levels[0], 512, kGroups, expanded.scales, expanded.minima};
     if constexpr (kInPlace) {
-      unit.codes = reinterpret_cast<const uint8_t*>(data);
-      unit.code_step = kUnitBytes;
+      unit.levels = reinterpret_cast<const uint8_t*>(data);
+      unit.level_step = kUnitBytes;
       unit.groups = x.column_groups() - c < kGroups ? x.column_groups() - c : kGroups;
       for (int64_t i = 0; i < unit.groups; ++i, data += kUnitBytes)
         Target::widen(data + 512, expanded.scales[i]);

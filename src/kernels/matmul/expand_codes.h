@@ -10,10 +10,10 @@
 
 namespace cairn {
 
-// At most 256 columns of 16 rows. Value = scales * (code - zero) + minima, scales and minima for each 16
+// At most 256 columns of 16 rows. Value = scales * (level - zero) + minima, scales and minima for each 16
 // columns where the format's group is 16, else for each 32.
 struct ExpandedUnit {
-  alignas(64) uint8_t codes[8][512];
+  alignas(64) uint8_t levels[8][512];
   alignas(64) float scales[16][16];
   alignas(64) float minima[16][16];
 };
@@ -50,17 +50,21 @@ CAIRN_ALWAYS_INLINE void expand_planes(const uint8_t* __restrict from, uint8_t* 
   }
 }
 
-// Sixteen f16 to float. Instruction sets provide their own: the same numbers, in one or two instructions.
-struct PlainHalves {
+// Sixteen f16 to float, and 512 codes to their levels, in place. Instruction sets provide their own: the same numbers,
+// in one or two instructions.
+struct PlainExpansion {
   static void widen(const std::byte* from, float* to) {
     uint16_t half[16];
     std::memcpy(half, from, sizeof half);
     for (int i = 0; i < 16; ++i) to[i] = f16_to_float(half[i]);
   }
+  static void look_up(const CodeBook& book, uint8_t* codes) {
+    for (int i = 0; i < 512; ++i) codes[i] = book[codes[i]];
+  }
 };
 
-// The scales of a k-quant unit: d * sub-scale, and -(dmin * sub-minimum).
-template <TensorType kType, typename Halves>
+// The scales of a unit of 256 columns: d * sub-scale, and -(dmin * sub-minimum).
+template <TensorType kType, typename Target>
 CAIRN_ALWAYS_INLINE void expand_super_scales(const std::byte* from, ExpandedUnit& to) {
   constexpr CodeFormat kFormat = code_format(kType);
   constexpr int kGroups = 256 / kFormat.group;
@@ -69,13 +73,14 @@ CAIRN_ALWAYS_INLINE void expand_super_scales(const std::byte* from, ExpandedUnit
   const std::byte* halves = from + kGroups * 16 * (kFormat.has_min && kType != TensorType::kQ2_K ? 2 : 1);
   alignas(64) float d[16];
   alignas(64) float dmin[16];
-  Halves::widen(halves, d);
-  if constexpr (kFormat.has_min) Halves::widen(halves + 32, dmin);
+  Target::widen(halves, d);
+  if constexpr (kFormat.has_min) Target::widen(halves + 32, dmin);
   for (int g = 0; g < kGroups; ++g) {
     for (int i = 0; i < 16; ++i) {
       const uint8_t scale = scales[g * 16 + i];
       to.scales[g][i] = d[i] * (kType == TensorType::kQ2_K ? static_cast<float>(scale & 15U)
                                                            : static_cast<float>(static_cast<int8_t>(scale)));
+      if constexpr (kFormat.sub_scale_unit != 1.0F) to.scales[g][i] *= kFormat.sub_scale_unit;
     }
     if constexpr (kFormat.has_min) {
       for (int i = 0; i < 16; ++i) {
@@ -87,24 +92,27 @@ CAIRN_ALWAYS_INLINE void expand_super_scales(const std::byte* from, ExpandedUnit
 }
 
 // Expands the unit at `from` (unit_bytes(kType) of them).
-template <TensorType kType, typename Halves = PlainHalves>
+template <TensorType kType, typename Target = PlainExpansion>
 CAIRN_ALWAYS_INLINE void expand_unit(const std::byte* from, ExpandedUnit& to) {
   constexpr CodeFormat kFormat = code_format(kType);
   constexpr int kGroups = static_cast<int>(unit_columns(kFormat) / 32);
   for (int g = 0; g < kGroups; ++g) {
     const auto* planes = reinterpret_cast<const uint8_t*>(from) + g * 64 * kFormat.bits;
     if constexpr (kFormat.bits == 8) {
-      std::memcpy(to.codes[g], planes, 512);
+      std::memcpy(to.levels[g], planes, 512);
     } else {
-      expand_planes<kFormat.bits>(planes, to.codes[g]);
+      expand_planes<kFormat.bits>(planes, to.levels[g]);
     }
+    if constexpr (kFormat.book != nullptr) Target::look_up(*kFormat.book, to.levels[g]);
   }
   const std::byte* scales = from + kGroups * 64 * kFormat.bits;
   if constexpr (kFormat.is_super) {
-    expand_super_scales<kType, Halves>(scales, to);
+    expand_super_scales<kType, Target>(scales, to);
+  } else if constexpr (kFormat.scale == ScaleKind::kExponent) {
+    for (int i = 0; i < 16; ++i) to.scales[0][i] = exponent_to_float(std::to_integer<uint32_t>(scales[i]));
   } else {
-    Halves::widen(scales, to.scales[0]);
-    if constexpr (kFormat.has_min) Halves::widen(scales + 32, to.minima[0]);
+    Target::widen(scales, to.scales[0]);
+    if constexpr (kFormat.has_min) Target::widen(scales + 32, to.minima[0]);
   }
 }
 

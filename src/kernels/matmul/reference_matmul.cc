@@ -49,8 +49,8 @@ float add_group(const ExpandedUnit& unit, int64_t g, int64_t lane, const RowCode
     int32_t products = 0;
     int32_t codes_sum = 0;
     for (int64_t k = part * kFormat.group; k < (part + 1) * kFormat.group; ++k) {
-      const int32_t code = unit.codes[g][k / 4 * 64 + lane * 4 + k % 4];
-      products += (code - kFormat.zero) * a.codes[k];
+      const int32_t level = unit.levels[g][k / 4 * 64 + lane * 4 + k % 4];
+      products += (level - kFormat.zero) * a.codes[k];
       codes_sum += a.codes[k];
     }
     const int64_t scale_index = g * (32 / kFormat.group) + part;

@@ -1,9 +1,11 @@
 #include "kernels/weights/choose_codes.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/check.h"
 #include "kernels/float16.h"
+#include "kernels/weights/quad_grid.h"
 #include "kernels/weights/quant_block.h"
 
 namespace cairn {
@@ -115,6 +117,95 @@ void choose_signed_super(const float* values, int32_t zero, int32_t scale_most, 
   }
 }
 
+// The code of a book whose value is nearest to x; of a NaN, code 0.
+uint8_t nearest_code(CodeFormat format, float x) {
+  const float at = x + static_cast<float>(format.zero);
+  size_t nearest = 0;
+  float least = magnitude(at - static_cast<float>((*format.book)[0]));
+  for (size_t code = 1; code < format.book->size(); ++code) {
+    const float distance = magnitude(at - static_cast<float>((*format.book)[code]));
+    if (distance < least) {
+      nearest = code;
+      least = distance;
+    }
+  }
+  return static_cast<uint8_t>(nearest);
+}
+
+// Codes 0 of iq4's book stand for -127, where the value of largest magnitude falls.
+constexpr float kIq4Peak = -127.0F;
+
+void choose_iq4_nl(const float* values, CodeFormat format, WeightCodes& to) {
+  const float id = inverse(store_scale(peak(values, kBlock) / kIq4Peak, to.d));
+  for (int i = 0; i < kBlock; ++i) to.codes[i] = nearest_code(format, values[i] * id);
+}
+
+void choose_iq4_xs(const float* values, CodeFormat format, WeightCodes& to) {
+  constexpr int32_t kScaleMost = 31;
+  float scale[8];
+  float most = 0;
+  for (int j = 0; j < 8; ++j) {
+    scale[j] = peak(values + j * kBlock, kBlock) / kIq4Peak;
+    most = std::max(most, magnitude(scale[j]));
+  }
+  const float d = store_scale(most / static_cast<float>(kScaleMost), to.d);
+  for (int j = 0; j < 8; ++j) {
+    const int32_t multiple = multiple_above(magnitude(scale[j]), d, kScaleMost);
+    to.sub_scales[j] = static_cast<int8_t>(scale[j] < 0 ? -multiple : multiple);
+    const float id = inverse(d * static_cast<float>(to.sub_scales[j]));
+    for (int i = j * kBlock; i < (j + 1) * kBlock; ++i) to.codes[i] = nearest_code(format, values[i] * id);
+  }
+}
+
+// The exponent that takes the largest magnitude to 8..16; the book ends at 12.
+void choose_mxfp4(const float* values, CodeFormat format, WeightCodes& to) {
+  const uint32_t exponent = std::bit_cast<uint32_t>(magnitude(peak(values, kBlock))) >> 23;
+  to.d = static_cast<uint16_t>(exponent < 2 ? 0 : exponent - 2);
+  const float id = inverse(exponent_to_float(to.d));
+  for (int i = 0; i < kBlock; ++i) to.codes[i] = nearest_code(format, values[i] * id);
+}
+
+// Moves four codes, each a sign and a magnitude, to the nearest quad of the grid.
+void snap_to_grid(TensorType type, uint8_t* codes) {
+  MagnitudeQuad quad;
+  for (int i = 0; i < 4; ++i) quad[i] = codes[i] & 7U;
+  quad = grid_quad(type, nearest_grid_index(type, quad));
+  for (int i = 0; i < 4; ++i) codes[i] = static_cast<uint8_t>((codes[i] & 8U) | quad[i]);
+}
+
+// iq3_xxs stores seven signs of eight: the number of negative ones is even. If it is not, the least value's turns.
+void make_signs_even(const float* values, uint8_t* codes) {
+  int negative = 0;
+  int least = 0;
+  for (int i = 0; i < 8; ++i) {
+    negative += codes[i] >> 3;
+    if (magnitude(values[i]) < magnitude(values[least])) least = i;
+  }
+  if (negative % 2 != 0) codes[least] ^= 8U;
+}
+
+void choose_iq3(TensorType type, const float* values, WeightCodes& to) {
+  const CodeFormat format = code_format(type);
+  const auto value_most = static_cast<float>(format.zero);
+  constexpr int32_t kStepsMost = 15;  // a sub-scale is 2 n + 1 units
+  float scale[8];
+  float most = 0;
+  for (int j = 0; j < 8; ++j) {
+    scale[j] = magnitude(peak(values + j * kBlock, kBlock)) / value_most;
+    most = std::max(most, scale[j]);
+  }
+  const float d = store_scale(most / (format.sub_scale_unit * (2 * kStepsMost + 1)), to.d);
+  const float unit = d * format.sub_scale_unit;
+  for (int j = 0; j < 8; ++j) {
+    to.sub_scales[j] = static_cast<int8_t>(2 * multiple_above(scale[j] - unit, 2 * unit, kStepsMost) + 1);
+    const float id = inverse(unit * static_cast<float>(to.sub_scales[j]));
+    for (int i = j * kBlock; i < (j + 1) * kBlock; ++i) to.codes[i] = nearest_code(format, values[i] * id);
+  }
+  for (int i = 0; type == TensorType::kIQ3_XXS && i < kSuper; i += 8)
+    make_signs_even(values + i, to.codes + i);
+  for (int i = 0; i < kSuper; i += 4) snap_to_grid(type, to.codes + i);
+}
+
 }  // namespace
 
 void choose_codes(TensorType type, const float* values, WeightCodes& to) {
@@ -129,6 +220,11 @@ void choose_codes(TensorType type, const float* values, WeightCodes& to) {
     case TensorType::kQ5_K: return choose_affine_super(values, {32, 31, 63}, to);
     case TensorType::kQ3_K: return choose_signed_super(values, 4, 31, to);
     case TensorType::kQ6_K: return choose_signed_super(values, 32, 127, to);
+    case TensorType::kIQ4_NL: return choose_iq4_nl(values, code_format(type), to);
+    case TensorType::kIQ4_XS: return choose_iq4_xs(values, code_format(type), to);
+    case TensorType::kMXFP4: return choose_mxfp4(values, code_format(type), to);
+    case TensorType::kIQ3_S:
+    case TensorType::kIQ3_XXS: return choose_iq3(type, values, to);
     default: CHECK(false && "not a quantised type");
   }
 }

@@ -28,15 +28,15 @@ void store(T value, std::byte* at) {
 template <TensorType kType>
 void values_of(const WeightCodes& from, float* values) {
   constexpr CodeFormat kFormat = code_format(kType);
-  const float d = f16_to_float(from.d);
+  const float d = kFormat.scale == ScaleKind::kF16 ? f16_to_float(from.d) : exponent_to_float(from.d);
   for (int g = 0; g < unit_columns(kFormat) / kFormat.group; ++g) {
     float scale = d;
-    if constexpr (kFormat.is_super) scale *= static_cast<float>(from.sub_scales[g]);
+    if constexpr (kFormat.is_super) scale *= static_cast<float>(from.sub_scales[g]) * kFormat.sub_scale_unit;
     float min = 0;
     if constexpr (kFormat.has_min) min = f16_to_float(from.min);
     if constexpr (kFormat.has_min && kFormat.is_super) min *= -static_cast<float>(from.sub_mins[g]);
     for (int i = g * kFormat.group; i < (g + 1) * kFormat.group; ++i) {
-      values[i] = scale * static_cast<float>(from.codes[i] - kFormat.zero);
+      values[i] = scale * static_cast<float>(level_of(kFormat, from.codes[i]) - kFormat.zero);
       if constexpr (kFormat.has_min) values[i] += min;
     }
   }

@@ -1,4 +1,4 @@
-// Random stored blocks of a weight type, for tests: every byte is random except the f16 scales, whose
+// Random stored blocks of a weight type, for tests: every byte is random except the scales, whose
 // magnitudes lie between 2^-9 and 2. A function of the seed alone, so that another program can use the same
 // blocks.
 #pragma once
@@ -18,7 +18,11 @@ inline std::vector<int> scale_offsets(TensorType type) {
   switch (type) {
     case TensorType::kQ8_0:
     case TensorType::kQ4_0:
-    case TensorType::kQ5_0: return {0};
+    case TensorType::kQ5_0:
+    case TensorType::kIQ4_NL:
+    case TensorType::kIQ4_XS:
+    case TensorType::kIQ3_S:
+    case TensorType::kIQ3_XXS: return {0};
     case TensorType::kQ4_1:
     case TensorType::kQ5_1:
     case TensorType::kQ4_K:
@@ -39,6 +43,7 @@ inline std::vector<std::byte> random_blocks(TensorType type, int count, uint64_t
   std::vector<std::byte> blocks(block_bytes * static_cast<size_t>(count));
   for (std::byte& b : blocks) b = static_cast<std::byte>(next() & 0xFFU);
   for (size_t at = 0; at < blocks.size(); at += block_bytes) {
+    if (type == TensorType::kMXFP4) blocks[at] = static_cast<std::byte>(119U + next() % 10U);
     for (int offset : scale_offsets(type)) {
       const uint32_t sign_and_mantissa = next() & 0x83FFU;
       const auto f16 = static_cast<uint16_t>(sign_and_mantissa | (6U + next() % 10U) << 10);

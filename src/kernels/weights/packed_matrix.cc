@@ -112,7 +112,8 @@ void pack_codes(TensorType type, const std::byte* const rows[], int64_t columns,
   for (int64_t u = 0; u < columns / unit; ++u, to += unit_bytes(type)) {
     for (int r = 0; r < 16; ++r) {
       blocks[r] = {};
-      std::memset(blocks[r].codes, format.zero, sizeof blocks[r].codes);
+      // Codes of a book may be any: the scale is zero.
+      std::memset(blocks[r].codes, format.book == nullptr ? format.zero : 0, sizeof blocks[r].codes);
       if (rows[r] != nullptr) take_apart(type, rows[r] + u * block_bytes, blocks[r]);
     }
     for (int64_t part = 0; part < unit / 32; ++part) {
@@ -123,6 +124,8 @@ void pack_codes(TensorType type, const std::byte* const rows[], int64_t columns,
     std::byte* scales = to + unit / 32 * code_bytes;
     if (format.is_super) {
       put_super_scales(type, blocks, scales);
+    } else if (format.scale == ScaleKind::kExponent) {
+      for (int r = 0; r < 16; ++r) scales[r] = static_cast<std::byte>(blocks[r].d);
     } else {
       put_halves(blocks, &WeightCodes::d, scales);
       if (format.has_min) put_halves(blocks, &WeightCodes::min, scales + 32);

@@ -33,8 +33,8 @@ std::optional<TensorType> tensor_type_from_gguf(uint32_t number) {
 TensorType fitting_type(TensorType wanted, int64_t columns) {
   const auto fits = [&](TensorType type) { return columns % tensor_type_info(type).elements == 0; };
   if (fits(wanted)) return wanted;
-  const bool is_k_quant = tensor_type_info(wanted).elements == 256;
-  return is_k_quant && fits(TensorType::kQ8_0) ? TensorType::kQ8_0 : TensorType::kF16;
+  const bool is_super = tensor_type_info(wanted).elements == 256;
+  return is_super && fits(TensorType::kQ8_0) ? TensorType::kQ8_0 : TensorType::kF16;
 }
 
 int64_t row_bytes(TensorType type, int64_t columns) {

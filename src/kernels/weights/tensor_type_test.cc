@@ -25,11 +25,18 @@ TEST(TensorType, IsFoundByNameInAnyCaseAndByNumber) {
 // A block holds its codes, and scales beside them; so a line whose bits or block are mistyped is found.
 TEST(TensorType, BlocksHoldTheirCodes) {
   for (const TensorTypeInfo& info : kTensorTypes) {
-    const int64_t code_bytes = info.elements * info.code.bits / 8;
     if (!is_quantised(info.type)) continue;
+    // The grids of iq3 store a sign, and the other three bits of four codes as nine (eight) bits.
+    const double bits = info.type == TensorType::kIQ3_S     ? 1 + 9.0 / 4
+                        : info.type == TensorType::kIQ3_XXS ? 7.0 / 8 + 8.0 / 4
+                                                            : info.code.bits;
+    const auto code_bytes = static_cast<int64_t>(static_cast<double>(info.elements) * bits / 8);
     EXPECT_GT(info.bytes, code_bytes) << info.name;
     EXPECT_LE(info.bytes, code_bytes + info.elements / 12 + 4) << info.name;
     EXPECT_EQ(info.code.is_super, info.elements == 256) << info.name;
+    // Whole bytes are multiplied as signed numbers; smaller levels must not overflow pairs of products in 16 bits.
+    if (info.code.book == nullptr || info.code.zero == 128) continue;
+    for (const uint8_t level : *info.code.book) EXPECT_LE(level, 129) << info.name;
   }
 }
 

@@ -8,7 +8,8 @@
 namespace cairn {
 namespace {
 
-// Every bit of a block belongs to a code or a scale, so unpacking and packing gives the same block.
+// Every bit of a block belongs to a code or a scale (no two quads of a grid are equal), so unpacking and packing gives the
+// same block.
 // That the codes are right is tested against ggml's own values (kernels/weights/dequantize_test.cc).
 TEST(WeightCodes, PutTogetherIsTheSameBlock) {
   for (TensorType type : kAllTensorTypes) {
