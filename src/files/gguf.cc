@@ -19,6 +19,7 @@ struct GgufFile::Impl {
   uint64_t file_bytes = 0;
   GgufMetadata metadata;  // the first part's, which describes the whole model
   TensorTable tensors;
+  std::vector<ForeignTensor> foreign_tensors;
 };
 
 namespace {
@@ -120,6 +121,7 @@ Result<GgufFile> GgufFile::open(const std::string& path) {
   impl->file_bytes = first.file.size();
   impl->files.push_back(std::move(first.file));
   std::vector<Tensor> tensors = std::move(first.part.tensors);
+  impl->foreign_tensors = std::move(first.part.foreign_tensors);
   for (uint64_t number = 1; number < keys.count; ++number) {
     CAIRN_ASSIGN_OR_RETURN(
         OpenPart next, open_later_part(prefix + split_suffix(number + 1, keys.count), number, keys.count));
@@ -127,10 +129,14 @@ Result<GgufFile> GgufFile::open(const std::string& path) {
     impl->files.push_back(std::move(next.file));
     tensors.insert(tensors.end(), std::make_move_iterator(next.part.tensors.begin()),
                    std::make_move_iterator(next.part.tensors.end()));
+    std::ranges::move(next.part.foreign_tensors, std::back_inserter(impl->foreign_tensors));
   }
-  if (keys.count > 1 && keys.tensor_count && *keys.tensor_count != tensors.size()) {
-    return in_file(path, invalid_data("split.tensors.count is " + std::to_string(*keys.tensor_count) +
-                                      ", but the parts hold " + std::to_string(tensors.size()) + " tensors"));
+  if (keys.count > 1 && keys.tensor_count &&
+      *keys.tensor_count != tensors.size() + impl->foreign_tensors.size()) {
+    return in_file(path,
+                   invalid_data("split.tensors.count is " + std::to_string(*keys.tensor_count) +
+                                ", but the parts hold " +
+                                std::to_string(tensors.size() + impl->foreign_tensors.size()) + " tensors"));
   }
   auto table = TensorTable::make(std::move(tensors));
   if (!table.ok()) return in_file(path, table.status());
@@ -147,6 +153,7 @@ Result<GgufFile> GgufFile::parse(std::span<const std::byte> bytes) {
   impl->file_bytes = bytes.size();
   impl->metadata = std::move(part.metadata);
   CAIRN_ASSIGN_OR_RETURN(impl->tensors, TensorTable::make(std::move(part.tensors)));
+  impl->foreign_tensors = std::move(part.foreign_tensors);
   return GgufFile(std::move(impl));
 }
 
@@ -197,6 +204,7 @@ std::vector<std::pair<std::string, std::string>> GgufFile::describe_metadata() c
 
 std::span<const Tensor> GgufFile::tensors() const { return impl_->tensors.all(); }
 const Tensor* GgufFile::find_tensor(std::string_view name) const { return impl_->tensors.find(name); }
+std::span<const ForeignTensor> GgufFile::foreign_tensors() const { return impl_->foreign_tensors; }
 uint32_t GgufFile::version() const { return impl_->version; }
 uint64_t GgufFile::file_bytes() const { return impl_->file_bytes; }
 

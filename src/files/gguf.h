@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "files/foreign_tensor.h"
 #include "files/tensor.h"
 
 namespace cairn {
@@ -36,7 +37,7 @@ class GgufFile {
  public:
   // Opens `path`; if it is the first file of a split model (name-00001-of-0000N.gguf), all N files.
   // Errors: kNotFound (no such file), kInvalidData (names the bad field), kUnsupported (version,
-  // byte order, tensor type).
+  // byte order).
   static Result<GgufFile> open(const std::string& path);
   // The same over bytes in memory, which must outlive the object (fuzzing, tests).
   static Result<GgufFile> parse(std::span<const std::byte> bytes);
@@ -65,6 +66,7 @@ class GgufFile {
 
   [[nodiscard]] std::span<const Tensor> tensors() const;
   [[nodiscard]] const Tensor* find_tensor(std::string_view name) const;  // null if absent
+  [[nodiscard]] std::span<const ForeignTensor> foreign_tensors() const;  // whose types Cairn does not run
   [[nodiscard]] uint32_t version() const;
   [[nodiscard]] uint64_t file_bytes() const;  // of all parts
   // Lets the system drop the pages of these bytes of a tensor (they are read again from the file if touched):

@@ -152,10 +152,23 @@ TEST(GgufHostile, TensorTypes) {
   const auto with = [](uint32_t type) {
     return RawGguf::head(1, 0).tensor("t", {32}, type, 0).pad().zeros(128);
   };
-  expect_refused(with(16), StatusCode::kUnsupported,
-                 "tensor 't' has type iq2_xxs (number 16); supported are f32, f16");
-  expect_refused(with(4), StatusCode::kUnsupported, "number 4;");
-  expect_refused(with(UINT32_MAX), StatusCode::kUnsupported, "number 4294967295;");
+  expect_invalid(with(16),
+                 "tensor 't' has rows of 32 elements, which is not a multiple of the 256 of a iq2_xxs block");
+  for (const uint32_t unknown : {4U, UINT32_MAX}) {
+    const RawGguf raw = with(unknown);
+    const auto file = GgufFile::parse(raw.bytes());
+    ASSERT_TRUE(file.ok()) << file.status().message();
+    EXPECT_TRUE(file->tensors().empty());
+    ASSERT_EQ(file->foreign_tensors().size(), 1U);
+    EXPECT_EQ(file->foreign_tensors()[0].type_name, "number " + std::to_string(unknown));
+    EXPECT_FALSE(file->foreign_tensors()[0].bytes.has_value());
+  }
+  expect_invalid(RawGguf::head(1, 0).tensor("t", {0}, UINT32_MAX, 0), "has a dimension of 0");
+  expect_invalid(RawGguf::head(1, 0).tensor("t", {uint64_t{1} << 62, 4}, UINT32_MAX, 0),
+                 "more than 2^63 elements");
+  expect_invalid(RawGguf::head(1, 0).tensor("t", {4}, UINT32_MAX, 32), "reaches past the end of the file");
+  expect_invalid(RawGguf::head(1, 0).tensor("t", {256, 2}, 16, 0).pad().zeros(131),
+                 "reaches past the end of the file");
 }
 
 TEST(GgufHostile, Offsets) {

@@ -19,19 +19,6 @@ constexpr uint32_t kDimensionsMax = 4;
 
 Status cut(const std::string& what) { return invalid_data(what + " reaches past the end of the file"); }
 
-// Types of the format that Cairn does not read, so that an error can name them.
-std::string type_name(uint32_t number) {
-  constexpr std::pair<uint32_t, const char*> kOthers[] = {
-      {9, "q8_1"},   {15, "q8_k"},   {16, "iq2_xxs"}, {17, "iq2_xs"}, {18, "iq3_xxs"},
-      {19, "iq1_s"}, {20, "iq4_nl"}, {21, "iq3_s"},   {22, "iq2_s"},  {23, "iq4_xs"},
-      {24, "i8"},    {25, "i16"},    {26, "i32"},     {27, "i64"},    {28, "f64"},
-      {29, "iq1_m"}, {34, "tq1_0"},  {35, "tq2_0"},   {39, "mxfp4"}};
-  for (const auto& [known, name] : kOthers) {
-    if (known == number) return std::string(name) + " (number " + std::to_string(number) + ")";
-  }
-  return "number " + std::to_string(number);
-}
-
 Status not_gguf(std::span<const std::byte> bytes) {
   const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
                               std::min<size_t>(bytes.size(), 40));
@@ -60,11 +47,30 @@ Result<uint32_t> read_version(ByteReader& reader, std::span<const std::byte> byt
   return *version;
 }
 
+// A tensor of the list. Where its type is foreign, so is the tensor, and the number of its bytes may be unknown.
 struct Placed {
-  Tensor tensor;  // its data is set later, when the data section's start is known
-  uint64_t bytes;
-  uint64_t offset;
+  std::string name;
+  std::vector<int64_t> shape;
+  std::optional<TensorType> type;
+  ForeignType foreign;  // where there is no type
+  std::optional<uint64_t> bytes;
+  uint64_t offset = 0;
 };
+
+// The shape is checked even where the type is unknown: as if an element were a byte.
+Result<std::optional<uint64_t>> foreign_bytes(const ForeignType& type, std::span<const int64_t> shape) {
+  const bool is_known = type.bytes > 0;
+  const BlockSize block =
+      is_known ? BlockSize{type.name, type.elements, type.bytes} : BlockSize{type.name, 1, 1};
+  CAIRN_ASSIGN_OR_RETURN(const uint64_t bytes, tensor_bytes(block, shape));
+  return is_known ? std::optional(bytes) : std::nullopt;
+}
+
+Result<std::optional<uint64_t>> bytes_of(const Placed& placed) {
+  if (!placed.type) return foreign_bytes(placed.foreign, placed.shape);
+  CAIRN_ASSIGN_OR_RETURN(const uint64_t bytes, tensor_bytes(*placed.type, placed.shape));
+  return std::optional(bytes);
+}
 
 Result<Placed> read_tensor(ByteReader& reader, const std::string& ordinal) {
   const auto name = reader.read_string();
@@ -84,22 +90,18 @@ Result<Placed> read_tensor(ByteReader& reader, const std::string& ordinal) {
   for (uint32_t i = 0; i < *dimension_count; ++i) {
     const auto dimension = reader.read<int64_t>();
     if (!dimension) return cut(quoted + ": its dimensions");
-    placed.tensor.shape.insert(placed.tensor.shape.begin(), *dimension);  // the file's first is the innermost
+    placed.shape.insert(placed.shape.begin(), *dimension);  // the file's first is the innermost
   }
   const auto type_number = reader.read<uint32_t>();
   const auto offset = reader.read<uint64_t>();
   if (!type_number || !offset) return cut(quoted + ": its type and offset");
-  const auto type = tensor_type_from_gguf(*type_number);
-  if (!type) {
-    return unsupported(quoted + " has type " + type_name(*type_number) + "; supported are " +
-                       tensor_type_names());
-  }
-  const auto bytes = tensor_bytes(*type, placed.tensor.shape);
-  if (!bytes.ok()) return invalid_data(quoted + " " + bytes.status().message());
-  placed.tensor.name = *name;
-  placed.tensor.type = *type;
-  placed.bytes = *bytes;
+  placed.name = *name;
   placed.offset = *offset;
+  placed.type = tensor_type_from_gguf(*type_number);
+  if (!placed.type) placed.foreign = foreign_type_from_gguf(*type_number);
+  const auto bytes = bytes_of(placed);
+  if (!bytes.ok()) return invalid_data(quoted + " " + bytes.status().message());
+  placed.bytes = *bytes;
   return placed;
 }
 
@@ -115,27 +117,37 @@ Result<uint64_t> read_alignment(const GgufMetadata& metadata) {
 
 // Gives each tensor its bytes; the data section begins at the first multiple of the alignment after the
 // lists.
-Result<std::vector<Tensor>> place(std::vector<Placed> list, std::span<const std::byte> bytes,
-                                  uint64_t lists_end, uint64_t alignment) {
+Status place(std::vector<Placed> list, std::span<const std::byte> bytes, uint64_t lists_end,
+             uint64_t alignment, GgufPart& part) {
   const uint64_t data_begin = (lists_end + alignment - 1) / alignment * alignment;
   const uint64_t data_bytes = data_begin < bytes.size() ? bytes.size() - data_begin : 0;
-  std::vector<Tensor> tensors;
-  tensors.reserve(list.size());
+  part.tensors.reserve(list.size());
   for (Placed& placed : list) {
-    const std::string quoted = "tensor '" + printable(placed.tensor.name) + "'";
+    const std::string quoted = "tensor '" + printable(placed.name) + "'";
     if (placed.offset % alignment != 0) {
       return invalid_data(quoted + " has offset " + std::to_string(placed.offset) +
                           ", which is not a multiple of the alignment " + std::to_string(alignment));
     }
-    if (placed.offset > data_bytes || placed.bytes > data_bytes - placed.offset) {
+    const uint64_t tensor_bytes = placed.bytes.value_or(0);
+    if (placed.offset > data_bytes || tensor_bytes > data_bytes - placed.offset) {
       return invalid_data(quoted + " (offset " + std::to_string(placed.offset) + ", " +
-                          std::to_string(placed.bytes) +
+                          std::to_string(tensor_bytes) +
                           " bytes) reaches past the end of the file; it may have been cut in a download");
     }
-    placed.tensor.data = bytes.subspan(data_begin + placed.offset, placed.bytes);
-    tensors.push_back(std::move(placed.tensor));
+    if (placed.type) {
+      part.tensors.push_back({.name = std::move(placed.name),
+                              .type = *placed.type,
+                              .shape = std::move(placed.shape),
+                              .data = bytes.subspan(data_begin + placed.offset, tensor_bytes)});
+    } else {
+      part.foreign_tensors.push_back({.name = std::move(placed.name),
+                                      .type_name = std::move(placed.foreign.name),
+                                      .shape = std::move(placed.shape),
+                                      .bytes = placed.bytes,
+                                      .instead = std::move(placed.foreign.instead)});
+    }
   }
-  return tensors;
+  return {};
 }
 
 }  // namespace
@@ -165,7 +177,7 @@ Result<GgufPart> GgufPart::read(std::span<const std::byte> bytes) {
     CAIRN_ASSIGN_OR_RETURN(Placed placed, read_tensor(reader, ordinal));
     list.push_back(std::move(placed));
   }
-  CAIRN_ASSIGN_OR_RETURN(part.tensors, place(std::move(list), bytes, reader.position(), alignment));
+  CAIRN_RETURN_IF_ERROR(place(std::move(list), bytes, reader.position(), alignment, part));
   return part;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "files/foreign_tensor.h"
 #include "files/gguf_metadata.h"
 #include "files/tensor.h"
 
@@ -17,8 +18,9 @@ struct GgufPart {
   uint32_t version = 0;
   GgufMetadata metadata;
   std::vector<Tensor> tensors;  // each inside the bytes; names and overlaps are not compared here
+  std::vector<ForeignTensor> foreign_tensors;
 
-  // Errors: kInvalidData (names the field), kUnsupported (version, byte order, tensor type).
+  // Errors: kInvalidData (names the field), kUnsupported (version, byte order).
   static Result<GgufPart> read(std::span<const std::byte> bytes);
 };
 

@@ -112,6 +112,46 @@ TEST(Gguf, FindsTensorsByName) {
   EXPECT_EQ(tensor->data.size(), 2U * 144);
 }
 
+// What Cairn cannot run it can describe.
+TEST(Gguf, ListsTensorsOfForeignTypesApart) {
+  RawGguf raw = RawGguf::head(3, 0);
+  raw.tensor("a", {256, 2}, 17, 0).tensor("b", {4}, 0, 160).tensor("c", {64}, 40, 192).pad().zeros(228);
+  const auto file = GgufFile::parse(raw.bytes());
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  ASSERT_EQ(file->tensors().size(), 1U);
+  EXPECT_EQ(file->find_tensor("a"), nullptr);
+  ASSERT_EQ(file->foreign_tensors().size(), 2U);
+  const ForeignTensor& first = file->foreign_tensors()[0];
+  EXPECT_EQ(first.name, "a");
+  EXPECT_EQ(first.type_name, "iq2_xs");
+  EXPECT_EQ(first.shape, (std::vector<int64_t>{2, 256}));
+  EXPECT_EQ(first.bytes, 148U);
+  EXPECT_EQ(
+      refuse_foreign_tensors(file->foreign_tensors()),
+      unsupported("tensor 'a' (the first of 2 such tensors) has the type iq2_xs, which Cairn does not run: "
+                  "download a Q2_K or IQ3_XXS file of the model instead"));
+  EXPECT_EQ(refuse_foreign_tensors(file->foreign_tensors().subspan(1)).message(),
+            "tensor 'c' has the type nvfp4, which Cairn does not run: download an MXFP4 or Q4_K_M file of "
+            "the model "
+            "instead");
+  EXPECT_TRUE(refuse_foreign_tensors({}).ok());
+}
+
+// No type is both run and foreign, and each that is known has a name, a block and a way out.
+TEST(Gguf, ForeignTypes) {
+  int known = 0;
+  for (uint32_t number = 0; number < 64; ++number) {
+    const ForeignType type = foreign_type_from_gguf(number);
+    EXPECT_FALSE(type.instead.empty());
+    if (type.bytes == 0) continue;
+    ++known;
+    EXPECT_FALSE(tensor_type_from_gguf(number).has_value()) << number;
+    EXPECT_FALSE(tensor_type_from_name(type.name).has_value()) << type.name;
+    EXPECT_GT(type.elements, 0) << type.name;
+  }
+  EXPECT_EQ(known, 21);
+}
+
 TEST(Gguf, ReadsVersion2) {
   RawGguf raw = RawGguf::head(1, 1, 2);
   raw.string("k").type(GgufType::kUint32).u32(7).tensor("t", {4}, 0, 0).pad().zeros(16);

@@ -28,6 +28,7 @@ struct HfFolder::Impl {
   std::vector<MappedFile> files;
   uint64_t file_bytes = 0;
   TensorTable tensors;
+  std::vector<ForeignTensor> foreign_tensors;
   std::optional<TensorType> imagined_type;
 };
 
@@ -142,16 +143,6 @@ Status check_directory(const std::string& directory) {
   return {};
 }
 
-Status refuse_quantized(const boost::json::object& config) {
-  const auto* found = config.if_contains("quantization_config");
-  if (found == nullptr || !found->is_object()) return {};
-  const auto* method = found->get_object().if_contains("quant_method");
-  const std::string name =
-      method != nullptr && method->is_string() ? printable(method->get_string().c_str()) : "unknown";
-  return unsupported("config.json: the weights are quantised (quantization_config: " + name +
-                     "); folders with F32, F16 or BF16 weights are read, or a GGUF file of the model");
-}
-
 }  // namespace
 
 HfFolder::HfFolder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -186,7 +177,6 @@ Result<HfFolder> HfFolder::open(const std::string& directory) {
 
   auto impl = std::make_unique<Impl>();
   CAIRN_ASSIGN_OR_RETURN(impl->config, load_json_object(at("config.json"), kSmallJson));
-  CAIRN_RETURN_IF_ERROR(refuse_quantized(impl->config));
   CAIRN_RETURN_IF_ERROR(impl->read_texts(directory));
 
   WeightMap map;
@@ -203,9 +193,11 @@ Result<HfFolder> HfFolder::open(const std::string& directory) {
     if (!read.ok()) return in_file(path, read.status());
     for (const Tensor& tensor : read->tensors) file_of.emplace(tensor.name, name);
     for (const std::string& left_out : read->left_out) file_of.emplace(left_out, name);
+    for (const ForeignTensor& foreign : read->foreign_tensors) file_of.emplace(foreign.name, name);
     impl->file_bytes += file.size();
     impl->files.push_back(std::move(file));
     std::ranges::move(read->tensors, std::back_inserter(tensors));
+    std::ranges::move(read->foreign_tensors, std::back_inserter(impl->foreign_tensors));
   }
   CAIRN_RETURN_IF_ERROR(check_weight_map(map, file_of));
   auto table = TensorTable::make(std::move(tensors));
@@ -240,6 +232,7 @@ std::optional<std::string> HfFolder::chat_template() const { return impl_->chat_
 
 std::span<const Tensor> HfFolder::tensors() const { return impl_->tensors.all(); }
 const Tensor* HfFolder::find_tensor(std::string_view name) const { return impl_->tensors.find(name); }
+std::span<const ForeignTensor> HfFolder::foreign_tensors() const { return impl_->foreign_tensors; }
 uint64_t HfFolder::file_bytes() const { return impl_->file_bytes; }
 
 void HfFolder::forget_tokenizer() {

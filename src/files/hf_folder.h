@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "files/foreign_tensor.h"
 #include "files/tensor.h"
 
 namespace cairn {
@@ -42,7 +43,8 @@ class HfFolder {
   [[nodiscard]] std::optional<TensorType> imagined_type() const;
   [[nodiscard]] std::span<const Tensor> tensors() const;
   [[nodiscard]] const Tensor* find_tensor(std::string_view name) const;
-  [[nodiscard]] uint64_t file_bytes() const;  // of all safetensors files
+  [[nodiscard]] std::span<const ForeignTensor> foreign_tensors() const;  // whose types Cairn does not run
+  [[nodiscard]] uint64_t file_bytes() const;                             // of all safetensors files
   // Frees what a tokenizer was made from: tokenizer.json takes ten times its size in memory. Afterwards
   // tokenizer() is null.
   void forget_tokenizer();

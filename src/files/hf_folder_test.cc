@@ -136,10 +136,19 @@ TEST_F(HfFolderTest, NamesTheDamagedFile) {
   expect_error(StatusCode::kInvalidData, "config.json: holds no JSON object");
 }
 
-TEST_F(HfFolderTest, RefusesQuantisedFolders) {
+// A model that cannot be run can be described (plan_model refuses it).
+TEST_F(HfFolderTest, OpensQuantisedFolders) {
   write_single();
   folder_.write("config.json", R"({"quantization_config": {"quant_method": "gptq"}})");
-  expect_error(StatusCode::kUnsupported, "quantization_config: gptq");
+  EXPECT_TRUE(HfFolder::open(folder_.path()).ok());
+  folder_.write("model.safetensors", [] {
+    const auto bytes = raw_safetensors(R"({"t":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]}})", 8);
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }());
+  const auto folder = HfFolder::open(folder_.path());
+  ASSERT_TRUE(folder.ok()) << folder.status().message();
+  ASSERT_EQ(folder->foreign_tensors().size(), 1U);
+  EXPECT_EQ(folder->foreign_tensors()[0].type_name, "F8_E4M3");
 }
 
 // The GGUF and the folder of a family hold the same model; the embedding is stored alike in all of them

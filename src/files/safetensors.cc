@@ -17,8 +17,8 @@ constexpr JsonLimits kHeaderLimits{.bytes_max = 100'000'000, .depth_max = 8};
 
 struct ElementType {
   std::string_view name;
-  uint64_t bytes;
-  std::optional<TensorType> weight;  // none: never a weight
+  uint64_t bytes;                    // 0: unknown
+  std::optional<TensorType> weight;  // none: never a weight, or of a foreign type
 };
 
 constexpr ElementType kElementTypes[] = {{"F32", 4, TensorType::kF32},
@@ -43,7 +43,7 @@ Result<ElementType> read_element_type(const boost::json::object& entry) {
   for (const ElementType& type : kElementTypes) {
     if (type.name == name) return type;
   }
-  return unsupported("has dtype " + printable(name) + "; supported are F32, F16 and BF16");
+  return ElementType{name, 0, {}};
 }
 
 // A list of whole numbers from 0 up.
@@ -76,10 +76,20 @@ Result<uint64_t> shape_bytes(std::span<const int64_t> shape, uint64_t element_by
   return bytes;
 }
 
+enum class EntryKind { kWeight, kForeign, kLeftOut };
+
 struct ReadEntry {
   Tensor tensor;
-  bool is_weight;
+  std::string_view type_name;
+  EntryKind kind;
 };
+
+// Scalars and empty tensors cannot be weights, whatever their type.
+EntryKind kind_of(const ElementType& type, std::span<const int64_t> shape, uint64_t bytes) {
+  if (shape.empty() || bytes == 0) return EntryKind::kLeftOut;
+  if (type.bytes == 0) return EntryKind::kForeign;
+  return type.weight ? EntryKind::kWeight : EntryKind::kLeftOut;
+}
 
 Result<ReadEntry> read_entry(std::string_view name, const boost::json::object& entry,
                              std::span<const std::byte> data) {
@@ -95,15 +105,17 @@ Result<ReadEntry> read_entry(std::string_view name, const boost::json::object& e
     return invalid_data("reaches past the end of the file; it may have been cut in a download");
   }
   CAIRN_ASSIGN_OR_RETURN(const uint64_t bytes, shape_bytes(shape, type.bytes));
-  if (bytes != end - begin) {
+  if (type.bytes > 0 && bytes != end - begin) {
     return invalid_data("has " + std::to_string(end - begin) +
                         " bytes between its data_offsets, but its shape and dtype need " +
                         std::to_string(bytes));
   }
-  ReadEntry read{
-      .tensor = {.name = std::string(name), .shape = std::move(shape), .data = data.subspan(begin, bytes)},
-      .is_weight = type.weight.has_value() && bytes != 0};
-  if (read.tensor.shape.empty()) read.is_weight = false;
+  const EntryKind kind = kind_of(type, shape, end - begin);
+  ReadEntry read{.tensor = {.name = std::string(name),
+                            .shape = std::move(shape),
+                            .data = data.subspan(begin, end - begin)},
+                 .type_name = type.name,
+                 .kind = kind};
   if (type.weight) read.tensor.type = *type.weight;
   return read;
 }
@@ -136,10 +148,16 @@ Result<SafetensorsFile> SafetensorsFile::read(std::span<const std::byte> bytes) 
     if (!item.value().is_object()) return invalid_data(quoted + " is not described by a JSON object");
     auto entry = read_entry(name, item.value().get_object(), bytes.subspan(reader.position()));
     if (!entry.ok()) return Status(entry.status().code(), quoted + " " + entry.status().message());
-    if (entry->is_weight) {
-      file.tensors.push_back(std::move(entry->tensor));
-    } else {
-      file.left_out.push_back(std::move(entry->tensor.name));
+    switch (entry->kind) {
+      case EntryKind::kWeight: file.tensors.push_back(std::move(entry->tensor)); break;
+      case EntryKind::kForeign:
+        file.foreign_tensors.push_back({.name = std::move(entry->tensor.name),
+                                        .type_name = printable(entry->type_name),
+                                        .shape = std::move(entry->tensor.shape),
+                                        .bytes = entry->tensor.data.size(),
+                                        .instead = "an F32, F16 or BF16 folder, or a GGUF file,"});
+        break;
+      case EntryKind::kLeftOut: file.left_out.push_back(std::move(entry->tensor.name)); break;
     }
   }
   return file;

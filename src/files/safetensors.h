@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "files/foreign_tensor.h"
 #include "files/tensor.h"
 
 namespace cairn {
@@ -19,8 +20,10 @@ struct SafetensorsFile {
   // Names of tensors that cannot be weights: integers, bools (GPT-2's masks are such buffers), scalars and
   // empty tensors. They are checked like the others, but not returned.
   std::vector<std::string> left_out;
+  // Tensors of other types (F64, F8_E4M3, ...).
+  std::vector<ForeignTensor> foreign_tensors;
 
-  // Errors: kInvalidData naming the field, kUnsupported for another floating-point type (F64, F8_E4M3, ...).
+  // Errors: kInvalidData naming the field.
   static Result<SafetensorsFile> read(std::span<const std::byte> bytes);
 };
 

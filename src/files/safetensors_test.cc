@@ -65,12 +65,24 @@ TEST(Safetensors, LeavesOutWhatNoWeightCanBe) {
   EXPECT_TRUE(error_of(one("I64", "[1]", "[0,8]")).ok());
 }
 
-TEST(Safetensors, RefusesOtherFloatsByName) {
-  for (const char* dtype : {"F64", "F8_E4M3", "F8_E5M2", "F4", "x\\ny"}) {
-    EXPECT_EQ(error_of(one(dtype, "[1]", "[0,8]")).code(), StatusCode::kUnsupported) << dtype;
+TEST(Safetensors, ListsOtherFloatsApart) {
+  for (const std::string dtype : {"F64", "F8_E4M3", "F8_E5M2", "F4"}) {
+    const auto bytes = one(dtype, "[1]", "[0,8]");
+    const auto file = SafetensorsFile::read(bytes);
+    ASSERT_TRUE(file.ok()) << file.status().message();
+    EXPECT_TRUE(file->tensors.empty() && file->left_out.empty());
+    ASSERT_EQ(file->foreign_tensors.size(), 1U);
+    EXPECT_EQ(file->foreign_tensors[0].type_name, dtype);
+    EXPECT_EQ(file->foreign_tensors[0].bytes, 8U);
   }
-  EXPECT_EQ(error_of(one("F8_E4M3", "[8]", "[0,8]")).message(),
-            "tensor 't' has dtype F8_E4M3; supported are F32, F16 and BF16");
+  EXPECT_EQ(SafetensorsFile::read(one("x\\ny", "[1]", "[0,8]"))->foreign_tensors[0].type_name, "x\\ny");
+  EXPECT_EQ(refuse_foreign_tensors(SafetensorsFile::read(one("F8_E4M3", "[8]", "[0,8]"))->foreign_tensors)
+                .message(),
+            "tensor 't' has the type F8_E4M3, which Cairn does not run: download an F32, F16 or BF16 folder, "
+            "or a GGUF "
+            "file, of the model instead");
+  EXPECT_EQ(SafetensorsFile::read(one("F64", "[]", "[0,8]"))->left_out, std::vector<std::string>{"t"});
+  expect_invalid(one("F8_E4M3", "[8]", "[0,9]"), "reaches past the end of the file");
 }
 
 TEST(Safetensors, HeaderLength) {

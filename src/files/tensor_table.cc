@@ -50,6 +50,11 @@ const Tensor* TensorTable::find(std::string_view name) const {
 }
 
 Result<uint64_t> tensor_bytes(TensorType type, std::span<const int64_t> shape) {
+  const TensorTypeInfo& info = tensor_type_info(type);
+  return tensor_bytes(BlockSize{info.name, info.elements, info.bytes}, shape);
+}
+
+Result<uint64_t> tensor_bytes(const BlockSize& block, std::span<const int64_t> shape) {
   if (shape.empty() || shape.size() > kTensorDimensionsMax) {
     return invalid_data("has " + std::to_string(shape.size()) + " dimensions");
   }
@@ -59,14 +64,13 @@ Result<uint64_t> tensor_bytes(TensorType type, std::span<const int64_t> shape) {
     if (__builtin_mul_overflow(elements, dimension, &elements))
       return invalid_data("has more than 2^63 elements");
   }
-  const TensorTypeInfo& info = tensor_type_info(type);
-  if (shape.back() % info.elements != 0) {
+  if (shape.back() % block.elements != 0) {
     return invalid_data("has rows of " + std::to_string(shape.back()) +
-                        " elements, which is not a multiple of the " + std::to_string(info.elements) +
-                        " of a " + std::string(info.name) + " block");
+                        " elements, which is not a multiple of the " + std::to_string(block.elements) +
+                        " of a " + std::string(block.name) + " block");
   }
   int64_t bytes = 0;
-  if (__builtin_mul_overflow(elements / info.elements, info.bytes, &bytes)) {
+  if (__builtin_mul_overflow(elements / block.elements, block.bytes, &bytes)) {
     return invalid_data("has more than 2^63 bytes");
   }
   return static_cast<uint64_t>(bytes);

@@ -31,6 +31,13 @@ class TensorTable {
 // Bytes of a tensor of this type and shape. Errors: kInvalidData, phrased to follow the tensor's name: no
 // dimensions or too many, one below 1, columns that are not whole blocks, a product past 2^63 - 1.
 Result<uint64_t> tensor_bytes(TensorType type, std::span<const int64_t> shape);
+// The same of any blocks of `elements` in `bytes`.
+struct BlockSize {
+  std::string_view name;  // of the type, for messages
+  int64_t elements;
+  int64_t bytes;
+};
+Result<uint64_t> tensor_bytes(const BlockSize& block, std::span<const int64_t> shape);
 
 // What tensor_bytes allows; GGUF itself allows 4.
 inline constexpr size_t kTensorDimensionsMax = 8;

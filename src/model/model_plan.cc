@@ -5,6 +5,8 @@
 #include <string>
 
 #include "base/printable.h"
+#include "files/gguf.h"
+#include "files/hf_folder.h"
 #include "model/families/family.h"
 #include "model/families/keys.h"
 
@@ -52,13 +54,25 @@ Status check_architecture(const boost::json::object& config, const Family& famil
                      std::string(family.hf_architecture));
 }
 
+Status refuse_quantised(const boost::json::object& config) {
+  HfKeys keys(config, "config.json");
+  if (keys.find("quantization_config") == nullptr) return {};
+  std::string method = "unknown";
+  if (const auto* settings = keys.find_object("quantization_config")) {
+    method = HfKeys(*settings, "config.json: quantization_config").text_or("quant_method", method);
+  }
+  return unsupported("config.json: the weights are quantised (quantization_config: " + printable(method) +
+                     "); folders with F32, F16 or BF16 weights are read, or a GGUF file of the model");
+}
+
 }  // namespace
 
 Result<ModelPlan> plan_model(const GgufFile& file) {
   CAIRN_ASSIGN_OR_RETURN(const std::string architecture, file.need_string("general.architecture"));
   for (const Family& family : kFamilies) {
-    if (family.from_gguf != nullptr && family.gguf_architecture == architecture)
-      return family.from_gguf(file);
+    if (family.from_gguf == nullptr || family.gguf_architecture != architecture) continue;
+    CAIRN_RETURN_IF_ERROR(refuse_foreign_tensors(file.foreign_tensors()));
+    return family.from_gguf(file);
   }
   return unknown_family("general.architecture", architecture);
 }
@@ -70,6 +84,8 @@ Result<ModelPlan> plan_model(const HfFolder& folder) {
   for (const Family& family : kFamilies) {
     if (family.hf_model_type != model_type) continue;
     CAIRN_RETURN_IF_ERROR(check_architecture(folder.config(), family));
+    CAIRN_RETURN_IF_ERROR(refuse_quantised(folder.config()));
+    CAIRN_RETURN_IF_ERROR(refuse_foreign_tensors(folder.foreign_tensors()));
     return family.from_hf(folder);
   }
   return unknown_family("config.json: model_type", model_type);
