@@ -35,7 +35,12 @@
 namespace cairn {
 
 struct LlmOptions {
-  std::optional<int64_t> context = {};   // positions of a sequence at most; absent: the model's, up to 8192
+  // Positions of a sequence at most; absent: the model's, up to 8192. RoPE scalings that depend on the length of a text
+  // (longrope, dynamic NTK) are settled by it, once.
+  std::optional<int64_t> context = {};
+  // Allows a context longer than the model was made for. It computes positions that the model has never seen: expect
+  // worse text, the worse the farther.
+  bool extend_context = false;
   int64_t max_sequences = 4;             // how many run at once; more may be submitted, they wait
   int64_t prefill_chunk = 512;           // prompt tokens in a step at most
   std::optional<int> thread_count = {};  // the caller's thread included; absent: all usable physical cores

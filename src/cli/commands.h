@@ -46,6 +46,7 @@ struct CommonOptions {
   PrefixSharing sharing = PrefixSharing::kOn;     // --no-sharing
   std::optional<uint64_t> kv_memory_bytes;        // --kv-memory; absent: what the context needs
   std::optional<int64_t> context;                 // -c, at least 1; absent: min(the model's, kDefaultContext)
+  ContextLimit context_limit = ContextLimit::kOfModel;    // --extend-context: none
   int64_t prefill_chunk = EngineOptions().prefill_chunk;  // --prefill-chunk, at least 1
   OutputForm output_form = OutputForm::kText;             // --json
 };
@@ -118,8 +119,9 @@ struct PlanOptions {
   std::optional<std::string> preset;       // --preset: one of published_shape_names()
 
   std::optional<int64_t> context;  // absent: min(the model's, kDefaultContext)
-  int64_t sequences = 1;           // at once
-  std::optional<KvPlan> kv_plan;   // absent: f16 in all layers
+  ContextLimit context_limit = ContextLimit::kOfModel;
+  int64_t sequences = 1;          // at once
+  std::optional<KvPlan> kv_plan;  // absent: f16 in all layers
   std::optional<TensorType>
       weights_type;                      // absent: as in the file; without a file, config.json's type or f16
   std::optional<int64_t> kv_head_count;  // absent: the model's own

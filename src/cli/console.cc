@@ -18,7 +18,8 @@ struct FlagName {
   std::string_view flag;
 };
 
-constexpr std::array<FlagName, 6> kFlagNames{{{"context", "--context"},
+constexpr std::array<FlagName, 7> kFlagNames{{{"context", "--context"},
+                                              {"extend_context", "--extend-context"},
                                               {"kv_plan", "--kv"},
                                               {"kv_memory_bytes", "--kv-memory"},
                                               {"prefill_chunk", "--prefill-chunk"},

@@ -16,20 +16,30 @@
 namespace cairn {
 namespace {
 
-uint64_t element_count(const Tensor& tensor) {
+uint64_t element_count(std::span<const int64_t> shape) {
   uint64_t count = 1;
-  for (const int64_t extent : tensor.shape) count *= static_cast<uint64_t>(extent);
+  for (const int64_t extent : shape) count *= static_cast<uint64_t>(extent);
   return count;
 }
 
-std::vector<TensorTypeCount> count_types(std::span<const Tensor> tensors) {
-  std::map<TensorType, TensorTypeCount> by_type;
-  for (const Tensor& tensor : tensors) {
-    TensorTypeCount& count = by_type[tensor.type];
-    count.name = tensor_type_info(tensor.type).name;
+std::vector<TensorTypeCount> count_types(const ModelFile& file) {
+  std::map<std::string, TensorTypeCount> by_type;
+  const auto count_in = [&](const std::string& type_name,
+                            std::span<const int64_t> shape) -> TensorTypeCount& {
+    TensorTypeCount& count = by_type[type_name];
+    count.name = type_name;
     ++count.tensor_count;
-    count.element_count += element_count(tensor);
-    count.bytes += tensor.data.size();
+    count.element_count += element_count(shape);
+    return count;
+  };
+  for (const Tensor& tensor : file.tensors()) {
+    TensorTypeCount& count = count_in(std::string(tensor_type_info(tensor.type).name), tensor.shape);
+    count.bytes = count.bytes.value_or(0) + tensor.data.size();
+  }
+  for (const ForeignTensor& tensor : file.foreign_tensors()) {
+    TensorTypeCount& count = count_in(tensor.type_name, tensor.shape);
+    count.runs_here = false;
+    if (tensor.bytes.has_value()) count.bytes = count.bytes.value_or(0) + *tensor.bytes;
   }
   std::vector<TensorTypeCount> counts;
   counts.reserve(by_type.size());
@@ -63,6 +73,21 @@ std::string windows(const Config& config) {
                      first->window);
 }
 
+// What RoPE becomes with a longer context; empty where that makes no difference.
+std::string describe(std::monostate) { return ""; }
+std::string describe(const LongRope& rope) {
+  return fmt::format("longrope: short factors for a context of up to {}, long ones for more",
+                     grouped(static_cast<uint64_t>(rope.original_context)));
+}
+std::string describe(const DynamicNtk& rope) {
+  return fmt::format("dynamic: a base that grows with a context of more than {}",
+                     grouped(static_cast<uint64_t>(rope.original_context)));
+}
+std::string rope_by_context(const Config& config) {
+  if (config.ropes.empty()) return "";
+  return std::visit([](const auto& kind) { return describe(kind); }, config.ropes[0].by_context);
+}
+
 void add_config(const Config& config, std::string& text) {
   const auto line = [&](std::string_view name, const std::string& value) {
     text += fmt::format("{:<14} {}\n", name, value);
@@ -73,6 +98,7 @@ void add_config(const Config& config, std::string& text) {
   line("attention", fmt::format("{}: {} query heads, {} KV heads of {}; {}", attention_kind(config),
                                 config.head_count, config.kv_head_count, config.head_dim, windows(config)));
   line("context", fmt::format("{} positions", grouped(static_cast<uint64_t>(config.context_length))));
+  if (const std::string rope = rope_by_context(config); !rope.empty()) line("RoPE", rope);
 }
 
 std::string kv_line(const ModelSummary& summary) {
@@ -100,6 +126,7 @@ boost::json::object config_object(const Config& config) {
           {"ffn_dim", config.ffn_dim},
           {"vocab_size", config.vocab_size},
           {"context_length", config.context_length},
+          {"rope_by_context", rope_by_context(config)},
           {"layer_windows", std::move(windows)}};
 }
 
@@ -109,7 +136,7 @@ ModelSummary summarise(const ModelFile& file, const std::string& path) {
   ModelSummary summary{.path = path,
                        .kind = file.kind(),
                        .file_bytes = file.file_bytes(),
-                       .tensor_types = count_types(file.tensors()),
+                       .tensor_types = count_types(file),
                        .has_chat_template = file.chat_template().has_value()};
   for (const TensorTypeCount& type : summary.tensor_types) summary.parameter_count += type.element_count;
   if (auto plan = file.plan(); plan.ok()) {
@@ -148,7 +175,9 @@ std::string summary_text(const ModelSummary& summary) {
                {"elements", Align::kRight},
                {"bytes", Align::kRight}});
   for (const TensorTypeCount& type : summary.tensor_types) {
-    table.add_row({type.name, grouped(type.tensor_count), grouped(type.element_count), grouped(type.bytes)});
+    table.add_row({type.runs_here ? type.name : type.name + " (does not run here)",
+                   grouped(type.tensor_count), grouped(type.element_count),
+                   type.bytes.has_value() ? grouped(*type.bytes) : "unknown"});
   }
   return table.row_count() > 0 ? text + "\n" + table.aligned() : text;
 }
@@ -156,10 +185,12 @@ std::string summary_text(const ModelSummary& summary) {
 std::string summary_json(const ModelSummary& summary) {
   boost::json::array types;
   for (const TensorTypeCount& type : summary.tensor_types) {
-    types.push_back(boost::json::object{{"type", type.name},
-                                        {"tensor_count", type.tensor_count},
-                                        {"element_count", type.element_count},
-                                        {"bytes", type.bytes}});
+    types.push_back(
+        boost::json::object{{"type", type.name},
+                            {"tensor_count", type.tensor_count},
+                            {"element_count", type.element_count},
+                            {"bytes", type.bytes.has_value() ? boost::json::value(*type.bytes) : nullptr},
+                            {"runs_here", type.runs_here}});
   }
   boost::json::object costs;
   for (const KvCost& cost : summary.kv_costs) costs[cost.type_name] = cost.position_bytes;

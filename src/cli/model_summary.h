@@ -15,7 +15,8 @@ struct TensorTypeCount {
   std::string name;
   uint64_t tensor_count = 0;
   uint64_t element_count = 0;
-  uint64_t bytes = 0;
+  std::optional<uint64_t> bytes;  // absent: of an unknown type
+  bool runs_here = true;
 };
 
 struct KvCost {

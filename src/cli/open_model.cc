@@ -102,6 +102,10 @@ std::span<const Tensor> ModelFile::tensors() const {
   return std::visit([](const auto& file) { return file.tensors(); }, file_);
 }
 
+std::span<const ForeignTensor> ModelFile::foreign_tensors() const {
+  return std::visit([](const auto& file) { return file.foreign_tensors(); }, file_);
+}
+
 uint64_t ModelFile::file_bytes() const {
   return std::visit([](const auto& file) { return file.file_bytes(); }, file_);
 }
@@ -137,6 +141,7 @@ Result<Tokenizer> open_tokenizer(const std::string& path) {
 OpenOptions open_options(const CommonOptions& options, int64_t max_sequences) {
   OpenOptions open{.thread_count = options.thread_count,
                    .context = options.context,
+                   .context_limit = options.context_limit,
                    .engine = {.storage = options.storage,
                               .sharing = options.sharing,
                               .kv_plan = options.kv_plan.value_or(KvPlan()),
@@ -148,11 +153,19 @@ OpenOptions open_options(const CommonOptions& options, int64_t max_sequences) {
 }
 
 Result<OpenModel> open_model(const std::string& path, OpenOptions options, Console& console) {
-  ProgressBar bar(console, "loading");
-  options.on_load_progress = [&](uint64_t done, uint64_t total) { bar.update(done, total); };
   const SteadyClock clock;
   const uint64_t begin_ns = clock.now_ns();
-  CAIRN_ASSIGN_OR_RETURN(LoadedModel loaded, load_model(path, options));
+  const auto load = [&] {
+    ProgressBar bar(console, "loading");
+    options.on_load_progress = [&](uint64_t done, uint64_t total) { bar.update(done, total); };
+    return load_model(path, options);
+  };
+  CAIRN_ASSIGN_OR_RETURN(LoadedModel loaded, load());
+  if (loaded.engine_options.context > loaded.made_for) {
+    console.note(fmt::format(
+        "warning: a context of {} positions, but {} was made for {}: beyond that its text gets worse",
+        loaded.engine_options.context, printable_path(path), loaded.made_for));
+  }
   return OpenModel{std::move(loaded), path, clock.now_ns() - begin_ns};
 }
 

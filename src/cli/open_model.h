@@ -47,6 +47,7 @@ class ModelFile {
   [[nodiscard]] Result<ModelPlan> plan() const;
   [[nodiscard]] std::optional<std::string> chat_template() const;
   [[nodiscard]] std::span<const Tensor> tensors() const;
+  [[nodiscard]] std::span<const ForeignTensor> foreign_tensors() const;
   [[nodiscard]] uint64_t file_bytes() const;
   // Keys and one-line values, long ones shortened.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> metadata() const;

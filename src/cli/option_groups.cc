@@ -112,11 +112,18 @@ void add_tensor_type_option(CLI::App& app, const std::string& name, std::functio
   add_parsed(app, name, parse, help)->type_name("NAME");
 }
 
+void add_extend_context_option(CLI::App& app, ContextLimit& limit) {
+  app.add_flag_callback(
+      "--extend-context", [&limit] { limit = ContextLimit::kNone; },
+      "Allow a context longer than the model was made for; text gets worse there");
+}
+
 void add_common_options(CLI::App& app, CommonOptions& common) {
   add_model_option(app, common.model_path);
   take_count(app.add_option("-c,--context,--ctx-size,--context-size", common.context,
                             "Positions in the context (default: the model's, at most 8192)"),
              1);
+  add_extend_context_option(app, common.context_limit);
   add_thread_option(app, common.thread_count);
   add_parsed(
       app, "--isa", [&common](const std::string& name) { common.isa = parse_isa(name); },

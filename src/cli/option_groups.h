@@ -33,6 +33,7 @@ void add_json_option(CLI::App& app, OutputForm& form);
 // -t, --kv and --prefill-chunk by themselves.
 void add_thread_option(CLI::App& app, std::optional<int>& thread_count);
 void add_kv_plan_option(CLI::App& app, std::optional<KvPlan>& plan);
+void add_extend_context_option(CLI::App& app, ContextLimit& limit);
 void add_prefill_chunk_option(CLI::App& app, int64_t& rows);
 // An option whose value is the name of a weight type.
 void add_tensor_type_option(CLI::App& app, const std::string& name, std::function<void(TensorType)> take,

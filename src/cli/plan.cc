@@ -61,8 +61,9 @@ Result<PlannedModel> model_of_preset(const std::string& name, const PlanOptions&
 // A preset is a shape to calculate with; a model that could be loaded has to allow the context.
 Result<int64_t> planned_context(const PlannedModel& model, const PlanOptions& options) {
   const bool is_any_length = options.context.has_value() && model.source == PlannedModel::Source::kPreset;
-  Result<int64_t> context =
-      is_any_length ? Result<int64_t>(*options.context) : context_for(model.sizes.config, options.context);
+  Result<int64_t> context = is_any_length
+                                ? Result<int64_t>(*options.context)
+                                : context_for(model.sizes.config, options.context, options.context_limit);
   if (!context.ok()) return context;
   if (options.shared_prefix > *context) {
     return invalid_argument(fmt::format("--shared-prefix {} is longer than a sequence: --context is {}",

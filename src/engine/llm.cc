@@ -33,6 +33,7 @@ Result<OpenOptions> open_options(const LlmOptions& options) {
   return OpenOptions{.isa = options.isa,
                      .thread_count = options.thread_count,
                      .context = options.context,
+                     .context_limit = options.extend_context ? ContextLimit::kNone : ContextLimit::kOfModel,
                      .engine = {.sharing = options.prefix_sharing,
                                 .kv_plan = kv_plan,
                                 .max_sequences = options.max_sequences,

@@ -19,16 +19,22 @@ namespace cairn {
 
 inline constexpr int64_t kDefaultContext = 8192;  // more costs memory that few prompts need
 
+// Whether a context may be longer than what the model was made for. Beyond it, positions have angles that the model has
+// never seen, and quality falls off: sooner or later, by model and RoPE scaling.
+enum class ContextLimit : uint8_t { kOfModel, kNone };
+
 // kInvalidArgument: the model was not made for so many positions.
-Status check_context(const Config& config, int64_t context);
+Status check_context(const Config& config, int64_t context, ContextLimit limit = ContextLimit::kOfModel);
 // `asked`; where it is absent, the model's own context up to kDefaultContext. Errors: those of check_context.
-Result<int64_t> context_for(const Config& config, std::optional<int64_t> asked);
+Result<int64_t> context_for(const Config& config, std::optional<int64_t> asked,
+                            ContextLimit limit = ContextLimit::kOfModel);
 
 struct OpenOptions {
   std::optional<std::string> isa = {};   // absent: the best of this machine
   std::optional<int> thread_count = {};  // the caller's thread included; absent: all usable physical cores
   std::optional<int64_t> context = {};   // as context_for
-  EngineOptions engine = {};             // but for context and available_bytes, which are set here
+  ContextLimit context_limit = ContextLimit::kOfModel;
+  EngineOptions engine = {};  // but for context and available_bytes, which are set here
   // Called when the model's file is known, before a weight is read: may refuse, and may choose what depends on the model
   // or on a prompt in the engine's options (context and available_bytes are set already, and stay).
   std::function<Status(const Config& config, const Tokenizer& tokenizer, EngineOptions& engine)> prepare = {};
@@ -44,10 +50,11 @@ struct LoadedModel {
   std::unique_ptr<ThreadPool> threads;
   std::shared_ptr<const Model> model;
   EngineOptions engine_options;  // OpenOptions::engine, completed for this model after it was loaded
+  int64_t made_for = 0;  // the model's own context: less than the engine's only with ContextLimit::kNone
 };
 
-// Errors: those of OpenOptions::prepare, select_kernels, checked_thread_count, Model::load and context_for; kResourceExhausted, before
-// anything is loaded, where the model and an engine with these options would not fit into free memory
+// Errors: those of OpenOptions::prepare, select_kernels, checked_thread_count, Model::load and context_for;
+// kResourceExhausted, before anything is loaded, where the model and an engine with these options would not fit into free memory
 // (refuse_unless_fits).
 Result<LoadedModel> load_model(const std::string& path, OpenOptions options);
 

@@ -5,6 +5,7 @@
 #include "base/machine.h"
 #include "base/temporary_folder_testing.h"
 #include "cairn/llm.h"
+#include "engine/block_identity.h"
 #include "model/synth.h"
 
 namespace cairn {
@@ -24,6 +25,58 @@ TEST(OpenEngine, TheContextIsTheModelsUpToTheDefault) {
   for (const int64_t context : {int64_t{0}, int64_t{-1}, int64_t{2049}}) {
     EXPECT_EQ(context_for(made_for(2048), context).status().code(), StatusCode::kInvalidArgument) << context;
   }
+}
+
+TEST(OpenEngine, ALongerContextNeedsAnOption) {
+  const Status refused = check_context(made_for(2048), 2049);
+  EXPECT_NE(refused.message().find("`extend_context`"), std::string::npos) << refused.message();
+  EXPECT_TRUE(check_context(made_for(2048), 2049, ContextLimit::kNone).ok());
+  EXPECT_EQ(*context_for(made_for(2048), 100000, ContextLimit::kNone), 100000);
+  EXPECT_EQ(*context_for(made_for(2048), std::nullopt, ContextLimit::kNone), 2048);
+  for (const int64_t context : {int64_t{0}, (int64_t{1} << 30) + 1}) {
+    EXPECT_FALSE(check_context(made_for(2048), context, ContextLimit::kNone).ok()) << context;
+  }
+  // A table of positions has an end.
+  Config table = made_for(2048);
+  table.learned_positions = true;
+  EXPECT_FALSE(check_context(table, 2049, ContextLimit::kNone).ok());
+  EXPECT_EQ(check_context(table, 2049).message().find("extend_context"), std::string::npos);
+}
+
+TEST(OpenEngine, AnExtendedContextRuns) {
+  const TemporaryFolder folder;
+  const std::string path = folder.at("model.gguf");
+  ASSERT_TRUE(write_synthetic_model({.shape = "tiny-llama", .context_length = 32}, path).ok());
+  const auto loaded =
+      load_model(path, {.thread_count = 1, .context = 100, .context_limit = ContextLimit::kNone});
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  EXPECT_EQ(loaded->made_for, 32);
+  EXPECT_EQ(loaded->model->config().context_length, 100);
+  const auto engine = Engine::create(loaded->model, *loaded->threads, loaded->engine_options);
+  ASSERT_TRUE(engine.ok()) << engine.status().message();
+  EXPECT_EQ((*engine)->context(), 100);
+}
+
+// Short or long factors are chosen by the context, once, and blocks of the two are never confused.
+TEST(OpenEngine, RopeIsSettledByTheContext) {
+  const TemporaryFolder folder;
+  const std::string path = folder.at("model.gguf");
+  ASSERT_TRUE(write_synthetic_model({.shape = "tiny-phi3-long"}, path).ok());
+  const auto at = [&](int64_t context) {
+    return load_model(path, {.thread_count = 1, .context = context}).value();
+  };
+  const LoadedModel short_one = at(64), long_one = at(65), longer_one = at(2000);
+  EXPECT_EQ(short_one.made_for, 2048);
+  EXPECT_EQ(short_one.model->config().context_length, 64);
+  EXPECT_EQ(short_one.model->config().ropes[0].divisors.back(), 2.5);
+  EXPECT_EQ(long_one.model->config().ropes[0].divisors.back(), 12.0);
+  const auto identity = [](const LoadedModel& loaded) {
+    return block_identity(loaded.model->config(), *loaded.kernels);
+  };
+  EXPECT_NE(identity(short_one), identity(long_one));
+  EXPECT_EQ(identity(long_one), identity(longer_one));
+  // A model that was loaded for short contexts runs no longer ones.
+  EXPECT_FALSE(Engine::create(short_one.model, *short_one.threads, long_one.engine_options).ok());
 }
 
 TEST(OpenEngine, OptionsOfTheEngineKeepWhatWasAskedFor) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace cairn {
@@ -13,11 +14,26 @@ enum class NormKind { kRms, kLayer };  // RMSNorm (x / rms(x) * w); LayerNorm wi
 enum class Activation { kSilu, kGeluTanh };
 enum class RopeStyle { kNone, kAdjacent, kHalves };  // pairs (2i, 2i+1); pairs (i, i + rope_dim / 2)
 
+// What RoPE becomes for a context that is longer than the model's first one. The choice is made once, by the context
+// that a model is loaded for (settle_context, model/rope.h), never by the current length: an angle is a function of the
+// position alone.
+struct LongRope {  // other divisors
+  int64_t original_context = 0;
+  std::vector<double> divisors;
+  double magnitude = 1.0;
+};
+struct DynamicNtk {  // a larger base
+  int64_t original_context = 0;
+  double factor = 1.0;
+};
+using RopeByContext = std::variant<std::monostate, LongRope, DynamicNtk>;
+
 // One set of rotary frequencies; pair i of a head is rotated by position * base^(-2i/rope_dim) / divisors[i].
 struct RopeConfig {
   double base = 10000.0;
   std::vector<double> divisors;  // rope_dim / 2 of them, or empty: all 1 (no scaling)
   double magnitude = 1.0;        // cos and sin are multiplied by this (YaRN's attention factor)
+  RopeByContext by_context;      // empty once settled
 };
 
 struct LayerConfig {
@@ -34,7 +50,7 @@ struct Config {
   int64_t head_dim = 0;
   int64_t ffn_dim = 0;
   int64_t vocab_size = 0;
-  int64_t context_length = 0;  // what the model was trained for
+  int64_t context_length = 0;  // what the model was made for; once settled, what this Config is good for
 
   NormKind norm = NormKind::kRms;
   float norm_eps = 1e-5F;

@@ -38,12 +38,33 @@ class Lines {
 
 // The structured bindings below name every member: a new one does not compile until it has its line here.
 
+void add_rope_kind(std::monostate, Lines& lines) {
+  lines.add("rope.by_context", std::string_view("settled"));
+}
+
+void add_rope_kind(const LongRope& rope, Lines& lines) {
+  const auto& [original_context, divisors, magnitude] = rope;
+  lines.add("rope.by_context", std::string_view("longrope"));
+  lines.add("rope.long.original_context", original_context);
+  lines.add("rope.long.magnitude", magnitude);
+  lines.add("rope.long.divisor_count", std::ssize(divisors));
+  for (const double divisor : divisors) lines.add("rope.long.divisor", divisor);
+}
+
+void add_rope_kind(const DynamicNtk& rope, Lines& lines) {
+  const auto& [original_context, factor] = rope;
+  lines.add("rope.by_context", std::string_view("dynamic"));
+  lines.add("rope.dynamic.original_context", original_context);
+  lines.add("rope.dynamic.factor", factor);
+}
+
 void add_rope(const RopeConfig& rope, Lines& lines) {
-  const auto& [base, divisors, magnitude] = rope;
+  const auto& [base, divisors, magnitude, by_context] = rope;
   lines.add("rope.base", base);
   lines.add("rope.magnitude", magnitude);
   lines.add("rope.divisor_count", std::ssize(divisors));
   for (const double divisor : divisors) lines.add("rope.divisor", divisor);
+  std::visit([&](const auto& kind) { add_rope_kind(kind, lines); }, by_context);
 }
 
 void add_layer(const LayerConfig& layer, Lines& lines) {

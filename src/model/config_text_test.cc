@@ -30,8 +30,16 @@ std::vector<RopeStyle> changes(RopeStyle x) {
 // References to all members of x. The structured bindings name each, so that a new member does not compile until it is
 // here.
 auto members(RopeConfig& x) {
-  auto& [base, divisors, magnitude] = x;
-  return std::tie(base, divisors, magnitude);
+  auto& [base, divisors, magnitude, by_context] = x;
+  return std::tie(base, divisors, magnitude, by_context);
+}
+auto members(LongRope& x) {
+  auto& [original_context, divisors, magnitude] = x;
+  return std::tie(original_context, divisors, magnitude);
+}
+auto members(DynamicNtk& x) {
+  auto& [original_context, factor] = x;
+  return std::tie(original_context, factor);
 }
 auto members(LayerConfig& x) {
   auto& [window, rope] = x;
@@ -47,6 +55,8 @@ std::vector<std::vector<T>> changes(const std::vector<T>& x);
 template <typename T>
   requires requires(T x) { members(x); }
 std::vector<T> changes(T x);
+
+std::vector<RopeByContext> changes(const RopeByContext& x);
 
 template <size_t kMember, typename T>
 void change_member(T& x, std::vector<T>& changed) {
@@ -79,11 +89,25 @@ std::vector<std::vector<T>> changes(const std::vector<T>& x) {
   return changed;
 }
 
+std::vector<RopeByContext> changes(const RopeByContext& x) {
+  std::vector<RopeByContext> changed;
+  const auto add = [&](const auto& values) { changed.insert(changed.end(), values.begin(), values.end()); };
+  if (const auto* longer = std::get_if<LongRope>(&x)) add(changes(*longer));
+  if (const auto* ntk = std::get_if<DynamicNtk>(&x)) add(changes(*ntk));
+  if (x.index() != 0) changed.emplace_back();
+  if (x.index() != 1) changed.emplace_back(LongRope{.original_context = 1, .divisors = {1.0}});
+  if (x.index() != 2) changed.emplace_back(DynamicNtk{.original_context = 1});
+  return changed;
+}
+
 Config some_config() {
-  return {.family = "llama",
-          .layer_count = 2,
-          .ropes = {{.divisors = {1.0, 2.0}}, {.base = 1e6, .divisors = {1.0}}},
-          .layers = {{.window = 4}, {.rope = 1}}};
+  return {
+      .family = "llama",
+      .layer_count = 2,
+      .ropes =
+          {{.divisors = {1.0, 2.0}, .by_context = LongRope{.original_context = 4, .divisors = {1.0, 3.0}}},
+           {.base = 1e6, .divisors = {1.0}, .by_context = DynamicNtk{.original_context = 4, .factor = 2.0}}},
+      .layers = {{.window = 4}, {.rope = 1}}};
 }
 
 TEST(ConfigText, EveryFieldChangesIt) {

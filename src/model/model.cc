@@ -8,6 +8,7 @@
 #include "files/gguf.h"
 #include "files/hf_folder.h"
 #include "model/model_plan.h"
+#include "model/rope.h"
 #include "model/weights.h"
 
 namespace cairn {
@@ -50,9 +51,13 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   const auto load_from = [&](auto opened) -> Status {
     if (!opened.ok()) return opened.status();
     auto& file = impl->file.template emplace<std::decay_t<decltype(*opened)>>(std::move(opened).value());
-    CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, plan_model(file));
+    CAIRN_ASSIGN_OR_RETURN(ModelPlan plan, plan_model(file));
     CAIRN_ASSIGN_OR_RETURN(impl->tokenizer, load_tokenizer(file));
-    if (options.accept) CAIRN_RETURN_IF_ERROR(options.accept(plan, *impl->tokenizer));
+    int64_t context = plan.config.context_length;
+    if (options.accept) {
+      CAIRN_ASSIGN_OR_RETURN(context, options.accept(plan, *impl->tokenizer));
+    }
+    settle_context(plan.config, context);
     CAIRN_ASSIGN_OR_RETURN(impl->chat_template, chat_template_of(file));
     forget_tokenizer(file);
     impl->config = plan.config;

@@ -21,8 +21,9 @@ struct Weights;
 struct ModelPlan;
 
 struct ModelLoadOptions {
-  // Called before any weight is loaded; an error it returns is the result of the load. May be empty.
-  std::function<Status(const ModelPlan&, const Tokenizer&)> accept;
+  // Called before any weight is loaded: the context to load the model for, by which its RoPE is settled (model/rope.h). An
+  // error it returns is the result of the load. Empty: the model's whole context.
+  std::function<Result<int64_t>(const ModelPlan&, const Tokenizer&)> accept;
   // Called with bytes done and bytes in all while weights are packed; may be empty.
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;
 };
@@ -35,7 +36,7 @@ class Model {
                                                    ThreadPool& threads, const ModelLoadOptions& options = {});
   ~Model();
 
-  [[nodiscard]] const Config& config() const;
+  [[nodiscard]] const Config& config() const;  // settled
   [[nodiscard]] const Weights& weights() const;
   [[nodiscard]] const Kernels& kernels() const;
   [[nodiscard]] const Tokenizer& tokenizer() const;

@@ -85,9 +85,13 @@ std::vector<std::pair<std::string, GgufSetting>> settings_of(const SynthShape& s
   if (c.rope_style != RopeStyle::kNone) {
     s.emplace_back(arch + "rope.freq_base", static_cast<float>(c.ropes[0].base));
     s.emplace_back(arch + "rope.dimension_count", u32(c.rope_dim));
+    if (const auto* longer = std::get_if<LongRope>(&c.ropes[0].by_context)) {
+      s.emplace_back(arch + "rope.scaling.original_context_length", u32(longer->original_context));
+      s.emplace_back(arch + "rope.scaling.attn_factor", static_cast<float>(longer->magnitude));
+    }
   }
   // 0 is no window; other engines want to hear it of a Phi-3.
-  if (c.layers[0].window > 0 || c.family == "phi3")
+  if (c.layers[0].window > 0 || shape.architecture == "phi3")
     s.emplace_back(arch + "attention.sliding_window", u32(c.layers[0].window));
   if (c.attention_soft_cap > 0) s.emplace_back(arch + "attn_logit_softcapping", c.attention_soft_cap);
   if (c.final_soft_cap > 0) s.emplace_back(arch + "final_logit_softcapping", c.final_soft_cap);

@@ -41,6 +41,7 @@ constexpr Row kRows[] = {
     {"tiny-gemma3", "gemma3", 7, 64, 4, 1, 16, 96, 512, 2048, 1e6, 1e-3F, kTied, kSentencePiece, 24},
     {"tiny-gpt2", "gpt2", 3, 64, 4, 4, 16, 256, 512, 2048, 0, 1e-3F, kTied, kGpt2},
     {"tiny-phi3", "phi3", 3, 96, 8, 4, 12, 96, 512, 2048, 1e4, 1e-3F, kOwn, kSentencePiece},
+    {"tiny-phi3-long", "phi3-long", 3, 96, 8, 4, 12, 96, 512, 2048, 1e4, 1e-3F, kOwn, kSentencePiece},
     {"tiny-256", "llama", 2, 256, 4, 2, 64, 512, 512, 2048, 1e4, 1e-5F, kOwn, kSentencePiece},
 };
 
@@ -80,6 +81,13 @@ void apply_family(std::string_view family, Config& c) {
     c.attention_soft_cap = 6;
     c.final_soft_cap = 12;
   }
+  if (family == "phi3-long") {  // turns a part of each head; an original context that a short text leaves
+    c.rope_dim = 8;
+    c.ropes[0].divisors = {1.0, 1.5, 2.0, 2.5};
+    c.ropes[0].magnitude = 1.25;
+    c.ropes[0].by_context =
+        LongRope{.original_context = 64, .divisors = {1.0, 3.0, 6.0, 12.0}, .magnitude = 1.25};
+  }
   if (family == "gpt2") {
     c.norm = NormKind::kLayer;
     c.gated_ffn = false;
@@ -98,6 +106,7 @@ std::optional<SynthShape> synth_shape(std::string_view name) {
     SynthShape shape{std::string(row.family), common_config(row), row.vocabulary, row.output};
     apply_family(row.family, shape.config);
     if (row.family == "mistral" || row.family == "llama3-rope") shape.architecture = "llama";
+    if (row.family == "phi3-long") shape.architecture = "phi3";
     return shape;
   }
   return std::nullopt;

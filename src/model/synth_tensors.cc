@@ -21,8 +21,9 @@ class TensorList {
  public:
   explicit TensorList(const SynthShape& shape) : shape_(shape), c_(shape.config) {
     names_ = gguf_names();
-    if (c_.family == "gpt2" || c_.family == "phi3") names_.query_key_value = "attn_qkv";
-    if (c_.family == "phi3") names_.gate_up = "ffn_up";
+    const bool is_phi3 = shape.architecture == "phi3";
+    if (c_.family == "gpt2" || is_phi3) names_.query_key_value = "attn_qkv";
+    if (is_phi3) names_.gate_up = "ffn_up";
     // A matrix with this deviation keeps the size of a normed input.
     unit_ = 1.0 / std::sqrt(static_cast<double>(c_.model_dim));
     embedding_deviation_ = shape.output == SynthOutput::kTied ? kLogitDeviation * unit_ : 1.0;
@@ -35,7 +36,8 @@ class TensorList {
       matrix(names_.position_embedding, {{c_.context_length, narrow(share_)}}, c_.model_dim);
       tensors_.back().stays_f32 = true;  // as in other engines' files
     }
-    if (c_.family == "llama3-rope") rope_divisors();
+    if (c_.family == "llama3-rope") llama3_divisors();
+    if (c_.rope_style != RopeStyle::kNone) longrope_divisors(c_.ropes[0]);
     for (int64_t layer = 0; layer < c_.layer_count; ++layer) {
       prefix_ = names_.layer_prefix + std::to_string(layer) + ".";
       attention();
@@ -127,16 +129,28 @@ class TensorList {
   }
 
   // Llama 3.1's own numbers, but for an original context that is short enough for a tiny model to leave.
-  void rope_divisors() {
+  void llama3_divisors() {
     const boost::json::object scaling = {{"rope_type", "llama3"},
                                          {"factor", 8.0},
                                          {"low_freq_factor", 1.0},
                                          {"high_freq_factor", 4.0},
                                          {"original_max_position_embeddings", 128}};
-    const auto rope = rope_from_hf(&scaling, c_.rope_dim, c_.context_length, c_.ropes[0].base);
-    CHECK(rope.ok());
-    vector(names_.rope_divisors, c_.rope_dim / 2, 0, SynthFill::kGiven);
-    for (const double divisor : rope->divisors) tensors_.back().given.push_back(static_cast<float>(divisor));
+    const auto scaled = rope_from_hf(
+        &scaling, {.rope_dim = c_.rope_dim, .context_length = c_.context_length, .base = c_.ropes[0].base});
+    CHECK(scaled.ok());
+    divisors(names_.rope_divisors, scaled->rope.divisors);
+  }
+
+  void longrope_divisors(const RopeConfig& rope) {
+    const auto* longer = std::get_if<LongRope>(&rope.by_context);
+    if (longer == nullptr) return;
+    divisors(names_.rope_long_divisors, longer->divisors);
+    divisors(names_.rope_short_divisors, rope.divisors);
+  }
+
+  void divisors(const std::string& name, const std::vector<double>& values) {
+    vector(name, c_.rope_dim / 2, 0, SynthFill::kGiven);
+    for (const double divisor : values) tensors_.back().given.push_back(narrow(divisor));
   }
 
   const SynthShape& shape_;

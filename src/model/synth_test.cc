@@ -11,6 +11,7 @@
 
 #include "files/gguf.h"
 #include "model/reference_testing.h"
+#include "model/rope.h"
 
 namespace cairn {
 namespace {
@@ -57,6 +58,7 @@ TEST_P(TinyShape, ComputesLikeATrainedModel) {
   ASSERT_TRUE(gguf.ok()) << gguf.status().message();
   auto plan = plan_model(*gguf);
   ASSERT_TRUE(plan.ok()) << plan.status().message();
+  settle_context(plan->config, plan->config.context_length);
   const ReferenceModel model(*plan);
   const auto tokens = some_tokens(48);
   const std::vector<double> logits = model.logits(tokens);
@@ -87,6 +89,7 @@ TEST_P(TinyShape, EarlyTokensMatter) {
   ASSERT_TRUE(gguf.ok());
   auto plan = plan_model(*gguf);
   ASSERT_TRUE(plan.ok()) << plan.status().message();
+  settle_context(plan->config, plan->config.context_length);
   const ReferenceModel model(*plan);
   auto tokens = some_tokens(40);
   const auto before = model.logits(tokens);
@@ -104,6 +107,24 @@ INSTANTIATE_TEST_SUITE_P(All, TinyShape, testing::ValuesIn(tiny_shapes()), [](co
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
+
+TEST(Synth, LongRopeIsReadBackFromItsFile) {
+  const TemporaryFile file("longrope");
+  ASSERT_TRUE(write_synthetic_model({.shape = "tiny-phi3-long"}, file.path()).ok());
+  const auto gguf = GgufFile::open(file.path());
+  ASSERT_TRUE(gguf.ok()) << gguf.status().message();
+  const auto plan = plan_model(*gguf);
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  const RopeConfig& rope = plan->config.ropes[0];
+  EXPECT_EQ(plan->config.rope_dim, 8);
+  EXPECT_EQ(rope.divisors, (std::vector<double>{1.0, 1.5, 2.0, 2.5}));
+  EXPECT_EQ(rope.magnitude, 1.25);
+  const auto* longer = std::get_if<LongRope>(&rope.by_context);
+  ASSERT_NE(longer, nullptr);
+  EXPECT_EQ(longer->original_context, 64);
+  EXPECT_EQ(longer->divisors, (std::vector<double>{1.0, 3.0, 6.0, 12.0}));
+  EXPECT_EQ(longer->magnitude, 1.25);
+}
 
 TEST(Synth, TheSameOptionsGiveTheSameBytes) {
   const TemporaryFile a("a"), b("b"), c("c");

@@ -125,20 +125,36 @@ Status read_vocab_size(const PartFinder& parts, const TensorNames& names, Config
   return {};
 }
 
-// GGUF's rope_freqs.weight: what each pair's frequency is divided by.
-Status read_rope_divisors(PartFinder& parts, const std::string& name, Config& config) {
-  if (name.empty() || !parts.has(name) || config.ropes.empty()) return {};
-  const TensorPart part = parts.vector(name, PartFinder::all_rows(config.rope_dim / 2));
+// `divisors` (none: all 1) times those of a tensor: what each pair's frequency is divided by.
+Result<std::vector<double>> times_divisors(PartFinder& parts, const std::string& name,
+                                           std::vector<double> divisors, int64_t pairs) {
+  const TensorPart part = parts.vector(name, PartFinder::all_rows(pairs));
   CAIRN_RETURN_IF_ERROR(parts.status());
-  std::vector<float> values(static_cast<size_t>(config.rope_dim / 2));
+  std::vector<float> values(static_cast<size_t>(pairs));
   dequantize_row(part.tensor->type, part.tensor->data.data(), values);
-  std::vector<double>& divisors = config.ropes[0].divisors;
   if (divisors.empty()) divisors.assign(values.size(), 1.0);
   for (size_t i = 0; i < values.size(); ++i) {
     if (!(values[i] >= 1e-6F && values[i] <= 1e6F)) {
       return invalid_data("tensor " + name + " holds a divisor that is not between 1e-6 and 1e6");
     }
     divisors[i] *= static_cast<double>(values[i]);
+  }
+  return divisors;
+}
+
+// GGUF's rope_freqs.weight; and, of longrope, rope_factors_long.weight and rope_factors_short.weight.
+Status read_rope_divisors(PartFinder& parts, const TensorNames& names, Config& config) {
+  if (names.rope_divisors.empty() || config.ropes.empty()) return {};
+  RopeConfig& rope = config.ropes[0];
+  const int64_t pairs = config.rope_dim / 2;
+  if (parts.has(names.rope_divisors)) {
+    CAIRN_ASSIGN_OR_RETURN(rope.divisors, times_divisors(parts, names.rope_divisors, rope.divisors, pairs));
+  }
+  if (auto* longer = std::get_if<LongRope>(&rope.by_context)) {
+    CAIRN_ASSIGN_OR_RETURN(longer->divisors,
+                           times_divisors(parts, names.rope_long_divisors, rope.divisors, pairs));
+    CAIRN_ASSIGN_OR_RETURN(rope.divisors,
+                           times_divisors(parts, names.rope_short_divisors, rope.divisors, pairs));
   }
   return {};
 }
@@ -186,6 +202,8 @@ TensorNames gguf_names() {
   n.down = "ffn_down";
   n.ffn_post_norm = "post_ffw_norm";
   n.rope_divisors = "rope_freqs.weight";
+  n.rope_long_divisors = "rope_factors_long.weight";
+  n.rope_short_divisors = "rope_factors_short.weight";
   n.ignored = {".attn_rot_embd."};
   return n;
 }
@@ -216,7 +234,7 @@ namespace {
 Result<ModelPlan> assemble_from(PartFinder& parts, Config config, const TensorNames& names) {
   CAIRN_RETURN_IF_ERROR(check_config(config));
   CAIRN_RETURN_IF_ERROR(read_vocab_size(parts, names, config));
-  CAIRN_RETURN_IF_ERROR(read_rope_divisors(parts, names.rope_divisors, config));
+  CAIRN_RETURN_IF_ERROR(read_rope_divisors(parts, names, config));
   ModelPlan plan;
   plan.config = std::move(config);
   read_ends(parts, names, plan);

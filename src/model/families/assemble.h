@@ -29,6 +29,8 @@ struct TensorNames {
   std::string query_key_value;  // fused by rows: all queries, then keys, then values; replaces those three
   std::string gate_up;          // fused by rows: gate, then up; replaces those two
   std::string rope_divisors;    // full name; read if present
+  std::string rope_long_divisors,
+      rope_short_divisors;  // full names; both needed where the config has a LongRope
 
   Bias norm_bias = Bias::kNone;
   Bias query_key_value_bias = Bias::kIfPresent;

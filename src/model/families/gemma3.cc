@@ -50,14 +50,18 @@ Status read_ropes(const boost::json::object& settings, Config& config) {
     local_parameters = kinds.find_object("sliding_attention");
     CAIRN_RETURN_IF_ERROR(kinds.status());
     if (global_parameters != nullptr) {
-      CAIRN_ASSIGN_OR_RETURN(config.ropes[0], rope_from_hf(global_parameters, config.rope_dim,
-                                                           config.context_length, kGlobalBase));
+      const RopeShape global{
+          .rope_dim = config.rope_dim, .context_length = config.context_length, .base = kGlobalBase};
+      CAIRN_ASSIGN_OR_RETURN(ScaledRope scaled, rope_from_hf(global_parameters, global));
+      config.ropes[0] = std::move(scaled.rope);
+      config.context_length = scaled.context_length;
     }
   }
   CAIRN_RETURN_IF_ERROR(keys.status());
-  CAIRN_ASSIGN_OR_RETURN(RopeConfig local,
-                         rope_from_hf(local_parameters, config.rope_dim, config.context_length, local_base));
-  add_local_rope(config, std::move(local));
+  const RopeShape local{
+      .rope_dim = config.rope_dim, .context_length = config.context_length, .base = local_base};
+  CAIRN_ASSIGN_OR_RETURN(ScaledRope scaled, rope_from_hf(local_parameters, local));
+  add_local_rope(config, std::move(scaled.rope));
   return {};
 }
 

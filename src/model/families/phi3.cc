@@ -1,5 +1,5 @@
-// Phi-3: Llama with q, k and v fused into one matrix and gate and up into another. Its long-context variants
-// use longrope, which is refused where the settings are read.
+// Phi-3: Llama with q, k and v fused into one matrix and gate and up into another. Its long-context variants (Phi-3.5,
+// Phi-4-mini) use longrope (model/config.h: LongRope).
 #include "model/families/family.h"
 #include "model/families/settings.h"
 

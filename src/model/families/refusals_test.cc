@@ -135,13 +135,16 @@ TEST(GgufRefusals, VariantsThatWouldBeComputedWrongly) {
   expect_refused(quantised_vector.plan(), StatusCode::kInvalidData, "output_norm.weight");
 }
 
-TEST(GgufRefusals, RopeScalingsThatDependOnTheLength) {
+TEST(GgufRefusals, RopeScalings) {
   GgufDraft by_key;
   by_key.set("llama.rope.scaling.type", std::string("longrope"));
-  expect_refused(by_key.plan(), StatusCode::kUnsupported, "longrope");
-  GgufDraft by_tensor;
-  by_tensor.add_tensor("rope_factors_long.weight", {2});
-  expect_refused(by_tensor.plan(), StatusCode::kUnsupported, "rope_factors_long.weight");
+  expect_refused(by_key.plan(), StatusCode::kInvalidData, "rope_factors_long.weight");
+  GgufDraft ill_shaped;
+  ill_shaped.add_tensor("rope_factors_long.weight", {3});
+  expect_refused(ill_shaped.plan(), StatusCode::kInvalidData, "rope_factors_long.weight");
+  GgufDraft short_alone;
+  short_alone.add_tensor("rope_factors_short.weight", {2});
+  expect_refused(short_alone.plan(), StatusCode::kUnsupported, "rope_factors_short.weight");
   GgufDraft unknown;
   unknown.set("llama.rope.scaling.type", std::string("spiral"));
   expect_refused(unknown.plan(), StatusCode::kUnsupported, "spiral");
@@ -202,7 +205,7 @@ TEST(HfRefusals, Variants) {
   expect_refused(activation.plan(), StatusCode::kUnsupported, "hidden_act = relu");
   HfDraft quantised;
   quantised.config["quantization_config"] = {{"quant_method", "gptq"}};
-  expect_refused(quantised.plan(), StatusCode::kUnsupported, "quantization_config");
+  expect_refused(quantised.plan(), StatusCode::kUnsupported, "quantization_config: gptq");
   HfDraft bias;
   bias.config["attention_bias"] = true;
   expect_refused(bias.plan(), StatusCode::kInvalidData, "self_attn.q_proj.bias");
@@ -212,10 +215,13 @@ TEST(HfRefusals, Variants) {
   HfDraft stray;
   stray.tensors["model.layers.0.self_attn.sinks"] = {2};
   expect_refused(stray.plan(), StatusCode::kUnsupported, "model.layers.0.self_attn.sinks");
-  for (const char* type : {"dynamic", "longrope", "su"}) {
-    HfDraft draft;
-    draft.config["rope_scaling"] = {{"type", type}, {"factor", 2.0}};
-    expect_refused(draft.plan(), StatusCode::kUnsupported, std::string("rope_type = ") + type);
+  HfDraft rope;
+  rope.config["rope_scaling"] = {{"type", "spiral"}, {"factor", 2.0}};
+  expect_refused(rope.plan(), StatusCode::kUnsupported, "rope_type = spiral");
+  expect_refused(rope.plan(), StatusCode::kUnsupported, "linear, dynamic, yarn, longrope, llama3");
+  for (const char* type : {"longrope", "su"}) {
+    rope.config["rope_scaling"] = {{"type", type}, {"factor", 2.0}};
+    expect_refused(rope.plan(), StatusCode::kInvalidData, "short_factor");
   }
   HfDraft llama3;
   llama3.config["rope_scaling"] = {{"rope_type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0}};

@@ -1,7 +1,10 @@
 #include "model/families/rope_scaling.h"
 
 #include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
 #include <cmath>
+#include <string_view>
 
 #include "base/exact_math.h"
 #include "base/printable.h"
@@ -76,20 +79,49 @@ double yarn_magnitude(double factor, double weight) {
   return factor <= 1.0 ? 1.0 : 0.1 * weight * exact::log(factor) + 1.0;
 }
 
-Status refuse_length_dependent(const std::string& what) {
-  return unsupported(what +
-                     " is a RoPE scaling whose angles depend on the current length, which Cairn does not " +
-                     "run (supported: none, linear, llama3, yarn)");
+// How many positions a scaling makes of its original context.
+int64_t stretched(int64_t original_context, double factor) {
+  const double positions = static_cast<double>(original_context) * factor;
+  return static_cast<int64_t>(std::min(positions, static_cast<double>(ConfigLimits::kContext)));
 }
 
-RopeConfig yarn_from_hf(HfKeys& keys, int64_t rope_dim, int64_t context_length, double base) {
-  const double original = keys.real_or("original_max_position_embeddings",
-                                       static_cast<double>(context_length), 1, ConfigLimits::kContext);
-  const double ratio = std::max(1.0, static_cast<double>(context_length) / original);
+// Phi-3's temperature for contexts of `factor` times the original one, as a factor on cos and sin.
+double longrope_magnitude(double factor, int64_t original_context) {
+  if (factor <= 1.0 || original_context <= 1) return 1.0;
+  return std::sqrt(1.0 + exact::log(factor) / exact::log(static_cast<double>(original_context)));
+}
+
+double ratio_of(int64_t context_length, int64_t original_context) {
+  return static_cast<double>(context_length) / static_cast<double>(original_context);
+}
+
+void check_rope_dim_of_dynamic(HfKeys& keys, int64_t rope_dim) {
+  if (rope_dim > 2) return;
+  keys.fail(invalid_data(keys.full_name("rope_type") +
+                         " = dynamic needs more than two rotated elements in a head"));
+}
+
+// original_max_position_embeddings stands in the scaling itself or, in Phi-3's files, beside it.
+std::optional<int64_t> original_context_of(HfKeys& keys, const RopeShape& shape) {
+  const auto own = keys.find_count("original_max_position_embeddings", 1, ConfigLimits::kContext);
+  return own.has_value() ? own : shape.original_context;
+}
+
+ScaledRope linear_from_hf(HfKeys& keys, const RopeShape& shape) {
+  const double factor = keys.real("factor", 1, ConfigLimits::kRopeFactor);
+  ScaledRope scaled{{shape.base, uniform_divisors(shape.rope_dim, factor)}, shape.context_length};
+  const auto original = original_context_of(keys, shape);
+  if (original) scaled.context_length = std::max(shape.context_length, stretched(*original, factor));
+  return scaled;
+}
+
+ScaledRope yarn_from_hf(HfKeys& keys, const RopeShape& shape) {
+  const int64_t original = original_context_of(keys, shape).value_or(shape.context_length);
+  const double ratio = std::max(1.0, ratio_of(shape.context_length, original));
   const YarnScaling scaling{.factor = keys.real_or("factor", ratio, 1, ConfigLimits::kRopeFactor),
                             .beta_fast = keys.real_or("beta_fast", 32, 1e-3, 1e6),
                             .beta_slow = keys.real_or("beta_slow", 1, 1e-3, 1e6),
-                            .original_context = original,
+                            .original_context = static_cast<double>(original),
                             .whole_pairs = keys.flag_or("truncate", true)};
   double magnitude = yarn_magnitude(scaling.factor, 1.0);
   const auto mscale = keys.find_real("mscale", 0, 1e3);
@@ -98,10 +130,11 @@ RopeConfig yarn_from_hf(HfKeys& keys, int64_t rope_dim, int64_t context_length, 
     magnitude = yarn_magnitude(scaling.factor, *mscale) / yarn_magnitude(scaling.factor, *mscale_all_dim);
   }
   magnitude = keys.real_or("attention_factor", magnitude, 1e-6, 1e3);
-  return {base, yarn_divisors(scaling, base, rope_dim), magnitude};
+  return {{shape.base, yarn_divisors(scaling, shape.base, shape.rope_dim), magnitude},
+          std::max(shape.context_length, stretched(original, scaling.factor))};
 }
 
-RopeConfig llama3_from_hf(HfKeys& keys, int64_t rope_dim, double base) {
+ScaledRope llama3_from_hf(HfKeys& keys, const RopeShape& shape) {
   const Llama3Scaling scaling{
       .factor = keys.real("factor", 1, ConfigLimits::kRopeFactor),
       .low_freq_factor = keys.real("low_freq_factor", 1e-6, 1e6),
@@ -110,78 +143,139 @@ RopeConfig llama3_from_hf(HfKeys& keys, int64_t rope_dim, double base) {
   if (keys.status().ok() && scaling.high_freq_factor <= scaling.low_freq_factor) {
     keys.fail(invalid_data(keys.full_name("high_freq_factor") + " must be larger than low_freq_factor"));
   }
-  return {base, llama3_divisors(scaling, base, rope_dim), 1.0};
+  return {{shape.base, llama3_divisors(scaling, shape.base, shape.rope_dim)}, shape.context_length};
 }
+
+// A number, or 0 where it is none.
+double number_of(const boost::json::value& value) {
+  if (value.is_int64()) return static_cast<double>(value.get_int64());
+  return value.is_double() ? value.get_double() : 0.0;
+}
+
+// A list of one divisor for each pair.
+std::vector<double> divisors_in(HfKeys& keys, std::string_view key, int64_t rope_dim) {
+  const boost::json::value* value = keys.find(key);
+  std::vector<double> divisors;
+  if (value != nullptr && value->is_array()) {
+    for (const boost::json::value& item : value->get_array()) divisors.push_back(number_of(item));
+  }
+  if (std::ssize(divisors) != rope_dim / 2) {
+    keys.fail(invalid_data(keys.full_name(key) + " must be a list of " + std::to_string(rope_dim / 2) +
+                           " numbers"));
+  }
+  if (std::ranges::any_of(divisors, [](double d) { return !(d >= 1e-6 && d <= 1e6); })) {
+    keys.fail(
+        invalid_data(keys.full_name(key) + " holds something other than a number between 1e-6 and 1e6"));
+  }
+  return divisors;
+}
+
+ScaledRope longrope_from_hf(HfKeys& keys, const RopeShape& shape) {
+  const int64_t original = original_context_of(keys, shape).value_or(shape.context_length);
+  const double ratio = std::max(1.0, ratio_of(shape.context_length, original));
+  const double factor = keys.real_or("factor", ratio, 1e-3, ConfigLimits::kRopeFactor);
+  const double usual = keys.real_or("attention_factor", longrope_magnitude(factor, original), 1e-6, 1e3);
+  ScaledRope scaled{{shape.base, divisors_in(keys, "short_factor", shape.rope_dim),
+                     keys.real_or("short_mscale", usual, 1e-6, 1e3)},
+                    std::max(shape.context_length, stretched(original, factor))};
+  scaled.rope.by_context = LongRope{.original_context = original,
+                                    .divisors = divisors_in(keys, "long_factor", shape.rope_dim),
+                                    .magnitude = keys.real_or("long_mscale", usual, 1e-6, 1e3)};
+  return scaled;
+}
+
+ScaledRope dynamic_from_hf(HfKeys& keys, const RopeShape& shape) {
+  if (keys.find("alpha") != nullptr) {
+    keys.fail(unsupported(keys.full_name("alpha") + " is a kind of dynamic scaling that Cairn does not run"));
+  }
+  check_rope_dim_of_dynamic(keys, shape.rope_dim);
+  const DynamicNtk ntk{.original_context = original_context_of(keys, shape).value_or(shape.context_length),
+                       .factor = keys.real("factor", 1, ConfigLimits::kRopeFactor)};
+  ScaledRope scaled{{.base = shape.base},
+                    std::max(shape.context_length, stretched(ntk.original_context, ntk.factor))};
+  scaled.rope.by_context = ntk;
+  return scaled;
+}
+
+constexpr std::string_view kHfScalings = "default, linear, dynamic, yarn, longrope, llama3";
+constexpr std::string_view kGgufScalings = "none, linear, yarn, longrope";
 
 }  // namespace
 
-RopeConfig rope_from_gguf(GgufKeys& keys, int64_t rope_dim, int64_t context_length, double default_base) {
-  RopeConfig rope;
-  rope.base = keys.real_or("rope.freq_base", default_base, 1.001, ConfigLimits::kRopeBase);
+ScaledRope rope_from_gguf(GgufKeys& keys, const RopeShape& shape) {
+  ScaledRope scaled{{.base = keys.real_or("rope.freq_base", shape.base, 1.001, ConfigLimits::kRopeBase)},
+                    shape.context_length};
+  RopeConfig& rope = scaled.rope;
   rope.magnitude = keys.real_or("rope.scaling.attn_factor", 1.0, 1e-6, 1e3);
   // Some files write 0 for no scaling; rope.scale_linear is the older key.
   double factor = keys.real_or("rope.scaling.factor", 0, 0, ConfigLimits::kRopeFactor);
   if (factor == 0) factor = keys.real_or("rope.scale_linear", 0, 0, ConfigLimits::kRopeFactor);
   if (factor == 0) factor = 1;
   if (factor < 1) keys.fail(invalid_data(keys.full_name("rope.scaling.factor") + " is less than 1"));
+  const bool has_original = keys.has("rope.scaling.original_context_length");
+  const int64_t original =
+      keys.count_or("rope.scaling.original_context_length", shape.context_length, 1, ConfigLimits::kContext);
   const std::string type = keys.text_or("rope.scaling.type", "linear");
   if (type == "yarn") {
-    const YarnScaling scaling{
-        .factor = factor,
-        .beta_fast = keys.real_or("rope.scaling.yarn_beta_fast", 32, 1e-3, 1e6),
-        .beta_slow = keys.real_or("rope.scaling.yarn_beta_slow", 1, 1e-3, 1e6),
-        .original_context = static_cast<double>(
-            keys.count_or("rope.scaling.original_context_length", context_length, 1, ConfigLimits::kContext)),
-        .whole_pairs = true};
+    const YarnScaling scaling{.factor = factor,
+                              .beta_fast = keys.real_or("rope.scaling.yarn_beta_fast", 32, 1e-3, 1e6),
+                              .beta_slow = keys.real_or("rope.scaling.yarn_beta_slow", 1, 1e-3, 1e6),
+                              .original_context = static_cast<double>(original),
+                              .whole_pairs = true};
     for (const char* key : {"rope.scaling.yarn_log_multiplier", "rope.scaling.yarn_ext_factor",
                             "rope.scaling.yarn_attn_factor"}) {
       if (keys.has(key))
         keys.fail(unsupported(keys.full_name(key) + " is a YaRN setting that Cairn does not support"));
     }
-    rope.divisors = yarn_divisors(scaling, rope.base, rope_dim);
+    rope.divisors = yarn_divisors(scaling, rope.base, shape.rope_dim);
     rope.magnitude *= yarn_magnitude(factor, 1.0);
+    scaled.context_length = std::max(shape.context_length, stretched(original, factor));
   } else if (type == "linear") {
-    rope.divisors = uniform_divisors(rope_dim, factor);
+    rope.divisors = uniform_divisors(shape.rope_dim, factor);
+    if (has_original) scaled.context_length = std::max(shape.context_length, stretched(original, factor));
   } else if (type == "longrope") {
-    keys.fail(refuse_length_dependent(keys.full_name("rope.scaling.type") + " = longrope"));
+    rope.by_context = LongRope{};
   } else if (type != "none") {
     keys.fail(unsupported(keys.full_name("rope.scaling.type") + " = " + printable(type) +
-                          " is unknown (supported: none, linear, yarn)"));
+                          " is unknown (supported: " + std::string(kGgufScalings) + ")"));
   }
-  return rope;
+  return scaled;
 }
 
-Result<RopeConfig> rope_from_hf(const boost::json::object* parameters, int64_t rope_dim,
-                                int64_t context_length, double base) {
-  if (parameters == nullptr) return RopeConfig{base, {}, 1.0};
+Result<ScaledRope> rope_from_hf(const boost::json::object* parameters, const RopeShape& given) {
+  if (parameters == nullptr) return ScaledRope{{.base = given.base}, given.context_length};
   HfKeys keys(*parameters, "config.json: RoPE scaling");
-  base = keys.real_or("rope_theta", base, 1.001, ConfigLimits::kRopeBase);
+  RopeShape shape = given;
+  shape.base = keys.real_or("rope_theta", given.base, 1.001, ConfigLimits::kRopeBase);
   const std::string type = keys.text_or("rope_type", keys.text_or("type", "default"));
-  RopeConfig rope{base, {}, 1.0};
+  ScaledRope scaled{{.base = shape.base}, shape.context_length};
   if (type == "linear") {
-    rope.divisors = uniform_divisors(rope_dim, keys.real("factor", 1, ConfigLimits::kRopeFactor));
+    scaled = linear_from_hf(keys, shape);
   } else if (type == "llama3") {
-    rope = llama3_from_hf(keys, rope_dim, base);
+    scaled = llama3_from_hf(keys, shape);
   } else if (type == "yarn") {
-    rope = yarn_from_hf(keys, rope_dim, context_length, base);
-  } else if (type == "dynamic" || type == "longrope" || type == "su") {
-    return refuse_length_dependent("config.json: rope_type = " + printable(type));
+    scaled = yarn_from_hf(keys, shape);
+  } else if (type == "longrope" || type == "su") {
+    scaled = longrope_from_hf(keys, shape);
+  } else if (type == "dynamic") {
+    scaled = dynamic_from_hf(keys, shape);
   } else if (type != "default") {
     return unsupported("config.json: rope_type = " + printable(type) +
-                       " is unknown (supported: default, linear, llama3, yarn)");
+                       " is unknown (supported: " + std::string(kHfScalings) + ")");
   }
   CAIRN_RETURN_IF_ERROR(keys.status());
-  return rope;
+  return scaled;
 }
 
-Result<RopeConfig> rope_from_hf_config(const boost::json::object& config, int64_t rope_dim,
-                                       int64_t context_length, double default_base) {
+Result<ScaledRope> rope_from_hf_config(const boost::json::object& config, const RopeShape& given) {
   HfKeys keys(config, "config.json");
-  const double base = keys.real_or("rope_theta", default_base, 1.001, ConfigLimits::kRopeBase);
+  RopeShape shape = given;
+  shape.base = keys.real_or("rope_theta", given.base, 1.001, ConfigLimits::kRopeBase);
+  shape.original_context = keys.find_count("original_max_position_embeddings", 1, ConfigLimits::kContext);
   const boost::json::object* parameters = keys.find_object("rope_parameters");
   if (parameters == nullptr) parameters = keys.find_object("rope_scaling");
   CAIRN_RETURN_IF_ERROR(keys.status());
-  return rope_from_hf(parameters, rope_dim, context_length, base);
+  return rope_from_hf(parameters, shape);
 }
 
 }  // namespace cairn

@@ -1,12 +1,14 @@
-// RoPE settings of model files, as one divisor for each pair of a head (model/config.h). Only scalings whose
-// angles depend on the position alone: those that change with the current length (dynamic NTK, longrope)
-// would make a cached key wrong later, and are refused.
-// Sources: "RoFormer" (rotary embedding), "YaRN" (arXiv 2309.00071), the Llama 3.1 model's reference code.
+// RoPE settings of model files, as one divisor for each pair of a head (model/config.h). Scalings that other engines
+// change with the current length (dynamic NTK, longrope) are read as what they are for shorter and for longer contexts:
+// angles that changed while a text grows would make a cached key wrong later.
+// Sources: "RoFormer" (rotary embedding), "YaRN" (arXiv 2309.00071), "LongRoPE" (arXiv 2402.13753), the reference code
+// of Llama 3.1 and of Phi-3.
 // For the families only.
 #pragma once
 
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <optional>
 
 #include "cairn/status.h"
 #include "files/gguf.h"
@@ -15,16 +17,28 @@
 
 namespace cairn {
 
-// Reads <architecture>.rope.*; the tensor rope_freqs.weight is added by the layers' reader.
-RopeConfig rope_from_gguf(GgufKeys& keys, int64_t rope_dim, int64_t context_length, double default_base);
+// What of a model its RoPE is computed from.
+struct RopeShape {
+  int64_t rope_dim = 0;
+  int64_t context_length = 0;               // as the file has it
+  double base = 10000.0;                    // where the file has none
+  std::optional<int64_t> original_context;  // where the file has it outside of RoPE's own settings
+};
 
-// `parameters`: what config.json holds as rope_parameters or rope_scaling (null: no scaling); `base` is used
-// if it has no rope_theta of its own.
-Result<RopeConfig> rope_from_hf(const boost::json::object* parameters, int64_t rope_dim,
-                                int64_t context_length, double base);
+struct ScaledRope {
+  RopeConfig rope;
+  int64_t context_length =
+      0;  // what the scaling makes of the model's: YaRN's original context times its factor ...
+};
+
+// Reads <architecture>.rope.*. The tensors rope_freqs.weight, rope_factors_long.weight and rope_factors_short.weight are
+// added by the layers' reader: a LongRope without divisors waits for the latter two.
+ScaledRope rope_from_gguf(GgufKeys& keys, const RopeShape& shape);
+
+// `parameters`: what config.json holds as rope_parameters or rope_scaling (null: no scaling).
+Result<ScaledRope> rope_from_hf(const boost::json::object* parameters, const RopeShape& shape);
 
 // Reads rope_theta and rope_scaling, or the newer rope_parameters, of config.json.
-Result<RopeConfig> rope_from_hf_config(const boost::json::object& config, int64_t rope_dim,
-                                       int64_t context_length, double default_base);
+Result<ScaledRope> rope_from_hf_config(const boost::json::object& config, const RopeShape& shape);
 
 }  // namespace cairn

@@ -80,15 +80,17 @@ Result<Config> config_from_gguf(const GgufFile& file, std::string_view architect
       norm == NormKind::kRms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
   c.norm_eps = static_cast<float>(keys.real(eps, 1e-30, 1.0));
   c.rope_dim = keys.count_or("rope.dimension_count", c.head_dim, 1, Limits::kHeadDim);
-  c.ropes = {rope_from_gguf(keys, c.rope_dim, c.context_length, 10000.0)};
+  auto [rope, context_length] =
+      rope_from_gguf(keys, {.rope_dim = c.rope_dim, .context_length = c.context_length});
+  c.ropes = {std::move(rope)};
+  c.context_length = context_length;
   finish(c);
   set_window_of_all_layers(c, keys.count_or("attention.sliding_window", 0, 0, Limits::kContext));
-  for (const char* name : {"rope_factors_long.weight", "rope_factors_short.weight"}) {
-    if (file.find_tensor(name) == nullptr) continue;
-    keys.fail(
-        unsupported(std::string("tensor ") + name +
-                    " means longrope, a RoPE scaling whose angles depend on the current length, which Cairn "
-                    "does not run (supported: none, linear, llama3, yarn)"));
+  if (file.find_tensor("rope_factors_long.weight") != nullptr) c.ropes[0].by_context = LongRope{};
+  if (auto* longer = std::get_if<LongRope>(&c.ropes[0].by_context)) {
+    longer->original_context =
+        keys.count_or("rope.scaling.original_context_length", c.context_length, 1, Limits::kContext);
+    longer->magnitude = c.ropes[0].magnitude;
   }
   CAIRN_RETURN_IF_ERROR(keys.status());
   return c;
@@ -97,11 +99,6 @@ Result<Config> config_from_gguf(const GgufFile& file, std::string_view architect
 Result<Config> config_from_hf(const boost::json::object& config, std::string_view family,
                               const HfDefaults& defaults) {
   HfKeys keys(config, "config.json");
-  if (keys.find("quantization_config") != nullptr) {
-    return unsupported(
-        "config.json: quantization_config names a quantised checkpoint; Cairn reads Hugging Face "
-        "folders in F32, F16 and BF16 (quantised models: as GGUF)");
-  }
   Config c;
   c.family = family;
   c.layer_count = keys.count("num_hidden_layers", 1, Limits::kLayers);
@@ -121,9 +118,11 @@ Result<Config> config_from_hf(const boost::json::object& config, std::string_vie
   }
   c.rope_dim = static_cast<int64_t>(static_cast<double>(c.head_dim) * turning);
   CAIRN_RETURN_IF_ERROR(keys.status());
-  CAIRN_ASSIGN_OR_RETURN(auto rope,
-                         rope_from_hf_config(config, c.rope_dim, c.context_length, defaults.rope_theta));
-  c.ropes = {std::move(rope)};
+  const RopeShape shape{
+      .rope_dim = c.rope_dim, .context_length = c.context_length, .base = defaults.rope_theta};
+  CAIRN_ASSIGN_OR_RETURN(ScaledRope scaled, rope_from_hf_config(config, shape));
+  c.ropes = {std::move(scaled.rope)};
+  c.context_length = scaled.context_length;
   finish(c);
   return c;
 }
