@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
+
 #include "base/temporary_folder_testing.h"
 #include "files/gguf_testing.h"
 
@@ -15,7 +17,7 @@ TEST(ModelSummary, OfTensorsThatCannotBeRun) {
   RawGguf raw = RawGguf::head(3, 1);
   raw.string("general.architecture").type(GgufType::kString).string("llama");
   raw.tensor("a", {256, 2}, 17, 0).tensor("b", {4}, 0, 160).tensor("c", {64}, 77, 192).pad().zeros(256);
-  const std::vector<std::byte> bytes = raw.bytes();
+  const std::span<const std::byte> bytes = raw.bytes();
   const TemporaryFolder folder;
   const std::string path =
       folder.write("model.gguf", std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
