@@ -205,6 +205,81 @@ CONSTRUCTS = r"""
 {%- for x in [1, 2, 3] -%} {{ x }} {%- if not loop.last -%} , {%- endif -%} {%- endfor -%}
 {% set ns = namespace(a=1) %}{% set ns2 = ns %}{% set ns2.a = 2 %}{{ ns.a }}{% set s.x = 1 %}
 {% for a in [1, 2] %}{% for b in [3, 4] %}{{ loop.index }}{{ a * b }} {% endfor %}{{ loop.index }};{% endfor %}
+{{ '%s and %s' % ('a', 1) }} {{ '%s' % name }} {{ '%r %s' % ('a', none) }} {{ '%d%%' % 50 }} {{ '%5d|%-5d|%05d|%+d|% d' % (42, 42, -42, 42, 42) }} {{ '%x %X %#x %o %c%c' % (255, 255, -255, 8, 65, 'é') }}
+{{ '%.2f|%8.3f|%-8.1f|%08.2f|%+.1f|%e|%.3E|%g|%G' % (3.14159, 2.5, 2.5, -2.5, 1, 12345.678, 0.00012, 1e-7, 1e20) }} {{ '%i %u %d' % (3.9, true, -3.9) }} {{ '%5s|%-5s|%.2s|%5.1s' % ('ab', 'ab', 'abc', 'äöü') }}
+{{ '%(role)s: %(content)s' % messages[0] }} {{ '%s' % [1, 'a'] }} {{ 'x' % [1] }} {{ 'x' % {} }} {{ '%s' % {'a': 1} }} {{ '%(a)d|%(a)5.1f' % {'a': 2} }} {{ '%*d|%-*d|%.*f' % (5, 42, 5, 42, 1, 2.55) }} {{ '%ld %hd' % (1, 2) }} {{ '[%s]' % nothing }} {{ '%s' % ((1, 2),) }}
+{{ '%.3d|%06.2x|%#.4x|%-6.3d|%+.2d' % (5, 255, 5, 5, 5) }} {{ '%#.0f|%#.0e|%#g|%#.3g|%#G|%#08.0f' % (1, 1, 1.5, 1e-7, 1e20, 2) }} {{ '{:#.0f}|{:#g}|{:#.3}|{:#}|{:#.0%}'.format(1, 1.5, 2.0, 1.5, 0.5) }} {{ nothing is sequence }}
+{{ '%s %s' % 'a' }}
+{{ '%s' % ('a', 'b') }}
+{{ 'x' % 1 }}
+{{ 'x' % 'y' }}
+{{ '%d' % 'a' }}
+{{ '%x' % 1.5 }}
+{{ '%f' % 'a' }}
+{{ '%c' % 'ab' }}
+{{ '%(a)s' % {'b': 1} }}
+{{ '%(a)s' % 5 }}
+{{ '%' % 5 }}
+{{ '%y' % 5 }}
+{{ '%(a' % {'a': 1} }}
+{{ 'a' % none }}
+{{ '%5.2f and %s' | format(1, 'a') }} {{ '%(x)s' | format(x=5) }} {{ 'plain' | format }}
+{{ '%s' | format(1, x=2) }}
+{{ '{} and {}'.format('a', 1) }} {{ '{1}{0}{1}'.format('a', 'b') }} {{ '{x} {y!r} {x!s:>4}'.format(x='é', y='q') }} {{ '{{}}{}'.format(1) }} {{ '{0.role}={0[content]}'.format(messages[0]) }} {{ '{0[1]}'.format([1, 2]) }} {{ '{}'.format(none) }}{{ '{}'.format([1, 'a']) }}{{ '{}'.format(nothing) }}
+{{ '{:5}|{:<5}|{:>5}|{:^5}|{:*^6}|{:é<4}'.format('a', 'b', 'c', 'd', 'e', 'f') }} {{ '{:.2}|{:5.1}|{:s}'.format('äöü', 'xyz', 's') }} {{ '{:05}'.format('a') }} {{ '{:{}}|{:{w}.{p}f}'.format('a', 4, 3.14159, w=8, p=2) }}
+{{ '{:5}|{:<5}|{:05}|{:+}|{: }|{:=+6}|{:*>6}'.format(42, 42, -42, 42, 42, 42, 42) }} {{ '{:,} {:_} {:,.2f} {:d} {:b} {:o} {:x} {:X} {:#x} {:#b} {:c} {:_x}'.format(1234567, 1234567, 1234567.891, 5, 5, 8, 255, 255, 255, 5, 65, 1048576) }} {{ '{} {:d} {:5}'.format(true, true, true) }}
+{{ '{:.2f}|{:8.3f}|{:<8.1f}|{:08.2f}|{:e}|{:.3E}|{:g}|{:G}|{:%}|{:.1%}'.format(3.14159, 2.5, 2.5, -2.5, 12345.678, 0.00012, 1e-7, 1e20, 0.5, 0.256) }} {{ '{}|{:.3}|{:.3}|{:.3}|{:.1}|{:10}|{:n}|{:.0f}|{:f}|{:.4}'.format(1e16, 1.0, 1e10, 123456.0, 0.1, 2.5, 3, 2.5, 1, 0.00001234) }}
+{{ '{} {}'.format('a') }}
+{{ '{}{0}'.format('a') }}
+{{ '{x}'.format(y=1) }}
+{{ '{'.format(1) }}
+{{ '}'.format(1) }}
+{{ '{:d}'.format('a') }}
+{{ '{:s}'.format(1) }}
+{{ '{:5}'.format(none) }}
+{{ '{:x}'.format(1.5) }}
+{{ '{:.2d}'.format(1) }}
+{{ '{:,x}'.format(1) }}
+{{ '{:=5}'.format('a') }}
+{{ '{:zz}'.format(1) }}
+{{ '{!x}'.format(1) }}
+{{ '{0.nothing}'.format(messages[0]) }}|{{ '{:{:{}}}'.format(1, 2, 3) }}
+{{ '42'.zfill(5) }} {{ '-42'.zfill(5) }} {{ '+4'.zfill(4) }} {{ ''.zfill(2) }} {{ 'äö'.zfill(4) }} {{ 'abc'.zfill(2) }} {{ 7 | string | replace('7', '8') }} {{ '%s' % ('7'.zfill(3)) }} {{ 'a'.center(4) }}|{{ 'ab'.center(5, '*') }}|{{ 'a'.ljust(3) }}|{{ 'a'.rjust(3, '.') }}|{{ 'a' | center(5) }}|
+{{ 'a-b-c'.partition('-') }} {{ 'a-b-c'.rpartition('-') }} {{ 'abc'.partition('-') }} {{ 'abc'.rpartition('x') }} {{ '<think>x</think>y'.partition('</think>')[2] }} {{ 'abcabc'.rindex('b') }}
+{{ 'a'.partition('') }}
+{{ 'a'.partition() }}
+{{ 'a'.zfill() }}
+{{ 'a'.zfill('x') }}
+{{ 'a'.center(5, 'xy') }}
+{{ 'abc'.rindex('x') }}
+{{ [3, 1, 2] | sort }} {{ ['b', 'A', 'c', 'a'] | sort }} {{ ['b', 'A', 'c', 'a'] | sort(case_sensitive=true) }} {{ [3, 1, 2] | sort(reverse=true) }} {{ [3, 1, 2] | sort(true) }} {{ 'hello' | sort | join }} {{ messages | sort(attribute='content') | map(attribute='role') | list }} {{ [] | sort }} {{ [1.5, 1, true] | sort }} {{ nothing | sort }}
+{{ [{'a': 1, 'b': 2}, {'a': 1, 'b': 1}, {'a': 0, 'b': 9}] | sort(attribute='a,b') }} {{ [{'a': {'b': 'Z'}}, {'a': {'b': 'y'}}] | sort(attribute='a.b') | length }} {{ [(2, 'x'), (1, 'y')] | sort(attribute=0) }} {{ [(2, 'x'), (1, 'y')] | sort(attribute='1', reverse=true) }} {{ [{'a': 1, 'n': 1}, {'a': 1, 'n': 2}, {'a': 0, 'n': 3}] | sort(attribute='a', reverse=true) | map(attribute='n') | list }} {{ {'b': 1, 'a': 2} | sort }}
+{{ [1, 'a'] | sort }}
+{{ [none, 1] | sort }}
+{{ [{'a': 1}, {}] | sort(attribute='a') }}
+{{ 5 | sort }}
+{{ [1, 2, 3.5] | sum }} {{ [] | sum }} {{ [1, 2] | sum(start=10) }} {{ [{'n': 1}, {'n': 2}] | sum(attribute='n') }} {{ [{'n': 1}] | sum('n', 5) }} {{ [true, true] | sum }} {{ [[1], [2, 3]] | sum(start=[]) }} {{ range(5) | sum }} {{ nothing | sum }} {{ [0.1, 0.2, 0.3] | sum }}
+{{ ['a', 'b'] | sum }}
+{{ ['a', 'b'] | sum(start='') }}
+{{ [{'n': 1}, {}] | sum(attribute='n') }}
+{{ [3, 1, 2] | min }} {{ [3, 1, 2] | max }} {{ ['b', 'A'] | min }} {{ ['b', 'A', 'C'] | max }} {{ ['b', 'A'] | max(case_sensitive=true) }} {{ [] | min is defined }} {{ [] | max }} {{ 'hello' | max }} {{ messages | max(attribute='content') | length }} {{ [1, 1.0, true] | max }} {{ [1, 1.0, true] | min }} {{ ['a', 'A'] | min }}{{ ['a', 'A'] | max }}
+{{ [1, 'a'] | min }}
+{{ [none, none] | max }}
+{{ {2: 'b', 1: 'a', 10: 'c'} | dictsort }} {{ {'b': 1, 'A': 2} | dictsort }} {{ {'b': 1, 'A': 2, 'a': 0} | dictsort(true) }} {{ {'b': 1, 'a': 2} | dictsort(by='value') }} {{ {'b': 1, 'a': 2} | dictsort(false, 'key', true) }} {{ {1.5: 'x', 1: 'y'} | dictsort(reverse=true) }} {{ {} | dictsort }} {% for k, v in {3: 'c', 1: 'a'} | dictsort %}{{ k }}{{ v }}{% endfor %}
+{{ {1: 2, 'a': 3} | dictsort }}
+{{ {'a': 1} | dictsort(by='size') }}
+{{ nothing | dictsort }}
+{{ [1, 2, 3, 4, 5] | batch(2) | list }} {{ [1, 2, 3] | batch(2, 'x') | list }} {{ [1, 2, 3, 4, 5] | slice(3) | list }} {{ [1, 2, 3, 4] | slice(3, 'x') | list }} {{ [] | batch(3) | list }} {{ [1] | slice(2) | list }}
+{% for t in [{'n': 1, 'c': [{'n': 2, 'c': [{'n': 3, 'c': []}]}, {'n': 4, 'c': []}]}] recursive %}{{ t.n }}@{{ loop.depth }}/{{ loop.depth0 }}{% if t.c %}({{ loop(t.c) }}){% endif %}{% if not loop.last %},{% endif %}{% endfor %}
+{% for t in [[1, [2, 3]], [4]] recursive %}[{% for i in t %}{% if i is iterable %}x{% else %}{{ i }}{{ loop.index }}{% endif %}{% endfor %}]{% endfor %}
+{% for x in [3] recursive %}{{ x }}{% if x > 0 %}{{ loop([x - 1]) }}{% endif %}{% else %}empty{% endfor %}{% for x in [1] recursive %}{{ loop([]) }}{% else %}E{% endfor %}
+{% for x in [1, 2, 3, 4] if x % 2 == 0 recursive %}{{ x }}{{ loop([5, 6]) if x < 5 }}{% endfor %}
+{% set sep = '-' %}{% for x in [[1, [2]], [3]] recursive %}{% for y in x %}{{ sep }}{{ y if y is number }}{% endfor %}{% endfor %}
+{% for x in [1] %}{{ loop([2]) }}{% endfor %}
+{% for x in [1] recursive %}{{ loop() }}{% endfor %}
+{% for x in [1] recursive %}{{ loop(5) }}{% endfor %}
+{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}
+{% macro f(kwargs, varargs=2) %}{{ kwargs }}{{ varargs }}{% endmacro %}{{ f(1) }}{% set varargs = 3 %}{{ varargs }}{{ kwargs is defined }}
 """
 
 
@@ -244,6 +319,9 @@ class Maker:
             lambda: "|abs", lambda: "|round(1)", lambda: "|reverse|list", lambda: "|unique|list", lambda: "|map('string')|list", lambda: "|select('string')|list",
             lambda: "|map(attribute='role')|list", lambda: "|selectattr('role')|list", lambda: "|reject('none')|list", lambda: "|capitalize", lambda: "|replace('a', 1)",
             lambda: f" is {self.pick('', 'not ')}{self.pick('defined', 'string', 'mapping', 'iterable', 'none', 'number', 'sequence', 'integer', 'float', 'boolean', 'odd', 'even', 'true', 'false', 'upper', 'lower')}",
+            lambda: f"|sort{self.pick('', '(true)', '(case_sensitive=true)')}", lambda: "|sum", lambda: f"|{self.pick('min', 'max')}", lambda: "|dictsort",
+            lambda: f".zfill({self.random.randint(0, 7)})", lambda: f".{self.pick('', 'r')}partition({self.pick(repr('-'), repr('a'))})",
+            lambda: f".{self.pick('center', 'ljust', 'rjust')}({self.random.randint(0, 9)})",
             lambda: f" is eq({e})", lambda: f" is in({e})", lambda: f" is divisibleby({e})")()
 
     def expression(self, depth):
@@ -257,9 +335,16 @@ class Maker:
             lambda: f"{self.expression(depth - 1)} {self.pick('==', '!=', '<', '<=', '>', '>=', 'in', 'not in', 'and', 'or')} {self.expression(depth - 1)}",
             lambda: f"{self.expression(depth - 1)}|int % {self.expression(depth - 1)}",
             lambda: f"({self.expression(depth - 1)} {self.pick('==', 'and', 'or', '+', '~')} {self.expression(depth - 1)})",
-            lambda: f"{self.pick('not ', '-', '+')}{self.expression(depth - 1)}",
+            lambda: f"{self.pick('not ', '-', '+')}{self.expression(depth - 1)}", lambda: self.formatted(depth),
             lambda: f"({self.expression(depth - 1)} if {self.expression(depth - 1)} else {self.expression(depth - 1)})",
             lambda: f"{self.expression(depth - 1)} if {self.expression(depth - 1)}")()
+
+    def formatted(self, depth):
+        place = "%" + self.pick("", "-", "0", "+", " ", "#") + self.pick("", "6", "3") + self.pick("", ".2", ".0") + self.pick(*"srdiosxXeEfFgGc")
+        field = "{" + self.pick("", "0", "x") + self.pick("", "", "!r", "!s") + self.pick("", ":", ":>6", ":*^7", ":05", ":+", ":.2", ":.3f", ":d", ":x", ":,", ":e", ":g", ":%", ":s", ":<4.1") + "}"
+        value = self.expression(depth - 1)
+        return self.pick(lambda: f"'{place}' % ({value},)", lambda: f"'<{place}>' % ({value})", lambda: f"'{place} {place}' % ({value}, {self.atom()})",
+                         lambda: f"'{field}'.format({value}, x={self.atom()})", lambda: f"'<{field}{field}>'.format({value}, {value}, x={value})")()
 
     def tag(self, text):
         return "{%" + self.pick("", "", "-", "+") + " " + text + " " + self.pick("", "", "-", "+") + "%}"
@@ -286,7 +371,7 @@ class Maker:
         return "".join(self.statement(self.random.randint(0, 2)) for _ in range(self.random.randint(1, 3)))
 
 
-# Where we differ on purpose: addresses in the output, integers past 64 bits, 'text' % values, and Markup.
+# Where we differ on purpose: addresses in the output, integers past 64 bits, and Markup.
 def is_comparable(expected):
     if expected is None:
         return True

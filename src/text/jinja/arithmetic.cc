@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "text/jinja/format.h"
 #include "text/jinja/operators.h"
 
 namespace cairn::jinja {
@@ -117,6 +118,7 @@ Status check_defined(const Value& value) {
 
 Result<Value> binary(Budget& budget, std::string_view op, const Value& left, const Value& right) {
   CAIRN_RETURN_IF_ERROR(check_defined(left));
+  if (op == "%" && left.is_string()) return format_percent(budget, *left.text(), right);
   CAIRN_RETURN_IF_ERROR(check_defined(right));
   int64_t i = 0;
   int64_t j = 0;
@@ -134,7 +136,6 @@ Result<Value> binary(Budget& budget, std::string_view op, const Value& left, con
   }
   if (op == "*" && repeats(left) && right.as_integer(&j)) return repeat(budget, left, j);
   if (op == "*" && left.as_integer(&i) && repeats(right)) return repeat(budget, right, i);
-  if (op == "%" && left.is_string()) return unsupported("formatting a string with '%' is not supported");
   return invalid_data("'" + std::string(op) + "' does not work between a value of type " + left.type_name() +
                       " and one of type " + right.type_name());
 }

@@ -78,6 +78,7 @@ struct For {
   ExprPtr filter;  // for x in items if filter; may be null
   Body body;
   Body otherwise;
+  bool is_recursive = false;  // loop(items) in its body runs it again
 };
 struct Macro {
   std::string name;

@@ -65,6 +65,7 @@ Result<Value> Interpreter::evaluate_node(const Expr& expr, Scope& scope) {
 
 Result<Value> Interpreter::evaluate_name(const Expr& expr, const Scope& scope) const {
   if (const Value* value = scope.find(expr.name)) return *value;
+  if (is_unsupported_global(expr.name)) return unsupported("'" + expr.name + "' is not supported");
   return find_global(expr.name, now_);
 }
 
@@ -117,6 +118,7 @@ Result<Value> Interpreter::evaluate_call(const Expr& expr, Scope& scope) {
 
 Result<Value> Interpreter::call(const Value& callee, const Arguments& arguments) {
   CAIRN_RETURN_IF_ERROR(check_defined(callee));
+  if (const LoopState* loop = callee.as_loop()) return call_loop(*loop, arguments);
   const Callable* callable = callee.as_callable();
   if (callable == nullptr) {
     return invalid_data(std::string("a value of type ") + callee.type_name() + " cannot be called");

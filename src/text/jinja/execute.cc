@@ -139,8 +139,7 @@ Result<Interpreter::Flow> Interpreter::run_statement(const If& branches, Scope& 
   return execute(branches.otherwise, scope);
 }
 
-Result<Items> Interpreter::loop_items(const For& loop, Scope& scope) {
-  CAIRN_ASSIGN_OR_RETURN(const Value walked, evaluate(*loop.items, scope));
+Result<Items> Interpreter::loop_items(const For& loop, const Value& walked, Scope& scope) {
   CAIRN_ASSIGN_OR_RETURN(Items items, iterate(budget_, walked));
   if (loop.filter == nullptr) return items;
   Items kept;
@@ -154,8 +153,17 @@ Result<Items> Interpreter::loop_items(const For& loop, Scope& scope) {
 }
 
 Result<Interpreter::Flow> Interpreter::run_statement(const For& loop, Scope& scope) {
+  CAIRN_ASSIGN_OR_RETURN(const Value walked, evaluate(*loop.items, scope));
+  return run_loop(loop, walked, scope, 1);
+}
+
+Result<Interpreter::Flow> Interpreter::run_loop(const For& loop, const Value& walked, Scope& scope,
+                                                int depth) {
   auto state = std::make_shared<LoopState>();
-  CAIRN_ASSIGN_OR_RETURN(state->items, loop_items(loop, scope));
+  CAIRN_ASSIGN_OR_RETURN(state->items, loop_items(loop, walked, scope));
+  state->recursive = loop.is_recursive ? &loop : nullptr;
+  state->scope = &scope;
+  state->depth = depth;
   if (state->items.empty()) {
     Scope inner{&scope, {}};
     return execute(loop.otherwise, inner);
@@ -169,6 +177,18 @@ Result<Interpreter::Flow> Interpreter::run_statement(const For& loop, Scope& sco
     if (flow == Flow::kBreak) break;
   }
   return Flow::kNext;
+}
+
+// What a recursive loop writes for other items.
+Result<Value> Interpreter::call_loop(const LoopState& loop, const Arguments& arguments) {
+  if (loop.recursive == nullptr) return invalid_data("loop() needs a loop that is marked as 'recursive'");
+  CAIRN_ASSIGN_OR_RETURN(const Bound bound, Bound::bind("loop()", arguments, {"iterable"}, 1));
+  std::string text;
+  std::string* outer = std::exchange(out_, &text);
+  const Status status = run_loop(*loop.recursive, bound[0], *loop.scope, loop.depth + 1).status();
+  out_ = outer;
+  CAIRN_RETURN_IF_ERROR(status);
+  return Value::string(std::move(text));
 }
 
 Value Interpreter::macro_value(const Macro& macro, Scope& scope) {

@@ -7,7 +7,8 @@ namespace {
 Filter find_filter(std::string_view name) {
   if (const Filter filter = find_text_filter(name)) return filter;
   if (const Filter filter = find_number_filter(name)) return filter;
-  return find_sequence_filter(name);
+  if (const Filter filter = find_sequence_filter(name)) return filter;
+  return find_order_filter(name);
 }
 
 }  // namespace

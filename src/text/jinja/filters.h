@@ -21,9 +21,10 @@ struct NamedFilter {
   std::string_view name;
   Filter apply;
 };
-// The filters by file: on text, on numbers, and on iterables. Null if there is no such filter.
+// The filters by file: on text, on numbers, on iterables, and on their order. Null if there is no such filter.
 Filter find_text_filter(std::string_view name);
 Filter find_number_filter(std::string_view name);
 Filter find_sequence_filter(std::string_view name);
+Filter find_order_filter(std::string_view name);  // sort, min, max, sum
 
 }  // namespace cairn::jinja

@@ -68,6 +68,11 @@ Result<Value> make_namespace(Budget& budget, const Arguments& arguments) {
 
 }  // namespace
 
+bool is_unsupported_global(std::string_view name) {
+  static constexpr std::string_view kUnsupported[] = {"cycler", "joiner", "lipsum", "self", "super"};
+  return std::find(std::begin(kUnsupported), std::end(kUnsupported), name) != std::end(kUnsupported);
+}
+
 Value find_global(std::string_view name, const std::optional<CivilTime>& now) {
   const bool known = std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
                      (name == "strftime_now" && now.has_value());

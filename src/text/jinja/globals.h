@@ -11,6 +11,9 @@
 namespace cairn::jinja {
 
 // Undefined if there is no such function. strftime_now exists only if `now` is given.
+// What Jinja defines for every template, and Cairn does not.
+bool is_unsupported_global(std::string_view name);
+
 Value find_global(std::string_view name, const std::optional<CivilTime>& now);
 Result<Value> call_global(Budget& budget, std::string_view name, const Arguments& arguments,
                           const std::optional<CivilTime>& now);

@@ -47,7 +47,9 @@ class Interpreter {
   Result<Flow> run_statement(const With& with, Scope& scope);
   Result<Flow> run_statement(const Break&, Scope&) { return Flow::kBreak; }
   Result<Flow> run_statement(const Continue&, Scope&) { return Flow::kContinue; }
-  Result<Items> loop_items(const For& loop, Scope& scope);
+  Result<Flow> run_loop(const For& loop, const Value& walked, Scope& scope, int depth);
+  Result<Items> loop_items(const For& loop, const Value& walked, Scope& scope);
+  Result<Value> call_loop(const LoopState& loop, const Arguments& arguments);
   Status assign(const Target& target, Value value, Scope& scope);
   Status emit(const Value& value);
   Result<std::string> capture(const Body& body, Scope& scope);

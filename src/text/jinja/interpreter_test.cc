@@ -51,7 +51,29 @@ TEST(JinjaInterpreter, NamesTheLineAndWhatIsWrong) {
             "line 1 of the chat template: a block is not closed: {% endfor %} is missing");
 }
 
+// What Jinja or Python has and Cairn does not is never passed over.
+TEST(JinjaInterpreter, RefusesWhatItDoesNotKnow) {
+  EXPECT_EQ(error_of("a\n{% macro f() %}{{ varargs }}{% endmacro %}"),
+            "line 2 of the chat template: 'varargs', further arguments of a macro, is not supported");
+  EXPECT_EQ(error_of("{% macro f() %}{% call f() %}{{ kwargs }}{% endcall %}{% endmacro %}"),
+            "line 1 of the chat template: 'kwargs', further arguments of a macro, is not supported");
+  EXPECT_EQ(error_of("\n{{ cycler('a', 'b') }}"), "line 2 of the chat template: 'cycler' is not supported");
+  EXPECT_EQ(error_of("{{ 'a'.swapcase() }}"),
+            "line 1 of the chat template: the method 'swapcase' of a string is not supported");
+  EXPECT_EQ(error_of("{{ {}.copy() }}"),
+            "line 1 of the chat template: the method 'copy' of a dict is not supported");
+  EXPECT_EQ(error_of("{{ [1] | groupby('a') }}"),
+            "line 1 of the chat template: the filter 'groupby' is not supported");
+  EXPECT_EQ(error_of("{{ '%a' % 1 }}"), "line 1 of the chat template: '%a' in a format is not supported");
+  EXPECT_EQ(error_of("{{ '{!a}'.format(1) }}"),
+            "line 1 of the chat template: '!a' in a format is not supported");
+  EXPECT_EQ(error_of("{{ '{:08,}'.format(1) }}"),
+            "line 1 of the chat template: a format that fills a grouped number up is not supported");
+}
+
 TEST(JinjaInterpreter, CannotBeMadeToHang) {
+  EXPECT_NE(error_of("{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}").find("too deeply"),
+            std::string::npos);
   EXPECT_NE(error_of("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}")
                 .find("too much"),
             std::string::npos);
@@ -68,6 +90,13 @@ TEST(JinjaInterpreter, CannotBeMadeToHang) {
 TEST(JinjaInterpreter, CannotBeMadeToFillMemory) {
   EXPECT_NE(error_of("{{ 'a' * 999999999999 }}").find("too"), std::string::npos);
   EXPECT_NE(error_of("{{ [1] * 999999999 * 999999999 }}").find("too"), std::string::npos);
+  for (const char* wide :
+       {"'a'.center(999999999999)", "'a'.zfill(999999999)", "'%999999999999999999999d' % 1",
+        "'%*d' % (99999999, 1)", "'%.*f' % (99999999, 1)", "'{:99999999}'.format(1)",
+        "'{:.99999999f}'.format(1)", "'{:{}}'.format(1, 99999999)", "[1] | slice(99999999) | list",
+        "[1] | batch(99999999999, 1) | list"}) {
+    EXPECT_FALSE(render_small(std::string("{{ ") + wide + " }}").ok()) << wide;
+  }
   EXPECT_NE(error_of("{% set ns = namespace(s='x') %}{% for i in range(99) %}{% set ns.s = ns.s ~ ns.s %}"
                      "{% endfor %}")
                 .find("too much"),

@@ -12,8 +12,14 @@ namespace {
 constexpr std::string_view kStringMethods[] = {
     "strip",   "lstrip",  "rstrip",     "split",        "rsplit",       "startswith", "endswith", "upper",
     "lower",   "title",   "capitalize", "replace",      "find",         "rfind",      "count",    "join",
-    "isdigit", "isspace", "splitlines", "removeprefix", "removesuffix", "index",      "isupper",  "islower"};
-constexpr std::string_view kDictMethods[] = {"items", "keys", "values", "get"};
+    "isdigit", "isspace", "splitlines", "removeprefix", "removesuffix", "index",      "isupper",  "islower",
+    "zfill",   "center",  "ljust",      "rjust",        "partition",    "rpartition", "rindex",   "format"};
+// Python has these, and a template that asks for one is refused.
+constexpr std::string_view kUnsupportedStringMethods[] = {
+    "casefold", "encode",      "expandtabs", "format_map", "isalnum",
+    "isalpha",  "isascii",     "isdecimal",  "isnumeric",  "isidentifier",
+    "istitle",  "isprintable", "maketrans",  "swapcase",   "translate"};
+constexpr std::string_view kDictMethods[] = {"items", "keys", "values", "get", "copy", "fromkeys"};
 constexpr std::string_view kListMethods[] = {"index", "count"};
 // Python has these, but a template may not change its input.
 constexpr std::string_view kChangingMethods[] = {"append",     "extend", "insert", "pop",
@@ -41,6 +47,9 @@ Result<Value> dict_view(Budget& budget, const Dict& dict, std::string_view name)
 
 Result<Value> call_dict_method(Budget& budget, const Dict& self, std::string_view name,
                                const Arguments& arguments) {
+  if (name == "copy" || name == "fromkeys") {
+    return unsupported("the method '" + std::string(name) + "' of a dict is not supported");
+  }
   if (name != "get") {
     CAIRN_RETURN_IF_ERROR(Bound::bind(std::string(name) + "()", arguments, {}).status());
     return dict_view(budget, self, name);
@@ -86,7 +95,7 @@ Result<Value> call_loop_method(LoopState& loop, std::string_view name, const Arg
 }  // namespace
 
 bool has_method(const Value& self, std::string_view name) {
-  if (self.is_string()) return lists(kStringMethods, name);
+  if (self.is_string()) return lists(kStringMethods, name) || lists(kUnsupportedStringMethods, name);
   if (self.as_dict() != nullptr) return lists(kDictMethods, name) || lists(kChangingMethods, name);
   const Sequence* sequence = self.as_sequence();
   if (sequence == nullptr || sequence->kind == SequenceKind::kGenerator ||
@@ -99,6 +108,9 @@ bool has_method(const Value& self, std::string_view name) {
 
 Result<Value> call_method(Budget& budget, const Value& self, std::string_view name,
                           const Arguments& arguments) {
+  if (self.is_string() && lists(kUnsupportedStringMethods, name)) {
+    return unsupported("the method '" + std::string(name) + "' of a string is not supported");
+  }
   if (self.is_string()) return call_string_method(budget, *self.text(), name, arguments);
   if (LoopState* loop = self.as_loop()) return call_loop_method(*loop, name, arguments);
   if (lists(kChangingMethods, name)) {

@@ -192,6 +192,7 @@ Result<ExprPtr> Parser::parse_constant() {
       } else if (token.text == "none" || token.text == "None") {
         made.constant = Value::none();
       } else {
+        CAIRN_RETURN_IF_ERROR(check_macro_name(token.text));
         made.kind = ExprKind::kName;
         made.name = token.text;
       }

@@ -164,7 +164,7 @@ Result<Statement> Parser::parse_for() {
   if (skip_name("if")) {
     CAIRN_ASSIGN_OR_RETURN(made.filter, parse_expression());
   }
-  if (is_name("recursive")) return unsupported("recursive loops are not supported");
+  made.is_recursive = skip_name("recursive");
   CAIRN_RETURN_IF_ERROR(expect(TokenKind::kBlockEnd, "'%}'"));
   ++loops_;
   CAIRN_ASSIGN_OR_RETURN(made.body, parse_body({"else", "endfor"}));
@@ -221,14 +221,31 @@ Status Parser::parse_signature(Macro* macro) {
   return {};
 }
 
+Result<Body> Parser::parse_macro_body(const std::vector<std::string>& parameters, std::string_view end) {
+  const int loops_outside = std::exchange(loops_, 0);
+  macro_parameters_.push_back(&parameters);
+  CAIRN_ASSIGN_OR_RETURN(Body body, parse_block_body(end));
+  macro_parameters_.pop_back();
+  loops_ = loops_outside;
+  return body;
+}
+
+// What a macro was given beyond its parameters is dropped, so a template that asks for it is refused.
+Status Parser::check_macro_name(const std::string& name) const {
+  if ((name != "varargs" && name != "kwargs") || macro_parameters_.empty()) return {};
+  const bool is_parameter = std::ranges::any_of(macro_parameters_, [&](const auto* parameters) {
+    return std::ranges::find(*parameters, name) != parameters->end();
+  });
+  if (is_parameter) return {};
+  return unsupported("'" + name + "', further arguments of a macro, is not supported");
+}
+
 Result<Statement> Parser::parse_macro() {
   Statement statement{line(), Macro{}};
   Macro made;
   CAIRN_ASSIGN_OR_RETURN(made.name, expect_name("the name of a macro"));
   CAIRN_RETURN_IF_ERROR(parse_signature(&made));
-  const int loops_outside = std::exchange(loops_, 0);
-  CAIRN_ASSIGN_OR_RETURN(made.body, parse_block_body("endmacro"));
-  loops_ = loops_outside;
+  CAIRN_ASSIGN_OR_RETURN(made.body, parse_macro_body(made.parameters, "endmacro"));
   statement.what = std::move(made);
   return statement;
 }
@@ -241,9 +258,7 @@ Result<Statement> Parser::parse_call_block() {
   CAIRN_ASSIGN_OR_RETURN(made.call, parse_expression());
   if (made.call->kind != ExprKind::kCall)
     return invalid_data("{% call %} needs a call, as in {% call f() %}");
-  const int loops_outside = std::exchange(loops_, 0);
-  CAIRN_ASSIGN_OR_RETURN(made.caller.body, parse_block_body("endcall"));
-  loops_ = loops_outside;
+  CAIRN_ASSIGN_OR_RETURN(made.caller.body, parse_macro_body(made.caller.parameters, "endcall"));
   statement.what = std::move(made);
   return statement;
 }

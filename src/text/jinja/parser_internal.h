@@ -34,6 +34,8 @@ class Parser {
   Result<Statement> parse_with();
   Result<Statement> parse_generation();
   Status parse_signature(Macro* macro);
+  Result<Body> parse_macro_body(const std::vector<std::string>& parameters, std::string_view end);
+  [[nodiscard]] Status check_macro_name(const std::string& name) const;
   Result<Target> parse_target();
 
   // Expressions (parse_expressions.cc), from the loosest binding to the tightest.
@@ -107,7 +109,8 @@ class Parser {
   std::vector<Token> tokens_;
   std::size_t at_ = 0;
   int nesting_ = 0;
-  int loops_ = 0;  // that a break here would be in
+  int loops_ = 0;                                                  // that a break here would be in
+  std::vector<const std::vector<std::string>*> macro_parameters_;  // of the macros around
 };
 
 }  // namespace cairn::jinja

@@ -24,7 +24,7 @@ bool is_sequence(const Value& v) {
   const Sequence* s = v.as_sequence();
   const bool has_index =
       s != nullptr && s->kind != SequenceKind::kGenerator && s->kind != SequenceKind::kView;
-  return v.is_string() || v.as_dict() != nullptr || has_index;
+  return v.is_undefined() || v.is_string() || v.as_dict() != nullptr || has_index;
 }
 
 Result<bool> divides(Budget& budget, const Value& subject, const Value& argument) {
@@ -86,7 +86,7 @@ const NamedPredicate kPredicates[] = {
     {"boolean", 0, CAIRN_IS(v.is_bool())},
     {"true", 0, CAIRN_IS(v.is_bool() && v.truth())},
     {"false", 0, CAIRN_IS(v.is_bool() && !v.truth())},
-    {"callable", 0, CAIRN_IS(v.as_callable() != nullptr)},
+    {"callable", 0, CAIRN_IS(v.as_callable() != nullptr || v.as_loop() != nullptr)},
     {"filter", 0, CAIRN_IS(v.is_string() && is_filter(*v.text()))},
     {"test", 0, CAIRN_IS(v.is_string() && is_test(*v.text()))},
     {"lower", 0, is_lower},

@@ -14,21 +14,6 @@ Result<Value> generator_of(Items items) {
   return Value::sequence(SequenceKind::kGenerator, std::move(items));
 }
 
-// "a.b.0" read from an item, as map(attribute=...) and join(attribute=...) do.
-Result<Value> attribute_path(Budget& budget, Value value, const std::string& path) {
-  for (std::size_t from = 0; from <= path.size();) {
-    const std::size_t dot = std::min(path.find('.', from), path.size());
-    const std::string part = path.substr(from, dot - from);
-    from = dot + 1;
-    CAIRN_RETURN_IF_ERROR(budget.spend(1));
-    const bool is_index =
-        !part.empty() && part.size() < 10 && part.find_first_not_of("0123456789") == std::string::npos;
-    CAIRN_ASSIGN_OR_RETURN(
-        value, get_item(budget, value, is_index ? Value::integer(std::stoll(part)) : Value::string(part)));
-  }
-  return value;
-}
-
 Result<Value> default_value(Budget&, const Value& subject, const Arguments& arguments) {
   CAIRN_ASSIGN_OR_RETURN(const Bound bound,
                          Bound::bind("the filter 'default'", arguments, {"default_value", "boolean"}));
@@ -74,7 +59,7 @@ Result<Value> join(Budget& budget, const Value& subject, const Arguments& argume
   if (bound.has(1)) {
     CAIRN_ASSIGN_OR_RETURN(const std::string path, bound.text(1, ""));
     for (Value& item : items) {
-      CAIRN_ASSIGN_OR_RETURN(item, attribute_path(budget, item, path));
+      CAIRN_ASSIGN_OR_RETURN(item, get_path(budget, item, path));
     }
   }
   CAIRN_ASSIGN_OR_RETURN(const std::string between, bound.text(0, ""));
@@ -86,25 +71,6 @@ Result<Value> items_of(Budget& budget, const Value& subject, const Arguments& ar
   if (subject.as_dict() == nullptr) return invalid_data("the filter 'items' needs a dict");
   CAIRN_ASSIGN_OR_RETURN(const Value view, call_method(budget, subject, "items", arguments));
   return generator_of(view.as_sequence()->items);
-}
-
-Result<Value> dict_sort(Budget& budget, const Value& subject, const Arguments& arguments) {
-  CAIRN_RETURN_IF_ERROR(Bound::bind("the filter 'dictsort'", arguments, {}).status());
-  CAIRN_ASSIGN_OR_RETURN(const Value pairs, items_of(budget, subject, {}));
-  const Items& items = pairs.as_sequence()->items;
-  std::vector<std::pair<std::string, std::size_t>> keyed;  // the index keeps equal keys in their order
-  for (const Value& item : items) {
-    const Value& key = item.as_sequence()->items[0];
-    if (!key.is_string()) {
-      return unsupported("the filter 'dictsort' works on dicts whose keys are all strings");
-    }
-    CAIRN_ASSIGN_OR_RETURN(const Value lower, apply_filter(budget, "lower", key, {}));
-    keyed.emplace_back(*lower.text(), keyed.size());
-  }
-  std::sort(keyed.begin(), keyed.end());
-  Items sorted;
-  for (const auto& [key, place] : keyed) sorted.push_back(items[place]);
-  return list_of(std::move(sorted));
 }
 
 Result<Value> unique(Budget& budget, const Value& subject, const Arguments& arguments) {
@@ -147,7 +113,7 @@ Result<Value> map(Budget& budget, const Value& subject, const Arguments& argumen
         CAIRN_ASSIGN_OR_RETURN(item, get_item(budget, item, bound[0]));
       } else {
         CAIRN_ASSIGN_OR_RETURN(const std::string path, bound.text(0, ""));
-        CAIRN_ASSIGN_OR_RETURN(item, attribute_path(budget, item, path));
+        CAIRN_ASSIGN_OR_RETURN(item, get_path(budget, item, path));
       }
       if (item.is_undefined() && bound.has(1)) item = bound[1];
     }
@@ -195,7 +161,7 @@ Result<Value> select_by_attribute(Budget& budget, const Value& subject, const Ar
   const Arguments rest = name == nullptr ? Arguments{} : tail(arguments, 2);
   Items kept;
   for (const Value& item : items) {
-    CAIRN_ASSIGN_OR_RETURN(const Value attribute, attribute_path(budget, item, *path));
+    CAIRN_ASSIGN_OR_RETURN(const Value attribute, get_path(budget, item, *path));
     bool matches = attribute.truth();
     if (name != nullptr) {
       CAIRN_ASSIGN_OR_RETURN(matches, apply_test(budget, *name, attribute, rest));
@@ -205,11 +171,61 @@ Result<Value> select_by_attribute(Budget& budget, const Value& subject, const Ar
   return generator_of(std::move(kept));
 }
 
+constexpr int64_t kListsMax = 100000;  // as range()
+
+// Lists of `count` items each; the last one is filled up where there is something to fill it with.
+Result<Value> batch(Budget& budget, const Value& subject, const Arguments& arguments) {
+  CAIRN_ASSIGN_OR_RETURN(const Bound bound,
+                         Bound::bind("the filter 'batch'", arguments, {"linecount", "fill_with"}, 1));
+  CAIRN_ASSIGN_OR_RETURN(const int64_t count, bound.integer(0, 0));
+  CAIRN_ASSIGN_OR_RETURN(const Items items, iterate(budget, subject));
+  if (count < 1 || count > kListsMax)
+    return invalid_data("the filter 'batch' needs a count from 1 to 100000");
+  Items lists;
+  for (std::size_t at = 0; at < items.size();) {
+    const std::size_t end = at + std::min(static_cast<std::size_t>(count), items.size() - at);
+    Items part(items.begin() + static_cast<std::ptrdiff_t>(at),
+               items.begin() + static_cast<std::ptrdiff_t>(end));
+    if (bound.has(1)) {
+      CAIRN_RETURN_IF_ERROR(budget.allocate(static_cast<uint64_t>(count) * sizeof(Value)));
+      part.resize(static_cast<std::size_t>(count), bound[1]);
+    }
+    CAIRN_ASSIGN_OR_RETURN(Value list, list_of(std::move(part)));
+    lists.push_back(std::move(list));
+    at = end;
+  }
+  return generator_of(std::move(lists));
+}
+
+// So many lists, the first ones longer by one where it does not divide.
+Result<Value> slice(Budget& budget, const Value& subject, const Arguments& arguments) {
+  CAIRN_ASSIGN_OR_RETURN(const Bound bound,
+                         Bound::bind("the filter 'slice'", arguments, {"slices", "fill_with"}, 1));
+  CAIRN_ASSIGN_OR_RETURN(const int64_t count, bound.integer(0, 0));
+  CAIRN_ASSIGN_OR_RETURN(const Items items, iterate(budget, subject));
+  if (count < 1 || count > kListsMax)
+    return invalid_data("the filter 'slice' needs a count from 1 to 100000");
+  CAIRN_RETURN_IF_ERROR(budget.allocate(static_cast<uint64_t>(count) * 2 * sizeof(Value)));
+  const std::size_t each = items.size() / static_cast<std::size_t>(count);
+  const std::size_t longer = items.size() % static_cast<std::size_t>(count);
+  Items lists;
+  auto from = items.begin();
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+    const auto to = from + static_cast<std::ptrdiff_t>(each + (i < longer ? 1 : 0));
+    Items part(from, to);
+    if (bound.has(1) && longer > 0 && i >= longer) part.push_back(bound[1]);
+    CAIRN_ASSIGN_OR_RETURN(Value list, list_of(std::move(part)));
+    lists.push_back(std::move(list));
+    from = to;
+  }
+  return generator_of(std::move(lists));
+}
+
 constexpr NamedFilter kFilters[] = {
+    {"batch", batch},
     {"count", length_of},
     {"d", default_value},
     {"default", default_value},
-    {"dictsort", dict_sort},
     {"first", first},
     {"items", items_of},
     {"join", join},
@@ -222,6 +238,7 @@ constexpr NamedFilter kFilters[] = {
     {"reverse", reverse},
     {"select", select<Keep::kMatching>},
     {"selectattr", select_by_attribute<Keep::kMatching>},
+    {"slice", slice},
     {"unique", unique},
 };
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "text/jinja/format.h"
 #include "text/jinja/methods.h"
 #include "text/jinja/print.h"
 #include "text/jinja/subscript.h"
@@ -150,12 +151,13 @@ Result<Value> find(Budget& budget, const std::string& self, std::string_view nam
     }
     return Value::integer(count);
   }
-  if (name == "rfind") CAIRN_RETURN_IF_ERROR(budget.spend(backward_search_steps(self, needle)));
-  const std::size_t at = name == "rfind" ? self.rfind(needle) : find_text(self, needle, 0);
+  const bool is_backward = name.starts_with('r');
+  if (is_backward) CAIRN_RETURN_IF_ERROR(budget.spend(backward_search_steps(self, needle)));
+  const std::size_t at = is_backward ? self.rfind(needle) : find_text(self, needle, 0);
   if (at != std::string::npos) {
     return Value::integer(static_cast<int64_t>(count_characters(std::string_view(self).substr(0, at))));
   }
-  if (name == "index") return invalid_data("index() does not find the text");
+  if (name.ends_with("index")) return invalid_data(who + " does not find the text");
   return Value::integer(-1);
 }
 
@@ -244,10 +246,12 @@ Result<Value> call_string_method(Budget& budget, const std::string& self, std::s
                                  const Arguments& arguments) {
   CAIRN_RETURN_IF_ERROR(budget.allocate(self.size()));
   const std::string who = std::string(name) + "()";
+  if (name == "format") return format_braces(budget, self, arguments);
+  if (is_field_method(name)) return call_field_method(budget, self, name, arguments);
   if (name.ends_with("strip")) return strip(self, name, arguments);
   if (name == "split" || name == "rsplit") return split(budget, self, name, arguments);
   if (name == "startswith" || name == "endswith") return starts_or_ends(self, name, arguments);
-  if (name == "find" || name == "rfind" || name == "index" || name == "count") {
+  if (name == "find" || name == "rfind" || name == "index" || name == "rindex" || name == "count") {
     return find(budget, self, name, arguments);
   }
   if (name.starts_with("remove")) return remove_affix(self, name, arguments);

@@ -1,5 +1,7 @@
 #include "text/jinja/subscript.h"
 
+#include <algorithm>
+
 #include "text/jinja/methods.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/text.h"
@@ -32,8 +34,8 @@ Result<Value> loop_attribute(const Value& subject, std::string_view name) {
   if (name == "first") return Value::boolean(index == 0);
   if (name == "last") return Value::boolean(index + 1 == count);
   if (name == "length") return Value::integer(count);
-  if (name == "depth") return Value::integer(1);
-  if (name == "depth0") return Value::integer(0);
+  if (name == "depth") return Value::integer(loop.depth);
+  if (name == "depth0") return Value::integer(loop.depth - 1);
   if (name == "previtem") {
     return index == 0 ? Value::undefined("there is no previous item") : loop.items[loop.index - 1];
   }
@@ -127,6 +129,20 @@ Result<Value> get_item(Budget& budget, const Value& subject, const Value& key) {
     return missing(subject, spelling);
   }
   return missing(subject, key.type_name());
+}
+
+Result<Value> get_path(Budget& budget, Value value, const std::string& path) {
+  for (std::size_t from = 0; from <= path.size();) {
+    const std::size_t dot = std::min(path.find('.', from), path.size());
+    const std::string part = path.substr(from, dot - from);
+    from = dot + 1;
+    CAIRN_RETURN_IF_ERROR(budget.spend(1));
+    const bool is_index =
+        !part.empty() && part.size() < 10 && part.find_first_not_of("0123456789") == std::string::npos;
+    CAIRN_ASSIGN_OR_RETURN(
+        value, get_item(budget, value, is_index ? Value::integer(std::stoll(part)) : Value::string(part)));
+  }
+  return value;
 }
 
 Result<Value> get_slice(Budget& budget, const Value& subject, const Value& start, const Value& stop,

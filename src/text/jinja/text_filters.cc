@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "text/jinja/filters.h"
+#include "text/jinja/format.h"
 #include "text/jinja/methods.h"
 #include "text/jinja/print.h"
 #include "text/jinja/text.h"
@@ -118,8 +119,31 @@ Result<Value> to_json(Budget& budget, const Value& subject, const Arguments& arg
   return Value::string(std::move(text));
 }
 
+Result<Value> format(Budget& budget, const Value& subject, const Arguments& arguments) {
+  CAIRN_ASSIGN_OR_RETURN(const std::string text, printed(budget, subject));
+  if (arguments.named.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(const Value values, Value::sequence(SequenceKind::kTuple, arguments.positional));
+    return format_percent(budget, text, values);
+  }
+  if (!arguments.positional.empty())
+    return invalid_data("the filter 'format' takes values with names or without");
+  std::vector<std::pair<Value, Value>> entries;
+  for (const auto& [name, value] : arguments.named) entries.emplace_back(Value::string(name), value);
+  CAIRN_ASSIGN_OR_RETURN(const Value values, Value::dict(std::move(entries)));
+  return format_percent(budget, text, values);
+}
+
+Result<Value> center(Budget& budget, const Value& subject, const Arguments& arguments) {
+  CAIRN_ASSIGN_OR_RETURN(const Bound bound, Bound::bind("the filter 'center'", arguments, {"width"}));
+  CAIRN_ASSIGN_OR_RETURN(const int64_t width, bound.integer(0, 80));
+  CAIRN_ASSIGN_OR_RETURN(const std::string text, printed(budget, subject));
+  return call_string_method(budget, text, "center", {.positional = {Value::integer(width)}});
+}
+
 constexpr NamedFilter kFilters[] = {
     {"capitalize", changed<capitalize>},
+    {"center", center},
+    {"format", format},
     {"indent", indent},
     {"lower", changed<to_lower>},
     {"replace", replace},

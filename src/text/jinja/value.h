@@ -121,15 +121,20 @@ struct Namespace {
   Status set(std::string_view name, Value value);
 };
 
+struct For;
+struct Scope;
+
 struct LoopState {
   Items items;
+  const For* recursive = nullptr;  // of a recursive loop: in the syntax tree
+  Scope* scope = nullptr;          // around a recursive loop; outlives every value that can name the loop
+  int depth = 1;
   std::size_t index = 0;
   Items last_changed;
   bool changed_before = false;
 };
 
 struct Macro;
-struct Scope;
 
 struct Callable {
   enum class Kind { kGlobal, kMethod, kMacro };
