@@ -1,15 +1,22 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <ctime>
+#include <filesystem>
+#include <set>
 
+#include "base/printable.h"
+#include "cli/chat_command.h"
+#include "cli/chat_turns.h"
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/conversation.h"
-#include "cli/match_words.h"
+#include "cli/line_editor.h"
+#include "cli/line_history.h"
+#include "cli/open_conversation.h"
 #include "cli/open_model.h"
-#include "cli/reply.h"
 #include "cli/terminal_input.h"
+#include "cli/transcript.h"
 
 namespace cairn {
 namespace {
@@ -26,110 +33,181 @@ CivilTime local_time_now() {
           .second = local.tm_sec};
 }
 
-// The conversation's turns over one engine. Its session keeps the rows of earlier turns.
+// No shell has read the name.
+std::string with_home(const std::string& path) {
+  const char* home = std::getenv("HOME");
+  return path.starts_with("~/") && home != nullptr ? home + path.substr(1) : path;
+}
+
+// Lines in, words to the model, commands obeyed.
 class Chat {
  public:
-  Chat(const ChatOptions& options, Engine& engine, Conversation conversation, Console& console)
-      : options_(options),
-        seed_(options.sampling.seed.value_or(fresh_seed())),
-        engine_(engine),
-        conversation_(std::move(conversation)),
-        console_(console),
-        asks_(::isatty(STDIN_FILENO) == 1) {}
+  Chat(ChatTurns& turns, LineSource& lines, Interrupt& interrupt, Console& console)
+      : turns_(turns), lines_(lines), interrupt_(interrupt), console_(console) {}
 
-  [[nodiscard]] uint64_t seed() const { return seed_; }
+  // `asks`: a prompt is written before each line, for a person whose terminal has no editor.
+  void ask_for_lines() { asks_ = true; }
 
-  ExitCode run() {
-    LineReader reader(STDIN_FILENO, interrupt_.fd());
-    std::string line;
-    bool leaves_next = false;  // one Ctrl-C at the prompt was noticed
-    while (console_.out_status().ok()) {
-      interrupt_.clear();
-      if (asks_) console_.ask("> ");
-      const LineReader::Event event = reader.read(line);
-      if (event == LineReader::Event::kEnd || (event == LineReader::Event::kInterrupted && leaves_next))
-        break;
-      leaves_next = event == LineReader::Event::kInterrupted;
-      if (leaves_next) {
-        console_.note("\n(Ctrl-C again, or Ctrl-D, leaves)");
-        continue;
-      }
-      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-      if (line == "/reset") {
-        reset();
-        continue;
-      }
-      const Status status = turn(line);
-      // A person reads the error and goes on; a script needs the exit code.
-      if (!status.ok() && !asks_) return exit_code_of(status);
-    }
-    if (asks_) console_.note("");
-    return ExitCode::kDone;
-  }
+  ExitCode run();
 
  private:
-  void reset() {
-    conversation_.reset();
-    console_.note("(a new conversation)");
-  }
+  enum class After : uint8_t { kGoOn, kLeave };
+  Result<After> obey(const ChatLine& line);
+  Result<After> obey_line(const std::string& text);
+  Status set_system(const std::string& text);
+  Status save(const std::string& file);
+  Status load(const std::string& file);
+  void undo();
 
-  Status turn(const std::string& line) {
-    conversation_.add_user(line);
-    const auto reply = next_reply();
-    if (reply.ok()) {
-      conversation_.add_assistant(reply->text);
-      console_.write("\n");
-      console_.note(describe_statistics(*reply));
-      if (options_.explains) {
-        console_.note(
-            explain_match(reply->result.stats.match, conversation_.tokenizer(), sharing_of(options_.common)));
-      }
-      return {};
-    }
-    conversation_.drop_last();
-    console_.error(reply.status());
-    if (conversation_.message_count() > 1) console_.note("(/reset begins a new conversation)");
-    return reply.status();
-  }
-
-  Result<Reply> next_reply() {
-    CAIRN_ASSIGN_OR_RETURN(auto prompt, conversation_.prompt());
-    Request request{.prompt = std::move(prompt), .max_tokens = options_.max_tokens};
-    apply_sampling(options_.sampling, seed_, request);
-    for (std::string& stop : conversation_.stop_strings()) request.stop_strings.push_back(std::move(stop));
-    request.session = session_;
-    return run_reply({engine_, console_, interrupt_}, std::move(request), {});
-  }
-
-  const ChatOptions& options_;
-  uint64_t seed_;
-  Engine& engine_;
-  SessionId session_ = *engine_.open_session();
-  Conversation conversation_;
+  ChatTurns& turns_;
+  LineSource& lines_;
+  Interrupt& interrupt_;
   Console& console_;
-  Interrupt interrupt_{Interrupt::SecondTime::kIsTheSame};
-  bool asks_;
+  bool asks_ = false;
+  bool is_a_person_ = ::isatty(STDIN_FILENO) == 1;
+  std::set<std::string> own_files_;  // saved or loaded here: they may be replaced
 };
+
+ExitCode Chat::run() {
+  using Event = LineSource::Event;
+  std::string line;
+  bool leaves_next = false;  // one Ctrl-C at the prompt was noticed
+  while (console_.out_status().ok()) {
+    interrupt_.clear();
+    if (asks_) console_.ask("> ");
+    const Event event = lines_.read(line);
+    if (event == Event::kEnd || (event == Event::kInterrupted && leaves_next)) break;
+    leaves_next = event == Event::kInterrupted;
+    if (leaves_next) console_.note("(Ctrl-C again, or Ctrl-D, leaves)");
+    if (event != Event::kLine || line.find_first_not_of(" \t\r\n") == std::string::npos) continue;
+    const auto after = obey_line(line);
+    if (after.ok() && *after == After::kLeave) break;
+    if (after.ok()) continue;
+    console_.error(after.status());
+    // A person reads the error and goes on; a script needs the exit code.
+    if (!is_a_person_) return exit_code_of(after.status());
+  }
+  if (asks_) console_.note("");
+  return ExitCode::kDone;
+}
+
+Result<Chat::After> Chat::obey_line(const std::string& text) {
+  CAIRN_ASSIGN_OR_RETURN(const ChatLine line, parse_chat_line(text));
+  return obey(line);
+}
+
+Result<Chat::After> Chat::obey(const ChatLine& line) {
+  Status status;
+  switch (line.command) {
+    case ChatCommand::kSay: status = turns_.say(line.argument); break;
+    case ChatCommand::kHelp: console_.note(chat_command_help()); break;
+    case ChatCommand::kExit: return After::kLeave;
+    case ChatCommand::kReset:
+      turns_.conversation().reset();
+      console_.note("(a new conversation)");
+      break;
+    case ChatCommand::kUndo: undo(); break;
+    case ChatCommand::kAgain: status = turns_.again(); break;
+    case ChatCommand::kSystem: status = set_system(line.argument); break;
+    case ChatCommand::kSet:
+      if (line.argument.empty()) {
+        console_.note(turns_.describe_settings() +
+                      "  template-var       NAME=VALUE, a variable of the template");
+      } else {
+        status = turns_.set(line.argument);
+      }
+      break;
+    case ChatCommand::kStats: console_.note(turns_.describe_state()); break;
+    case ChatCommand::kSave: status = save(with_home(line.argument)); break;
+    case ChatCommand::kLoad: status = load(with_home(line.argument)); break;
+  }
+  CAIRN_RETURN_IF_ERROR(status);
+  return After::kGoOn;
+}
+
+void Chat::undo() {
+  const auto question = turns_.conversation().undo();
+  console_.note(question.has_value() ? fmt::format("(taken back: {})", printable(*question))
+                                     : "(there is no question to take back)");
+}
+
+Status Chat::set_system(const std::string& text) {
+  Conversation& conversation = turns_.conversation();
+  if (text.empty()) {
+    const auto& system = conversation.system();
+    console_.note(system.has_value() ? *system : "(there is no system message)");
+    return {};
+  }
+  CAIRN_RETURN_IF_ERROR(conversation.set_system(text == "-" ? std::nullopt : std::optional(text)));
+  if (conversation.system_place() == SystemPlace::kFirstQuestion) {
+    console_.note("(the chat template has no system message: yours goes into the first question)");
+  }
+  return {};
+}
+
+Status Chat::save(const std::string& file) {
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored) && !own_files_.contains(file)) {
+    return invalid_argument(
+        fmt::format("{} is there already: nothing was written; choose another name", printable_path(file)));
+  }
+  const Conversation& conversation = turns_.conversation();
+  CAIRN_RETURN_IF_ERROR(save_transcript(file, {conversation.system(), conversation.messages()}));
+  own_files_.insert(file);
+  console_.note(
+      fmt::format("({} messages written to {})", conversation.messages().size(), printable_path(file)));
+  return {};
+}
+
+Status Chat::load(const std::string& file) {
+  CAIRN_ASSIGN_OR_RETURN(Transcript transcript, load_transcript(file));
+  Conversation& conversation = turns_.conversation();
+  CAIRN_RETURN_IF_ERROR(conversation.set_messages(transcript.system, std::move(transcript.messages)));
+  own_files_.insert(file);
+  const auto& messages = conversation.messages();
+  const bool waits = !messages.empty() && messages.back().role == "user";
+  console_.note(fmt::format("({} messages; {})", messages.size(),
+                            waits ? "/again replies to the last question" : "go on"));
+  return {};
+}
+
+ExitCode chat_with(ChatTurns& turns, const ChatOptions& options, Interrupt& interrupt, Console& console) {
+  LineHistory history(options.keeps_history && ::isatty(STDIN_FILENO) == 1
+                          ? history_path(std::getenv("XDG_STATE_HOME"), std::getenv("HOME"))
+                          : std::nullopt);
+  if (!history.status().ok() && options.shows_choices) {
+    console.note(fmt::format("(what is typed is not kept: {})", history.status().message()));
+  }
+  const auto editor =
+      LineEditor::create(STDIN_FILENO, {STDERR_FILENO, STDOUT_FILENO}, interrupt.fd(), history);
+  LineReader reader(STDIN_FILENO, interrupt.fd());
+  LineSource& lines = editor != nullptr ? static_cast<LineSource&>(*editor) : reader;
+  Chat chat(turns, lines, interrupt, console);
+  if (editor == nullptr && ::isatty(STDIN_FILENO) == 1) chat.ask_for_lines();
+  return chat.run();
+}
 
 }  // namespace
 
 Result<ExitCode> run_chat(const ChatOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  CAIRN_ASSIGN_OR_RETURN(
-      auto conversation,
-      Conversation::create(opened.model->tokenizer(), {.chat_template = opened.model->chat_template(),
-                                                       .system = options.system,
-                                                       .now = local_time_now()}));
+  CAIRN_ASSIGN_OR_RETURN(auto started, start_conversation(opened.model->tokenizer(),
+                                                          {.model_template = opened.model->chat_template(),
+                                                           .chosen = options.chat_template,
+                                                           .system = options.system,
+                                                           .variables = options.template_variables,
+                                                           .now = local_time_now()}));
   const EngineOptions& engine_choices = opened.engine_options;
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_choices));
-  if (!conversation.has_template()) {
-    console.note(
-        "This model has no chat template: turns are written as \"User: ...\" and \"Assistant: ...\" lines.");
+  for (const std::string& note : started.notes) console.note(note);
+  Interrupt interrupt(Interrupt::SecondTime::kIsTheSame);
+  ChatTurns turns({*engine, console, interrupt}, std::move(started.conversation), options.settings,
+                  options.explains ? std::optional(sharing_of(options.common)) : std::nullopt);
+  if (options.shows_choices) {
+    console.note(describe_choices(opened, engine_choices, engine->cache()) +
+                 fmt::format(", seed {}", *turns.settings().sampling.seed));
   }
-  Chat talk(options, *engine, std::move(conversation), console);
-  console.note(describe_choices(opened, engine_choices, engine->cache()) +
-               fmt::format(", seed {}", talk.seed()));
-  return talk.run();
+  return chat_with(turns, options, interrupt, console);
 }
 
 }  // namespace cairn

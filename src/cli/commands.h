@@ -7,13 +7,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "cairn/status.h"
+#include "cli/chat_settings.h"
 #include "cli/request_options.h"
 #include "engine/open_engine.h"
 #include "kernels/isa.h"
 #include "kernels/weights/tensor_type.h"
 #include "model/synth.h"
+#include "text/chat_template.h"
 
 namespace cairn {
 
@@ -73,10 +77,13 @@ Result<ExitCode> run_generate(const GenerateOptions& options, Console& console);
 // cairn chat: turn by turn; earlier turns stay in the cache.
 struct ChatOptions {
   CommonOptions common;
-  SamplingOptions sampling;
-  std::optional<std::string> system;  // --system: the system message
-  bool explains = false;              // --explain: how each prompt was matched with the cache
-  std::optional<int64_t> max_tokens;  // -n, of one reply; absent: until the model or the context ends it
+  ChatSettings settings;
+  std::optional<std::string> system;         // --system: the system message
+  std::optional<std::string> chat_template;  // --chat-template: a file or a name; absent: the model's own
+  std::vector<std::pair<std::string, TemplateVariable>> template_variables;  // --template-var
+  bool explains = false;      // --explain: how each prompt was matched with the cache
+  bool shows_choices = true;  // --quiet: no line about what was chosen, and no statistics
+  bool keeps_history = true;  // --no-history: what is typed is not kept for later runs
 };
 
 Result<ExitCode> run_chat(const ChatOptions& options, Console& console);

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 namespace cairn {
 namespace {
@@ -20,6 +22,12 @@ std::vector<std::string> control_names(const Tokenizer& tokenizer) {
       names.emplace_back(tokenizer.token_text(id));
   }
   return names;
+}
+
+bool adds_bos(const Tokenizer& tokenizer) {
+  const auto tokens = tokenizer.encode("a");
+  return tokenizer.bos().has_value() && tokens.ok() && !tokens->empty() &&
+         tokens->front() == *tokenizer.bos();
 }
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
@@ -55,13 +63,18 @@ Status walk_marks(std::string_view marked, const Text& text, const Name& name) {
 }  // namespace
 
 Conversation::Conversation(const Tokenizer& tokenizer, const ConversationOptions& options)
-    : tokenizer_(tokenizer), system_(options.system), control_names_(control_names(tokenizer)) {
+    : tokenizer_(tokenizer),
+      end_of_turn_(options.end_of_turn),
+      control_names_(control_names(tokenizer)),
+      adds_bos_(adds_bos(tokenizer)) {
   const auto name_of = [&](std::optional<TokenId> id) -> std::optional<std::string> {
     if (!id.has_value()) return std::nullopt;
     return std::string(tokenizer.token_text(*id));
   };
-  template_options_ = {
-      .bos_token = name_of(tokenizer.bos()), .eos_token = name_of(tokenizer.eos()), .now = options.now};
+  template_options_ = {.bos_token = name_of(tokenizer.bos()),
+                       .eos_token = name_of(tokenizer.eos()),
+                       .now = options.now,
+                       .variables = options.variables};
 }
 
 Result<Conversation> Conversation::create(const Tokenizer& tokenizer, const ConversationOptions& options) {
@@ -69,42 +82,137 @@ Result<Conversation> Conversation::create(const Tokenizer& tokenizer, const Conv
   if (options.chat_template.has_value()) {
     CAIRN_ASSIGN_OR_RETURN(conversation.template_, ChatTemplate::parse(*options.chat_template));
   }
-  // A template that cannot do this fails now, not after the first question.
-  conversation.reset();
-  conversation.add_user("Hello");
-  CAIRN_RETURN_IF_ERROR(conversation.prompt().status());
-  conversation.reset();
+  if (options.system.has_value()) {
+    conversation.system_ = options.system;
+    conversation.marked_system_ = conversation.marked(*options.system);
+  }
+  CAIRN_RETURN_IF_ERROR(conversation.try_two_turns());
   return conversation;
 }
 
-std::vector<std::string> Conversation::stop_strings() const {
-  return has_template() ? std::vector<std::string>() : std::vector<std::string>{kUserLine};
+// A template that cannot do this fails now, not after the first question. All messages go.
+Status Conversation::try_two_turns() {
+  reset();
+  add_user("Hello");
+  Status status = prompt().status();
+  add_assistant("Hello");
+  add_user("Hello");
+  if (status.ok()) status = prompt().status();
+  reset();
+  return status;
 }
 
-void Conversation::add(const std::string& role, std::string_view text) {
+std::vector<std::string> Conversation::stop_strings() const {
+  if (!has_template()) return {kUserLine};
+  return end_of_turn_.has_value() ? std::vector<std::string>{*end_of_turn_} : std::vector<std::string>();
+}
+
+std::string Conversation::marked(std::string_view text) {
   std::string content(text);
   replace_all(content, kMark, "");
   for (const std::string& name : control_names_) {
     if (content.find(name) == std::string::npos) continue;
-    replace_all(content, name, fmt::format("{0}{1}{0}", kMark, marked_.size()));
-    marked_.push_back(name);
+    replace_all(content, name, fmt::format("{0}{1}{0}", kMark, marked_names_.size()));
+    marked_names_.push_back(name);
   }
-  messages_.push_back({role, std::move(content)});
+  return content;
+}
+
+void Conversation::add(const std::string& role, std::string_view text) {
+  marked_texts_.push_back(marked(text));
+  messages_.push_back({role, std::string(text)});
 }
 
 void Conversation::add_user(std::string_view text) { add("user", text); }
 void Conversation::add_assistant(std::string_view text) { add("assistant", trimmed(text)); }
-void Conversation::drop_last() { messages_.pop_back(); }
+
+void Conversation::drop_last() {
+  messages_.pop_back();
+  marked_texts_.pop_back();
+  first_sent_ = std::min(first_sent_, messages_.size());
+}
+
+std::optional<std::string> Conversation::undo() {
+  const auto question = std::find_if(messages_.rbegin(), messages_.rend(),
+                                     [](const ChatMessage& m) { return m.role == "user"; });
+  if (question == messages_.rend()) return std::nullopt;
+  std::string text = question->content;
+  messages_.erase(std::prev(question.base()), messages_.end());
+  marked_texts_.resize(messages_.size());
+  first_sent_ = 0;  // there may be room for older turns again
+  return text;
+}
 
 void Conversation::reset() {
   messages_.clear();
-  marked_.clear();
-  if (system_.has_value()) add("system", *system_);
+  marked_texts_.clear();
+  first_sent_ = 0;
+}
+
+Status Conversation::set_system(const std::optional<std::string>& text) {
+  Conversation next = *this;
+  next.system_ = text;
+  next.marked_system_ = text.has_value() ? next.marked(*text) : std::string();
+  Status status;
+  for (const SystemPlace place : {SystemPlace::kOwnMessage, SystemPlace::kFirstQuestion}) {
+    next.system_place_ = place;
+    Conversation tried = next;
+    const Status here = tried.try_two_turns();
+    if (status.ok()) status = here;
+    if (!here.ok()) continue;
+    *this = std::move(next);
+    return {};
+  }
+  return status;
+}
+
+Status Conversation::set_variable(const std::string& name, const TemplateVariable& value) {
+  Conversation next = *this;
+  std::erase_if(next.template_options_.variables, [&](const auto& each) { return each.first == name; });
+  next.template_options_.variables.emplace_back(name, value);
+  Conversation tried = next;
+  CAIRN_RETURN_IF_ERROR(tried.try_two_turns());
+  *this = std::move(next);
+  return {};
+}
+
+Status Conversation::set_messages(const std::optional<std::string>& system,
+                                  std::vector<ChatMessage> messages) {
+  Conversation next = *this;
+  next.reset();
+  CAIRN_RETURN_IF_ERROR(next.set_system(system));
+  for (const ChatMessage& message : messages) next.add(message.role, message.content);
+  if (!messages.empty()) CAIRN_RETURN_IF_ERROR(next.prompt().status());
+  *this = std::move(next);
+  return {};
+}
+
+bool Conversation::forget_oldest_turn() {
+  size_t at = first_sent_ + 1;
+  while (at < messages_.size() && messages_[at].role != "user") ++at;
+  if (at >= messages_.size()) return false;
+  first_sent_ = at;
+  return true;
+}
+
+// What the template sees: marked texts.
+std::vector<ChatMessage> Conversation::sent_messages() const {
+  std::vector<ChatMessage> sent;
+  std::string before;
+  if (system_.has_value() && system_place_ == SystemPlace::kOwnMessage)
+    sent.push_back({"system", marked_system_});
+  if (system_.has_value() && system_place_ == SystemPlace::kFirstQuestion) before = marked_system_ + "\n\n";
+  for (size_t i = first_sent_; i < messages_.size(); ++i) {
+    const bool takes_system = messages_[i].role == "user";
+    sent.push_back({messages_[i].role, (takes_system ? before : "") + marked_texts_[i]});
+    if (takes_system) before.clear();
+  }
+  return sent;
 }
 
 std::string Conversation::plain_lines() const {
   std::string text;
-  for (const ChatMessage& message : messages_) {
+  for (const ChatMessage& message : sent_messages()) {
     if (message.role == "system") text += message.content + "\n\n";
     if (message.role == "user") text += "User: " + message.content + "\n";
     if (message.role == "assistant") text += "Assistant: " + message.content + "\n";
@@ -114,12 +222,12 @@ std::string Conversation::plain_lines() const {
 
 Result<std::string> Conversation::render() const {
   if (!has_template()) return plain_lines();
-  return template_->render(messages_, template_options_);
+  return template_->render(sent_messages(), template_options_);
 }
 
 // A template that cuts messages into pieces may cut a mark too; the rest of it stands for no name.
 std::string_view Conversation::name_of_mark(size_t index) const {
-  return index < marked_.size() ? std::string_view(marked_[index]) : std::string_view();
+  return index < marked_names_.size() ? std::string_view(marked_names_[index]) : std::string_view();
 }
 
 Result<std::string> Conversation::prompt_text() const {
@@ -142,18 +250,18 @@ Result<std::string> Conversation::prompt_text() const {
 Result<std::vector<TokenId>> Conversation::prompt() const {
   CAIRN_ASSIGN_OR_RETURN(const std::string marked, render());
   const SpecialText in_template = has_template() ? SpecialText::kParsed : SpecialText::kLiteral;
-  BosEos bos = has_template() ? BosEos::kNone : BosEos::kAsModelSays;  // a template writes its own
   std::vector<TokenId> tokens;
   const auto append = [&](std::string_view text, SpecialText special) -> Status {
     CAIRN_ASSIGN_OR_RETURN(const auto ids,
-                           tokenizer_.encode(text, {.bos_eos = bos, .special_text = special}));
+                           tokenizer_.encode(text, {.bos_eos = BosEos::kNone, .special_text = special}));
     tokens.insert(tokens.end(), ids.begin(), ids.end());
-    bos = BosEos::kNone;
     return {};
   };
   CAIRN_RETURN_IF_ERROR(walk_marks(
       marked, [&](std::string_view part) { return append(part, in_template); },
       [&](size_t index) { return append(name_of_mark(index), SpecialText::kLiteral); }));
+  const bool begins_with_bos = !tokens.empty() && tokens.front() == tokenizer_.bos();
+  if (adds_bos_ && !begins_with_bos) tokens.insert(tokens.begin(), *tokenizer_.bos());
   return tokens;
 }
 

@@ -11,7 +11,8 @@ constexpr const char* kChatMl =
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 // A vocabulary of single bytes and of control tokens: each character of a text is a token of its own.
-Tokenizer byte_tokenizer() {
+enum class AddsBos { kNo, kYes };
+Tokenizer byte_tokenizer(AddsBos adds_bos = AddsBos::kYes) {
   TokenizerTables tables{.model = "llama",
                          .tokens = {"<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>"},
                          .types = {2, 3, 3, 3, 3},
@@ -19,7 +20,7 @@ Tokenizer byte_tokenizer() {
                          .eos = 2,
                          .unk = 0,
                          .end_tokens = {4},
-                         .add_bos = true,
+                         .add_bos = adds_bos == AddsBos::kYes,
                          .add_eos = false,
                          .add_space_prefix = false};
   for (int byte = 0; byte < 256; ++byte) {
@@ -55,9 +56,26 @@ TEST(Conversation, FollowsTheTemplate) {
       "<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n");
   const auto tokens = talk.prompt();
   ASSERT_TRUE(tokens.ok());
-  EXPECT_EQ(tokens->front(), 3);  // no bos besides what the template writes
+  EXPECT_EQ(tokens->front(), 1);  // the tokenizer's, since the template writes none
+  EXPECT_EQ(tokens->at(1), 3);
   EXPECT_EQ(count_of(*tokens, 3), 5);
   EXPECT_EQ(count_of(*tokens, 4), 4);
+}
+
+TEST(Conversation, BeginsWithOneBos) {
+  for (const std::string bos : {"", "{{ bos_token }}", "<s>"}) {
+    Conversation talk = conversation({.chat_template = bos + kChatMl});
+    talk.add_user("Hi");
+    const auto tokens = *talk.prompt();
+    EXPECT_EQ(tokens.front(), 1) << bos;
+    EXPECT_EQ(count_of(tokens, 1), 1) << bos;
+  }
+  // A tokenizer that adds none leaves it to the template.
+  for (const auto& [bos, count] : {std::pair<std::string, int64_t>{"", 0}, {"{{ bos_token }}", 1}}) {
+    auto talk = Conversation::create(byte_tokenizer(AddsBos::kNo), {.chat_template = bos + kChatMl});
+    talk->add_user("Hi");
+    EXPECT_EQ(count_of(*talk->prompt(), 1), count) << bos;
+  }
 }
 
 TEST(Conversation, AddsToWhatWasThereBefore) {
@@ -82,7 +100,8 @@ TEST(Conversation, KeepsTypedControlTokensPlain) {
   EXPECT_EQ(count_of(tokens, 3), 2);
   EXPECT_EQ(count_of(tokens, 4), 1);
   EXPECT_EQ(count_of(tokens, 2), 0);
-  EXPECT_EQ(byte_tokenizer().decode(tokens, {.special_output = SpecialOutput::kShow}), *talk.prompt_text());
+  EXPECT_EQ(byte_tokenizer().decode(tokens, {.special_output = SpecialOutput::kShow}),
+            "<s>" + *talk.prompt_text());
 }
 
 TEST(Conversation, WithoutATemplateIsPlainLines) {
@@ -100,12 +119,79 @@ TEST(Conversation, ForgetsAllButTheSystemMessage) {
   Conversation talk = conversation({.chat_template = kChatMl, .system = "S"});
   talk.add_user("one");
   talk.drop_last();
-  EXPECT_EQ(talk.message_count(), 1U);
+  EXPECT_TRUE(talk.messages().empty());
   talk.add_user("two");
   talk.reset();
   talk.add_user("three");
   EXPECT_EQ(*talk.prompt_text(),
             "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nthree<|im_end|>\n<|im_start|>assistant\n");
+}
+
+TEST(Conversation, TakesTurnsBack) {
+  Conversation talk = conversation({.chat_template = kChatMl, .system = "S"});
+  EXPECT_EQ(talk.undo(), std::nullopt);
+  talk.add_user("one");
+  talk.add_assistant("1");
+  talk.add_user("two");
+  talk.add_assistant("2");
+  EXPECT_EQ(talk.undo(), "two");
+  ASSERT_EQ(talk.messages().size(), 2U);
+  EXPECT_EQ(talk.messages().back().content, "1");
+  talk.add_user("three");
+  EXPECT_EQ(talk.undo(), "three");
+  EXPECT_EQ(talk.undo(), "one");
+  EXPECT_TRUE(talk.messages().empty());
+  EXPECT_EQ(talk.system(), "S");
+}
+
+TEST(Conversation, ForgetsTheOldestTurns) {
+  Conversation talk = conversation({.chat_template = kChatMl, .system = "S"});
+  for (const char* word : {"one", "two", "three"}) {
+    talk.add_user(word);
+    if (word != std::string("three")) talk.add_assistant("yes");
+  }
+  EXPECT_TRUE(talk.forget_oldest_turn());
+  EXPECT_EQ(talk.forgotten_message_count(), 2U);
+  EXPECT_EQ(talk.prompt_text()->find("one"), std::string::npos);
+  EXPECT_TRUE(talk.prompt_text()->starts_with("<|im_start|>system\nS<|im_end|>\n<|im_start|>user\ntwo"));
+  EXPECT_TRUE(talk.forget_oldest_turn());
+  EXPECT_FALSE(talk.forget_oldest_turn());  // the question that is to be answered stays
+  EXPECT_NE(talk.prompt_text()->find("three"), std::string::npos);
+  EXPECT_EQ(talk.messages().size(), 5U);
+  EXPECT_EQ(talk.undo(), "three");
+  EXPECT_NE(talk.prompt_text()->find("one"), std::string::npos);  // there may be room again
+}
+
+// A message for the system that a template refuses is put into the first question.
+TEST(Conversation, FindsAPlaceForTheSystemMessage) {
+  const std::string refuses =
+      "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+      "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}";
+  Conversation talk = conversation({.chat_template = refuses});
+  ASSERT_TRUE(talk.set_system("S").ok());
+  EXPECT_EQ(talk.system_place(), SystemPlace::kFirstQuestion);
+  talk.add_user("Hi");
+  talk.add_assistant("Yes");
+  talk.add_user("Bye");
+  EXPECT_EQ(*talk.prompt_text(), "user:S\n\nHi;assistant:Yes;user:Bye;");
+  EXPECT_TRUE(talk.forget_oldest_turn());
+  EXPECT_EQ(*talk.prompt_text(), "user:S\n\nBye;");
+  ASSERT_TRUE(talk.set_system(std::nullopt).ok());
+  EXPECT_EQ(*talk.prompt_text(), "user:Bye;");
+}
+
+TEST(Conversation, ChangesNothingThatATemplateRefuses) {
+  const std::string refuses =
+      "{% for m in messages %}{% if m.content == 'bad' %}{{ raise_exception('bad') }}{% endif %}"
+      "{{ m.content }}{{ mood }};{% endfor %}{% if mood == 'bad' %}{{ raise_exception('mood') }}{% endif %}";
+  Conversation talk = conversation({.chat_template = refuses, .variables = {{"mood", "!"}}});
+  talk.add_user("Hi");
+  EXPECT_TRUE(talk.set_variable("mood", int64_t{7}).ok());
+  EXPECT_FALSE(talk.set_variable("mood", "bad").ok());
+  EXPECT_FALSE(talk.set_messages(std::nullopt, {{"user", "bad"}}).ok());
+  EXPECT_EQ(*talk.prompt_text(), "Hi7;");
+  ASSERT_TRUE(talk.set_messages("S", {{"user", "a"}, {"assistant", "b"}}).ok());
+  EXPECT_EQ(*talk.prompt_text(), "S7;a7;b7;");
 }
 
 TEST(Conversation, SaysAtOnceWhatATemplateRefuses) {

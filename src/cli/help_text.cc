@@ -41,7 +41,14 @@ count; what draws tokens is refused.)";
 const char* const kChatExamples = R"(Examples:
   cairn chat
   cairn chat -m ~/models/SmolLM2-360M-Instruct --system "You answer in one sentence."
-Ctrl-C stops a reply; at the prompt, a second Ctrl-C or Ctrl-D leaves. /reset begins a new conversation.)";
+  cairn chat -m ~/models/Qwen3-0.6B --template-var enable_thinking=false
+  cairn chat -m base-model.gguf --chat-template chatml --quiet
+  cairn chat < questions.txt > replies.txt             each line is a question
+A line that begins with a slash is a command: /? lists them (/reset, /undo, /again, /system, /set, /save FILE, ...);
+with two slashes it is sent with one. On a terminal, lines are edited with the usual keys and kept for later runs in
+$XDG_STATE_HOME/cairn/chat_history (else ~/.local/state); a paste is one message, and Alt-Enter, or a backslash at the
+end of a line, goes on in the next line. Ctrl-C stops a reply; at the prompt, a second Ctrl-C or Ctrl-D leaves.
+Where the context is full, the oldest turns are no longer sent (--when-full stop refuses the turn instead).)";
 
 const char* const kTokenizeExamples = R"(Examples:
   cairn tokenize -p "Once upon a time"

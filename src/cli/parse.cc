@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/chat_options.h"
 #include "cli/foreign_words.h"
 #include "cli/help_text.h"
 #include "cli/option_groups.h"
@@ -119,6 +120,9 @@ Result<Command> parse_with(const std::string& name, const std::string& what, con
   if constexpr (requires(const Options& options) { options.sampling; }) {
     CAIRN_RETURN_IF_ERROR(check_sampling(std::get<Options>(*parsed).sampling));
   }
+  if constexpr (requires(const Options& options) { options.settings.sampling; }) {
+    CAIRN_RETURN_IF_ERROR(check_sampling(std::get<Options>(*parsed).settings.sampling));
+  }
   return parsed;
 }
 
@@ -157,16 +161,8 @@ Result<Command> parse_generate(Arguments arguments) {
 }
 
 Result<Command> parse_chat(Arguments arguments) {
-  return parse_with<ChatOptions>(
-      "cairn chat", "Chats, turn by turn; earlier turns stay in the cache.", kChatExamples, arguments,
-      [](CLI::App& app, ChatOptions& options) {
-        app.add_option("--system", options.system, "The system message")->type_name("TEXT");
-        add_token_limit_option(app, options.max_tokens, 1,
-                               "Tokens of a reply at most (default: -1, no limit)");
-        add_common_options(app, options.common);
-        add_explain_option(app, options.explains);
-        add_sampling_options(app, options.sampling);
-      });
+  return parse_with<ChatOptions>("cairn chat", "Chats, turn by turn; earlier turns stay in the cache.",
+                                 kChatExamples, arguments, add_chat_options);
 }
 
 Result<Command> parse_tokenize(Arguments arguments) {

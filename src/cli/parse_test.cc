@@ -132,6 +132,18 @@ TEST(Parse, ReadsTokenLists) {
 TEST(Parse, ReadsTheOtherCommands) {
   EXPECT_EQ(parsed<ChatOptions>({"chat", "--system", "Be brief."}).system, "Be brief.");
   EXPECT_TRUE(parsed<ChatOptions>({"chat", "--explain"}).explains);
+  const auto chat =
+      parsed<ChatOptions>({"chat", "-q", "--no-history", "--when-full", "stop", "-n", "9", "--temp", "0",
+                           "--chat-template", "chatml", "--template-var", "a=1", "--template-var", "b=x"});
+  EXPECT_FALSE(chat.shows_choices);
+  EXPECT_FALSE(chat.settings.shows_statistics);
+  EXPECT_FALSE(chat.keeps_history);
+  EXPECT_EQ(chat.settings.when_full, WhenFull::kStop);
+  EXPECT_EQ(chat.settings.max_tokens, 9);
+  EXPECT_EQ(chat.settings.sampling.temperature, 0);
+  EXPECT_EQ(chat.chat_template, "chatml");
+  ASSERT_EQ(chat.template_variables.size(), 2U);
+  EXPECT_EQ(chat.template_variables[1].second, TemplateVariable(std::string("x")));
   EXPECT_TRUE(parsed<GenerateOptions>({"generate", "-p", "x", "--explain"}).explains);
   EXPECT_EQ(parsed<BenchOptions>({"bench", "scheduler"}).subject, BenchSubject::kScheduler);
   EXPECT_EQ(parsed<TokenizeOptions>({"tokenize", "-p", "x", "--ids"}).form, TokenizeOptions::Form::kIds);

@@ -65,14 +65,15 @@ LineReader::Wait LineReader::wait() const {
   return both[1].revents != 0 ? Wait::kInterrupted : Wait::kReady;
 }
 
-LineReader::Event LineReader::read(std::string& line) {
-  constexpr size_t kLongestLine = size_t{1} << 20;
+LineSource::Event LineReader::read(std::string& line) {
   std::array<char, 4096> part;
   while (true) {
-    const size_t end = pending_.find('\n');
+    const size_t end = pending_.find('\n', searched_);
+    searched_ = pending_.size();
     if (end != std::string::npos || pending_.size() >= kLongestLine || (at_end_ && !pending_.empty())) {
       line = pending_.substr(0, std::min(end, kLongestLine));
       pending_.erase(0, line.size() + (end == line.size() ? 1 : 0));
+      searched_ = 0;
       return Event::kLine;
     }
     if (at_end_) return Event::kEnd;

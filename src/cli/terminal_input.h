@@ -29,17 +29,25 @@ class Interrupt {
   struct sigaction before_{};
 };
 
-// Lines from a person or a pipe. An interrupt ends a wait.
-class LineReader {
+// Lines from a person or a script.
+class LineSource {
+ public:
+  enum class Event : uint8_t { kLine, kEnd, kInterrupted, kDropped };
+  virtual ~LineSource() = default;
+  // kLine: `line` is the next one, without its line end.
+  // kInterrupted: woken, or a signal came while waiting. kDropped: the same, and with it went what had been typed.
+  virtual Event read(std::string& line) = 0;
+};
+
+// Lines of a pipe or a file. An interrupt ends a wait; what was read so far stays for the next call.
+class LineReader : public LineSource {
  public:
   // A wait ends where `wake_fd` is readable (Interrupt::fd()); -1: nothing else ends it.
   explicit LineReader(int fd, int wake_fd = -1) : fd_(fd), wake_fd_(wake_fd) {}
 
-  enum class Event : uint8_t { kLine, kEnd, kInterrupted };
-  // kLine: `line` is the next one, without its line end. A last line without one is a line too.
-  // kInterrupted: woken, or a signal came while waiting; what was read so far stays for the next call.
-  // A line longer than 1 MiB comes in parts.
-  Event read(std::string& line);
+  // A last line without a line end is a line too. One that no context holds comes in parts of kLongestLine bytes.
+  Event read(std::string& line) override;
+  static constexpr size_t kLongestLine = size_t{256} << 20;
 
  private:
   enum class Wait : uint8_t { kReady, kInterrupted };
@@ -48,6 +56,7 @@ class LineReader {
   int fd_;
   int wake_fd_;
   std::string pending_;
+  size_t searched_ = 0;  // bytes of pending_ that hold no line end
   bool at_end_ = false;
 };
 

@@ -19,10 +19,11 @@ Result<Value> value_of(std::span<const ChatMessage> messages) {
   return Value::sequence(jinja::SequenceKind::kList, std::move(items));
 }
 
-Value value_of(const std::variant<bool, std::string>& variable) {
-  if (const bool* flag = std::get_if<bool>(&variable)) return Value::boolean(*flag);
-  return Value::string(std::get<std::string>(variable));
-}
+struct ValueOfVariable {
+  Value operator()(bool flag) const { return Value::boolean(flag); }
+  Value operator()(int64_t number) const { return Value::integer(number); }
+  Value operator()(const std::string& text) const { return Value::string(text); }
+};
 
 }  // namespace
 
@@ -44,7 +45,9 @@ Result<std::string> ChatTemplate::render(std::span<const ChatMessage> messages,
   variables.emplace_back("add_generation_prompt", Value::boolean(options.add_generation_prompt));
   if (options.bos_token) variables.emplace_back("bos_token", Value::string(*options.bos_token));
   if (options.eos_token) variables.emplace_back("eos_token", Value::string(*options.eos_token));
-  for (const auto& [name, variable] : options.variables) variables.emplace_back(name, value_of(variable));
+  for (const auto& [name, variable] : options.variables) {
+    variables.emplace_back(name, std::visit(ValueOfVariable(), variable));
+  }
   return template_->render(environment);
 }
 

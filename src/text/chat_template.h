@@ -9,6 +9,7 @@
 // strftime_now, tojson without ASCII escapes.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -41,13 +42,15 @@ struct CivilTime {
   int second = 0;
 };
 
+using TemplateVariable = std::variant<bool, int64_t, std::string>;
+
 struct ChatTemplateOptions {
   bool add_generation_prompt = true;     // end with what opens the assistant's turn
   std::optional<std::string> bos_token;  // absent: undefined in the template
   std::optional<std::string> eos_token;
   std::optional<CivilTime> now;  // absent: the template has no strftime_now, and uses its fixed date
   // Further variables that a family's template reads, e.g. {"enable_thinking", false}.
-  std::vector<std::pair<std::string, std::variant<bool, std::string>>> variables;
+  std::vector<std::pair<std::string, TemplateVariable>> variables;
 };
 
 class ChatTemplate {

@@ -1,0 +1,181 @@
+#include "cli/chat_turns.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "cli/console.h"
+#include "cli/match_words.h"
+#include "cli/open_conversation.h"
+
+namespace cairn {
+namespace {
+
+// Where turns are left out, so many positions become free at once: each time, the rows of what stays are computed
+// again. Before a reply begins, an eighth must be free.
+constexpr int64_t kFreedShare = 4;
+constexpr int64_t kNeededShare = 8;
+
+void append(Reply part, Reply& whole) {
+  const int64_t generated = whole.result.stats.generated_tokens;
+  if (generated == 0) {
+    whole = std::move(part);
+    return;
+  }
+  whole.tokens.insert(whole.tokens.end(), part.tokens.begin(), part.tokens.end());
+  whole.text += part.text;
+  whole.result.reason = part.result.reason;
+  whole.result.stats.generated_tokens = generated + part.result.stats.generated_tokens;
+  whole.result.stats.kv_bytes = part.result.stats.kv_bytes;
+  whole.kv_pool_bytes = std::max(whole.kv_pool_bytes, part.kv_pool_bytes);
+}
+
+bool is_stopped_unbegun(const Reply& reply) {
+  return reply.result.reason == FinishReason::kCancelled && reply.text.empty();
+}
+
+}  // namespace
+
+ChatTurns::ChatTurns(const ReplyPlace& place, Conversation conversation, ChatSettings settings,
+                     std::optional<PrefixSharing> explained)
+    : place_(place),
+      conversation_(std::move(conversation)),
+      settings_(std::move(settings)),
+      explained_(explained),
+      session_(*place.engine.open_session()) {
+  if (!settings_.sampling.seed.has_value()) settings_.sampling.seed = fresh_seed();
+}
+
+Status ChatTurns::set(std::string_view text) {
+  constexpr std::string_view kVariable = "template-var";
+  if (text.starts_with(kVariable)) {
+    text.remove_prefix(kVariable.size());
+    text.remove_prefix(std::min(text.find_first_not_of(" \t="), text.size()));
+    CAIRN_ASSIGN_OR_RETURN(const auto variable, parse_template_variable(std::string(text)));
+    return conversation_.set_variable(variable.first, variable.second);
+  }
+  CAIRN_RETURN_IF_ERROR(change_setting(text, check_sampling, settings_));
+  if (!settings_.sampling.seed.has_value()) settings_.sampling.seed = fresh_seed();
+  return {};
+}
+
+Status ChatTurns::say(std::string_view question) {
+  conversation_.add_user(question);
+  sample_index_ = 0;
+  const auto is_kept = finish_turn(reply());
+  if (!is_kept.ok() || !*is_kept) conversation_.drop_last();
+  return is_kept.status();
+}
+
+Status ChatTurns::again() {
+  const auto& messages = conversation_.messages();
+  const size_t count = messages.size();
+  const bool has_reply =
+      count >= 2 && messages[count - 1].role == "assistant" && messages[count - 2].role == "user";
+  if (!has_reply && (count == 0 || messages.back().role != "user")) {
+    return invalid_argument("there is no question yet");
+  }
+  const std::string before = messages.back().content;
+  if (has_reply) conversation_.drop_last();
+  sample_index_ += has_reply ? 1 : 0;
+  const auto is_kept = finish_turn(reply());
+  if (has_reply && (!is_kept.ok() || !*is_kept)) conversation_.add_assistant(before);
+  return is_kept.status();
+}
+
+// Whether the reply is a part of the conversation now.
+Result<bool> ChatTurns::finish_turn(const Result<Reply>& reply) {
+  CAIRN_RETURN_IF_ERROR(reply.status());
+  place_.console.write("\n");
+  last_statistics_ = describe_statistics(*reply);
+  if (settings_.shows_statistics) place_.console.note(last_statistics_);
+  if (explained_.has_value()) {
+    place_.console.note(explain_match(reply->result.stats.match, conversation_.tokenizer(), *explained_));
+  }
+  if (is_stopped_unbegun(*reply)) {
+    place_.console.note("(stopped before the reply began: the turn is taken back)");
+    return false;
+  }
+  conversation_.add_assistant(reply->text);
+  return true;
+}
+
+// What was said stays said, whatever comes after it.
+Result<Reply> ChatTurns::reply() {
+  Reply whole;
+  CAIRN_ASSIGN_OR_RETURN(auto prompt, fitting_prompt({}));
+  while (true) {
+    auto part = reply_part(std::move(prompt), std::ssize(whole.tokens));
+    if (!part.ok() && whole.tokens.empty()) return part.status();
+    if (!part.ok()) {
+      place_.console.error(part.status());
+      return whole;
+    }
+    append(std::move(part).value(), whole);
+    if (whole.result.reason != FinishReason::kContextFull) return whole;
+    const size_t sent_before = conversation_.forgotten_message_count();
+    auto next = fitting_prompt(whole.tokens);
+    if (!next.ok() || conversation_.forgotten_message_count() == sent_before) break;
+    prompt = std::move(next).value();
+  }
+  place_.console.note(
+      fmt::format("\n(the context of {} positions is full: the reply ends here)", place_.engine.context()));
+  return whole;
+}
+
+Result<Reply> ChatTurns::reply_part(std::vector<TokenId> prompt, int64_t begun_count) {
+  Request request{.prompt = std::move(prompt)};
+  if (settings_.max_tokens.has_value()) request.max_tokens = *settings_.max_tokens - begun_count;
+  apply_sampling(settings_.sampling, *settings_.sampling.seed, request);
+  request.sampling.sample_index = sample_index_;
+  for (std::string& stop : conversation_.stop_strings()) request.stop_strings.push_back(std::move(stop));
+  request.session = session_;
+  return run_reply(place_, std::move(request), {});
+}
+
+Result<std::vector<TokenId>> ChatTurns::prompt_with(std::span<const TokenId> begun) const {
+  CAIRN_ASSIGN_OR_RETURN(auto prompt, conversation_.prompt());
+  prompt.insert(prompt.end(), begun.begin(), begun.end());
+  return prompt;
+}
+
+// A prompt that is too long even so is refused by the engine.
+Result<std::vector<TokenId>> ChatTurns::fitting_prompt(std::span<const TokenId> begun) {
+  const int64_t context = place_.engine.context();
+  const size_t sent_before = conversation_.forgotten_message_count();
+  CAIRN_ASSIGN_OR_RETURN(auto prompt, prompt_with(begun));
+  const int64_t needed = std::min(settings_.max_tokens.value_or(context), context / kNeededShare);
+  if (std::ssize(prompt) + needed <= context) return prompt;
+  if (settings_.when_full == WhenFull::kStop) {
+    if (std::ssize(prompt) < context) return prompt;
+    return invalid_argument(fmt::format(
+        "the conversation has {} tokens, and the context holds {}: take turns back (/undo, /reset), "
+        "let the oldest go (/set when-full drop), or begin with a larger `context`",
+        prompt.size(), context));
+  }
+  while (std::ssize(prompt) + context / kFreedShare > context && conversation_.forget_oldest_turn()) {
+    CAIRN_ASSIGN_OR_RETURN(prompt, prompt_with(begun));
+  }
+  if (conversation_.forgotten_message_count() > sent_before) {
+    place_.console.note(fmt::format("{}(the context is full: the first {} messages are not sent any more)",
+                                    begun.empty() ? "" : "\n", conversation_.forgotten_message_count()));
+  }
+  return prompt;
+}
+
+std::string ChatTurns::describe_state() const {
+  std::string text = last_statistics_.empty() ? "" : last_statistics_ + "\n";
+  const auto prompt = conversation_.prompt();
+  const size_t count = conversation_.messages().size();
+  text += fmt::format("{} messages", count);
+  if (conversation_.forgotten_message_count() > 0) {
+    text += fmt::format(", the first {} of them not sent any more", conversation_.forgotten_message_count());
+  }
+  if (count > 0 && prompt.ok()) {
+    text += fmt::format("; {} of {} positions of the context", prompt->size(), place_.engine.context());
+  }
+  return text;
+}
+
+}  // namespace cairn

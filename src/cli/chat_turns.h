@@ -1,0 +1,58 @@
+// ChatTurns: questions and their replies over one engine, within its context.
+//
+// Its session keeps the rows of earlier turns in the cache. Where the conversation no longer fits, its oldest turns are
+// left out of the prompt (they stay in the conversation); a reply that meets the end of the context goes on behind
+// fewer turns.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/chat_settings.h"
+#include "cli/conversation.h"
+#include "cli/reply.h"
+
+namespace cairn {
+
+class ChatTurns {
+ public:
+  // The parts must outlive it. `explained`: each prompt's match with the cache is, where the cache shares so.
+  ChatTurns(const ReplyPlace& place, Conversation conversation, ChatSettings settings,
+            std::optional<PrefixSharing> explained);
+
+  [[nodiscard]] Conversation& conversation() { return conversation_; }
+  [[nodiscard]] const ChatSettings& settings() const { return settings_; }
+  // As change_setting; also "template-var NAME=VALUE".
+  Status set(std::string_view text);
+  // All settings, one a line.
+  [[nodiscard]] std::string describe_settings() const { return cairn::describe_settings(settings_); }
+
+  // A question and its reply, which is written to the console while it comes. An error, or a reply that was stopped
+  // before it began, leaves the conversation as it was.
+  Status say(std::string_view question);
+  // Another reply in place of the last one, or the first reply to the last question. kInvalidArgument: there is none.
+  Status again();
+  // The last reply's statistics, and how full the context is.
+  [[nodiscard]] std::string describe_state() const;
+
+ private:
+  Result<Reply> reply();
+  // `begun_count` tokens of the reply are behind the prompt already.
+  Result<Reply> reply_part(std::vector<TokenId> prompt, int64_t begun_count);
+  Result<std::vector<TokenId>> fitting_prompt(std::span<const TokenId> begun);
+  [[nodiscard]] Result<std::vector<TokenId>> prompt_with(std::span<const TokenId> begun) const;
+  Result<bool> finish_turn(const Result<Reply>& reply);
+
+  ReplyPlace place_;
+  Conversation conversation_;
+  ChatSettings settings_;
+  std::optional<PrefixSharing> explained_;
+  SessionId session_;
+  uint64_t sample_index_ = 0;  // other randomness for each /again
+  std::string last_statistics_;
+};
+
+}  // namespace cairn
