@@ -53,7 +53,7 @@ Status bench_codecs(const BenchOptions& options, Console& console) {
   }
   PromptOptions prompt;
   prompt.file = options.text_file;
-  CAIRN_ASSIGN_OR_RETURN(const std::string text, read_prompt_text(prompt, LastLineEnd::kKeep));
+  CAIRN_ASSIGN_OR_RETURN(const std::string text, read_prompt_text(prompt));
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
   const Config& config = opened.model->config();
   CAIRN_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens, opened.model->tokenizer().encode(text));
