@@ -337,7 +337,10 @@ class CliTest(unittest.TestCase):
         self.assertTrue(any(one["finish_reason"] == "stop string" for one in stopped))
         for one in stopped:
             self.assertNotIn(stop, one["text"])
-        self.assertNotEqual(self.beams("--ignore-eos", "--frequency-penalty", 50)[0]["tokens"], free[0]["tokens"])
+        penalised = self.beams("--ignore-eos", "--frequency-penalty", 50)[0]["tokens"]
+        self.assertEqual(len(set(penalised)), len(penalised))
+        rewarded = self.beams("--ignore-eos", "--frequency-penalty", -50)[0]["tokens"]
+        self.assertLess(len(set(rewarded)), len(rewarded))
         for drawn in (["--temp", 0.5], ["--top-k", 3], ["--top-p", 0.5], ["--min-p", 0.5], ["--seed", 3]):
             self.fails(2, "generate", "-m", self.model, "-p", "a", "--beams", 2, *drawn, says=drawn[0])
         full = self.generate("-p", "Hello", "-n", -1, "-c", 16, "--beams", 2, "--ignore-eos")["continuations"]

@@ -1,6 +1,7 @@
 #include "cli/parse.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -45,6 +46,17 @@ class HelpFormatter : public CLI::Formatter {
     if (!option->get_snames().empty()) names = "-" + option->get_snames().front();
     if (option->get_lnames().empty()) return names;
     return names + (names.empty() ? "--" : ",--") + option->get_lnames().front();
+  }
+
+  // CLI11 keeps what an option excludes in the order of addresses: it is named in the order of names.
+  std::string make_option_opts(const CLI::Option* option) const override {
+    const std::string words = CLI::Formatter::make_option_opts(option);
+    std::vector<std::string> excluded;
+    for (const CLI::Option* other : option->get_excludes()) excluded.push_back(other->get_name());
+    if (excluded.empty()) return words;
+    std::ranges::sort(excluded);
+    return words.substr(0, words.find(" Excludes:")) +
+           fmt::format(" (not with {})", fmt::join(excluded, ", "));
   }
 };
 

@@ -226,8 +226,8 @@ TEST(Parse, RefusesNumbersThatMakeNoSense) {
 
 TEST(Parse, TokensMayBeUnlimited) {
   EXPECT_EQ(parsed<GenerateOptions>({"generate", "-p", "x", "-n", "-1"}).max_tokens, std::nullopt);
-  EXPECT_EQ(parsed<ChatOptions>({"chat", "-n", "-1"}).max_tokens, std::nullopt);
-  EXPECT_EQ(parsed<ChatOptions>({"chat", "-n", "7"}).max_tokens, 7);
+  EXPECT_EQ(parsed<ChatOptions>({"chat", "-n", "-1"}).settings.max_tokens, std::nullopt);
+  EXPECT_EQ(parsed<ChatOptions>({"chat", "-n", "7"}).settings.max_tokens, 7);
   EXPECT_SAYS(refusal({"chat", "-n", "0"}), "--max-tokens");
 }
 

@@ -118,7 +118,8 @@ TEST(Plan, ReadsAConfigAlone) {
             2U * 100 * 64 + 2 * (2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 128 + 2 * 64) + 64);
   options.context = 257;
   EXPECT_EQ(try_report(options).status().message(),
-            "a context of 257 positions is not possible: this model was made for 1 to 256");
+            "a context of 257 positions is not possible: this model was made for 1 to 256 (beyond that, with "
+            "`extend_context`, it gets worse)");
 }
 
 TEST(Plan, RefusesWhatDoesNotSuitTheModel) {

@@ -226,7 +226,8 @@ TEST(Engine, RefusesAContextThatTheModelDoesNotHave) {
   const auto model = load("stories260K/stories260K.gguf", available_isas().back(), threads);
   const auto engine = Engine::create(model, threads, {.context = 513});
   EXPECT_EQ(engine.status().message(),
-            "a context of 513 positions is not possible: this model was made for 1 to 512");
+            "a context of 513 positions is not possible: this model was made for 1 to 512 (beyond that, with "
+            "`extend_context`, it gets worse)");
 }
 
 }  // namespace

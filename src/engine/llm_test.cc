@@ -237,8 +237,10 @@ TEST_F(LlmTest, WrongOptionsAreNamed) {
     return refusal(options);
   };
   EXPECT_EQ(changed([](LlmOptions&) {}), "");
-  EXPECT_EQ(changed([](LlmOptions& o) { o.context = 5000; }),
-            "a context of 5000 positions is not possible: this model was made for 1 to 2048");
+  EXPECT_EQ(
+      changed([](LlmOptions& o) { o.context = 5000; }),
+      "a context of 5000 positions is not possible: this model was made for 1 to 2048 (beyond that, with "
+      "`extend_context`, it gets worse)");
   // Refused before anything is loaded, with what would fit.
   const std::string refused =
       changed([](LlmOptions& o) { o.context = 2048, o.max_sequences = 65536, o.kv_plan = "f32"; });

@@ -4,34 +4,6 @@
 
 namespace cairn {
 
-RawGguf RawGguf::head(uint64_t tensor_count, uint64_t metadata_count, uint32_t version) {
-  RawGguf raw;
-  raw.text("GGUF").u32(version).u64(tensor_count).u64(metadata_count);
-  return raw;
-}
-
-RawGguf& RawGguf::text(std::string_view bytes) {
-  const auto raw = std::as_bytes(std::span(bytes));
-  bytes_.insert(bytes_.end(), raw.begin(), raw.end());
-  return *this;
-}
-
-RawGguf& RawGguf::string(std::string_view bytes) { return u64(bytes.size()).text(bytes); }
-
-RawGguf& RawGguf::tensor(std::string_view name, const std::vector<uint64_t>& dimensions, uint32_t type,
-                         uint64_t offset) {
-  string(name).u32(static_cast<uint32_t>(dimensions.size()));
-  for (uint64_t dimension : dimensions) u64(dimension);
-  return u32(type).u64(offset);
-}
-
-RawGguf& RawGguf::pad(size_t alignment) { return zeros((alignment - bytes_.size() % alignment) % alignment); }
-
-RawGguf& RawGguf::zeros(size_t count) {
-  bytes_.resize(bytes_.size() + count);
-  return *this;
-}
-
 GgufHeader small_gguf_header() {
   GgufHeader header;
   header.metadata = {{"general.architecture", std::string("llama")},

@@ -1,4 +1,4 @@
-// For tests of the model files: GGUF bytes made by hand, and a small valid file.
+// For tests of the model files: GGUF bytes made by hand (inline, for tests of other rooms too), and a small valid file.
 #pragma once
 
 #include <cstddef>
@@ -17,19 +17,36 @@ namespace cairn {
 class RawGguf {
  public:
   // Magic, version 3 and the two counts.
-  static RawGguf head(uint64_t tensor_count, uint64_t metadata_count, uint32_t version = 3);
+  static RawGguf head(uint64_t tensor_count, uint64_t metadata_count, uint32_t version = 3) {
+    RawGguf raw;
+    raw.text("GGUF").u32(version).u64(tensor_count).u64(metadata_count);
+    return raw;
+  }
 
-  RawGguf& text(std::string_view bytes);    // the bytes alone
-  RawGguf& string(std::string_view bytes);  // length and bytes
+  RawGguf& text(std::string_view bytes) {  // the bytes alone
+    const auto raw = std::as_bytes(std::span(bytes));
+    bytes_.insert(bytes_.end(), raw.begin(), raw.end());
+    return *this;
+  }
+  RawGguf& string(std::string_view bytes) { return u64(bytes.size()).text(bytes); }  // length and bytes
   RawGguf& u8(uint8_t v) { return put(v); }
   RawGguf& u32(uint32_t v) { return put(v); }
   RawGguf& u64(uint64_t v) { return put(v); }
   RawGguf& type(GgufType t) { return put(static_cast<uint32_t>(t)); }
   // One entry of the tensor list; `dimensions` innermost first, as in the file.
   RawGguf& tensor(std::string_view name, const std::vector<uint64_t>& dimensions, uint32_t type,
-                  uint64_t offset);
-  RawGguf& pad(size_t alignment = 32);  // zeros up to the next multiple
-  RawGguf& zeros(size_t count);
+                  uint64_t offset) {
+    string(name).u32(static_cast<uint32_t>(dimensions.size()));
+    for (uint64_t dimension : dimensions) u64(dimension);
+    return u32(type).u64(offset);
+  }
+  RawGguf& pad(size_t alignment = 32) {  // zeros up to the next multiple
+    return zeros((alignment - bytes_.size() % alignment) % alignment);
+  }
+  RawGguf& zeros(size_t count) {
+    bytes_.resize(bytes_.size() + count);
+    return *this;
+  }
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
 
