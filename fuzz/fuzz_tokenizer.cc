@@ -55,7 +55,7 @@ Result<Tokenizer> from_json(std::string_view& rest) {
   rest.remove_prefix(std::min(end + 1, rest.size()));
   if (!value.ok()) return value.status();
   if (!value->is_object()) return invalid_data("not an object");
-  return make_tokenizer(value->get_object(), nullptr);
+  return make_tokenizer(value->get_object());
 }
 
 void use(const Tokenizer& tokenizer, std::string_view text) {

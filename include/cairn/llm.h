@@ -50,6 +50,8 @@ struct LlmOptions {
   std::string kv_plan = "f16";
   std::optional<uint64_t> kv_memory_bytes = {};  // for blocks; absent: for max_sequences whole contexts
   PrefixSharing prefix_sharing = PrefixSharing::kOn;
+  // How byte-level BPE splits a text into words, whatever the file says: a value of GGUF's tokenizer.ggml.pre.
+  std::optional<std::string> pre = {};
   uint64_t seed = 0;  // requests without a seed get one from this and their number
   // Called with bytes done and bytes in all while weights are loaded.
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> on_load_progress = {};
@@ -99,7 +101,11 @@ class Llm {
   Llm(Llm&&) noexcept;
   Llm& operator=(Llm&&) noexcept;
 
-  // With the tokens around the text (begin, end) that the model expects. kInvalidArgument: not UTF-8.
+  // What was assumed where the model's file says nothing, what of it was ignored, and what may surprise its user: a
+  // sentence each, worth showing once. Options are named as in LlmOptions, in backquotes.
+  [[nodiscard]] std::span<const std::string> notes() const;
+
+  // With the token before the text that the model expects of a prompt. kInvalidArgument: not UTF-8.
   [[nodiscard]] Result<std::vector<TokenId>> tokenize(
       std::string_view text, SpecialTokens special_tokens = SpecialTokens::kAsText) const;
   // Valid UTF-8; special tokens and ids outside the vocabulary add nothing.

@@ -58,9 +58,10 @@ void add_chat_options(CLI::App& app, ChatOptions& options) {
       "-q,--quiet",
       [&options] {
         options.shows_choices = false;
+        options.common.shows_notes = false;
         options.settings.shows_statistics = false;
       },
-      "No statistics, and no line about what was chosen");
+      "No statistics, no notes on the model, and no line about what was chosen");
   app.add_flag_callback(
       "--no-history", [&options] { options.keeps_history = false; },
       "Do not keep what is typed for later runs");

@@ -18,6 +18,7 @@
 #include "kernels/weights/tensor_type.h"
 #include "model/synth.h"
 #include "text/chat_template.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 
@@ -52,6 +53,8 @@ struct CommonOptions {
   std::optional<int64_t> context;                 // -c, at least 1; absent: min(the model's, kDefaultContext)
   ContextLimit context_limit = ContextLimit::kOfModel;    // --extend-context: none
   int64_t prefill_chunk = EngineOptions().prefill_chunk;  // --prefill-chunk, at least 1
+  TokenizerOptions tokenizer;                             // --pre
+  bool shows_notes = true;                                // of the model; not with --quiet
   OutputForm output_form = OutputForm::kText;             // --json
 };
 
@@ -91,9 +94,10 @@ Result<ExitCode> run_chat(const ChatOptions& options, Console& console);
 // cairn tokenize: text to token ids and their pieces, and back. Loads no weights.
 struct TokenizeOptions {
   std::optional<std::string> model_path;
+  TokenizerOptions tokenizer;                        // --pre
   PromptOptions input;                               // text or file
   std::optional<std::vector<TokenId>> decode;        // --decode: ids instead of a text
-  BosEos bos_eos = BosEos::kAsModelSays;             // --no-bos
+  BosEos bos_eos = BosEos::kOfPrompt;                // --no-bos
   SpecialText special_text = SpecialText::kLiteral;  // --special; with --decode: their names are shown
   enum class Form : uint8_t { kTable, kIds, kJson } form = Form::kTable;
 };
@@ -103,6 +107,7 @@ Status run_tokenize(const TokenizeOptions& options, Console& console);
 // cairn model: what is in a model file. Loads no weights.
 struct ModelInfoOptions {
   std::optional<std::string> model_path;
+  TokenizerOptions tokenizer;  // --pre
   enum class What : uint8_t { kSummary, kPath, kMetadata } what = What::kSummary;
   OutputForm output_form = OutputForm::kText;
 };

@@ -60,7 +60,10 @@ folder with a tokenizer.json, or that file, will do.)";
 const char* const kModelExamples = R"(Examples:
   cairn model
   cairn model -m tinyllama.gguf --metadata
-  cairn model synth --help      write a model of a real shape with random weights)";
+  cairn model -m old-qwen2.gguf --pre qwen2     how its text is split, where the file does not say
+  cairn model synth --help      write a model of a real shape with random weights
+"ends a reply" lists each token that does, and what says so: a key of the file, or the token's spelling. "note" is what
+Cairn assumes where the file says nothing, and what of the file it ignores; commands that load the model print it too.)";
 
 const char* const kSynthExamples = R"(Example:
   cairn model synth --shape tinyllama-1.1b --type q8_0 --context 32768 tinyllama.gguf

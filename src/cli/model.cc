@@ -40,7 +40,7 @@ Status run_model_info(const ModelInfoOptions& options, Console& console) {
   } else if (options.what == What::kMetadata) {
     console.write_foreign(metadata_text(file, options.output_form));
   } else {
-    const ModelSummary summary = summarise(file, path);
+    const ModelSummary summary = summarise(file, path, options.tokenizer);
     console.write(options.output_form == OutputForm::kJson ? summary_json(summary) : summary_text(summary));
   }
   return {};

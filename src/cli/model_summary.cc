@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
+#include <iterator>
 #include <map>
 
 #include "base/printable.h"
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "cli/output_format.h"
 #include "engine/memory_plan.h"
 #include "kv/geometry.h"
@@ -130,9 +132,33 @@ boost::json::object config_object(const Config& config) {
           {"layer_windows", std::move(windows)}};
 }
 
+void add_tokenizer(const Tokenizer& tokenizer, ModelSummary& summary) {
+  summary.tokenizer = tokenizer.kind();
+  summary.token_count = tokenizer.vocab_size();
+  for (const EndToken& end : tokenizer.end_tokens()) {
+    summary.ends.push_back({end.id, std::string(tokenizer.token_text(end.id)), end.reason});
+  }
+  std::ranges::copy(tokenizer.notes(), std::back_inserter(summary.notes));
+}
+
+boost::json::array ends_array(const ModelSummary& summary) {
+  boost::json::array ends;
+  for (const EndOfReply& end : summary.ends) {
+    ends.push_back(boost::json::object{
+        {"id", end.id}, {"text", json_text(end.text)}, {"reason", json_text(end.reason)}});
+  }
+  return ends;
+}
+
+boost::json::array notes_array(const ModelSummary& summary) {
+  boost::json::array notes;
+  for (const std::string& note : summary.notes) notes.emplace_back(json_text(note));
+  return notes;
+}
+
 }  // namespace
 
-ModelSummary summarise(const ModelFile& file, const std::string& path) {
+ModelSummary summarise(const ModelFile& file, const std::string& path, const TokenizerOptions& options) {
   ModelSummary summary{.path = path,
                        .kind = file.kind(),
                        .file_bytes = file.file_bytes(),
@@ -142,15 +168,16 @@ ModelSummary summarise(const ModelFile& file, const std::string& path) {
   if (auto plan = file.plan(); plan.ok()) {
     summary.config = plan->config;
     summary.kv_costs = kv_costs(plan->config);
+    summary.notes = plan->notes;
   } else {
     summary.refusal = plan.status().message();
   }
-  if (const auto tokenizer = file.tokenizer(); tokenizer.ok()) {
-    summary.tokenizer = tokenizer->kind();
-    summary.token_count = tokenizer->vocab_size();
+  if (const auto tokenizer = file.tokenizer(options); tokenizer.ok()) {
+    add_tokenizer(*tokenizer, summary);
   } else {
     summary.tokenizer = "none: " + tokenizer.status().message();
   }
+  for (std::string& note : summary.notes) note = with_flags(note);
   return summary;
 }
 
@@ -166,9 +193,13 @@ std::string summary_text(const ModelSummary& summary) {
   line("tokenizer", summary.token_count > 0 ? fmt::format("{}, {} tokens", summary.tokenizer,
                                                           grouped(static_cast<uint64_t>(summary.token_count)))
                                             : summary.tokenizer);
+  for (const EndOfReply& end : summary.ends) {
+    line("ends a reply", fmt::format("{} '{}' ({})", end.id, printable(end.text), end.reason));
+  }
   line("chat template", summary.has_chat_template ? "yes" : "no");
   if (summary.config.has_value()) line("KV bytes", "a position: " + kv_line(summary));
   if (!summary.config.has_value()) line("runs here", "no: " + summary.refusal);
+  for (const std::string& note : summary.notes) line("note", note);
 
   Table table({{"type", Align::kLeft},
                {"tensors", Align::kRight},
@@ -207,9 +238,11 @@ std::string summary_json(const ModelSummary& summary) {
   }
   object["tokenizer"] = json_text(summary.tokenizer);
   object["token_count"] = summary.token_count;
+  object["end_tokens"] = ends_array(summary);
   object["has_chat_template"] = summary.has_chat_template;
   object["kv_bytes_per_position"] = std::move(costs);
   object["tensor_types"] = std::move(types);
+  object["notes"] = notes_array(summary);
   return json_line(object);
 }
 

@@ -24,6 +24,13 @@ struct KvCost {
   uint64_t position_bytes = 0;  // of all layers
 };
 
+// A token that ends a reply.
+struct EndOfReply {
+  TokenId id = 0;
+  std::string text;
+  std::string reason;
+};
+
 struct ModelSummary {
   std::string path;
   std::string kind;
@@ -34,11 +41,14 @@ struct ModelSummary {
   std::string refusal;
   std::string tokenizer;  // its kind, or why there is none
   int64_t token_count = 0;
+  std::vector<EndOfReply> ends;
   bool has_chat_template = false;
-  std::vector<KvCost> kv_costs;  // for each --kv; empty without a config
+  std::vector<KvCost> kv_costs;    // for each --kv; empty without a config
+  std::vector<std::string> notes;  // of the model, then of its tokenizer
 };
 
-[[nodiscard]] ModelSummary summarise(const ModelFile& file, const std::string& path);
+[[nodiscard]] ModelSummary summarise(const ModelFile& file, const std::string& path,
+                                     const TokenizerOptions& options);
 [[nodiscard]] std::string summary_text(const ModelSummary& summary);
 [[nodiscard]] std::string summary_json(const ModelSummary& summary);
 

@@ -6,6 +6,8 @@
 
 #include "base/temporary_folder_testing.h"
 #include "files/gguf_testing.h"
+#include "files/gguf_writer.h"
+#include "text/tokenizer/byte_level.h"
 
 namespace cairn {
 namespace {
@@ -23,7 +25,7 @@ TEST(ModelSummary, OfTensorsThatCannotBeRun) {
       folder.write("model.gguf", std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   const auto file = ModelFile::open(path);
   ASSERT_TRUE(file.ok()) << file.status().message();
-  const ModelSummary summary = summarise(*file, path);
+  const ModelSummary summary = summarise(*file, path, {});
   EXPECT_EQ(summary.parameter_count, 512U + 4 + 64);
 
   const std::string text = summary_text(summary);
@@ -38,6 +40,35 @@ TEST(ModelSummary, OfTensorsThatCannotBeRun) {
       << json;
   EXPECT_TRUE(has(json, R"("type":"f32","tensor_count":1,"element_count":4,"bytes":16,"runs_here":true)"))
       << json;
+}
+
+// What ends a reply has its reason, and what was assumed or ignored is a note; options are named as flags.
+TEST(ModelSummary, OfEndsAndNotes) {
+  const TemporaryFolder folder;
+  const std::string path = folder.at("model.gguf");
+  std::vector<std::string> tokens(256);
+  for (size_t byte = 0; byte < tokens.size(); ++byte)
+    tokens[byte] = byte_level_of_bytes(std::string(1, static_cast<char>(byte)));
+  tokens.emplace_back("<|im_end|>");
+  auto writer = GgufWriter::create(path, {.metadata = {{"general.architecture", std::string("none")},
+                                                       {"tokenizer.ggml.model", std::string("gpt2")},
+                                                       {"tokenizer.ggml.tokens", tokens},
+                                                       {"tokenizer.ggml.bos_token_id", int32_t{-1}},
+                                                       {"tokenizer.ggml.eos_token_id", uint32_t{65}}}});
+  ASSERT_TRUE(writer.ok()) << writer.status().message();
+  ASSERT_TRUE(writer->finish().ok());
+  const auto file = ModelFile::open(path);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+
+  const std::string text = summary_text(summarise(*file, path, {}));
+  EXPECT_TRUE(has(text, "ends a reply   65 'A' (tokenizer.ggml.eos_token_id)\n")) << text;
+  EXPECT_TRUE(has(text, "ends a reply   256 '<|im_end|>' (its spelling)\n")) << text;
+  EXPECT_TRUE(has(text, "note           tokenizer.ggml.bos_token_id is -1")) << text;
+  EXPECT_TRUE(has(text, "--pre names the right one")) << text;
+  const std::string json = summary_json(summarise(*file, path, {.pre = "gpt-2"}));
+  EXPECT_TRUE(has(json, R"({"id":65,"text":"A","reason":"tokenizer.ggml.eos_token_id"})")) << json;
+  EXPECT_TRUE(has(json, R"("notes":["tokenizer.ggml.bos_token_id is -1)")) << json;
+  EXPECT_FALSE(has(json, "--pre")) << json;
 }
 
 }  // namespace

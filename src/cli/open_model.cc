@@ -83,8 +83,8 @@ std::string ModelFile::kind() const {
   return gguf != nullptr ? fmt::format("GGUF v{}", gguf->version()) : "Hugging Face folder";
 }
 
-Result<Tokenizer> ModelFile::tokenizer() const {
-  return std::visit([](const auto& file) { return load_tokenizer(file); }, file_);
+Result<Tokenizer> ModelFile::tokenizer(const TokenizerOptions& options) const {
+  return std::visit([&](const auto& file) { return load_tokenizer(file, options); }, file_);
 }
 
 Result<ModelPlan> ModelFile::plan() const {
@@ -126,22 +126,23 @@ Result<std::string> model_path(const CommonOptions& options) {
   return find_demo_model(demo_model_places());
 }
 
-Result<Tokenizer> open_tokenizer(const std::string& path) {
+Result<Tokenizer> open_tokenizer(const std::string& path, const TokenizerOptions& options) {
   std::filesystem::path folder = path;
   if (folder.filename() == "tokenizer.json") folder = folder.has_parent_path() ? folder.parent_path() : ".";
   std::error_code ignored;
   if (std::filesystem::is_directory(folder, ignored)) {
     CAIRN_ASSIGN_OR_RETURN(const HfFolder opened, HfFolder::open_tokenizer(folder.string()));
-    return load_tokenizer(opened);
+    return load_tokenizer(opened, options);
   }
   CAIRN_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::open(path));
-  return load_tokenizer(file);
+  return load_tokenizer(file, options);
 }
 
 OpenOptions open_options(const CommonOptions& options, int64_t max_sequences) {
   OpenOptions open{.thread_count = options.thread_count,
                    .context = options.context,
                    .context_limit = options.context_limit,
+                   .tokenizer = options.tokenizer,
                    .engine = {.storage = options.storage,
                               .sharing = options.sharing,
                               .kv_plan = options.kv_plan.value_or(KvPlan()),
@@ -178,7 +179,13 @@ Result<OpenModel> open_model(const CommonOptions& options, Console& console, int
   CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path(options));
   OpenOptions open = open_options(options, max_sequences);
   open.prepare = std::move(prepare);
-  return open_model(path, std::move(open), console);
+  CAIRN_ASSIGN_OR_RETURN(OpenModel opened, open_model(path, std::move(open), console));
+  if (options.shows_notes) print_notes(opened.model->notes(), console);
+  return opened;
+}
+
+void print_notes(std::span<const std::string> notes, Console& console) {
+  for (const std::string& note : notes) console.note("note: " + with_flags(note));
 }
 
 std::string describe_choices(const OpenModel& opened, const EngineOptions& options, const KvCache& cache) {

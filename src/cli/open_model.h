@@ -42,7 +42,7 @@ class ModelFile {
   static Result<ModelFile> open(const std::string& path);
 
   [[nodiscard]] std::string kind() const;  // "GGUF v3", "Hugging Face folder"
-  [[nodiscard]] Result<Tokenizer> tokenizer() const;
+  [[nodiscard]] Result<Tokenizer> tokenizer(const TokenizerOptions& options) const;
   // How Cairn would run it, or why it cannot.
   [[nodiscard]] Result<ModelPlan> plan() const;
   [[nodiscard]] std::optional<std::string> chat_template() const;
@@ -62,7 +62,7 @@ class ModelFile {
 Result<std::string> model_path(const CommonOptions& options);
 
 // The tokenizer of a GGUF file, of a Hugging Face folder or beside a tokenizer.json. Weights may be missing.
-Result<Tokenizer> open_tokenizer(const std::string& path);
+Result<Tokenizer> open_tokenizer(const std::string& path, const TokenizerOptions& options);
 
 // The options that the command line gives, with an engine for `max_sequences` sequences.
 [[nodiscard]] OpenOptions open_options(const CommonOptions& options, int64_t max_sequences = 1);
@@ -72,13 +72,16 @@ struct OpenModel : LoadedModel {
   uint64_t load_ns = 0;
 };
 
-// load_model with a progress bar. Errors: those of load_model and model_path.
+// load_model with a progress bar; prints the model's notes where they are wanted. Errors: those of load_model and model_path.
 Result<OpenModel> open_model(const CommonOptions& options, Console& console, int64_t max_sequences = 1);
 // The same with OpenOptions::prepare.
 Result<OpenModel> open_model(const CommonOptions& options, Console& console, int64_t max_sequences,
                              decltype(OpenOptions::prepare) prepare);
-// The same where the caller chooses path and options (verify compares several).
+// The same where the caller chooses path and options (verify opens a model several times); prints no notes.
 Result<OpenModel> open_model(const std::string& path, OpenOptions options, Console& console);
+
+// A line for each note of a model or a tokenizer, for standard error.
+void print_notes(std::span<const std::string> notes, Console& console);
 
 // One line of what was chosen, for standard error: model, instruction set, threads, context, cache.
 [[nodiscard]] std::string describe_choices(const OpenModel& opened, const EngineOptions& options,

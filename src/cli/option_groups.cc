@@ -73,6 +73,14 @@ void add_model_option(CLI::App& app, std::optional<std::string>& model_path) {
       ->type_name("PATH");
 }
 
+void add_pre_option(CLI::App& app, TokenizerOptions& tokenizer) {
+  app.add_option(
+         "--pre", tokenizer.pre,
+         "How byte-level BPE splits text into words: a value of GGUF's tokenizer.ggml.pre, such as qwen2 "
+         "(default: the file's own)")
+      ->type_name("NAME");
+}
+
 void add_json_option(CLI::App& app, OutputForm& form) {
   app.add_flag_callback(
       "--json", [&form] { form = OutputForm::kJson; },
@@ -148,6 +156,7 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       "--no-sharing", [&common] { common.sharing = PrefixSharing::kOff; },
       "Do not reuse what the cache holds of a prompt");
   add_prefill_chunk_option(app, common.prefill_chunk);
+  add_pre_option(app, common.tokenizer);
 }
 
 void add_text_options(CLI::App& app, PromptOptions& prompt) {

@@ -29,6 +29,8 @@ void add_token_limit_option(CLI::App& app, std::optional<int64_t>& limit, int64_
 CLI::Option* add_seed_option(CLI::App& app, const std::string& help, std::function<void(uint64_t)> take);
 
 void add_model_option(CLI::App& app, std::optional<std::string>& model_path);
+// --pre.
+void add_pre_option(CLI::App& app, TokenizerOptions& tokenizer);
 void add_json_option(CLI::App& app, OutputForm& form);
 // -t, --kv and --prefill-chunk by themselves.
 void add_thread_option(CLI::App& app, std::optional<int>& thread_count);

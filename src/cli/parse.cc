@@ -185,9 +185,10 @@ Result<Command> parse_tokenize(Arguments arguments) {
         add_text_options(app, options.input);
         add_token_list_option(app, "--decode", options.decode, "Show the text of these ids instead: 1,2,3");
         add_model_option(app, options.model_path);
+        add_pre_option(app, options.tokenizer);
         app.add_flag_callback(
             "--no-bos", [&options] { options.bos_eos = BosEos::kNone; },
-            "Without the tokens that the model expects around a text");
+            "Without the token that the model expects before a text");
         app.add_flag_callback(
             "--special", [&options] { options.special_text = SpecialText::kParsed; },
             "Read names of special tokens as those tokens (with --decode: show them)");
@@ -234,10 +235,11 @@ Result<Command> parse_model_synth(Arguments arguments) {
 Result<Command> parse_model(Arguments arguments) {
   if (!arguments.empty() && arguments.front() == "synth") return parse_model_synth(arguments.subspan(1));
   return parse_with<ModelInfoOptions>(
-      "cairn model", "Shows what is in a model file.", kModelExamples, arguments,
-      [](CLI::App& app, ModelInfoOptions& options) {
+      "cairn model", "Shows what is in a model file, what ends its replies, and what Cairn assumes about it.",
+      kModelExamples, arguments, [](CLI::App& app, ModelInfoOptions& options) {
         using What = ModelInfoOptions::What;
         add_model_option(app, options.model_path);
+        add_pre_option(app, options.tokenizer);
         app.add_flag_callback(
             "--path", [&options] { options.what = What::kPath; }, "Only the path of the file");
         app.add_flag_callback(

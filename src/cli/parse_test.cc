@@ -129,6 +129,15 @@ TEST(Parse, ReadsTokenLists) {
   EXPECT_SAYS(refusal({"generate", "--prompt-tokens", "1,x"}), "'x'");
 }
 
+TEST(Parse, ReadsThePreTokenizerWhereverATokenizerIsLoaded) {
+  EXPECT_EQ(parsed<GenerateOptions>({"generate", "--pre", "qwen2"}).common.tokenizer.pre, "qwen2");
+  EXPECT_EQ(parsed<ChatOptions>({"chat", "--pre", "qwen2"}).common.tokenizer.pre, "qwen2");
+  EXPECT_EQ(parsed<TokenizeOptions>({"tokenize", "--pre", "qwen2"}).tokenizer.pre, "qwen2");
+  EXPECT_EQ(parsed<ModelInfoOptions>({"model", "--pre", "qwen2"}).tokenizer.pre, "qwen2");
+  EXPECT_EQ(parsed<VerifyOptions>({"verify", "--pre", "qwen2"}).common.tokenizer.pre, "qwen2");
+  EXPECT_EQ(parsed<BenchOptions>({"bench", "codecs", "--pre", "qwen2"}).common.tokenizer.pre, "qwen2");
+}
+
 TEST(Parse, ReadsTheOtherCommands) {
   EXPECT_EQ(parsed<ChatOptions>({"chat", "--system", "Be brief."}).system, "Be brief.");
   EXPECT_TRUE(parsed<ChatOptions>({"chat", "--explain"}).explains);
@@ -136,6 +145,7 @@ TEST(Parse, ReadsTheOtherCommands) {
       parsed<ChatOptions>({"chat", "-q", "--no-history", "--when-full", "stop", "-n", "9", "--temp", "0",
                            "--chat-template", "chatml", "--template-var", "a=1", "--template-var", "b=x"});
   EXPECT_FALSE(chat.shows_choices);
+  EXPECT_FALSE(chat.common.shows_notes);
   EXPECT_FALSE(chat.settings.shows_statistics);
   EXPECT_FALSE(chat.keeps_history);
   EXPECT_EQ(chat.settings.when_full, WhenFull::kStop);

@@ -27,6 +27,7 @@ Result<PlannedModel> sized(PlannedModel model, ModelPlan plan, const PlanOptions
   }
   model.weights_type = type.has_value() ? std::string(tensor_type_info(*type).name) : "as the file has them";
   model.weights_are_exact = !type.has_value() && !options.kv_head_count.has_value();
+  model.notes = plan.notes;
   model.sizes = {.config = plan.config, .weights = weight_sizes(plan, type)};
   return model;
 }
@@ -167,6 +168,7 @@ Status run_plan(const PlanOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(PlannedModel model, planned_model(options));
   CAIRN_ASSIGN_OR_RETURN(const PlanReport report,
                          make_plan_report(std::move(model), options, memory_facts()));
+  print_notes(report.model.notes, console);
   if (report.context_is_beyond_model()) {
     console.note(
         fmt::format("{} was made for {} positions: with a context of {} this plan is arithmetic only",

@@ -22,6 +22,7 @@ struct PlannedModel {
   std::string weights_type;        // "f16", or "as the file has them"
   bool weights_are_exact = false;  // else all matrices are taken to be of one type
   ModelSizes sizes;
+  std::vector<std::string> notes;  // ModelPlan's: what was assumed
 };
 
 // Reads the head of the file, or the config.json. Errors: those of opening and of plan_model; kInvalidArgument

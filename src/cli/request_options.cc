@@ -79,7 +79,7 @@ Result<Prompt> make_prompt(const PromptOptions& options, std::string text, const
     return invalid_argument(
         "the prompt is empty: write some text (or the first token's id: --prompt-tokens 1)");
   }
-  CAIRN_ASSIGN_OR_RETURN(auto tokens, tokenizer.encode(text));
+  CAIRN_ASSIGN_OR_RETURN(auto tokens, tokenizer.encode(text, {.bos_eos = BosEos::kOfPrompt}));
   return Prompt{std::move(text), std::move(tokens)};
 }
 

@@ -75,7 +75,8 @@ Status run_tokenize(const TokenizeOptions& options, Console& console) {
     CAIRN_ASSIGN_OR_RETURN(text, read_prompt_text(options.input));
   }
   CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path({.model_path = options.model_path}));
-  CAIRN_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(path));
+  CAIRN_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(path, options.tokenizer));
+  print_notes(tokenizer.notes(), console);
   if (options.decode.has_value()) return decode(options, tokenizer, console);
 
   CAIRN_ASSIGN_OR_RETURN(const auto tokens, tokenizer.encode(text, {.bos_eos = options.bos_eos,

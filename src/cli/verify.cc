@@ -146,9 +146,12 @@ Result<std::vector<VerifiedModel>> verify_model(const std::string& path, std::sp
   for (const Isa isa : isas) {
     LawOptions laws = law_options(options);
     // Loaded for one position: how long the laws' texts are is decided when the model is known.
-    const OpenOptions open{
-        .isa = std::string(isa_name(isa)), .thread_count = laws.thread_counts.front(), .context = 1};
+    const OpenOptions open{.isa = std::string(isa_name(isa)),
+                           .thread_count = laws.thread_counts.front(),
+                           .context = 1,
+                           .tokenizer = options.common.tokenizer};
     CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(path, open, console));
+    if (isa == isas.front()) print_notes(opened.model->notes(), console);
     if (is_too_slow(*opened.model, options)) {
       console.note(
           fmt::format("{} is left out: this model would take it hours; --isa {} runs it all the same",

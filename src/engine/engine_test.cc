@@ -283,6 +283,22 @@ TEST(Engine, StopsAtAStopStringAndTellsNoPartOfIt) {
   EXPECT_EQ(text_of("half \xC3", {}, FinishReason::kLength), "half \xEF\xBF\xBD");
 }
 
+// Its text is not shown, but a stop string may be it, alone or with text beside it.
+TEST(Engine, StopsAtTheNameOfASpecialToken) {
+  for (const std::string stop : {"<s>", "b<s>", "<s>c"}) {
+    auto [engine, pass] = make_fake_engine({.context = 256});
+    Heard heard;
+    Request request = make_request({1}, 4, heard);
+    request.forced_tokens = bytes_of("ab?c");
+    request.forced_tokens[2] = 1;  // <s>
+    request.stop_strings = {stop};
+    EXPECT_TRUE(engine->submit(request).ok());
+    run_until_idle(*engine);
+    EXPECT_EQ(heard.results.at(0).reason, FinishReason::kStopString) << stop;
+    EXPECT_EQ(heard.text, stop == "b<s>" ? "a" : "ab") << stop;
+  }
+}
+
 TEST(Engine, EndTokensEndUnlessIgnored) {
   const auto prompt = some_prompt(1, 5);
   const auto expected = oracle_tokens(prompt, 6);

@@ -34,6 +34,7 @@ Result<OpenOptions> open_options(const LlmOptions& options) {
                      .thread_count = options.thread_count,
                      .context = options.context,
                      .context_limit = options.extend_context ? ContextLimit::kNone : ContextLimit::kOfModel,
+                     .tokenizer = {.pre = options.pre},
                      .engine = {.sharing = options.prefix_sharing,
                                 .kv_plan = kv_plan,
                                 .max_sequences = options.max_sequences,
@@ -90,9 +91,13 @@ Llm::~Llm() = default;
 Llm::Llm(Llm&&) noexcept = default;
 Llm& Llm::operator=(Llm&&) noexcept = default;
 
+std::span<const std::string> Llm::notes() const { return impl_->model->notes(); }
+
 Result<std::vector<TokenId>> Llm::tokenize(std::string_view text, SpecialTokens special_tokens) const {
-  return no_throw(
-      [&] { return impl_->model->tokenizer().encode(text, {.special_text = special_text(special_tokens)}); });
+  return no_throw([&] {
+    return impl_->model->tokenizer().encode(
+        text, {.bos_eos = BosEos::kOfPrompt, .special_text = special_text(special_tokens)});
+  });
 }
 
 std::string Llm::detokenize(std::span<const TokenId> tokens) const {
@@ -158,7 +163,7 @@ Result<RequestId> Llm::Impl::submit(TextRequest request) {
   if (std::visit([](const auto& prompt) { return prompt.empty(); }, request.prompt)) {
     return invalid_argument("the prompt is empty: it needs at least one token");
   }
-  CAIRN_ASSIGN_OR_RETURN(std::vector<TokenId> prompt, prompt_tokens(request, BosEos::kAsModelSays));
+  CAIRN_ASSIGN_OR_RETURN(std::vector<TokenId> prompt, prompt_tokens(request, BosEos::kOfPrompt));
   const auto asked =
       std::make_shared<Asked>(Asked{.request = std::move(request),
                                     .samples = decltype(Asked::samples)(static_cast<size_t>(count)),

@@ -83,6 +83,23 @@ std::vector<TokenId> engine_tokens(const std::string& path, const Request& asked
   return tokens;
 }
 
+TEST_F(LlmTest, APreTokenizerIsForByteLevelVocabularies) {
+  EXPECT_TRUE(open(options()).notes().empty());
+  LlmOptions chosen = options();
+  chosen.pre = "gpt-2";
+  EXPECT_NE(refusal(chosen).find("`pre`"), std::string::npos);  // tiny-llama's is of SentencePiece's kind
+  const std::string path = folder_->at("qwen.gguf");
+  ASSERT_TRUE(write_synthetic_model({.shape = "tiny-qwen3"}, path).ok());
+  const auto token_count = [&](const std::string& text) {
+    auto llm = Llm::open(path, chosen);
+    EXPECT_TRUE(llm.ok()) << llm.status().message();
+    return llm.ok() ? llm->tokenize(text)->size() : 0;
+  };
+  EXPECT_EQ(token_count("e\xCC\x81"), 3U);  // its bytes
+  chosen.pre = "qwen2";                     // composes é first
+  EXPECT_EQ(token_count("e\xCC\x81"), 2U);
+}
+
 TEST_F(LlmTest, TwoRequestsThatShareAPrefixGetTheEnginesOwnTokens) {
   Llm llm = open(options());
   auto one = prompt_of(70);

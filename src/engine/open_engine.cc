@@ -64,7 +64,8 @@ Result<LoadedModel> load_model(const std::string& path, OpenOptions options) {
                                     loaded.made_for = plan.config.context_length;
                                     return accept(plan, tokenizer, thread_count, options);
                                   },
-                              .progress = options.on_load_progress};
+                              .progress = options.on_load_progress,
+                              .tokenizer = options.tokenizer};
   CAIRN_ASSIGN_OR_RETURN(loaded.model, Model::load(path, *loaded.kernels, *loaded.threads, load));
   CAIRN_ASSIGN_OR_RETURN(loaded.engine_options, engine_options_for(loaded.model->config(), options));
   return loaded;

@@ -34,6 +34,7 @@ struct OpenOptions {
   std::optional<int> thread_count = {};  // the caller's thread included; absent: all usable physical cores
   std::optional<int64_t> context = {};   // as context_for
   ContextLimit context_limit = ContextLimit::kOfModel;
+  TokenizerOptions tokenizer = {};
   EngineOptions engine = {};  // but for context and available_bytes, which are set here
   // Called when the model's file is known, before a weight is read: may refuse, and may choose what depends on the model
   // or on a prompt in the engine's options (context and available_bytes are set already, and stay).

@@ -19,37 +19,108 @@ StopMatcher::StopMatcher(std::vector<std::string> stop_strings) : stop_strings_(
   size_t longest = 0;
   for (const std::string& stop : stop_strings_) longest = std::max(longest, stop.size());
   held_.reserve(longest + 256);  // a token's text is rarely longer than 256 bytes
+  if (stop_strings_.empty()) return;
+  shown_.reserve(longest + 256);
+  hidden_.reserve(4);  // special tokens in a row
+}
+
+void StopMatcher::drop_what_was_told() {
+  held_.erase(0, dropped_);
+  std::erase_if(hidden_, [&](const Hidden& part) { return part.begin + part.size <= dropped_; });
+  for (Hidden& part : hidden_) {
+    const size_t cut = dropped_ - std::min(dropped_, part.begin);  // a stop string may begin inside of it
+    part = {part.begin + cut - dropped_, part.size - cut};
+  }
+  dropped_ = 0;
 }
 
 StopMatcher::Output StopMatcher::push(std::string_view text) {
-  held_.erase(0, told_);
+  drop_what_was_told();
   held_ += text;
+  return hidden_.empty() ? match() : match_with_hidden_parts();
+}
 
-  // The text withheld before contains no whole stop string, so each one found here is new.
-  size_t first_begin = std::string::npos;
-  size_t first_end = std::string::npos;
-  size_t maybe = 0;
+StopMatcher::Output StopMatcher::push_hidden(std::string_view text) {
+  if (stop_strings_.empty() || text.empty()) return {};
+  drop_what_was_told();
+  hidden_.push_back({held_.size(), text.size()});
+  held_ += text;
+  return match_with_hidden_parts();
+}
+
+// The text withheld before contains no whole stop string, so each one found here is new.
+StopMatcher::Found StopMatcher::find_in(std::string_view text) const {
+  Found found{std::string::npos, std::string::npos, text.size()};
   for (const std::string& stop : stop_strings_) {
-    const size_t begin = held_.find(stop);
+    const size_t begin = text.find(stop);
     if (begin == std::string::npos) {
-      maybe = std::max(maybe, beginning_at_end(held_, stop));
-    } else if (begin + stop.size() < first_end || (begin + stop.size() == first_end && begin < first_begin)) {
-      first_begin = begin;
-      first_end = begin + stop.size();
+      found.maybe_begin = std::min(found.maybe_begin, text.size() - beginning_at_end(text, stop));
+    } else if (begin + stop.size() < found.end || (begin + stop.size() == found.end && begin < found.begin)) {
+      found.begin = begin;
+      found.end = begin + stop.size();
     }
   }
-  if (first_end != std::string::npos) {
-    held_.resize(first_begin);
-    told_ = first_begin;
-    return {held_, true};
+  return found;
+}
+
+StopMatcher::Output StopMatcher::match() {
+  const Found found = find_in(held_);
+  const bool stopped = found.begin != std::string::npos;
+  if (stopped) held_.resize(found.begin);
+  dropped_ = told_ = stopped ? found.begin : found.maybe_begin;
+  return {std::string_view(held_).substr(0, told_), stopped};
+}
+
+StopMatcher::Output StopMatcher::match_with_hidden_parts() {
+  shown_.clear();
+  size_t at = 0;
+  for (const Hidden& part : hidden_) {
+    shown_.append(held_, at, part.begin - at);
+    at = part.begin + part.size;
   }
-  told_ = held_.size() - maybe;
-  return {std::string_view(held_).substr(0, told_), false};
+  shown_.append(held_, at);
+
+  const Found in_all = find_in(held_);
+  const Found in_shown = find_in(shown_);
+  if (in_all.begin != std::string::npos || in_shown.begin != std::string::npos) {
+    const size_t none = shown_.size() + 1;
+    const bool is_in_all = in_all.begin != std::string::npos;
+    const size_t all_begin = is_in_all ? shown_offset(in_all.begin) : none;
+    const size_t all_end = is_in_all ? shown_offset(in_all.end) : none;
+    const size_t end = std::min(all_end, in_shown.end);
+    told_ = std::min(all_end == end ? all_begin : none, in_shown.end == end ? in_shown.begin : none);
+    shown_.resize(told_);
+    dropped_ = held_.size();
+    return {shown_, true};
+  }
+  told_ = std::min(in_shown.maybe_begin, shown_offset(in_all.maybe_begin));
+  dropped_ = std::min(in_all.maybe_begin, held_offset(told_));
+  return {std::string_view(shown_).substr(0, told_), false};
+}
+
+// How much of the first `held` bytes of held_ is shown.
+size_t StopMatcher::shown_offset(size_t held) const {
+  size_t shown = held;
+  for (const Hidden& part : hidden_) {
+    if (part.begin < held) shown -= std::min(part.size, held - part.begin);
+  }
+  return shown;
+}
+
+// The last offset of held_ before which so much is shown.
+size_t StopMatcher::held_offset(size_t shown) const {
+  size_t held = shown;
+  for (const Hidden& part : hidden_) {
+    if (part.begin <= held) held += part.size;
+  }
+  return held;
 }
 
 std::string_view StopMatcher::flush() {
-  const std::string_view rest = std::string_view(held_).substr(told_);
-  told_ = held_.size();
+  const std::string_view all = hidden_.empty() ? held_ : shown_;
+  const std::string_view rest = all.substr(told_);
+  told_ = all.size();
+  dropped_ = held_.size();
   return rest;
 }
 

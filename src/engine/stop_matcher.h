@@ -2,6 +2,9 @@
 //
 // Text that may be the beginning of a stop string is withheld until it is certain. Of several stop strings
 // the one that is complete first ends the stream; at the same byte, the one that began first (the longest).
+//
+// The stream has hidden parts too, the names of special tokens, which are never let out. A stop string is found in the
+// text as it is shown, and in the text together with its hidden parts ("<|im_end|>", "<|im_start|>user").
 #pragma once
 
 #include <string>
@@ -20,13 +23,36 @@ class StopMatcher {
     bool stopped = false;   // a stop string is complete; `text` is what came before it, and nothing follows
   };
   Output push(std::string_view text);
+  Output push_hidden(std::string_view text);
   // The stream ended: the text that was withheld.
   std::string_view flush();
 
  private:
+  // What the stop strings are in a text: the first complete one, or the longest beginning of one at the end.
+  struct Found {
+    size_t begin;  // npos: none is complete
+    size_t end;
+    size_t maybe_begin;
+  };
+  struct Hidden {
+    size_t begin, size;  // bytes of held_
+  };
+
+  void drop_what_was_told();
+  Output match();
+  Output match_with_hidden_parts();
+  [[nodiscard]] Found find_in(std::string_view text) const;
+  [[nodiscard]] size_t shown_offset(size_t held) const;
+  [[nodiscard]] size_t held_offset(size_t shown) const;
+
   std::vector<std::string> stop_strings_;
-  std::string held_;  // text that was returned at the front [0, told_), then what is withheld
-  size_t told_ = 0;
+  // All text, hidden parts included: what was told at the front [0, dropped_), then what is withheld.
+  std::string held_;
+  size_t dropped_ = 0;
+  std::vector<Hidden> hidden_;  // the hidden parts of held_, ascending
+  // held_ without its hidden parts, made where it has any.
+  std::string shown_;
+  size_t told_ = 0;  // the bytes told of shown_, or of held_ where that has no hidden parts
 };
 
 }  // namespace cairn

@@ -59,6 +59,74 @@ TEST(StopMatcher, TheFirstCompleteOneWinsAndTheLongestOfTwo) {
   EXPECT_EQ(feed(StopMatcher({"bc", "abc"}), {"xabc"}).text, "x");
 }
 
+// Pieces in [...] are hidden.
+Told feed_with_hidden(const std::vector<std::string>& stops, const std::vector<std::string>& pieces) {
+  StopMatcher matcher(stops);
+  Told told;
+  for (const std::string& piece : pieces) {
+    const bool hidden = piece.starts_with('[');
+    const auto output = hidden ? matcher.push_hidden(piece.substr(1, piece.size() - 2)) : matcher.push(piece);
+    told.text += output.text;
+    if (output.stopped) return {told.text, true};
+  }
+  told.text += matcher.flush();
+  return told;
+}
+
+TEST(StopMatcher, AStopStringMayBeHiddenText) {
+  const Told told = feed_with_hidden({"<s>"}, {"ab", "[<s>]", "c"});
+  EXPECT_TRUE(told.stopped);
+  EXPECT_EQ(told.text, "ab");
+  EXPECT_EQ(feed_with_hidden({"<t>"}, {"ab", "[<s>]", "c"}).text, "abc");
+  EXPECT_EQ(feed_with_hidden({}, {"ab", "[<s>]", "c"}).text, "abc");
+  EXPECT_EQ(feed_with_hidden({"<s>user"}, {"ab", "[<s>]", "us", "er"}).text, "ab");
+  EXPECT_EQ(feed_with_hidden({"<s>user"}, {"ab", "[<s>]", "us", "e"}).text, "abuse");
+  EXPECT_EQ(feed_with_hidden({"b<s>"}, {"ab", "[<s>]"}).text, "a");
+  EXPECT_EQ(feed_with_hidden({"<s><t>"}, {"a", "[<s>]", "[<t>]"}).text, "a");
+  EXPECT_TRUE(feed_with_hidden({"ab"}, {"a", "[<s>]", "b"}).stopped);  // as it is shown
+}
+
+TEST(StopMatcher, AgreesWithTheDefinitionWithHiddenParts) {
+  std::mt19937 random(11);
+  const auto word = [&](size_t longest) {
+    std::string s(1 + random() % longest, 'a');
+    for (char& c : s) c = random() % 2 == 0 ? 'a' : 'b';
+    return s;
+  };
+  for (int round = 0; round < 20000; ++round) {
+    std::vector<std::string> stops;
+    for (size_t i = 0; i <= random() % 3; ++i) stops.push_back(word(6));
+    std::vector<std::string> pieces;
+    for (size_t i = 0; i < 8; ++i) pieces.push_back(random() % 3 == 0 ? "[" + word(3) + "]" : word(3));
+
+    std::string all;
+    std::string shown;
+    std::vector<size_t> shown_before;  // each byte of `all`
+    Told expected;
+    for (size_t i = 0; i < pieces.size() && !expected.stopped; ++i) {
+      const bool hidden = pieces[i].starts_with('[');
+      for (const char c : hidden ? pieces[i].substr(1, pieces[i].size() - 2) : pieces[i]) {
+        shown_before.push_back(shown.size());
+        all += c;
+        if (!hidden) shown += c;
+        size_t begin = shown.size() + 1;
+        for (const std::string& stop : stops) {
+          if (all.ends_with(stop)) begin = std::min(begin, shown_before[all.size() - stop.size()]);
+          if (!hidden && shown.ends_with(stop)) begin = std::min(begin, shown.size() - stop.size());
+        }
+        if (begin <= shown.size()) {
+          expected = {shown.substr(0, begin), true};
+          break;
+        }
+      }
+    }
+    if (!expected.stopped) expected.text = shown;
+    const Told told = feed_with_hidden(stops, pieces);
+    ASSERT_EQ(told.text, expected.text) << round;
+    ASSERT_EQ(told.stopped, expected.stopped) << round;
+  }
+}
+
 // The byte-by-byte definition, over all ways to cut random texts of two letters.
 TEST(StopMatcher, AgreesWithTheDefinitionHoweverTextIsCut) {
   std::mt19937 random(7);

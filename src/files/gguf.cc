@@ -159,6 +159,9 @@ Result<GgufFile> GgufFile::parse(std::span<const std::byte> bytes) {
 
 bool GgufFile::has(std::string_view key) const { return impl_->metadata.find(key) != nullptr; }
 
+Result<std::optional<int64_t>> GgufFile::find_int(std::string_view key) const {
+  return impl_->metadata.find_int(key);
+}
 Result<std::optional<uint64_t>> GgufFile::find_uint(std::string_view key) const {
   return impl_->metadata.find_uint(key);
 }

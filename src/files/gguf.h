@@ -48,7 +48,8 @@ class GgufFile {
 
   // Metadata. Absent key: nullopt. A key of another type than requested is an error that names both.
   [[nodiscard]] bool has(std::string_view key) const;
-  // find_uint takes any integer type >= 0, find_float f32, f64 or integer, find_ints integer or bool arrays.
+  // find_int takes any integer type, find_uint those >= 0, find_float f32, f64 or integer, find_ints integer or bool arrays.
+  [[nodiscard]] Result<std::optional<int64_t>> find_int(std::string_view key) const;  // at most INT64_MAX
   [[nodiscard]] Result<std::optional<uint64_t>> find_uint(std::string_view key) const;
   [[nodiscard]] Result<std::optional<double>> find_float(std::string_view key) const;
   [[nodiscard]] Result<std::optional<bool>> find_bool(std::string_view key) const;

@@ -229,6 +229,16 @@ const GgufValue* GgufMetadata::find(std::string_view key) const {
   return at != by_key_.end() && key_of(*at) == key ? &entries_[*at].value : nullptr;
 }
 
+Result<std::optional<int64_t>> GgufMetadata::find_int(std::string_view key) const {
+  const GgufValue* value = find(key);
+  if (value == nullptr) return std::optional<int64_t>();
+  if (kind_of(value->type) != Kind::kInteger) return wrong_type(key, *value, "an integer");
+  ByteReader reader(value->body);
+  if (value->type != GgufType::kUint64) return std::optional(load_scalar<int64_t>(value->type, reader));
+  const auto number = std::min<uint64_t>(load_scalar<uint64_t>(value->type, reader), INT64_MAX);
+  return std::optional(static_cast<int64_t>(number));
+}
+
 Result<std::optional<uint64_t>> GgufMetadata::find_uint(std::string_view key) const {
   const GgufValue* value = find(key);
   if (value == nullptr) return std::optional<uint64_t>();

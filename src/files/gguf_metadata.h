@@ -31,6 +31,7 @@ class GgufMetadata {
   static Result<GgufMetadata> read(ByteReader& reader, uint64_t count);
 
   [[nodiscard]] const GgufValue* find(std::string_view key) const;  // null if absent
+  [[nodiscard]] Result<std::optional<int64_t>> find_int(std::string_view key) const;
   [[nodiscard]] Result<std::optional<uint64_t>> find_uint(std::string_view key) const;
   [[nodiscard]] Result<std::optional<double>> find_float(std::string_view key) const;
   [[nodiscard]] Result<std::optional<bool>> find_bool(std::string_view key) const;

@@ -1,9 +1,8 @@
 // load_tokenizer: the tables of a model file, handed to make_tokenizer.
-#include <algorithm>
-
 #include "files/gguf.h"
 #include "files/hf_folder.h"
 #include "text/tokenizer.h"
+#include "text/tokenizer/pre_names.h"
 
 namespace cairn {
 namespace {
@@ -16,9 +15,29 @@ Status take(Result<std::optional<Value>> found, Out& out) {
   return {};
 }
 
-Status take_id(const GgufFile& file, std::string_view key, std::optional<int64_t>& out) {
-  CAIRN_ASSIGN_OR_RETURN(const auto id, file.find_uint(key));
-  if (id) out = static_cast<int64_t>(std::min<uint64_t>(*id, INT64_MAX));
+// A key of another type than an integer counts as absent: the file can be used without that token.
+void take_id(const GgufFile& file, std::string_view key, TokenizerTables& tables,
+             std::optional<int64_t>& out) {
+  auto id = file.find_int(key);
+  if (id.ok()) {
+    out = *id;
+  } else {
+    tables.notes.push_back(id.status().message() + ": it is ignored");
+  }
+}
+
+void take_ids(const GgufFile& file, TokenizerTables& tables) {
+  take_id(file, "tokenizer.ggml.bos_token_id", tables, tables.bos);
+  take_id(file, "tokenizer.ggml.eos_token_id", tables, tables.eos);
+  take_id(file, "tokenizer.ggml.unknown_token_id", tables, tables.unk);
+  take_id(file, "tokenizer.ggml.eot_token_id", tables, tables.eot);
+  take_id(file, "tokenizer.ggml.eom_token_id", tables, tables.eom);
+}
+
+Status choose_pre(const std::string& name, TokenizerTables& tables) {
+  if (tables.model != "gpt2") return no_pre_tokenizer("this file");
+  CAIRN_RETURN_IF_ERROR(make_chosen_pre_tokenization(name).status());
+  tables.pre = name;
   return {};
 }
 
@@ -38,7 +57,7 @@ Status read_phi3_rule(const GgufFile& file, TokenizerTables& tables) {
 
 }  // namespace
 
-Result<Tokenizer> load_tokenizer(const GgufFile& file) {
+Result<Tokenizer> load_tokenizer(const GgufFile& file, const TokenizerOptions& options) {
   TokenizerTables tables;
   CAIRN_ASSIGN_OR_RETURN(tables.model, file.need_string("tokenizer.ggml.model"));
   CAIRN_RETURN_IF_ERROR(take(file.find_string("tokenizer.ggml.pre"), tables.pre));
@@ -51,14 +70,8 @@ Result<Tokenizer> load_tokenizer(const GgufFile& file) {
   CAIRN_RETURN_IF_ERROR(take(file.find_bool("tokenizer.ggml.add_space_prefix"), tables.add_space_prefix));
   CAIRN_RETURN_IF_ERROR(
       take(file.find_bool("tokenizer.ggml.remove_extra_whitespaces"), tables.remove_extra_spaces));
-  CAIRN_RETURN_IF_ERROR(take_id(file, "tokenizer.ggml.bos_token_id", tables.bos));
-  CAIRN_RETURN_IF_ERROR(take_id(file, "tokenizer.ggml.eos_token_id", tables.eos));
-  CAIRN_RETURN_IF_ERROR(take_id(file, "tokenizer.ggml.unknown_token_id", tables.unk));
-  for (const char* key : {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
-    std::optional<int64_t> id;
-    CAIRN_RETURN_IF_ERROR(take_id(file, key, id));
-    if (id) tables.end_tokens.push_back(*id);
-  }
+  take_ids(file, tables);
+  if (options.pre) CAIRN_RETURN_IF_ERROR(choose_pre(*options.pre, tables));
   if (file.has("tokenizer.ggml.precompiled_charsmap")) {
     return unsupported(
         "the file has a tokenizer.ggml.precompiled_charsmap, a way to normalize text that Cairn does not do");
@@ -67,14 +80,15 @@ Result<Tokenizer> load_tokenizer(const GgufFile& file) {
   return make_tokenizer(std::move(tables));
 }
 
-Result<Tokenizer> load_tokenizer(const HfFolder& folder) {
+Result<Tokenizer> load_tokenizer(const HfFolder& folder, const TokenizerOptions& options) {
   if (folder.tokenizer() == nullptr) {
     return not_found("the model's folder has no tokenizer.json, from which Cairn reads the tokenizer");
   }
-  // config.json names the end token too, and is all there is in older folders.
-  const boost::json::object* generation = folder.generation_config();
-  return make_tokenizer(*folder.tokenizer(), folder.tokenizer_config(),
-                        generation != nullptr ? generation : &folder.config());
+  return make_tokenizer(*folder.tokenizer(),
+                        {.tokenizer_config = folder.tokenizer_config(),
+                         .generation_config = folder.generation_config(),
+                         .model_config = &folder.config()},
+                        options);
 }
 
 }  // namespace cairn

@@ -1,6 +1,8 @@
 #include "model/model.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -19,6 +21,7 @@ struct Model::Impl {
   Config config;
   Weights weights;
   std::optional<Tokenizer> tokenizer;
+  std::vector<std::string> notes;
   std::optional<std::string> chat_template;
   uint64_t file_bytes = 0;
 };
@@ -52,7 +55,7 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
     if (!opened.ok()) return opened.status();
     auto& file = impl->file.template emplace<std::decay_t<decltype(*opened)>>(std::move(opened).value());
     CAIRN_ASSIGN_OR_RETURN(ModelPlan plan, plan_model(file));
-    CAIRN_ASSIGN_OR_RETURN(impl->tokenizer, load_tokenizer(file));
+    CAIRN_ASSIGN_OR_RETURN(impl->tokenizer, load_tokenizer(file, options.tokenizer));
     int64_t context = plan.config.context_length;
     if (options.accept) {
       CAIRN_ASSIGN_OR_RETURN(context, options.accept(plan, *impl->tokenizer));
@@ -61,6 +64,8 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
     CAIRN_ASSIGN_OR_RETURN(impl->chat_template, chat_template_of(file));
     forget_tokenizer(file);
     impl->config = plan.config;
+    impl->notes = plan.notes;
+    std::ranges::copy(impl->tokenizer->notes(), std::back_inserter(impl->notes));
     impl->file_bytes = file.file_bytes();
     const WeightsOptions weights_options{
         [&](std::span<const std::byte> bytes) { file.release(bytes); },
@@ -82,6 +87,7 @@ const Config& Model::config() const { return impl_->config; }
 const Weights& Model::weights() const { return impl_->weights; }
 const Kernels& Model::kernels() const { return *impl_->kernels; }
 const Tokenizer& Model::tokenizer() const { return *impl_->tokenizer; }
+std::span<const std::string> Model::notes() const { return impl_->notes; }
 const std::optional<std::string>& Model::chat_template() const { return impl_->chat_template; }
 uint64_t Model::decode_weight_bytes() const { return impl_->weights.decode_file_bytes; }
 uint64_t Model::file_bytes() const { return impl_->file_bytes; }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct ModelLoadOptions {
   std::function<Result<int64_t>(const ModelPlan&, const Tokenizer&)> accept;
   // Called with bytes done and bytes in all while weights are packed; may be empty.
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;
+  TokenizerOptions tokenizer;
 };
 
 class Model {
@@ -40,6 +42,8 @@ class Model {
   [[nodiscard]] const Weights& weights() const;
   [[nodiscard]] const Kernels& kernels() const;
   [[nodiscard]] const Tokenizer& tokenizer() const;
+  // ModelPlan::notes, then those of the tokenizer: what its user should know.
+  [[nodiscard]] std::span<const std::string> notes() const;
   [[nodiscard]] const std::optional<std::string>& chat_template()
       const;  // Jinja source, where the file has one
   // Bytes in the file of every matrix that decoding one token reads (the input embedding only if tied).

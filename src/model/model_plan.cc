@@ -15,7 +15,7 @@ namespace {
 
 constexpr Family kFamilies[] = {
     {"llama", "llama", "llama", "LlamaForCausalLM", llama_from_gguf, llama_from_hf},
-    {"mistral", "", "mistral", "MistralForCausalLM", nullptr, mistral_from_hf},
+    {"mistral", "mistral", "mistral", "MistralForCausalLM", mistral_from_gguf, mistral_from_hf},
     {"qwen2", "qwen2", "qwen2", "Qwen2ForCausalLM", qwen2_from_gguf, qwen2_from_hf},
     {"qwen3", "qwen3", "qwen3", "Qwen3ForCausalLM", qwen3_from_gguf, qwen3_from_hf},
     {"gemma", "gemma", "gemma", "GemmaForCausalLM", gemma_from_gguf, gemma_from_hf},

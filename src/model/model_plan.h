@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "cairn/status.h"
@@ -52,6 +53,9 @@ struct ModelPlan {
   TensorPart final_norm;
   std::optional<TensorPart> final_norm_bias;
   std::optional<TensorPart> output;  // [vocab, model_dim]; absent: tied to token_embedding
+
+  // What was assumed where the file says nothing, and what may surprise its user: a sentence each.
+  std::vector<std::string> notes;
 
   // Set where there are no weights: the tensors, without data, that the parts point to. Nothing can be loaded then.
   std::shared_ptr<const std::deque<Tensor>> imagined_tensors;

@@ -52,7 +52,7 @@ Tokenizer from_json_folder(const fs::path& folder) {
   const bool has_config = fs::exists(folder / "tokenizer_config.json");
   const boost::json::object config =
       has_config ? read_json(folder / "tokenizer_config.json") : boost::json::object();
-  auto made = make_tokenizer(tokenizer, has_config ? &config : nullptr);
+  auto made = make_tokenizer(tokenizer, {.tokenizer_config = has_config ? &config : nullptr});
   EXPECT_TRUE(made.ok()) << made.status().message();
   return *made;
 }

@@ -110,10 +110,30 @@ class LayerReader {
   std::string prefix_;
 };
 
-Status read_vocab_size(const PartFinder& parts, const TensorNames& names, Config& config) {
-  if (parts.imagines()) {
-    return config.vocab_size > 0 ? Status() : invalid_data("config.json: vocab_size is missing");
-  }
+Status imagine_vocab_size(const TensorNames& names, ModelPlan& plan) {
+  if (plan.config.vocab_size > 0) return {};
+  if (!names.usual_vocab_size) return invalid_data("config.json: vocab_size is missing");
+  plan.config.vocab_size = *names.usual_vocab_size;
+  plan.notes.push_back("config.json has no vocab_size: transformers' default for this family is assumed, " +
+                       std::to_string(*names.usual_vocab_size));
+  return {};
+}
+
+// Tied weights are sometimes saved under the output's name alone.
+void find_tied_embedding(const PartFinder& parts, TensorNames& names, ModelPlan& plan) {
+  const std::string embedding = names.token_embedding + ".weight";
+  const std::string output = names.output + ".weight";
+  if (parts.imagines() || names.output_matrix == OutputMatrix::kOwn) return;
+  if (parts.has(embedding) || !parts.has(output)) return;
+  plan.notes.push_back("the file has no tensor " + embedding + ": " + output +
+                       " serves for both (tied weights)");
+  names.token_embedding = names.output;
+  names.output_matrix = OutputMatrix::kTied;
+}
+
+Status read_vocab_size(const PartFinder& parts, const TensorNames& names, ModelPlan& plan) {
+  if (parts.imagines()) return imagine_vocab_size(names, plan);
+  Config& config = plan.config;
   const Tensor* embedding = parts.peek(names.token_embedding + ".weight");
   if (embedding == nullptr)
     return invalid_data("the file has no tensor " + names.token_embedding + ".weight");
@@ -231,12 +251,13 @@ TensorNames hf_names() {
 
 namespace {
 
-Result<ModelPlan> assemble_from(PartFinder& parts, Config config, const TensorNames& names) {
+Result<ModelPlan> assemble_from(PartFinder& parts, Config config, TensorNames names) {
   CAIRN_RETURN_IF_ERROR(check_config(config));
-  CAIRN_RETURN_IF_ERROR(read_vocab_size(parts, names, config));
-  CAIRN_RETURN_IF_ERROR(read_rope_divisors(parts, names, config));
   ModelPlan plan;
   plan.config = std::move(config);
+  find_tied_embedding(parts, names, plan);
+  CAIRN_RETURN_IF_ERROR(read_vocab_size(parts, names, plan));
+  CAIRN_RETURN_IF_ERROR(read_rope_divisors(parts, names, plan.config));
   read_ends(parts, names, plan);
   CAIRN_RETURN_IF_ERROR(parts.status());
   for (int64_t layer = 0; layer < plan.config.layer_count; ++layer) {

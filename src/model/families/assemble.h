@@ -2,6 +2,8 @@
 // of the two tables of names below, changes what differs, and calls this. For the families only.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,7 +40,8 @@ struct TensorNames {
   Bias ffn_bias = Bias::kIfPresent;
   OutputMatrix output_matrix = OutputMatrix::kIfPresent;
   MatrixLayout layout = MatrixLayout::kRowsAreOutputs;
-  float norm_add = 0;  // added to every RMSNorm weight
+  float norm_add = 0;                       // added to every RMSNorm weight
+  std::optional<int64_t> usual_vocab_size;  // for a config.json without weights that does not have it
   // Tensors whose name contains one of these play no part in the forward pass (saved buffers, a vision
   // tower).
   std::vector<std::string_view> ignored;
@@ -47,7 +50,8 @@ struct TensorNames {
 TensorNames gguf_names();
 TensorNames hf_names();
 
-// Checks the Config as a whole and every tensor against it. config.vocab_size 0: taken from the embedding.
+// Checks the Config as a whole and every tensor against it. config.vocab_size 0: taken from the embedding. Tied weights
+// may be there under the output's name alone.
 // A tensor of the file that plays no part is refused by name.
 Result<ModelPlan> assemble(Config config, std::span<const Tensor> tensors, const TensorNames& names);
 // The same over a folder's tensors, or over imagined ones if it has no weights: then with no biases but the

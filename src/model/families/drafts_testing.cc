@@ -65,14 +65,32 @@ void GgufDraft::rename_architecture(const std::string& architecture) {
   set("general.architecture", architecture);
 }
 
-Result<Config> GgufDraft::plan() const {
+Result<ModelPlan> GgufDraft::whole_plan() const {
   CAIRN_ASSIGN_OR_RETURN(const GgufLayout layout, lay_out_gguf(header_));
   std::vector<std::byte> bytes = layout.head;
   for (const auto& slot : layout.slots) bytes.resize(bytes.size() + slot.padded_bytes);
   CAIRN_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::parse(bytes));
-  CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, plan_model(file));
-  return plan.config;
+  return plan_model(file);
 }
+
+namespace {
+
+Result<Config> config_of(const Result<ModelPlan>& plan) {
+  if (!plan.ok()) return plan.status();
+  return plan->config;
+}
+
+std::vector<std::string> notes_of(const Result<ModelPlan>& plan) {
+  EXPECT_TRUE(plan.ok()) << plan.status().message();
+  return plan.ok() ? plan->notes : std::vector<std::string>();
+}
+
+}  // namespace
+
+Result<Config> GgufDraft::plan() const { return config_of(whole_plan()); }
+std::vector<std::string> GgufDraft::notes() const { return notes_of(whole_plan()); }
+Result<Config> HfDraft::plan() const { return config_of(whole_plan()); }
+std::vector<std::string> HfDraft::notes() const { return notes_of(whole_plan()); }
 
 boost::json::array architectures(const char* name) {
   boost::json::array array;
@@ -100,7 +118,7 @@ HfDraft::HfDraft()
   }
 }
 
-Result<Config> HfDraft::plan() const {
+Result<ModelPlan> HfDraft::whole_plan() const {
   namespace fs = std::filesystem;
   const fs::path folder = fs::path(testing::TempDir()) / ("cairn-hf-draft-" + std::to_string(getpid()));
   fs::remove_all(folder);
@@ -122,10 +140,9 @@ Result<Config> HfDraft::plan() const {
   out.write(reinterpret_cast<const char*>(&length), sizeof(length));
   out << text << std::string(end, '\0');
   out.close();
-  Result<Config> result = [&]() -> Result<Config> {
+  Result<ModelPlan> result = [&]() -> Result<ModelPlan> {
     CAIRN_ASSIGN_OR_RETURN(const HfFolder opened, HfFolder::open(folder.string()));
-    CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, plan_model(opened));
-    return plan.config;
+    return plan_model(opened);
   }();
   fs::remove_all(folder);
   return result;

@@ -12,6 +12,7 @@
 #include "cairn/status.h"
 #include "files/gguf_writer.h"
 #include "model/config.h"
+#include "model/model_plan.h"
 
 namespace cairn {
 
@@ -28,8 +29,10 @@ class GgufDraft {
   void rename_architecture(const std::string& architecture);
 
   [[nodiscard]] Result<Config> plan() const;
+  [[nodiscard]] std::vector<std::string> notes() const;  // of the plan
 
  private:
+  [[nodiscard]] Result<ModelPlan> whole_plan() const;  // points to nothing any more
   GgufHeader header_;
 };
 
@@ -46,6 +49,10 @@ class HfDraft {
 
   // Writes the folder into the tests' temporary directory, plans it and removes it.
   [[nodiscard]] Result<Config> plan() const;
+  [[nodiscard]] std::vector<std::string> notes() const;
+
+ private:
+  [[nodiscard]] Result<ModelPlan> whole_plan() const;
 };
 
 }  // namespace cairn

@@ -23,6 +23,7 @@ struct Family {
 
 Result<ModelPlan> llama_from_gguf(const GgufFile& file);
 Result<ModelPlan> llama_from_hf(const HfFolder& folder);
+Result<ModelPlan> mistral_from_gguf(const GgufFile& file);
 Result<ModelPlan> mistral_from_hf(const HfFolder& folder);
 Result<ModelPlan> qwen2_from_gguf(const GgufFile& file);
 Result<ModelPlan> qwen2_from_hf(const HfFolder& folder);

@@ -15,10 +15,12 @@ Result<ModelPlan> gemma_from_gguf(const GgufFile& file) {
 Result<ModelPlan> gemma_from_hf(const HfFolder& folder) {
   CAIRN_RETURN_IF_ERROR(check_gelu_tanh(folder.config()));
   boost::json::object settings = folder.config();
-  settings.emplace("head_dim", 256);  // the default of transformers, whatever hidden_size is
+  settings.emplace("head_dim", 256);  // the defaults of transformers, whatever the other settings are
+  settings.emplace("num_key_value_heads", 16);
   CAIRN_ASSIGN_OR_RETURN(Config config, config_from_hf(settings, "gemma"));
   make_gemma(config);
   TensorNames names = gemma_hf_names();
+  names.usual_vocab_size = 256000;
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(settings, OutputMatrix::kTied));
   return assemble(std::move(config), folder, names);
 }

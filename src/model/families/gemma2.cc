@@ -22,7 +22,7 @@ Result<ModelPlan> gemma2_from_gguf(const GgufFile& file) {
   GgufKeys keys(file, "gemma2");
   const int64_t window = keys.count_or("attention.sliding_window", kGemma2Window, 1, ConfigLimits::kContext);
   CAIRN_RETURN_IF_ERROR(keys.status());
-  set_alternating_windows(config, window, kGemma2Pattern);
+  CAIRN_RETURN_IF_ERROR(read_gguf_windows(file, window, kGemma2Pattern, config));
   set_gguf_attention_scale(config, kLayersOf27b);
   return assemble(std::move(config), file.tensors(), gguf_names());
 }
@@ -30,7 +30,8 @@ Result<ModelPlan> gemma2_from_gguf(const GgufFile& file) {
 Result<ModelPlan> gemma2_from_hf(const HfFolder& folder) {
   CAIRN_RETURN_IF_ERROR(check_gelu_tanh(folder.config()));
   boost::json::object settings = folder.config();
-  settings.emplace("head_dim", 256);
+  settings.emplace("head_dim", 256);  // the defaults of transformers, whatever the other settings are
+  settings.emplace("num_key_value_heads", 4);
   CAIRN_ASSIGN_OR_RETURN(Config config, config_from_hf(settings, "gemma2"));
   make_gemma(config);
   config.post_norms = true;
@@ -38,6 +39,7 @@ Result<ModelPlan> gemma2_from_hf(const HfFolder& folder) {
   CAIRN_RETURN_IF_ERROR(read_hf_windows(settings, kGemma2Window, kGemma2Pattern, config));
   CAIRN_RETURN_IF_ERROR(read_hf_attention_scale(settings, config));
   TensorNames names = gemma_hf_names_with_post_norms();
+  names.usual_vocab_size = 256000;
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(settings, OutputMatrix::kTied));
   return assemble(std::move(config), folder, names);
 }

@@ -2,7 +2,9 @@
 // layers to each global one, and two RoPE bases: local layers use one of their own, without scaling. The
 // multimodal folders (model_type gemma3) hold the same settings under text_config and a vision tower that is
 // ignored.
+#include <array>
 #include <boost/json/value.hpp>
+#include <initializer_list>
 
 #include "model/families/family.h"
 #include "model/families/gemma_common.h"
@@ -12,8 +14,11 @@
 namespace cairn {
 namespace {
 
-// The default of transformers, for a config.json without it; GGUF files always have it.
-constexpr int64_t kGemma3Window = 4096;
+constexpr int64_t kGemma3Window = 4096;  // the default of transformers, for a config.json without it
+// What the published models have, for a GGUF file without it.
+constexpr int64_t kSmallModelsWindow = 512;
+constexpr int64_t kLargeModelsWindow = 1024;
+constexpr int64_t kLayersOf4b = 34;  // the smallest of the large ones
 constexpr int64_t kGemma3Pattern = 6;
 constexpr int64_t kLayersOf27b = 62;
 constexpr double kLocalBase = 10000.0;
@@ -25,10 +30,16 @@ void add_local_rope(Config& config, RopeConfig local) {
   for (LayerConfig& layer : config.layers) layer.rope = layer.window > 0 ? 1 : 0;
 }
 
-// Published files omit fields that have these default values in transformers.
+// Published files omit fields that have these default values in transformers; inside text_config, any field.
 boost::json::object with_defaults(const boost::json::object& config) {
   const boost::json::value* text = config.if_contains("text_config");
-  boost::json::object settings = text != nullptr && text->is_object() ? text->get_object() : config;
+  const bool is_inside = text != nullptr && text->is_object();
+  boost::json::object settings = is_inside ? text->get_object() : config;
+  if (is_inside) {
+    settings.emplace("hidden_size", 2304);
+    settings.emplace("intermediate_size", 9216);
+    settings.emplace("num_hidden_layers", 26);
+  }
   settings.emplace("num_attention_heads", 8);
   settings.emplace("num_key_value_heads", 4);
   settings.emplace("head_dim", 256);
@@ -65,10 +76,22 @@ Status read_ropes(const boost::json::object& settings, Config& config) {
   return {};
 }
 
+// The beginnings of the names under which some converters keep the vision tower beside the language model.
+constexpr auto kVisionTensors = std::to_array<std::string_view>(
+    {"v.blk.", "v.patch_embed", "v.position_embed", "v.post_layernorm", "v.post_ln", "mm."});
+
+// The same setting under the names of two converters.
+double base_of(GgufKeys& keys, std::initializer_list<std::string_view> names, double fallback) {
+  for (const std::string_view name : names) {
+    if (keys.has(name)) return keys.real(name, 1.001, ConfigLimits::kRopeBase);
+  }
+  return fallback;
+}
+
 // Multimodal folders prefix the language model's names, one way before transformers 4.52 and another since.
 void find_prefix(const HfFolder& folder, TensorNames& names) {
   for (const char* prefix : {"language_model.model.", "model.language_model."}) {
-    if (folder.find_tensor(std::string(prefix) + "embed_tokens.weight") == nullptr) continue;
+    if (folder.find_tensor(std::string(prefix) + "norm.weight") == nullptr) continue;
     names.token_embedding = std::string(prefix) + "embed_tokens";
     names.final_norm = std::string(prefix) + "norm";
     names.layer_prefix = std::string(prefix) + "layers.";
@@ -85,17 +108,25 @@ Result<ModelPlan> gemma3_from_gguf(const GgufFile& file) {
   config.post_norms = config.qk_norm = true;
   CAIRN_RETURN_IF_ERROR(read_soft_caps(file, {}, config));
   GgufKeys keys(file, "gemma3");
-  const int64_t window = keys.count("attention.sliding_window", 1, ConfigLimits::kContext);
-  const int64_t pattern =
-      keys.count_or("attention.sliding_window_pattern", kGemma3Pattern, 1, ConfigLimits::kLayers);
-  set_alternating_windows(config, window, pattern);
+  const bool has_window = keys.has("attention.sliding_window");
+  const int64_t usual = config.layer_count < kLayersOf4b ? kSmallModelsWindow : kLargeModelsWindow;
+  const int64_t window = keys.count_or("attention.sliding_window", usual, 1, ConfigLimits::kContext);
+  CAIRN_RETURN_IF_ERROR(read_gguf_windows(file, window, kGemma3Pattern, config));
   // Without a base in the file the global one is transformers' default, not Llama's.
-  config.ropes[0].base = keys.real_or("rope.freq_base", kGlobalBase, 1.001, ConfigLimits::kRopeBase);
-  add_local_rope(config,
-                 {keys.real_or("rope.freq_base_swa", kLocalBase, 1.001, ConfigLimits::kRopeBase), {}, 1.0});
+  config.ropes[0].base = base_of(keys, {"rope.freq_base", "rope.global.freq_base"}, kGlobalBase);
+  RopeConfig local;
+  local.base = base_of(keys, {"rope.freq_base_swa", "rope.local.freq_base"}, kLocalBase);
+  add_local_rope(config, std::move(local));
   set_gguf_attention_scale(config, kLayersOf27b);
   CAIRN_RETURN_IF_ERROR(keys.status());
-  return assemble(std::move(config), file.tensors(), gguf_names());
+  TensorNames names = gguf_names();
+  names.ignored.insert(names.ignored.end(), kVisionTensors.begin(), kVisionTensors.end());
+  CAIRN_ASSIGN_OR_RETURN(ModelPlan plan, assemble(std::move(config), file.tensors(), names));
+  if (!has_window) {
+    plan.notes.push_back("gemma3.attention.sliding_window is missing: " + std::to_string(window) +
+                         " is assumed, which the published models of this size have");
+  }
+  return plan;
 }
 
 Result<ModelPlan> gemma3_from_hf(const HfFolder& folder) {
@@ -115,6 +146,7 @@ Result<ModelPlan> gemma3_from_hf(const HfFolder& folder) {
   CAIRN_RETURN_IF_ERROR(read_hf_attention_scale(settings, config));
   TensorNames names = gemma_hf_names_with_post_norms();
   find_prefix(folder, names);
+  names.usual_vocab_size = 262208;
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(settings, OutputMatrix::kTied));
   return assemble(std::move(config), folder, names);
 }

@@ -78,6 +78,23 @@ void set_alternating_windows(Config& config, int64_t window, int64_t pattern) {
   }
 }
 
+Status read_gguf_windows(const GgufFile& file, int64_t window, int64_t default_pattern, Config& config) {
+  constexpr std::string_view kPattern = "attention.sliding_window_pattern";
+  GgufKeys keys(file, config.family);
+  const auto list = keys.find_list(kPattern);
+  if (!list) {
+    const int64_t pattern = keys.count_or(kPattern, default_pattern, 1, ConfigLimits::kLayers);
+    if (keys.status().ok()) set_alternating_windows(config, window, pattern);
+    return keys.status();
+  }
+  if (std::ssize(*list) != config.layer_count) {
+    return invalid_data(keys.full_name(kPattern) + " has " + std::to_string(list->size()) + " entries for " +
+                        std::to_string(config.layer_count) + " layers");
+  }
+  for (size_t i = 0; i < list->size(); ++i) config.layers[i].window = (*list)[i] != 0 ? window : 0;
+  return {};
+}
+
 Status read_hf_windows(const boost::json::object& settings, int64_t default_window, int64_t default_pattern,
                        Config& config) {
   HfKeys keys(settings, "config.json");

@@ -24,7 +24,7 @@ TensorNames with_gpt2_biases(TensorNames names) {
 }
 
 TensorNames gpt2_hf_names(const HfFolder& folder) {
-  const std::string prefix = folder.find_tensor("transformer.wte.weight") != nullptr ? "transformer." : "";
+  const std::string prefix = folder.find_tensor("transformer.ln_f.weight") != nullptr ? "transformer." : "";
   TensorNames names = with_gpt2_biases(TensorNames{});
   names.token_embedding = prefix + "wte";
   names.position_embedding = prefix + "wpe";
@@ -92,6 +92,7 @@ Result<ModelPlan> gpt2_from_hf(const HfFolder& folder) {
   CAIRN_ASSIGN_OR_RETURN(Config config, config_from_hf(settings, "gpt2", {.rms_norm_eps = 1e-5}));
   make_gpt2(config);
   TensorNames names = gpt2_hf_names(folder);
+  names.usual_vocab_size = 50257;
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(settings, OutputMatrix::kTied));
   return assemble(std::move(config), folder, names);
 }

@@ -52,11 +52,16 @@ int64_t GgufKeys::count_or(std::string_view key, int64_t fallback, int64_t low, 
   return static_cast<int64_t>(value);
 }
 
+std::optional<std::vector<int64_t>> GgufKeys::find_list(std::string_view key) const {
+  auto array = file_.find_ints(full_name(key));
+  return array.ok() ? std::move(*array) : std::nullopt;
+}
+
 std::optional<int64_t> GgufKeys::find_count_of_layers(std::string_view key, int64_t low, int64_t high) {
   if (!has(key)) return std::nullopt;
-  auto array = file_.find_ints(full_name(key));
-  if (!array.ok() || !array->has_value()) return count(key, low, high);
-  const auto& values = **array;
+  const auto array = find_list(key);
+  if (!array) return count(key, low, high);
+  const auto& values = *array;
   if (values.empty()) {
     fail(invalid_data(full_name(key) + " is an empty array"));
     return low;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cairn/status.h"
 #include "files/gguf.h"
@@ -38,6 +39,8 @@ class GgufKeys {
   int64_t count_or(std::string_view key, int64_t fallback, int64_t low, int64_t high);
   // A number, or an array of one number for each layer; layers that differ are refused.
   std::optional<int64_t> find_count_of_layers(std::string_view key, int64_t low, int64_t high);
+  // An array of integers or bools; nullopt also where the key holds something else.
+  [[nodiscard]] std::optional<std::vector<int64_t>> find_list(std::string_view key) const;
   double real(std::string_view key, double low, double high);
   double real_or(std::string_view key, double fallback, double low, double high);
   std::string text_or(std::string_view key, std::string_view fallback);

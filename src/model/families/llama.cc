@@ -2,6 +2,7 @@
 // RoPE, SiLU gate, grouped KV heads. GGUF files hold the rows of q and k permuted, so that RoPE's pairs are
 // neighbours.
 #include "model/families/family.h"
+#include "model/families/mistral_window.h"
 #include "model/families/settings.h"
 
 namespace cairn {
@@ -9,13 +10,16 @@ namespace cairn {
 Result<ModelPlan> llama_from_gguf(const GgufFile& file) {
   CAIRN_ASSIGN_OR_RETURN(Config config, config_from_gguf(file, "llama"));
   config.rope_style = RopeStyle::kAdjacent;
-  return assemble(std::move(config), file.tensors(), gguf_names());
+  CAIRN_ASSIGN_OR_RETURN(ModelPlan plan, assemble(std::move(config), file.tensors(), gguf_names()));
+  note_window_if_mistral(file, plan);
+  return plan;
 }
 
 Result<ModelPlan> llama_from_hf(const HfFolder& folder) {
   CAIRN_RETURN_IF_ERROR(check_silu(folder.config()));
   CAIRN_ASSIGN_OR_RETURN(Config config, config_from_hf(folder.config(), "llama"));
   TensorNames names = hf_names();
+  names.usual_vocab_size = 32000;
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(folder.config(), OutputMatrix::kIfPresent));
   HfKeys keys(folder.config(), "config.json");
   if (keys.flag_or("attention_bias", false)) {

@@ -22,6 +22,7 @@ Result<ModelPlan> phi3_from_hf(const HfFolder& folder) {
   TensorNames names = hf_names();
   names.query_key_value = "self_attn.qkv_proj";
   names.gate_up = "mlp.gate_up_proj";
+  names.usual_vocab_size = 32064;
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(folder.config(), OutputMatrix::kIfPresent));
   return assemble(std::move(config), folder, names);
 }

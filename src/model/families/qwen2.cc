@@ -24,6 +24,7 @@ Result<ModelPlan> qwen2_from_hf(const HfFolder& folder) {
   CAIRN_ASSIGN_OR_RETURN(Config config, config_from_hf(folder.config(), "qwen2"));
   CAIRN_RETURN_IF_ERROR(read_qwen_windows(folder.config(), config));
   TensorNames names = with_qwen2_biases(hf_names());
+  names.usual_vocab_size = 151936;
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(folder.config(), OutputMatrix::kIfPresent));
   return assemble(std::move(config), folder, names);
 }

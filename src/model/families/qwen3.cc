@@ -19,6 +19,7 @@ Result<ModelPlan> qwen3_from_hf(const HfFolder& folder) {
   CAIRN_RETURN_IF_ERROR(read_qwen_windows(settings, config));
   config.qk_norm = true;
   TensorNames names = hf_names();
+  names.usual_vocab_size = 151936;
   CAIRN_ASSIGN_OR_RETURN(names.output_matrix, output_from_hf(settings, OutputMatrix::kIfPresent));
   return assemble(std::move(config), folder, names);
 }

@@ -6,10 +6,12 @@
 #include "base/printable.h"
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/byte_level.h"
+#include "text/tokenizer/end_tokens.h"
 #include "text/tokenizer/impl.h"
 #include "text/tokenizer/json_affixes.h"
 #include "text/tokenizer/json_fields.h"
 #include "text/tokenizer/json_steps.h"
+#include "text/tokenizer/pre_names.h"
 #include "text/tokenizer/unigram.h"
 
 namespace cairn {
@@ -21,13 +23,17 @@ constexpr size_t kMaxUnusedIds = 1 << 16;  // how many ids beyond twice the toke
 
 class JsonReader {
  public:
-  explicit JsonReader(const json::object& root) : root_(root), impl_(std::make_shared<Tokenizer::Impl>()) {}
+  JsonReader(const json::object& root, const TokenizerOptions& options)
+      : root_(root), options_(options), impl_(std::make_shared<Tokenizer::Impl>()) {
+    for (const std::string_view name : end_names()) special_.emplace(name);
+  }
 
-  Result<Tokenizer> read(const json::object* config, const json::object* generation) {
+  Result<Tokenizer> read(const TokenizerCompanions& companions) {
     CAIRN_ASSIGN_OR_RETURN(model_, need_object(root_, "the top level", "model"));
     CAIRN_ASSIGN_OR_RETURN(auto normalize, read_normalizer(find(root_, "normalizer")));
     CAIRN_ASSIGN_OR_RETURN(pre_, read_pre_tokenizer(find(root_, "pre_tokenizer")));
     CAIRN_ASSIGN_OR_RETURN(decoder_, read_decoder(find(root_, "decoder")));
+    if (options_.pre) CAIRN_RETURN_IF_ERROR(replace_pre_tokenizer(*options_.pre));
     impl_->normalizer = Normalizer(std::move(normalize));
     impl_->drop_leading_spaces = decoder_.drop_leading_spaces;
     CAIRN_RETURN_IF_ERROR(read_added_tokens());
@@ -43,11 +49,18 @@ class JsonReader {
     }
     impl_->pre_tokenizer = PreTokenizer(std::move(pre_.steps));
     CAIRN_RETURN_IF_ERROR(place_added_tokens());
-    CAIRN_RETURN_IF_ERROR(read_affixes(root_, config, generation, *impl_));
+    CAIRN_RETURN_IF_ERROR(read_affixes(root_, companions, *impl_));
     return Tokenizer(std::move(impl_));
   }
 
  private:
+  Status replace_pre_tokenizer(const std::string& name) {
+    if (!pre_.byte_level) return no_pre_tokenizer("tokenizer.json");
+    CAIRN_ASSIGN_OR_RETURN(PreTokenization pre, make_chosen_pre_tokenization(name));
+    pre_.steps = std::move(pre.split);
+    return {};
+  }
+
   struct Added {
     AddedToken token;
     bool normalized;
@@ -182,15 +195,28 @@ class JsonReader {
     CAIRN_ASSIGN_OR_RETURN(const std::string_view unknown, string_or(*model_, "the model", "unk_token", ""));
     const auto unknown_id = unknown.empty() ? std::nullopt : find_token(vocabulary_, unknown);
     if (!unknown.empty() && !unknown_id) {
-      return invalid_data("the unknown token \"" + printable(unknown) +
-                          "\" of tokenizer.json is not in its vocabulary");
+      impl_->notes.push_back("the unknown token \"" + printable(unknown) +
+                             "\" of tokenizer.json is not in its vocabulary: it is ignored");
     }
     CAIRN_ASSIGN_OR_RETURN(const bool bytes, bool_or(*model_, "the model", "byte_fallback", false));
     CAIRN_ASSIGN_OR_RETURN(const bool fuse, bool_or(*model_, "the model", "fuse_unk", false));
     CAIRN_ASSIGN_OR_RETURN(tables.fallback, read_fallback(unknown_id, bytes, fuse));
     CAIRN_ASSIGN_OR_RETURN(tables.whole_words_first, bool_or(*model_, "the model", "ignore_merges", false));
+    if (tables.merges.empty() && !tables.whole_words_first) CAIRN_RETURN_IF_ERROR(check_merges(tables));
     impl_->kind = pre_.byte_level ? "byte-level-bpe" : "bpe";
     CAIRN_ASSIGN_OR_RETURN(impl_->segmenter, RankedBpe::make(std::move(tables)));
+    return {};
+  }
+
+  // Without merges, each character of a text would become a token of its own.
+  static Status check_merges(const RankedBpeTables& tables) {
+    for (const auto& [text, id] : tables.index) {
+      const bool joined = tables.unit == BpeUnit::kBytes ? text.size() > 1 : characters_of(text).size() > 1;
+      if (!joined || parse_byte_token(text)) continue;
+      return invalid_data(
+          "\"merges\" of the model in tokenizer.json is empty, but BPE needs it to make tokens like \"" +
+          printable(text) + "\"");
+    }
     return {};
   }
 
@@ -250,10 +276,12 @@ class JsonReader {
     std::optional<TokenId> unknown;
     if (const json::value* value = find(*model_, "unk_id"); value != nullptr) {
       const auto id = as_integer(*value);
-      if (!id || *id < 0 || *id >= static_cast<int64_t>(vocabulary->size())) {
-        return wrong("the model", "unk_id", "the id of a token");
+      if (id && *id >= 0 && *id < static_cast<int64_t>(vocabulary->size())) {
+        unknown = static_cast<TokenId>(*id);
+      } else {
+        impl_->notes.push_back("\"unk_id\" of tokenizer.json is " + printable(json::serialize(*value)) +
+                               ", which is not the id of a token: it is ignored");
       }
-      unknown = static_cast<TokenId>(*id);
     }
     CAIRN_ASSIGN_OR_RETURN(const bool bytes, bool_or(*model_, "the model", "byte_fallback", false));
     CAIRN_ASSIGN_OR_RETURN(tables.fallback, read_fallback(unknown, bytes, true));
@@ -290,6 +318,7 @@ class JsonReader {
   }
 
   const json::object& root_;
+  const TokenizerOptions& options_;
   const json::object* model_ = nullptr;
   std::shared_ptr<Tokenizer::Impl> impl_;
   PreTokenizerSection pre_;
@@ -301,9 +330,9 @@ class JsonReader {
 
 }  // namespace
 
-Result<Tokenizer> make_tokenizer(const json::object& tokenizer_json, const json::object* config,
-                                 const json::object* generation) {
-  return JsonReader(tokenizer_json).read(config, generation);
+Result<Tokenizer> make_tokenizer(const json::object& tokenizer_json, const TokenizerCompanions& companions,
+                                 const TokenizerOptions& options) {
+  return JsonReader(tokenizer_json, options).read(companions);
 }
 
 }  // namespace cairn

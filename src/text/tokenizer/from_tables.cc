@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/byte_level.h"
+#include "text/tokenizer/end_tokens.h"
 #include "text/tokenizer/impl.h"
 #include "text/tokenizer/pre_names.h"
 #include "text/tokenizer/spm.h"
@@ -64,17 +65,7 @@ Status check_entries(const TokenizerTables& tables) {
   return {};
 }
 
-Result<std::optional<TokenId>> checked_id(const TokenizerTables& tables, std::optional<int64_t> id,
-                                          std::string_view name) {
-  if (!id) return std::optional<TokenId>();
-  if (*id < 0 || *id >= static_cast<int64_t>(tables.tokens.size())) {
-    return invalid_data("the tokenizer's " + std::string(name) + " token is " + std::to_string(*id) +
-                        ", but the vocabulary has " + std::to_string(tables.tokens.size()) + " tokens");
-  }
-  return std::optional<TokenId>(static_cast<TokenId>(*id));
-}
-
-// The defaults of SentencePiece models whose file leaves them out.
+// The defaults of SentencePiece models whose file does not have the keys.
 void set_sentencepiece_defaults(TokenizerTables& tables) {
   const auto set = [&](std::optional<int64_t>& id, int64_t usual) {
     if (!id && usual < static_cast<int64_t>(tables.tokens.size())) id = usual;
@@ -100,14 +91,16 @@ class TableReader {
     }
     CAIRN_RETURN_IF_ERROR(check_lengths(t_));
     CAIRN_RETURN_IF_ERROR(check_entries(t_));
+    impl_->notes = std::move(t_.notes);
     if (scored) set_sentencepiece_defaults(t_);
-    CAIRN_ASSIGN_OR_RETURN(impl_->bos, checked_id(t_, t_.bos, "bos"));
-    CAIRN_ASSIGN_OR_RETURN(impl_->eos, checked_id(t_, t_.eos, "eos"));
-    CAIRN_ASSIGN_OR_RETURN(unknown_, checked_id(t_, t_.unk, "unknown"));
+    impl_->bos = usable_id(t_.bos, "tokenizer.ggml.bos_token_id");
+    impl_->eos = usable_id(t_.eos, "tokenizer.ggml.eos_token_id");
+    unknown_ = usable_id(t_.unk, "tokenizer.ggml.unknown_token_id");
     set_types();
     CAIRN_RETURN_IF_ERROR(byte_level ? read_byte_level() : read_sentencepiece());
     add_added_tokens();
-    CAIRN_RETURN_IF_ERROR(set_ends(unigram));
+    set_affixes(unigram);
+    set_ends();
     return Tokenizer(std::move(impl_));
   }
 
@@ -115,6 +108,15 @@ class TableReader {
   TokenType type(size_t id) const { return static_cast<TokenType>(t_.types[id]); }
   bool is_special(size_t id) const {
     return type(id) == TokenType::kControl || type(id) == TokenType::kUnknown;
+  }
+
+  // nullopt, with a note, for an id that is no token's: one wrong key does not make a model useless.
+  std::optional<TokenId> usable_id(std::optional<int64_t> id, std::string_view key) {
+    if (!id) return std::nullopt;
+    if (*id >= 0 && *id < static_cast<int64_t>(t_.tokens.size())) return static_cast<TokenId>(*id);
+    impl_->notes.push_back(std::string(key) + " is " + std::to_string(*id) + ", but the vocabulary has " +
+                           std::to_string(t_.tokens.size()) + " tokens: it is ignored");
+    return std::nullopt;
   }
 
   // Tokens whose name ends a turn are control tokens, whatever type the file gives them.
@@ -218,8 +220,34 @@ class TableReader {
     impl_->normalizer = Normalizer(std::move(steps));
   }
 
+  // Without merges, each byte of a text would become a token of its own.
+  Status check_merges() const {
+    if (!t_.merges.empty()) return {};
+    for (size_t i = 0; i < t_.tokens.size(); ++i) {
+      if (is_special(i) || type(i) != TokenType::kNormal) continue;
+      const auto bytes = bytes_of(t_.tokens[i]);
+      if (!bytes || bytes->size() < 2) continue;
+      return invalid_data(
+          "tokenizer.ggml.merges is missing or empty, but byte-level BPE (tokenizer.ggml.model \"gpt2\") "
+          "needs "
+          "it to make tokens like \"" +
+          printable(t_.tokens[i]) + "\": the file was converted without them; convert it again");
+    }
+    return {};
+  }
+
+  Result<PreTokenization> pre_tokenization() {
+    if (t_.pre.empty()) {
+      impl_->notes.push_back("tokenizer.ggml.pre is missing, so \"" + std::string(kAssumedPre) +
+                             "\" is assumed for how text is split into words; if that is wrong, so are the "
+                             "tokens: `pre` names the right one");
+    }
+    return make_pre_tokenization(t_.pre.empty() ? kAssumedPre : std::string_view(t_.pre));
+  }
+
   Status read_byte_level() {
-    CAIRN_ASSIGN_OR_RETURN(PreTokenization pre, make_pre_tokenization(t_.pre));
+    CAIRN_RETURN_IF_ERROR(check_merges());
+    CAIRN_ASSIGN_OR_RETURN(PreTokenization pre, pre_tokenization());
     impl_->kind = "byte-level-bpe";
     RankedBpeTables tables;
     tables.unit = BpeUnit::kBytes;
@@ -274,25 +302,31 @@ class TableReader {
     }
   }
 
-  Status set_ends(bool unigram) {
+  void set_affixes(bool unigram) {
     const bool scored = t_.model == "llama";
-    if (t_.add_bos.value_or(scored)) {
-      if (!impl_->bos)
-        return invalid_data("the tokenizer must begin every text with a bos token, but defines none");
-      impl_->prefix.push_back(*impl_->bos);
+    if (t_.add_bos.value_or(scored)) add_affix(impl_->bos, "bos", impl_->prefix);
+    if (t_.add_eos.value_or(unigram)) add_affix(impl_->eos, "eos", impl_->suffix);
+  }
+
+  void add_affix(std::optional<TokenId> id, const std::string& name, std::vector<TokenId>& ids) {
+    if (id) {
+      ids.push_back(*id);
+    } else {
+      impl_->notes.push_back("texts should have the tokenizer's " + name +
+                             " token around them, but it has none: they are used without");
     }
-    if (t_.add_eos.value_or(unigram)) {
-      if (!impl_->eos)
-        return invalid_data("the tokenizer must end every text with an eos token, but defines none");
-      impl_->suffix.push_back(*impl_->eos);
-    }
-    std::vector<TokenId> ends;
-    for (const int64_t end : t_.end_tokens) {
-      CAIRN_ASSIGN_OR_RETURN(const auto id, checked_id(t_, end, "end-of-turn"));
-      ends.push_back(*id);
-    }
+  }
+
+  void set_ends() {
+    std::vector<EndToken> ends;
+    const auto add = [&](std::optional<TokenId> id, std::string_view key) {
+      if (id) ends.push_back({*id, std::string(key)});
+    };
+    add(impl_->eos, "tokenizer.ggml.eos_token_id");
+    add(usable_id(t_.eot, "tokenizer.ggml.eot_token_id"), "tokenizer.ggml.eot_token_id");
+    add(usable_id(t_.eom, "tokenizer.ggml.eom_token_id"), "tokenizer.ggml.eom_token_id");
+    for (const int64_t id : t_.end_tokens) add(usable_id(id, "an end-of-turn token"), "an end-of-turn token");
     set_end_tokens(*impl_, ends);
-    return {};
   }
 
   TokenizerTables t_;

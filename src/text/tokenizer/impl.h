@@ -30,14 +30,9 @@ struct Tokenizer::Impl {
   std::unique_ptr<const Segmenter> segmenter;
   std::vector<TokenId> prefix, suffix;  // what BosEos::kAsModelSays puts around a text
   std::optional<TokenId> bos, eos;
-  std::vector<TokenId> end_tokens;  // ascending
-  int drop_leading_spaces = 0;      // by decode at TextPosition::kStart
+  std::vector<EndToken> end_tokens;  // by ascending id, none twice
+  std::vector<std::string> notes;
+  int drop_leading_spaces = 0;  // by decode at TextPosition::kStart
 };
-
-// Whether a token of this name ends a turn in a chat format of the supported families ("<|im_end|>").
-bool is_end_name(std::string_view name);
-
-// Fills end_tokens: eos, `more`, and special tokens that end a turn by their name.
-void set_end_tokens(Tokenizer::Impl& impl, const std::vector<TokenId>& more);
 
 }  // namespace cairn

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/printable.h"
+#include "text/tokenizer/end_tokens.h"
 #include "text/tokenizer/json_fields.h"
 
 namespace cairn {
@@ -19,17 +20,36 @@ Status unsupported_template() {
       "that Cairn supports");
 }
 
+void ignore(const std::string& what, std::string_view why, Tokenizer::Impl& impl) {
+  impl.notes.push_back(what + ", which " + std::string(why) + ": it is ignored");
+}
+
+std::string quoted(std::string_view field, std::string_view file) {
+  return "\"" + std::string(field) + "\" in " + std::string(file);
+}
+
+constexpr std::string_view kNoToken = "is not the id of a token";
+
+std::optional<TokenId> token_of(const json::value& value, const Tokenizer::Impl& impl) {
+  const auto id = as_integer(value);
+  if (!id || *id < 0 || *id >= impl.vocabulary.size()) return std::nullopt;
+  return static_cast<TokenId>(*id);
+}
+
 // Appends the ids of the template's special token `name` to `ids`.
-Status add_special(const json::object& section, std::string_view name, const Tokenizer::Impl& impl,
+Status add_special(const json::object& section, std::string_view name, Tokenizer::Impl& impl,
                    std::vector<TokenId>& ids) {
   CAIRN_ASSIGN_OR_RETURN(const json::object* specials, need_object(section, kTemplate, "special_tokens"));
   CAIRN_ASSIGN_OR_RETURN(const json::object* special, need_object(*specials, kTemplate, name));
   CAIRN_ASSIGN_OR_RETURN(const json::array* list, need_array(*special, kTemplate, "ids"));
   for (const json::value& value : *list) {
-    const auto id = as_integer(value);
-    if (!id || *id < 0 || *id >= impl.vocabulary.size())
-      return wrong(kTemplate, name, "made of ids of the vocabulary");
-    ids.push_back(static_cast<TokenId>(*id));
+    if (const auto id = token_of(value, impl)) {
+      ids.push_back(*id);
+    } else {
+      ignore("the special token \"" + printable(name) +
+                 "\" of the post_processor in tokenizer.json has the id " + printable(json::serialize(value)),
+             kNoToken, impl);
+    }
   }
   return {};
 }
@@ -69,19 +89,18 @@ Status read_post_processor(const json::value* value, int depth, Tokenizer::Impl&
 }
 
 // The token that tokenizer_config.json names in `field`: "</s>" or {"content": "</s>", ...}.
-Result<std::optional<TokenId>> named_token(const json::object* config, std::string_view field,
-                                           const Tokenizer::Impl& impl) {
+std::optional<TokenId> named_token(const json::object* config, std::string_view field,
+                                   Tokenizer::Impl& impl) {
   const json::value* value = config == nullptr ? nullptr : find(*config, field);
   if (value != nullptr && value->is_object()) value = find(value->get_object(), "content");
-  if (value == nullptr) return std::optional<TokenId>();
-  if (!value->is_string())
-    return invalid_data("\"" + std::string(field) + "\" in tokenizer_config.json does not name a token");
-  const auto id = impl.vocabulary.find(std::string_view(value->get_string()));
+  if (value == nullptr) return std::nullopt;
+  const auto id =
+      value->is_string() ? impl.vocabulary.find(std::string_view(value->get_string())) : std::nullopt;
   if (!id) {
-    return invalid_data("\"" + std::string(field) + "\" in tokenizer_config.json is \"" +
-                        printable(value->get_string()) + "\", which tokenizer.json does not have");
+    ignore(quoted(field, "tokenizer_config.json") + " is " + printable(json::serialize(*value)),
+           "tokenizer.json does not have as a token", impl);
   }
-  return std::optional<TokenId>(*id);
+  return id;
 }
 
 // The classes whose add_bos_token and add_eos_token override the template.
@@ -100,33 +119,34 @@ Status apply_options(const json::object& config, Tokenizer::Impl& impl) {
     if (find(config, field) == nullptr) return {};
     CAIRN_ASSIGN_OR_RETURN(const bool add, bool_or(config, "tokenizer_config.json, not", field, false));
     ids.clear();
+    if (add && token) ids.push_back(*token);
     if (add && !token)
-      return invalid_data("tokenizer_config.json sets \"" + std::string(field) +
-                          "\" but names no such token");
-    if (add) ids.push_back(*token);
+      ignore(quoted(field, "tokenizer_config.json") + " is true", "needs a token that it does not name",
+             impl);
     return {};
   };
   CAIRN_RETURN_IF_ERROR(apply("add_bos_token", impl.bos, impl.prefix));
   return apply("add_eos_token", impl.eos, impl.suffix);
 }
 
-Result<std::vector<TokenId>> read_end_tokens(const json::object* generation) {
-  std::vector<TokenId> ids;
-  const json::value* value = generation == nullptr ? nullptr : find(*generation, "eos_token_id");
-  if (value == nullptr) return ids;
+// Appends what `file` gives as "eos_token_id": an id, or a list of ids.
+void add_end_tokens(const json::object* object, std::string_view file, Tokenizer::Impl& impl,
+                    std::vector<EndToken>& ends) {
+  const json::value* value = object == nullptr ? nullptr : find(*object, "eos_token_id");
+  if (value == nullptr) return;
+  const std::string name = quoted("eos_token_id", file);
   const auto add = [&](const json::value& item) {
-    const auto id = as_integer(item);
-    if (id && *id >= 0 && *id <= INT32_MAX) ids.push_back(static_cast<TokenId>(*id));
-    return id && *id >= 0 && *id <= INT32_MAX;
+    if (const auto id = token_of(item, impl)) {
+      ends.push_back({*id, name});
+    } else {
+      ignore(name + " has " + printable(json::serialize(item)), kNoToken, impl);
+    }
   };
-  bool good = true;
   if (const json::array* list = value->if_array()) {
-    for (const json::value& item : *list) good = add(item) && good;
+    for (const json::value& item : *list) add(item);
   } else {
-    good = add(*value);
+    add(*value);
   }
-  if (!good) return invalid_data("\"eos_token_id\" in generation_config.json is not an id or a list of ids");
-  return ids;
 }
 
 // Without a tokenizer_config.json: the usual names of such tokens.
@@ -142,15 +162,20 @@ std::optional<TokenId> usual_eos(const Tokenizer::Impl& impl) {
 
 }  // namespace
 
-Status read_affixes(const json::object& tokenizer_json, const json::object* config,
-                    const json::object* generation, Tokenizer::Impl& impl) {
+Status read_affixes(const json::object& tokenizer_json, const TokenizerCompanions& companions,
+                    Tokenizer::Impl& impl) {
+  const json::object* config = companions.tokenizer_config;
   CAIRN_RETURN_IF_ERROR(read_post_processor(find(tokenizer_json, "post_processor"), 0, impl));
-  CAIRN_ASSIGN_OR_RETURN(impl.bos, named_token(config, "bos_token", impl));
-  CAIRN_ASSIGN_OR_RETURN(impl.eos, named_token(config, "eos_token", impl));
-  CAIRN_ASSIGN_OR_RETURN(std::vector<TokenId> ends, read_end_tokens(generation));
-  if (config != nullptr) CAIRN_RETURN_IF_ERROR(apply_options(*config, impl));
+  impl.bos = named_token(config, "bos_token", impl);
+  impl.eos = named_token(config, "eos_token", impl);
+  std::vector<EndToken> ends;
+  if (impl.eos) ends.push_back({*impl.eos, quoted("eos_token", "tokenizer_config.json")});
+  add_end_tokens(companions.generation_config, "generation_config.json", impl, ends);
+  add_end_tokens(companions.model_config, "config.json", impl, ends);
   if (config == nullptr && !impl.prefix.empty()) impl.bos = impl.prefix.front();
-  if (config == nullptr) impl.eos = ends.empty() ? usual_eos(impl) : std::optional<TokenId>(ends.front());
+  if (!impl.eos && !ends.empty()) impl.eos = ends.front().id;
+  if (!impl.eos && config == nullptr) impl.eos = usual_eos(impl);
+  if (config != nullptr) CAIRN_RETURN_IF_ERROR(apply_options(*config, impl));
   set_end_tokens(impl, ends);
   return {};
 }

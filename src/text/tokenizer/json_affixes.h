@@ -1,5 +1,5 @@
 // What is put around a text, and which ids end a reply: tokenizer.json's post_processor,
-// tokenizer_config.json, generation_config.json.
+// tokenizer_config.json, generation_config.json, config.json.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -9,9 +9,9 @@
 
 namespace cairn {
 
-// Fills prefix, suffix, bos, eos and end_tokens; the vocabulary must be complete. `config` and `generation`
-// may be null.
-Status read_affixes(const boost::json::object& tokenizer_json, const boost::json::object* config,
-                    const boost::json::object* generation, Tokenizer::Impl& impl);
+// Fills prefix, suffix, bos, eos and end_tokens; the vocabulary must be complete. A special token that is not in it
+// counts as absent, with a note.
+Status read_affixes(const boost::json::object& tokenizer_json, const TokenizerCompanions& companions,
+                    Tokenizer::Impl& impl);
 
 }  // namespace cairn

@@ -5,7 +5,7 @@
 
 #include "base/printable.h"
 #include "text/tokenizer/json_fields.h"
-#include "text/tokenizer/pre_names.h"
+#include "text/tokenizer/pre_patterns.h"
 
 namespace cairn {
 namespace {
@@ -23,7 +23,7 @@ struct Section {
 constexpr Section kNormalizer{"the normalizer", "normalizers",
                               "Sequence, Prepend, Replace, NFC, NFD, NFKC, NFKD, Lowercase, Strip"};
 constexpr Section kPreTokenizer{"the pre_tokenizer", "pretokenizers",
-                                "Sequence, ByteLevel, Split, Metaspace, Digits"};
+                                "Sequence, ByteLevel, Split, Punctuation, Metaspace, Digits"};
 constexpr Section kDecoder{"the decoder", "decoders",
                            "Sequence, ByteLevel, Metaspace, ByteFallback, Fuse, Replace, Strip"};
 
@@ -113,22 +113,34 @@ Result<std::string> read_replacement(const json::object& object, const Section& 
   return std::string(text);
 }
 
-Result<SplitStep> read_split(const json::object& object) {
+Result<SplitBehavior> read_behavior(const json::object& object, std::string_view absent) {
   static constexpr std::array<std::pair<std::string_view, SplitBehavior>, 5> kBehaviors{
       {{"Removed", SplitBehavior::kRemoved},
        {"Isolated", SplitBehavior::kIsolated},
        {"MergedWithPrevious", SplitBehavior::kMergedWithPrevious},
        {"MergedWithNext", SplitBehavior::kMergedWithNext},
        {"Contiguous", SplitBehavior::kContiguous}}};
-  CAIRN_ASSIGN_OR_RETURN(auto pattern, read_pattern(object, kPreTokenizer));
   CAIRN_ASSIGN_OR_RETURN(const std::string_view behavior,
-                         string_or(object, kPreTokenizer.name, "behavior", ""));
-  CAIRN_ASSIGN_OR_RETURN(const bool invert, bool_or(object, kPreTokenizer.name, "invert", false));
+                         string_or(object, kPreTokenizer.name, "behavior", absent));
   for (const auto& [name, value] : kBehaviors) {
-    if (behavior == name) return SplitStep{std::move(pattern), value, invert};
+    if (behavior == name) return value;
   }
   return wrong(kPreTokenizer.name, "behavior",
                "Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
+}
+
+Result<SplitStep> read_split(const json::object& object) {
+  CAIRN_ASSIGN_OR_RETURN(auto pattern, read_pattern(object, kPreTokenizer));
+  CAIRN_ASSIGN_OR_RETURN(const SplitBehavior behavior, read_behavior(object, ""));
+  CAIRN_ASSIGN_OR_RETURN(const bool invert, bool_or(object, kPreTokenizer.name, "invert", false));
+  return SplitStep{std::move(pattern), behavior, invert};
+}
+
+// Each character of Unicode's punctuation, and ASCII's symbols too.
+Result<SplitStep> read_punctuation(const json::object& object) {
+  CAIRN_ASSIGN_OR_RETURN(Regex regex, Regex::compile(R"([\p{P}$+<=>^`|~])"));
+  CAIRN_ASSIGN_OR_RETURN(const SplitBehavior behavior, read_behavior(object, "Isolated"));
+  return SplitStep{std::move(regex), behavior};
 }
 
 Status add_byte_level(const json::object& object, PreTokenizerSection& out) {
@@ -150,6 +162,9 @@ Status add_pre_tokenize_step(const json::object& object, std::string_view type, 
   if (type == "ByteLevel") return add_byte_level(object, out);
   if (type == "Split") {
     CAIRN_ASSIGN_OR_RETURN(SplitStep split, read_split(object));
+    out.steps.emplace_back(std::move(split));
+  } else if (type == "Punctuation") {
+    CAIRN_ASSIGN_OR_RETURN(SplitStep split, read_punctuation(object));
     out.steps.emplace_back(std::move(split));
   } else if (type == "Metaspace") {
     MetaspaceStep step;

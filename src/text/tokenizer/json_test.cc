@@ -26,7 +26,7 @@ json::object small_json() {
 }
 
 Tokenizer make(const json::object& root) {
-  auto made = make_tokenizer(root, nullptr);
+  auto made = make_tokenizer(root);
   EXPECT_TRUE(made.ok()) << made.status().message();
   return *made;
 }
@@ -40,6 +40,12 @@ std::vector<TokenId> encode(const Tokenizer& t, std::string_view text,
 
 using Ids = std::vector<TokenId>;
 
+std::string end_text(const Tokenizer& t) {
+  std::string text;
+  for (const EndToken& end : t.end_tokens()) text += std::to_string(end.id) + ": " + end.reason + "; ";
+  return text;
+}
+
 // Sets the value at `path` ("model.vocab") to what `text` says, and returns the error.
 std::string error_with(std::string_view path, std::string_view text,
                        StatusCode code = StatusCode::kInvalidData) {
@@ -51,7 +57,7 @@ std::string error_with(std::string_view path, std::string_view text,
     path.remove_prefix(dot + 1);
   }
   (*at)[path] = json::parse(text);
-  const auto made = make_tokenizer(root, nullptr);
+  const auto made = make_tokenizer(root);
   EXPECT_FALSE(made.ok()) << path << " " << text;
   EXPECT_EQ(made.status().code(), code) << made.status().message();
   return made.status().message();
@@ -107,20 +113,95 @@ TEST(TokenizerJson, TemplateAndConfig) {
     "add_eos_token": true, "bos_token": "<s>", "eos_token": {"content": "x"}})")
                                   .as_object();
   const json::object generation = json::parse(R"({"eos_token_id": [6, 7]})").as_object();
-  const auto configured = make_tokenizer(root, &config, &generation);
+  const json::object model = json::parse(R"({"eos_token_id": 4})").as_object();
+  const auto configured = make_tokenizer(root, {&config, &generation, &model});
   ASSERT_TRUE(configured.ok()) << configured.status().message();
   EXPECT_EQ(encode(*configured, "ab"), (Ids{4, 6}));
   EXPECT_EQ(configured->eos(), 6);
-  EXPECT_EQ(Ids(configured->end_tokens().begin(), configured->end_tokens().end()), (Ids{6, 7, 9}));
+  EXPECT_EQ(end_text(*configured),
+            "4: \"eos_token_id\" in config.json; "
+            "6: \"eos_token\" in tokenizer_config.json, \"eos_token_id\" in generation_config.json; "
+            "7: \"eos_token_id\" in generation_config.json; 9: its spelling; ");
+  EXPECT_TRUE(configured->notes().empty());
+  EXPECT_EQ(*configured->encode("ab", {.bos_eos = BosEos::kOfPrompt}), (Ids{4}));  // no end behind it
+  EXPECT_EQ(*t.encode("ab", {.bos_eos = BosEos::kOfPrompt}), (Ids{8, 4}));
 }
 
-TEST(TokenizerJson, ConfigThatNamesNoTokenIsRefused) {
+// The notes of the tokenizer that `config`, `generation` and `model` make of small_json.
+std::vector<std::string> notes_with(std::string_view config, std::string_view generation,
+                                    std::string_view model) {
+  const auto parsed = [](std::string_view text) { return json::parse(text).as_object(); };
+  const json::object files[] = {parsed(config), parsed(generation), parsed(model)};
+  const auto made = make_tokenizer(small_json(), {&files[0], &files[1], &files[2]});
+  EXPECT_TRUE(made.ok()) << made.status().message();
+  if (!made.ok()) return {};
+  EXPECT_TRUE(made->is_end(9));  // <|im_end|>, whatever else is wrong
+  return {made->notes().begin(), made->notes().end()};
+}
+
+// A special token that a file names wrongly is left out; the model can still be used.
+TEST(TokenizerJson, WrongSpecialTokensAreLeftOutWithANote) {
+  const auto only = [](const std::vector<std::string>& notes, const std::string& part) {
+    return notes.size() == 1 ? has(notes[0], part) : testing::AssertionFailure() << notes.size() << " notes";
+  };
+  EXPECT_TRUE(notes_with(R"({"bos_token": null, "eos_token": null})", R"({"eos_token_id": null})",
+                         R"({"eos_token_id": [6, 7]})")
+                  .empty());
+  EXPECT_TRUE(only(notes_with(R"({"eos_token": "</nothing>"})", "{}", "{}"), "</nothing>"));
+  EXPECT_TRUE(only(notes_with(R"({"bos_token": {"content": "<bos>"}})", "{}", "{}"), "\"bos_token\""));
+  EXPECT_TRUE(only(notes_with(R"({"eos_token": 7})", "{}", "{}"), "\"eos_token\""));
+  EXPECT_TRUE(only(notes_with("{}", R"({"eos_token_id": -5})", "{}"), "generation_config.json has -5"));
+  EXPECT_TRUE(only(notes_with("{}", R"({"eos_token_id": [6, null]})", "{}"), "has null"));
+  EXPECT_TRUE(only(notes_with("{}", R"({"eos_token_id": [6, -1]})", "{}"), "has -1"));
+  EXPECT_TRUE(only(notes_with("{}", R"({"eos_token_id": [6, 11]})", "{}"), "has 11"));
+  EXPECT_TRUE(only(notes_with("{}", R"({"eos_token_id": "six"})", "{}"), "has \"six\""));
+  EXPECT_TRUE(only(notes_with("{}", "{}", R"({"eos_token_id": [1.5]})"), "config.json has 1.5"));
+  EXPECT_TRUE(only(notes_with(R"({"tokenizer_class": "LlamaTokenizer", "add_bos_token": true})", "{}", "{}"),
+                   "add_bos_token"));
+  json::object root = small_json();
+  root["model"].as_object()["unk_token"] = "[UNK]";
+  const auto without_unknown = make_tokenizer(root);
+  ASSERT_TRUE(without_unknown.ok()) << without_unknown.status().message();
+  ASSERT_EQ(without_unknown->notes().size(), 1U);
+  EXPECT_TRUE(has(without_unknown->notes()[0], "[UNK]"));
+}
+
+TEST(TokenizerJson, TheIdsOfAModelServeWhereItsTokenIsMissing) {
   const json::object config = json::parse(R"({"eos_token": "</nothing>"})").as_object();
-  const auto made = make_tokenizer(small_json(), &config);
-  ASSERT_FALSE(made.ok());
-  EXPECT_TRUE(has(made.status().message(), "</nothing>"));
-  const json::object generation = json::parse(R"({"eos_token_id": -5})").as_object();
-  EXPECT_FALSE(make_tokenizer(small_json(), nullptr, &generation).ok());
+  const json::object model = json::parse(R"({"eos_token_id": 6})").as_object();
+  const auto made = make_tokenizer(small_json(), {.tokenizer_config = &config, .model_config = &model});
+  ASSERT_TRUE(made.ok()) << made.status().message();
+  EXPECT_EQ(made->eos(), 6);
+}
+
+TEST(TokenizerJson, APreTokenizerMayBeChosenForByteLevelOnes) {
+  json::object root = small_json();
+  root["pre_tokenizer"] = json::parse(R"({"type": "ByteLevel", "add_prefix_space": false})");
+  root["decoder"] = json::parse(R"({"type": "ByteLevel"})");
+  root["model"].as_object()["vocab"] = json::parse(R"({"1": 0, "2": 1, "12": 2, "é": 3})");
+  root["model"].as_object()["merges"] = json::parse(R"(["1 2"])");
+  root["model"].as_object()["unk_token"] = nullptr;
+  EXPECT_EQ(encode(make(root), "12"), (Ids{2}));
+  const auto digits = make_tokenizer(root, {}, {.pre = "qwen2"});
+  ASSERT_TRUE(digits.ok()) << digits.status().message();
+  EXPECT_EQ(encode(*digits, "12"), (Ids{0, 1}));
+  const auto unknown = make_tokenizer(root, {}, {.pre = "no-such"});
+  EXPECT_EQ(unknown.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(has(unknown.status().message(), "deepseek-v3"));
+  const auto other = make_tokenizer(small_json(), {}, {.pre = "qwen2"});
+  EXPECT_EQ(other.status().code(), StatusCode::kInvalidArgument);
+}
+
+// Where a tokenizer.json says how text is split, no name is needed: classes inside classes, \b and && included.
+TEST(TokenizerJson, APatternOfItsOwn) {
+  json::object root = small_json();
+  root["pre_tokenizer"] =
+      json::parse(R"({"type": "Split", "pattern": {"Regex": "\\b[a-z&&[^b]]|."}, "behavior": "Isolated"})");
+  EXPECT_EQ(encode(make(root), "ab"), (Ids{1, 2}));
+  root["pre_tokenizer"] = json::parse(R"({"type": "Punctuation", "behavior": "Isolated"})");
+  root["model"].as_object()["vocab"] = json::parse(R"({"a": 0, "$": 1, "a$": 2, "<unk>": 3})");
+  root["model"].as_object()["merges"] = json::parse(R"(["a $"])");
+  EXPECT_EQ(encode(make(root), "a$"), (Ids{0, 1}));
 }
 
 TEST(TokenizerJson, NormalizersInOrder) {
@@ -179,7 +260,8 @@ TEST(TokenizerJson, DamageIsNamed) {
   EXPECT_TRUE(has(error_with("model.merges", R"(["a"])"), "merge 0"));
   EXPECT_TRUE(has(error_with("model.merges", R"([["a", "b", "c"]])"), "merge 0"));
   EXPECT_TRUE(has(error_with("model.merges", R"([["", "a"]])"), "merge 0"));
-  EXPECT_TRUE(has(error_with("model.unk_token", R"("[UNK]")"), "[UNK]"));
+  EXPECT_TRUE(has(error_with("model.merges", "[]"), "\"merges\""));
+  EXPECT_TRUE(has(error_with("model.merges", "null"), "\"merges\""));
   EXPECT_TRUE(has(error_with("added_tokens", R"([{"id": -4, "content": "y"}])"), "\"id\""));
   EXPECT_TRUE(has(error_with("added_tokens", R"([{"id": 3, "content": "y"}])"), "two tokens"));
   EXPECT_TRUE(has(

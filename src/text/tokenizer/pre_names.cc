@@ -1,120 +1,156 @@
 #include "text/tokenizer/pre_names.h"
 
+#include <algorithm>
 #include <array>
-#include <string>
 
 #include "base/printable.h"
+#include "text/tokenizer/pre_patterns.h"
 
 namespace cairn {
-
-const std::string_view kGpt2Pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-
 namespace {
 
-// From the tokenizer.json of the models that gave the names.
-constexpr std::string_view kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kTekkenPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|)"
-    R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kGpt4oPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
-    R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-enum class Way {
-  kDefault,
-  kGpt2,
-  kLlama3,
-  kDbrx,
-  kQwen2,
-  kStableLm2,
-  kDigitsThenGpt2,
-  kFalcon,
-  kTekken,
-  kGpt4o
+// What a name implies beside the pattern.
+enum class Extra {
+  kNone,
+  kNfc,  // the tokenizers of these families apply NFC; their GGUF files cannot express it
+  kWholeWords,
+  kWholeWordsAndBos,
+  kBos,
 };
 
 struct Name {
   std::string_view name;
-  Way way;
+  WordPattern pattern;
+  Extra extra = Extra::kNone;
 };
 
-constexpr std::array<Name, 28> kNames{{
-    {"default", Way::kDefault},
-    {"gpt-2", Way::kGpt2},
-    {"phi-2", Way::kGpt2},
-    {"mpt", Way::kGpt2},
-    {"olmo", Way::kGpt2},
-    {"exaone4", Way::kGpt2},
-    {"llama-bpe", Way::kLlama3},
-    {"llama3", Way::kLlama3},
-    {"llama-v3", Way::kLlama3},
-    {"falcon3", Way::kLlama3},
-    {"dbrx", Way::kDbrx},
-    {"smaug-bpe", Way::kDbrx},
-    {"qwen2", Way::kQwen2},
-    {"deepseek-r1-qwen", Way::kQwen2},
-    {"megrez", Way::kQwen2},
-    {"kormo", Way::kQwen2},
-    {"stablelm2", Way::kStableLm2},
-    {"smollm", Way::kDigitsThenGpt2},
-    {"starcoder", Way::kDigitsThenGpt2},
-    {"refact", Way::kDigitsThenGpt2},
-    {"command-r", Way::kDigitsThenGpt2},
-    {"codeshell", Way::kDigitsThenGpt2},
-    {"exaone", Way::kDigitsThenGpt2},
-    {"minerva-7b", Way::kDigitsThenGpt2},
-    {"falcon", Way::kFalcon},
-    {"tekken", Way::kTekken},
-    {"gpt-4o", Way::kGpt4o},
-    {"llama4", Way::kGpt4o},
-}};
+using P = WordPattern;
 
-std::vector<std::string_view> patterns_of(Way way) {
-  switch (way) {
-    case Way::kDefault: return {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Pattern, R"(\p{N}+)", "[0-9][0-9][0-9]"};
-    case Way::kGpt2: return {kGpt2Pattern};
-    case Way::kLlama3:
-    case Way::kDbrx: return {kLlama3Pattern};
-    case Way::kQwen2:
-    case Way::kStableLm2: return {kQwen2Pattern};
-    case Way::kDigitsThenGpt2: return {R"(\p{N})", kGpt2Pattern};
-    case Way::kFalcon: return {R"([\p{P}\$\+<=>\^~\|`]+)", kGpt2Pattern, "[0-9][0-9][0-9]"};
-    case Way::kTekken: return {kTekkenPattern};
-    case Way::kGpt4o: return {kGpt4oPattern};
-  }
-  return {};
-}
+constexpr auto kNames = std::to_array<Name>({
+    {"default", P::kDefault},
+    {"gpt-2", P::kGpt2},
+    {"phi-2", P::kGpt2},
+    {"mpt", P::kGpt2},
+    {"olmo", P::kGpt2},
+    {"jais", P::kGpt2},
+    {"trillion", P::kGpt2},
+    {"granite-docling", P::kGpt2},
+    {"exaone4", P::kGpt2},
+    {"gigachat", P::kGpt2},
+    {"a.x-4.0", P::kGpt2},
+    {"mellum", P::kGpt2},
+    {"modern-bert", P::kGpt2},
+    {"roberta-bpe", P::kGpt2},
+    {"jina-es", P::kGpt2},
+    {"jina-de", P::kGpt2},
+    {"jina-v1-en", P::kGpt2},
+    {"jina-v2-es", P::kGpt2},
+    {"jina-v2-de", P::kGpt2},
+    {"jina-v2-code", P::kGpt2},
+    {"llama-bpe", P::kLlama3, Extra::kWholeWordsAndBos},
+    {"llama3", P::kLlama3, Extra::kWholeWordsAndBos},
+    {"llama-v3", P::kLlama3, Extra::kWholeWordsAndBos},
+    {"falcon3", P::kLlama3, Extra::kWholeWordsAndBos},
+    {"falcon-h1", P::kLlama3, Extra::kWholeWordsAndBos},
+    {"pixtral", P::kLlama3, Extra::kWholeWordsAndBos},
+    {"midm-2.0", P::kLlama3, Extra::kWholeWordsAndBos},
+    {"lfm2", P::kLlama3, Extra::kWholeWordsAndBos},
+    {"jina-v5-nano", P::kLlama3, Extra::kWholeWordsAndBos},
+    {"dbrx", P::kLlama3},
+    {"smaug-bpe", P::kLlama3},
+    {"glm4", P::kLlama3},
+    {"chatglm-bpe", P::kLlama3},
+    {"jais-2", P::kJais2},
+    {"minicpm5", P::kMiniCpm5, Extra::kWholeWords},
+    {"qwen2", P::kQwen2, Extra::kNfc},
+    {"deepseek-r1-qwen", P::kQwen2, Extra::kNfc},
+    {"megrez", P::kQwen2, Extra::kNfc},
+    {"kormo", P::kQwen2, Extra::kNfc},
+    {"f2llmv2", P::kQwen2, Extra::kNfc},
+    {"stablelm2", P::kQwen2},
+    {"hunyuan", P::kQwen2},
+    {"solar-open", P::kQwen2},
+    {"grok-2", P::kQwen2},
+    {"qwen35", P::kQwen35, Extra::kNfc},
+    {"ufakzeka", P::kUfakZeka},
+    {"laguna", P::kLaguna},
+    {"smollm", P::kDigitsThenGpt2},
+    {"starcoder", P::kDigitsThenGpt2},
+    {"refact", P::kDigitsThenGpt2},
+    {"command-r", P::kDigitsThenGpt2},
+    {"codeshell", P::kDigitsThenGpt2},
+    {"exaone", P::kDigitsThenGpt2},
+    {"minerva-7b", P::kDigitsThenGpt2},
+    {"mellum2", P::kDigitsThenGpt2},
+    {"falcon", P::kFalcon},
+    {"bailingmoe", P::kBailingMoe},
+    {"bailingmoe2", P::kBailingMoe},
+    {"llada-moe", P::kBailingMoe},
+    {"seed-coder", P::kSeedCoder},
+    {"exaone-moe", P::kExaoneMoe},
+    {"tekken", P::kTekken, Extra::kWholeWordsAndBos},
+    {"gpt-4o", P::kGpt4o},
+    {"llama4", P::kGpt4o},
+    {"kanana2", P::kGpt4o},
+    {"talkie", P::kGpt4o},
+    {"minimax-m2", P::kGpt4o},
+    {"granite-embed-multi-97m", P::kGpt4o, Extra::kWholeWords},
+    {"tiny_aya", P::kTinyAya},
+    {"cohere2moe", P::kTinyAya},
+    {"kimi-k2", P::kKimiK2},
+    {"deepseek-llm", P::kDeepSeekLlm},
+    {"deepseek-coder", P::kDeepSeekCoder},
+    {"deepseek-v3", P::kDeepSeekV3},
+    {"hunyuan-dense", P::kDeepSeekV3},
+    {"joyai-llm", P::kDeepSeekV3},
+    {"hy_v4", P::kDeepSeekV3},
+    {"spark2_5", P::kSpark},
+    {"afmoe", P::kAfMoe},
+    {"youtu", P::kYoutu, Extra::kWholeWords},
+    {"bloom", P::kBloom},
+    {"poro-chat", P::kBloom},
+    {"gpt3-finnish", P::kBloom},
+    {"viking", P::kViking},
+    {"chameleon", P::kChameleon, Extra::kBos},
+    {"superbpe", P::kSuperBpe},
+});
 
 }  // namespace
 
+std::string pre_tokenization_names() {
+  std::string names;
+  for (const Name& entry : kNames) names.append(names.empty() ? "" : ", ").append(entry.name);
+  return names;
+}
+
 Result<PreTokenization> make_pre_tokenization(std::string_view name) {
-  if (name.empty()) name = "default";
-  std::string known;
-  for (const Name& entry : kNames) {
-    if (entry.name != name) {
-      known += known.empty() ? "" : ", ";
-      known += entry.name;
-      continue;
-    }
-    PreTokenization made;
-    for (const std::string_view pattern : patterns_of(entry.way)) {
-      CAIRN_ASSIGN_OR_RETURN(Regex regex, Regex::compile(pattern));
-      made.split.emplace_back(SplitStep{std::move(regex), SplitBehavior::kIsolated});
-    }
-    // The tokenizers of these families apply NFC; their GGUF files cannot express it.
-    if (entry.way == Way::kQwen2) made.normalize.emplace_back(FormStep{NormalForm::kNfc});
-    made.whole_words_first = entry.way == Way::kLlama3 || entry.way == Way::kTekken;
-    made.add_bos = made.whole_words_first;
-    return made;
+  const auto* const entry = std::ranges::find(kNames, name, &Name::name);
+  if (entry == kNames.end()) {
+    return unsupported("tokenizer.ggml.pre is \"" + printable(name) +
+                       "\", a way to split text that Cairn does not support; it supports " +
+                       pre_tokenization_names() + ". `pre` names another one in its place");
   }
-  return unsupported("tokenizer.ggml.pre is \"" + printable(name) +
-                     "\", a way to split text that Cairn does not support; it supports " + known);
+  PreTokenization made;
+  for (const std::string_view pattern : patterns_of(entry->pattern)) {
+    CAIRN_ASSIGN_OR_RETURN(Regex regex, Regex::compile(pattern));
+    made.split.emplace_back(SplitStep{std::move(regex), SplitBehavior::kIsolated});
+  }
+  if (entry->extra == Extra::kNfc) made.normalize.emplace_back(FormStep{NormalForm::kNfc});
+  made.add_bos = entry->extra == Extra::kBos || entry->extra == Extra::kWholeWordsAndBos;
+  made.whole_words_first = entry->extra == Extra::kWholeWords || entry->extra == Extra::kWholeWordsAndBos;
+  return made;
+}
+
+Result<PreTokenization> make_chosen_pre_tokenization(std::string_view name) {
+  auto made = make_pre_tokenization(name);
+  if (made.ok()) return made;
+  return invalid_argument("`pre`: there is no way to split text with the name \"" + printable(name) +
+                          "\"; there are " + pre_tokenization_names());
+}
+
+Status no_pre_tokenizer(std::string_view what) {
+  return invalid_argument("`pre` chooses how byte-level BPE splits text into words, but the tokenizer of " +
+                          std::string(what) + " is of another kind");
 }
 
 }  // namespace cairn

@@ -1,6 +1,7 @@
 // The values of GGUF's tokenizer.ggml.pre: each names a way to cut text into words before byte-level BPE.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -10,9 +11,6 @@
 
 namespace cairn {
 
-// GPT-2's pattern, which byte-level pre-tokenizers also use by default.
-extern const std::string_view kGpt2Pattern;
-
 struct PreTokenization {
   std::vector<NormalizeStep> normalize;
   std::vector<PreTokenizeStep> split;
@@ -20,7 +18,18 @@ struct PreTokenization {
   bool add_bos = false;  // if the file does not specify it
 };
 
-// An empty name is "default". kUnsupported: an unknown name; the message lists those that are known.
+// What is assumed for a file that names none.
+inline constexpr std::string_view kAssumedPre = "default";
+
+// kUnsupported: an unknown name; the message lists those that are known.
 Result<PreTokenization> make_pre_tokenization(std::string_view name);
+
+// The same for a name that the user chose in the file's place. kInvalidArgument: an unknown one.
+Result<PreTokenization> make_chosen_pre_tokenization(std::string_view name);
+// kInvalidArgument: the user chose one, but the tokenizer of `what` is not byte-level BPE.
+Status no_pre_tokenizer(std::string_view what);
+
+// All names, with commas between.
+std::string pre_tokenization_names();
 
 }  // namespace cairn

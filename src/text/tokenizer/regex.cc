@@ -8,74 +8,12 @@
 
 #include "base/printable.h"
 #include "base/utf8.h"
+#include "text/tokenizer/regex_syntax.h"
 
 namespace cairn {
 namespace {
 
 constexpr size_t kMaxPatternBytes = 1 << 16;
-
-// The translation of an escape of the tokenizers' engine, outside and inside [...]. PCRE2's own \s also
-// matches U+180E, and its \w leaves out marks. Empty: there is none.
-struct Escape {
-  char letter;
-  std::string_view outside, inside;
-};
-constexpr std::array<Escape, 6> kEscapes{{
-    {'s', "\\p{White_Space}", "\\p{White_Space}"},
-    {'S', "\\P{White_Space}", "\\P{White_Space}"},
-    {'w', "[\\p{L}\\p{M}\\p{N}\\p{Pc}]", "\\p{L}\\p{M}\\p{N}\\p{Pc}"},
-    {'W', "[^\\p{L}\\p{M}\\p{N}\\p{Pc}]", ""},
-    {'h', "[0-9a-fA-F]", "0-9a-fA-F"},
-    {'H', "[^0-9a-fA-F]", ""},
-}};
-
-Status cannot_translate(std::string_view pattern, std::string_view what) {
-  return unsupported("the tokenizer's pattern \"" + printable(pattern, 300) + "\" uses " + std::string(what) +
-                     ", which Cairn does not support");
-}
-
-Result<std::string> translate(std::string_view pattern) {
-  std::string out;
-  bool in_class = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '\\' && i + 1 < pattern.size()) {
-      const char letter = pattern[++i];
-      const Escape* escape = nullptr;
-      for (const Escape& e : kEscapes) {
-        if (e.letter == letter) escape = &e;
-      }
-      if (letter == 'b' || letter == 'B' || (escape != nullptr && in_class && escape->inside.empty())) {
-        return cannot_translate(pattern, std::string("\\") + letter);
-      }
-      if (escape != nullptr) {
-        out += in_class ? escape->inside : escape->outside;
-      } else {
-        out += c;
-        out += letter;
-      }
-      continue;
-    }
-    if (in_class && c == '[' && pattern.substr(i, 2) != "[:")
-      return cannot_translate(pattern, "a class inside a class");
-    if (in_class && pattern.substr(i, 2) == "&&")
-      return cannot_translate(pattern, "an intersection of classes (&&)");
-    out += c;
-    if (!in_class && c == '[') {
-      in_class = true;
-      if (pattern.substr(i + 1, 1) == "^") out += pattern[++i];
-      if (pattern.substr(i + 1, 1) == "]") out += pattern[++i];  // a ] in first place is a character
-    } else if (in_class && pattern.substr(i, 2) == "[:") {
-      const size_t end = pattern.find(":]", i);
-      if (end == std::string_view::npos) return cannot_translate(pattern, "an unfinished [:class:]");
-      out += pattern.substr(i + 1, end + 1 - i);
-      i = end + 1;
-    } else if (in_class && c == ']') {
-      in_class = false;
-    }
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -90,7 +28,7 @@ struct Regex::Code {
 Result<Regex> Regex::compile(std::string_view pattern) {
   if (pattern.size() > kMaxPatternBytes) return unsupported("the tokenizer's pattern is longer than 64 KiB");
   if (find_invalid_utf8(pattern)) return invalid_data("the tokenizer's pattern is not UTF-8");
-  CAIRN_ASSIGN_OR_RETURN(const std::string translated, translate(pattern));
+  CAIRN_ASSIGN_OR_RETURN(const std::string translated, translate_pattern(pattern));
   std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(
       pcre2_compile_context_create(nullptr), &pcre2_compile_context_free);
   if (context == nullptr) throw std::bad_alloc();

@@ -1,6 +1,5 @@
 // Regex: the patterns by which tokenizers split text, with the meaning they have in the tokenizers' own
-// engine (Oniguruma): \s is Unicode's White_Space, \w letters, marks, numbers and connectors, ^ and $
-// match at line ends. What cannot be translated exactly is refused.
+// engine (Oniguruma; text/tokenizer/regex_syntax.h): ^ and $ match at line ends.
 #pragma once
 
 #include <cstddef>

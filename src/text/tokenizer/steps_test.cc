@@ -38,13 +38,53 @@ TEST(Regex, ClassesMeanWhatTheTokenizersMean) {
   EXPECT_TRUE(first_match("^b", "a\nb"));  // ^ matches at every line
 }
 
-TEST(Regex, WhatCannotBeSaidIsRefused) {
-  for (const char* pattern : {R"(\bword)", R"([\W])", R"([a&&b])", R"([[a]b])"}) {
+// All matches of `pattern` in `text`, with | between.
+std::string matches(std::string_view pattern, std::string_view text) {
+  auto regex = Regex::compile(pattern);
+  EXPECT_TRUE(regex.ok()) << pattern << ": " << regex.status().message();
+  Regex::Matcher matcher(*regex);
+  std::string out;
+  for (size_t at = 0;;) {
+    const auto match = matcher.find(text, at);
+    EXPECT_TRUE(match.ok());
+    if (!*match) return out;
+    at = (*match)->end;
+    out += (out.empty() ? "" : "|") + std::string(text.substr((*match)->begin, at - (*match)->begin));
+  }
+}
+
+TEST(Regex, ClassesInsideClasses) {
+  EXPECT_EQ(matches("[a[0-9]]+", "xa1b2a"), "a1|2a");
+  EXPECT_EQ(matches("[^a[0-9]]+", "xa1bc2"), "x|bc");
+  EXPECT_EQ(matches("[x[^a-z]]+", "axX1b"), "xX1");
+  EXPECT_EQ(matches("[[a]b]+", "abc"), "ab");
+  EXPECT_EQ(matches("[[:digit:]_]+", "a1_b"), "1_");
+  EXPECT_EQ(matches(R"([\W_]+)", "ab_! c"), "_! ");
+  EXPECT_EQ(matches("[]a]+", "b]a"), "]a");
+  EXPECT_EQ(matches("[^]a]+", "b]ac"), "b|c");
+}
+
+TEST(Regex, ClassesMayBeIntersected) {
+  EXPECT_EQ(matches("[a-z&&[^aeiou]]+", "hello"), "h|ll");
+  EXPECT_EQ(matches("[^a-z&&[^aeiou]]+", "hello1"), "e|o1");
+  EXPECT_EQ(matches(R"([\p{L}&&[^\p{Han}]]+)", "ab你好c"), "ab|c");
+  EXPECT_EQ(matches("[a-f&&d-z&&[^e]]", "adefz"), "d|f");
+}
+
+TEST(Regex, EscapesOfTheTokenizersEngine) {
+  EXPECT_EQ(matches(R"(\bab\b)", "ab abc ab_ (ab)"), "ab|ab");
+  EXPECT_EQ(matches(R"(\Bb)", "ab b"), "b");
+  EXPECT_EQ(matches(R"(\be\w+)", "e\xCC\x81t"), "e\xCC\x81t");  // a mark ends no word
+  EXPECT_EQ(matches(R"([\u4e00-\u9FA5]+)", "a你好"), "你好");
+}
+
+TEST(Regex, WhatCannotBeReadIsRefused) {
+  for (const char* pattern : {"(", "[a", "[a&&b", "[[:alpha]", "[^"}) {
     const auto regex = Regex::compile(pattern);
     ASSERT_FALSE(regex.ok()) << pattern;
-    EXPECT_EQ(regex.status().code(), StatusCode::kUnsupported);
+    EXPECT_EQ(regex.status().code(), StatusCode::kInvalidData) << pattern;
   }
-  EXPECT_EQ(Regex::compile("(").status().code(), StatusCode::kInvalidData);
+  EXPECT_FALSE(Regex::compile(std::string(1000, '[')).ok());
 }
 
 TEST(Regex, APatternThatRunsWildEnds) {

@@ -101,7 +101,7 @@ TEST(ByteLevelTables, WordsMergesAndSpecials) {
   EXPECT_EQ(t.token_text(258), " the");
 }
 
-// As other engines do: a token so named ends a turn, whatever type the file gives it.
+// As other engines do: a token so spelled ends a turn, whatever type the file gives it.
 TEST(ByteLevelTables, EndsOfTurnsAreKnownByName) {
   TokenizerTables tables = byte_level_tables({});
   tables.tokens.emplace_back("<|im_end|>");
@@ -151,6 +151,104 @@ TEST(ByteLevelTables, AnUnknownPreIsNamed) {
   EXPECT_TRUE(has(message, "llama-bpe"));
 }
 
+TEST(ByteLevelTables, AMissingPreIsNoted) {
+  TokenizerTables tables = small_byte_level_tables();
+  EXPECT_TRUE(make(tables).notes().empty());
+  tables.pre.clear();
+  const Tokenizer t = make(std::move(tables));
+  ASSERT_EQ(t.notes().size(), 1U);
+  EXPECT_TRUE(has(t.notes()[0], "tokenizer.ggml.pre is missing"));
+  EXPECT_TRUE(has(t.notes()[0], "\"default\" is assumed"));
+  EXPECT_TRUE(has(t.notes()[0], "`pre`"));
+}
+
+TEST(ByteLevelTables, AVocabularyWithoutMergesIsRefused) {
+  TokenizerTables tables = small_byte_level_tables();
+  tables.merges.clear();
+  EXPECT_TRUE(has(error_of(tables), "tokenizer.ggml.merges"));
+  make(byte_level_tables({}));  // one of single bytes needs none
+}
+
+// Every way in which a file can name a special token that is not there.
+TEST(SpecialIds, OutOfRangeAreLeftOutWithANote) {
+  const auto noted = [](auto change, const std::string& key) {
+    TokenizerTables tables = small_sentencepiece_tables();
+    change(tables);
+    const Tokenizer t = make(std::move(tables));
+    EXPECT_TRUE(t.is_end(2)) << key;  // </s>, by its spelling
+    EXPECT_EQ(t.notes().size(), 1U) << key;
+    return t.notes().empty() ? testing::AssertionFailure() : has(t.notes()[0], key);
+  };
+  EXPECT_TRUE(noted([](auto& t) { t.eos = -1; }, "tokenizer.ggml.eos_token_id is -1"));
+  EXPECT_TRUE(noted([](auto& t) { t.eos = std::ssize(t.tokens); }, "tokenizer.ggml.eos_token_id"));
+  EXPECT_TRUE(noted([](auto& t) { t.unk = 1'000'000; }, "tokenizer.ggml.unknown_token_id"));
+  EXPECT_TRUE(noted([](auto& t) { t.eot = UINT32_MAX; }, "tokenizer.ggml.eot_token_id"));
+  EXPECT_TRUE(noted([](auto& t) { t.eom = -1; }, "tokenizer.ggml.eom_token_id"));
+  EXPECT_TRUE(noted([](auto& t) { t.end_tokens = {INT64_MAX}; }, "end-of-turn"));
+  EXPECT_TRUE(noted(
+      [](auto& t) {
+        t.bos = 1'000'000;
+        t.add_bos = false;
+      },
+      "tokenizer.ggml.bos_token_id"));
+  TokenizerTables no_bos = small_sentencepiece_tables();
+  no_bos.bos = -1;
+  const Tokenizer t = make(std::move(no_bos));
+  EXPECT_EQ(t.bos(), std::nullopt);
+  EXPECT_EQ(encode(t, "hello", {}), encode(t, "hello"));
+  EXPECT_EQ(t.notes().size(), 2U);  // the id, and that texts begin without it
+}
+
+TEST(EndTokens, EachHasItsReason) {
+  TokenizerTables tables = byte_level_tables({});
+  const auto add = [&](const char* text, int64_t type) {
+    tables.tokens.emplace_back(text);
+    tables.types.push_back(type);
+    return std::ssize(tables.tokens) - 1;
+  };
+  const int64_t eot = add("<my_end>", 3);
+  const int64_t deepseek = add("<｜end▁of▁sentence｜>", 3);
+  const int64_t plain = add("<EOT>", 1);
+  const int64_t word = add("</s>", 4);  // HTML
+  tables.eot = eot;
+  const Tokenizer t = make(tables);
+  EXPECT_FALSE(t.is_end(static_cast<TokenId>(word)));
+  std::string text;
+  for (const EndToken& end : t.end_tokens()) {
+    text += std::string(t.token_text(end.id)) + ": " + end.reason + "\n";
+  }
+  EXPECT_EQ(text,
+            "<|end|>: tokenizer.ggml.eos_token_id, its spelling\n<my_end>: tokenizer.ggml.eot_token_id\n"
+            "<｜end▁of▁sentence｜>: its spelling\n<EOT>: its spelling\n");
+  EXPECT_TRUE(t.is_end(static_cast<TokenId>(deepseek)) && t.is_special(static_cast<TokenId>(plain)));
+  tables.types[static_cast<size_t>(word)] = 3;
+  EXPECT_TRUE(make(tables).is_end(static_cast<TokenId>(word)));
+}
+
+// In the Harmony format <|end|> ends a message, and the reply goes on.
+TEST(EndTokens, HarmonysEndOfAMessageIsNone) {
+  TokenizerTables tables = byte_level_tables({});
+  tables.eos.reset();
+  const TokenId end = static_cast<TokenId>(std::ssize(tables.tokens) - 1);
+  EXPECT_TRUE(make(tables).is_end(end));
+  for (const char* text : {"<|return|>", "<|call|>"}) {
+    tables.tokens.emplace_back(text);
+    tables.types.push_back(3);
+  }
+  const Tokenizer t = make(std::move(tables));
+  EXPECT_FALSE(t.is_end(end));
+  EXPECT_TRUE(t.is_end(end + 1) && t.is_end(end + 2));
+}
+
+TEST(AddEos, AppliesToTextsButNotToPrompts) {
+  TokenizerTables tables = small_sentencepiece_tables();
+  tables.add_eos = true;
+  const Tokenizer t = make(std::move(tables));
+  EXPECT_EQ(encode(t, "hello", {}).back(), 2);
+  EXPECT_NE(encode(t, "hello", {.bos_eos = BosEos::kOfPrompt}).back(), 2);
+  EXPECT_EQ(encode(t, "hello", {.bos_eos = BosEos::kOfPrompt}).front(), 1);
+}
+
 TEST(BadText, IsRefusedWithItsOffset) {
   const Tokenizer t = make(small_byte_level_tables());
   for (const char* text : {"ab\xFF", "ab\xC3", "ab\xED\xA0\x80", "ab\xC0\x80", "ab\xF4\x90\x80\x80"}) {
@@ -184,9 +282,6 @@ TEST(HostileTables, AreRefusedByName) {
   EXPECT_TRUE(has(broken([](auto& t) { t.types[7] = -1; }), "type of token 7"));
   EXPECT_TRUE(has(broken([](auto& t) { t.types.pop_back(); }), "tokenizer.ggml.token_type"));
   EXPECT_TRUE(has(broken([](auto& t) { t.types[260] = 6; }), "<0x41>"));
-  EXPECT_TRUE(has(broken([](auto& t) { t.bos = 1'000'000; }), "bos"));
-  EXPECT_TRUE(has(broken([](auto& t) { t.eos = -1; }), "eos"));
-  EXPECT_TRUE(has(broken([](auto& t) { t.end_tokens = {INT64_MAX}; }), "end-of-turn"));
   EXPECT_TRUE(has(broken([](auto& t) { t.tokens[270] = std::string(5000, 'x'); }), "token 270"));
 }
 
@@ -218,7 +313,7 @@ TEST(HostileTables, OddOnesAreUsedAsFarAsTheyGo) {
   for (size_t i = first; i < first + 6; ++i)
     EXPECT_EQ(t.decode(std::vector<TokenId>{static_cast<TokenId>(i)}).find("\xFF"), std::string::npos);
   TokenizerTables few = byte_level_tables({});
-  few.tokens[0x41] = "unused";
+  few.tokens[0x41] = "B";                                                      // so that no token is an A
   EXPECT_EQ(encode(make(std::move(few)), "aA"), (std::vector<TokenId>{'a'}));  // it is left out
 }
 

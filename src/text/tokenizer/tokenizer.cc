@@ -1,7 +1,6 @@
 #include "text/tokenizer.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/utf8.h"
 #include "text/tokenizer/impl.h"
@@ -41,35 +40,15 @@ Status encode_piece(const Tokenizer::Impl& impl, std::string_view text, Place pl
 
 }  // namespace
 
-bool is_end_name(std::string_view name) {
-  static constexpr std::array<std::string_view, 8> kNames{
-      "<|eot_id|>",    "<|eom_id|>",    "<|im_end|>",      "<|end|>",
-      "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<end_of_utterance>"};
-  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
-}
-
-void set_end_tokens(Tokenizer::Impl& impl, const std::vector<TokenId>& more) {
-  std::vector<TokenId>& ends = impl.end_tokens;
-  ends = more;
-  if (impl.eos) ends.push_back(*impl.eos);
-  for (TokenId id = 0; id < impl.vocabulary.size(); ++id) {
-    const bool special = impl.vocabulary.sort(id) == TokenSort::kSpecial;
-    if (special && is_end_name(impl.vocabulary.text(id))) ends.push_back(id);
-  }
-  std::sort(ends.begin(), ends.end());
-  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
-}
-
 Result<std::vector<TokenId>> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
   if (text.size() > kMaxTextBytes) return invalid_argument("the text is longer than 2 GiB: shorten it");
   if (const auto broken = find_invalid_utf8(text)) {
     return invalid_argument("the text is not UTF-8 at byte offset " + std::to_string(*broken) +
                             ": convert it to UTF-8 first");
   }
-  const bool around = options.bos_eos == BosEos::kAsModelSays;
   std::vector<TokenId> ids;
   MergeScratch scratch;
-  if (around) ids = impl_->prefix;
+  if (options.bos_eos != BosEos::kNone) ids = impl_->prefix;
   for (const auto& piece : impl_->added.split(text, options.special_text)) {
     if (piece.id >= 0) {
       ids.push_back(piece.id);
@@ -79,7 +58,8 @@ Result<std::vector<TokenId>> Tokenizer::encode(std::string_view text, EncodeOpti
     const std::string_view plain = text.substr(piece.begin, piece.end - piece.begin);
     CAIRN_RETURN_IF_ERROR(encode_piece(*impl_, plain, place, options.special_text, scratch, ids));
   }
-  if (around) ids.insert(ids.end(), impl_->suffix.begin(), impl_->suffix.end());
+  if (options.bos_eos == BosEos::kAsModelSays)
+    ids.insert(ids.end(), impl_->suffix.begin(), impl_->suffix.end());
   return ids;
 }
 
@@ -94,12 +74,13 @@ std::string_view Tokenizer::token_text(TokenId id) const { return impl_->vocabul
 int64_t Tokenizer::vocab_size() const { return impl_->vocabulary.size(); }
 std::optional<TokenId> Tokenizer::bos() const { return impl_->bos; }
 std::optional<TokenId> Tokenizer::eos() const { return impl_->eos; }
-std::span<const TokenId> Tokenizer::end_tokens() const { return impl_->end_tokens; }
+std::span<const EndToken> Tokenizer::end_tokens() const { return impl_->end_tokens; }
+std::span<const std::string> Tokenizer::notes() const { return impl_->notes; }
 std::optional<TokenId> Tokenizer::find(std::string_view text) const { return impl_->vocabulary.find(text); }
 std::string_view Tokenizer::kind() const { return impl_->kind; }
 
 bool Tokenizer::is_end(TokenId id) const {
-  return std::binary_search(impl_->end_tokens.begin(), impl_->end_tokens.end(), id);
+  return std::ranges::binary_search(impl_->end_tokens, id, {}, &EndToken::id);
 }
 
 bool Tokenizer::is_special(TokenId id) const { return impl_->vocabulary.sort(id) == TokenSort::kSpecial; }
