@@ -103,7 +103,8 @@ CAIRN_ALWAYS_INLINE void expand_unit(const std::byte* from, ExpandedUnit& to) {
     } else {
       expand_planes<kFormat.bits>(planes, to.levels[g]);
     }
-    if constexpr (kFormat.book != nullptr) Target::look_up(*kFormat.book, to.levels[g]);
+    // No `if constexpr`: under sanitizers GCC 12 takes the address of a book for no constant.
+    if (kFormat.book != nullptr) Target::look_up(*kFormat.book, to.levels[g]);
   }
   const std::byte* scales = from + kGroups * 64 * kFormat.bits;
   if constexpr (kFormat.is_super) {
