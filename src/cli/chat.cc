@@ -201,7 +201,8 @@ Result<ExitCode> run_chat(const ChatOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_choices));
   for (const std::string& note : started.notes) console.note(note);
   Interrupt interrupt(Interrupt::SecondTime::kIsTheSame);
-  ChatTurns turns({*engine, console, interrupt}, std::move(started.conversation), options.settings,
+  CAIRN_ASSIGN_OR_RETURN(const SessionId session, engine->open_session());
+  ChatTurns turns({*engine, console, interrupt}, session, std::move(started.conversation), options.settings,
                   options.explains ? std::optional(sharing_of(options.common)) : std::nullopt);
   if (options.shows_choices) {
     console.note(describe_choices(opened, engine_choices, engine->cache()) +

@@ -37,13 +37,13 @@ bool is_stopped_unbegun(const Reply& reply) {
 
 }  // namespace
 
-ChatTurns::ChatTurns(const ReplyPlace& place, Conversation conversation, ChatSettings settings,
-                     std::optional<PrefixSharing> explained)
+ChatTurns::ChatTurns(const ReplyPlace& place, SessionId session, Conversation conversation,
+                     ChatSettings settings, std::optional<PrefixSharing> explained)
     : place_(place),
+      session_(session),
       conversation_(std::move(conversation)),
       settings_(std::move(settings)),
-      explained_(explained),
-      session_(*place.engine.open_session()) {
+      explained_(explained) {
   if (!settings_.sampling.seed.has_value()) settings_.sampling.seed = fresh_seed();
 }
 

@@ -19,8 +19,9 @@ namespace cairn {
 
 class ChatTurns {
  public:
-  // The parts must outlive it. `explained`: each prompt's match with the cache is, where the cache shares so.
-  ChatTurns(const ReplyPlace& place, Conversation conversation, ChatSettings settings,
+  // The parts must outlive it; `session` is one of the place's engine. `explained`: each prompt's match with the cache
+  // is, where the cache shares so.
+  ChatTurns(const ReplyPlace& place, SessionId session, Conversation conversation, ChatSettings settings,
             std::optional<PrefixSharing> explained);
 
   [[nodiscard]] Conversation& conversation() { return conversation_; }
@@ -47,10 +48,10 @@ class ChatTurns {
   Result<bool> finish_turn(const Result<Reply>& reply);
 
   ReplyPlace place_;
+  SessionId session_;
   Conversation conversation_;
   ChatSettings settings_;
   std::optional<PrefixSharing> explained_;
-  SessionId session_;
   uint64_t sample_index_ = 0;  // other randomness for each /again
   std::string last_statistics_;
 };

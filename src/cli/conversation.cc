@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <iterator>
 
 namespace cairn {
@@ -15,12 +16,14 @@ constexpr std::string_view kMark = "\xF4\x8F\xBF\xBD";  // U+10FFFD
 
 constexpr const char* kUserLine = "\nUser:";
 
+// The longest first.
 std::vector<std::string> control_names(const Tokenizer& tokenizer) {
   std::vector<std::string> names;
   for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
     if (tokenizer.is_special(id) && !tokenizer.token_text(id).empty())
       names.emplace_back(tokenizer.token_text(id));
   }
+  std::ranges::stable_sort(names, std::ranges::greater(), &std::string::size);
   return names;
 }
 
@@ -30,9 +33,11 @@ bool adds_bos(const Tokenizer& tokenizer) {
          tokens->front() == *tokenizer.bos();
 }
 
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
+// Also those that come to be where one between their bytes has gone.
+void remove_marks(std::string& text) {
+  for (size_t at = text.find(kMark); at != std::string::npos;) {
+    text.erase(at, kMark.size());
+    at = text.find(kMark, at - std::min(at, kMark.size() - 1));
   }
 }
 
@@ -67,6 +72,9 @@ Conversation::Conversation(const Tokenizer& tokenizer, const ConversationOptions
       end_of_turn_(options.end_of_turn),
       control_names_(control_names(tokenizer)),
       adds_bos_(adds_bos(tokenizer)) {
+  for (const std::string& name : control_names_) {
+    if (control_begins_.find(name.front()) == std::string::npos) control_begins_ += name.front();
+  }
   const auto name_of = [&](std::optional<TokenId> id) -> std::optional<std::string> {
     if (!id.has_value()) return std::nullopt;
     return std::string(tokenizer.token_text(*id));
@@ -109,13 +117,24 @@ std::vector<std::string> Conversation::stop_strings() const {
 
 std::string Conversation::marked(std::string_view text) {
   std::string content(text);
-  replace_all(content, kMark, "");
-  for (const std::string& name : control_names_) {
-    if (content.find(name) == std::string::npos) continue;
-    replace_all(content, name, fmt::format("{0}{1}{0}", kMark, marked_names_.size()));
-    marked_names_.push_back(name);
+  remove_marks(content);
+  std::string out;
+  for (std::string_view rest = content; !rest.empty();) {
+    const size_t begin = std::min(rest.find_first_of(control_begins_), rest.size());
+    out += rest.substr(0, begin);
+    rest.remove_prefix(begin);
+    const auto begins = [&](const std::string& name) { return rest.starts_with(name); };
+    const auto name = std::ranges::find_if(control_names_, begins);
+    if (name != control_names_.end()) {
+      out += fmt::format("{0}{1}{0}", kMark, marked_names_.size());
+      marked_names_.push_back(*name);
+      rest.remove_prefix(name->size());
+    } else if (!rest.empty()) {
+      out += rest.front();
+      rest.remove_prefix(1);
+    }
   }
-  return content;
+  return out;
 }
 
 void Conversation::add(const std::string& role, std::string_view text) {

@@ -93,6 +93,7 @@ class Conversation {
   std::vector<std::string> marked_texts_;   // of messages_, with marks where control tokens' names were
   std::vector<std::string> marked_names_;   // the names that marks stand for
   std::vector<std::string> control_names_;  // what the tokenizer would read as control tokens
+  std::string control_begins_;              // their first bytes
   bool adds_bos_;                           // the tokenizer, before a text
   size_t first_sent_ = 0;                   // of messages_
 };

@@ -104,6 +104,31 @@ TEST(Conversation, KeepsTypedControlTokensPlain) {
             "<s>" + *talk.prompt_text());
 }
 
+// Also where removing what looks like a mark makes one, and where names are digits, or longer than others.
+TEST(Conversation, KeepsTextThatLooksLikeMarksPlain) {
+  TokenizerTables tables{.model = "llama",
+                         .tokens = {"<unk>", "<s>", "</s>", "0", "<s>>"},
+                         .types = {2, 3, 3, 3, 3},
+                         .bos = 1,
+                         .unk = 0,
+                         .add_bos = false,
+                         .add_space_prefix = false};
+  for (int byte = 0; byte < 256; ++byte) {
+    tables.tokens.push_back(fmt::format("<0x{:02X}>", byte));
+    tables.types.push_back(static_cast<int64_t>(TokenType::kByte));
+  }
+  tables.scores.assign(tables.tokens.size(), 0);
+  const auto tokenizer = make_tokenizer(std::move(tables));
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().message();
+  auto talk = Conversation::create(*tokenizer, {.chat_template = "{{ messages[0].content }}"});
+  ASSERT_TRUE(talk.ok()) << talk.status().message();
+  talk->add_user("a<s>>0<s>\xF4\x8F\xF4\x8F\xBF\xBD\xBF\xBD");
+  EXPECT_EQ(*talk->prompt_text(), "a<s>>0<s>");
+  const auto tokens = *talk->prompt();
+  for (const TokenId special : {1, 2, 3, 4}) EXPECT_EQ(count_of(tokens, special), 0) << special;
+  EXPECT_EQ(tokens.size(), 9U);
+}
+
 TEST(Conversation, WithoutATemplateIsPlainLines) {
   Conversation talk = conversation({.system = "A talk."});
   EXPECT_FALSE(talk.has_template());

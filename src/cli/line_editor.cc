@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/utf8.h"
@@ -51,6 +53,32 @@ std::string narrow(std::wstring_view text) {
   return out;
 }
 
+struct Closes {
+  void operator()(FILE* file) const { std::fclose(file); }
+  void operator()(HistoryW* history) const { history_wend(history); }
+  void operator()(EditLine* editor) const { el_end(editor); }
+};
+
+// The editor goes first: it uses the others.
+struct Handles {
+  std::unique_ptr<FILE, Closes> in;
+  std::unique_ptr<FILE, Closes> out;
+  std::unique_ptr<HistoryW, Closes> history;
+  std::unique_ptr<EditLine, Closes> editor;
+};
+
+// Absent: there is no memory for them, or no file descriptor left.
+std::optional<Handles> open_handles(int in_fd, int out_fd) {
+  Handles handles;
+  handles.in.reset(::fdopen(::dup(in_fd), "r"));
+  handles.out.reset(::fdopen(::dup(out_fd), "w"));
+  if (handles.in == nullptr || handles.out == nullptr) return std::nullopt;
+  handles.history.reset(history_winit());
+  handles.editor.reset(el_init("cairn", handles.in.get(), handles.out.get(), handles.out.get()));
+  if (handles.history == nullptr || handles.editor == nullptr) return std::nullopt;
+  return handles;
+}
+
 }  // namespace
 
 // libedit, and the terminal that it reads and draws on.
@@ -58,7 +86,7 @@ class LineEditor::Terminal {
  public:
   using Event = LineSource::Event;
 
-  Terminal(int in_fd, int out_fd, int wake_fd);
+  Terminal(Handles handles, int in_fd, int wake_fd);
   ~Terminal();
   Terminal(const Terminal&) = delete;
   Terminal& operator=(const Terminal&) = delete;
@@ -80,10 +108,10 @@ class LineEditor::Terminal {
 
   int in_fd_;
   int wake_fd_;
-  FILE* in_;
-  FILE* out_;
-  EditLine* editor_;
-  HistoryW* history_;
+  Handles handles_;
+  FILE* out_ = handles_.out.get();
+  EditLine* editor_ = handles_.editor.get();
+  HistoryW* history_ = handles_.history.get();
   bool asks_for_pastes_ = obeys_escape_sequences();
   struct sigaction before_{};
   KeyDecoder keys_;
@@ -91,13 +119,8 @@ class LineEditor::Terminal {
   Event event_ = Event::kLine;
 };
 
-LineEditor::Terminal::Terminal(int in_fd, int out_fd, int wake_fd)
-    : in_fd_(in_fd),
-      wake_fd_(wake_fd),
-      in_(::fdopen(::dup(in_fd), "r")),
-      out_(::fdopen(::dup(out_fd), "w")),
-      editor_(el_init("cairn", in_, out_, out_)),
-      history_(history_winit()) {
+LineEditor::Terminal::Terminal(Handles handles, int in_fd, int wake_fd)
+    : in_fd_(in_fd), wake_fd_(wake_fd), handles_(std::move(handles)) {
   el_wset(editor_, EL_CLIENTDATA, this);
   el_wset(editor_, EL_GETCFN, static_cast<int (*)(EditLine*, wchar_t*)>(next_key));
   el_wset(editor_, EL_PROMPT, prompt_of);
@@ -121,10 +144,6 @@ LineEditor::Terminal::~Terminal() {
   if (asks_for_pastes_) std::fputs("\x1b[?2004l", out_);
   std::fflush(out_);
   sigaction(SIGWINCH, &before_, nullptr);
-  el_end(editor_);
-  history_wend(history_);
-  std::fclose(in_);
-  std::fclose(out_);
 }
 
 void LineEditor::Terminal::bind_keys() {
@@ -229,7 +248,9 @@ std::unique_ptr<LineEditor> LineEditor::create(int in_fd, std::initializer_list<
   for (const int out_fd : out_fds) {
     if (::isatty(out_fd) != 1) continue;
     use_utf8();
-    auto terminal = std::make_unique<Terminal>(in_fd, out_fd, wake_fd);
+    auto handles = open_handles(in_fd, out_fd);
+    if (!handles.has_value()) return nullptr;
+    auto terminal = std::make_unique<Terminal>(std::move(*handles), in_fd, wake_fd);
     return std::unique_ptr<LineEditor>(new LineEditor(std::move(terminal), history));
   }
   return nullptr;

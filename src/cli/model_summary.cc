@@ -20,7 +20,9 @@ namespace {
 
 uint64_t element_count(std::span<const int64_t> shape) {
   uint64_t count = 1;
-  for (const int64_t extent : shape) count *= static_cast<uint64_t>(extent);
+  for (const int64_t extent : shape) {
+    if (__builtin_mul_overflow(count, static_cast<uint64_t>(extent), &count)) return 0;
+  }
   return count;
 }
 

@@ -91,7 +91,10 @@ void ScheduleTrace::add(int64_t number) {
 }
 
 void ScheduleTrace::end_record() {
-  if (is_too_long_) newest_.clear();
+  if (is_too_long_) {
+    newest_.clear();
+    older_.clear();
+  }
   is_too_long_ = false;
   record_begin_ = newest_.size();
 }

@@ -28,8 +28,8 @@ enum class RoomQuestion : uint8_t { kMakeRoom, kMissing, kFreedBy, kTakeBack };
 
 class ScheduleTrace {
  public:
-  // Keeps between `number_count` and twice as many numbers, once so many have been recorded. A longer record is left
-  // out.
+  // Keeps between `number_count` and twice as many numbers, once so many have been recorded. A longer record leaves a
+  // gap: neither it nor what came before it is kept.
   explicit ScheduleTrace(size_t number_count);
   ScheduleTrace(const ScheduleTrace&) = delete;
   ScheduleTrace& operator=(const ScheduleTrace&) = delete;

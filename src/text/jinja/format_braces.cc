@@ -110,9 +110,10 @@ Result<Value> BraceFormat::argument(std::string_view name) {
   }
   numbering_ = here;
   std::size_t index = next_;
-  if (is_number) std::from_chars(name.data(), name.data() + name.size(), index);
+  const bool is_too_large =
+      is_number && std::from_chars(name.data(), name.data() + name.size(), index).ec != std::errc();
   if (!is_number) ++next_;
-  if (index >= arguments_.positional.size())
+  if (is_too_large || index >= arguments_.positional.size())
     return invalid_data("there are not enough arguments for a format");
   return arguments_.positional[index];
 }

@@ -220,11 +220,11 @@ Result<std::string> PercentFormat::written(Place place, const Value& value) {
     case 'g':
     case 'G': return written_number(place, value);
     case 'c': {
+      spec.precision.reset();
       const std::string* text = value.text();
       if (text != nullptr && count_characters(*text) == 1) return format_text(budget_, *text, spec);
       int64_t code = 0;
       if (!value.as_integer(&code)) return invalid_data("'%c' needs an integer or one character");
-      spec.precision.reset();
       return format_integer(budget_, code, spec);
     }
     case 'a': return unsupported("'%a' in a format is not supported");

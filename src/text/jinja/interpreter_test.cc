@@ -71,6 +71,12 @@ TEST(JinjaInterpreter, RefusesWhatItDoesNotKnow) {
             "line 1 of the chat template: a format that fills a grouped number up is not supported");
 }
 
+TEST(JinjaInterpreter, PlacesOfFormatsMustBeGiven) {
+  EXPECT_NE(error_of("{{ '{99999999999999999999}'.format('Q') }}").find("not enough arguments"),
+            std::string::npos);
+  EXPECT_EQ(*render_small("{{ '[%.0c]' % 'a' }}[{{ '%3c' % 98 }}]"), "[a][  b]");
+}
+
 TEST(JinjaInterpreter, CannotBeMadeToHang) {
   EXPECT_NE(error_of("{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}").find("too deeply"),
             std::string::npos);

@@ -128,6 +128,8 @@ class Translator {
       } else if (pattern_[at_] == '\\' && at_ + 1 < pattern_.size()) {
         read_escape_in_class(operand);
       } else {
+        // What stood before them may be kept elsewhere: in first place they would be more than characters.
+        if (next_is("^") || next_is(":")) operand.items += '\\';
         operand.items += pattern_[at_++];
       }
     }

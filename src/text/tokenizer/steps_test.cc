@@ -64,6 +64,18 @@ TEST(Regex, ClassesInsideClasses) {
   EXPECT_EQ(matches("[^]a]+", "b]ac"), "b|c");
 }
 
+// A character is one wherever it stands in a class, also where the classes before it are written elsewhere.
+TEST(Regex, ClassesKeepTheirCharacters) {
+  for (const char* pattern : {R"([\W^x])", R"([\Wx^])", "[[x]^]", R"([\W:x:])"}) {
+    EXPECT_TRUE(first_match(pattern, "x").has_value()) << pattern;
+    EXPECT_FALSE(first_match(pattern, "a").has_value()) << pattern;
+  }
+  EXPECT_TRUE(first_match("[[x]^]", "^").has_value());
+  EXPECT_TRUE(first_match(R"([\H:])", ":").has_value());
+  EXPECT_TRUE(first_match("[^^x]", "a").has_value());
+  EXPECT_FALSE(first_match("[^^x]", "^").has_value());
+}
+
 TEST(Regex, ClassesMayBeIntersected) {
   EXPECT_EQ(matches("[a-z&&[^aeiou]]+", "hello"), "h|ll");
   EXPECT_EQ(matches("[^a-z&&[^aeiou]]+", "hello1"), "e|o1");
