@@ -27,10 +27,14 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/cairnConfigVersion.cmake CO
 install(FILES ${CMAKE_BINARY_DIR}/cairnConfig.cmake ${CMAKE_BINARY_DIR}/cairnConfigVersion.cmake
   DESTINATION ${package_folder})
 
+file(RELATIVE_PATH pkgconfig_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(cmake/cairn.pc.in ${CMAKE_BINARY_DIR}/cairn.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/cairn.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
 install(TARGETS cairn RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES models/cairn-demo.gguf models/README.md models/storybooks_ccby.ATTRIBUTION.tsv
   DESTINATION ${demo_folder})
-install(FILES LICENSE README.md docs/embedding.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE README.md docs/embedding.md docs/kv.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(CAIRN_TESTS)
   add_test(NAME install COMMAND ${CMAKE_COMMAND}

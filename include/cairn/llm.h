@@ -25,12 +25,18 @@
 #include <variant>
 #include <vector>
 
+#include "cairn/beam.h"
 #include "cairn/cache_statistics.h"
+#include "cairn/chat_message.h"
+#include "cairn/detokenizer.h"
 #include "cairn/finish_reason.h"
 #include "cairn/ids.h"
+#include "cairn/memory_plan.h"
+#include "cairn/model_facts.h"
 #include "cairn/prefix_sharing.h"
 #include "cairn/sampling.h"
 #include "cairn/status.h"
+#include "cairn/token_choice.h"
 
 namespace cairn {
 
@@ -82,12 +88,34 @@ struct TextRequest {
   // only the rows of the last, unfinished one. Sample i draws with sampling.sample_index + i.
   int64_t sample_count = 1;
 
-  // Each may be empty. `sample` counts from 0.
+  int64_t likeliest_count = 0;  // of on_choice: how many tokens it is told of, at most vocab_size()
+
+  // Each may be empty. `sample` counts from 0. For each token in this order: on_logits, on_mask, on_choice, on_token,
+  // on_text. After a cancel() only on_finish is called, behind the text that was withheld.
+  // The row that the token is chosen from: vocab_size() raw logits, before all below. Valid during the call.
+  std::function<void(int64_t sample, std::span<const float> logits)> on_logits = {};
+  // Which tokens may be chosen (a grammar): all are allowed; forbid some. It comes before bias and penalties. Where no
+  // token remains, the sample ends with kError, and kInvalidArgument says so.
+  std::function<void(int64_t sample, TokenMask& allowed)> on_mask = {};
+  // The token that was chosen, also an end token, with its probability and those of the likeliest.
+  std::function<void(int64_t sample, const TokenChoice& choice)> on_choice = {};
   // Text as it becomes certain: whole UTF-8 characters, never a part of a stop string that came true.
   std::function<void(int64_t sample, std::string_view text)> on_text = {};
   std::function<void(int64_t sample, TokenId token)> on_token = {};  // not the end token that ends the sample
   std::function<void(int64_t sample, const TextResult& result)> on_finish = {};  // once for each sample, last
 };
+
+// Messages as a prompt, up to where the assistant speaks next.
+struct ChatPrompt {
+  std::vector<TokenId>
+      tokens;        // for TextRequest::prompt; they begin with one begin token where the model wants it
+  std::string text;  // what they say, without that
+  std::vector<std::string> stop_strings;  // where a reply must end besides the model's end tokens
+  std::vector<std::string> notes;         // as ChatSession::notes()
+};
+
+// What ChatPromptOptions::chat_template may name: "plain", "chatml" ...
+[[nodiscard]] std::vector<std::string> chat_template_names();
 
 class Llm {
  public:
@@ -95,6 +123,9 @@ class Llm {
   // file), kInvalidData (it is damaged), kUnsupported (a family, a weight type or an instruction set that is
   // not there), kInvalidArgument (an option), kResourceExhausted (no memory for it; the message has what would fit).
   static Result<Llm> open(const std::string& path, const LlmOptions& options = {});
+  // What open would load, and the memory that it would take, without reading a weight: also where this machine has not
+  // enough. Errors: as open, but for memory and the instruction set.
+  static Result<ModelDescription> describe(const std::string& path, const LlmOptions& options = {});
   // Requests that are live end without on_finish.
   ~Llm();
   // One that was moved from may only be destroyed or assigned to.
@@ -111,6 +142,13 @@ class Llm {
   // Valid UTF-8; special tokens and ids outside the vocabulary add nothing.
   [[nodiscard]] std::string detokenize(std::span<const TokenId> tokens) const;
 
+  [[nodiscard]] Detokenizer detokenizer(TextPosition position = TextPosition::kStart) const;
+  // A conversation as the chat template writes it; ChatSession keeps one. No word of a message becomes a control token.
+  // The first message may be the "system"'s. kInvalidArgument: there are no messages, the template refuses them or does
+  // not run, or a text is not UTF-8.
+  [[nodiscard]] Result<ChatPrompt> chat_prompt(std::span<const ChatMessage> messages,
+                                               const ChatPromptOptions& options = {}) const;
+
   // Takes the request, or returns what is wrong with it (kInvalidArgument: an empty prompt, a parameter;
   // kResourceExhausted: no memory). Nothing is computed before step().
   Result<RequestId> submit(TextRequest request);
@@ -122,6 +160,12 @@ class Llm {
   // All samples of the request end (from a callback: in this step). False where it has ended already.
   bool cancel(RequestId id);
 
+  // Runs until the `width` most likely continuations of the request's prompt are found; requests that are live are served
+  // beside it. At most `width` beams, the best first. Of `request` count the prompt, max_tokens, stop_strings,
+  // ignore_end_tokens, salt, logit bias and penalties; all else must be left as it is, callbacks too.
+  // kInvalidArgument: one of these, a width beyond max_sequences, or it is called from a callback; else as submit.
+  Result<std::vector<Beam>> search_beams(TextRequest request, const BeamOptions& options = {});
+
   // Computes one batch over all live requests, and reports what came of it. False where it did nothing: idle(), or
   // called from a callback.
   bool step();
@@ -129,11 +173,14 @@ class Llm {
   void run();
   [[nodiscard]] bool idle() const;
 
-  [[nodiscard]] int64_t context() const;  // positions of a sequence at most
-  [[nodiscard]] int64_t vocab_size() const;
+  [[nodiscard]] const ModelFacts& facts() const;
+  [[nodiscard]] const MemoryPlan& memory_plan() const;  // as planned when it was opened
+  [[nodiscard]] int64_t context() const;                // positions of a sequence at most
+  [[nodiscard]] int64_t vocab_size() const;             // elements of a row of logits
   [[nodiscard]] CacheStatistics cache_statistics() const;
 
  private:
+  friend class ChatSession;
   struct Impl;
   explicit Llm(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -13,8 +13,8 @@
 #include "cli/console.h"
 #include "cli/line_editor.h"
 #include "cli/line_history.h"
-#include "cli/open_conversation.h"
 #include "cli/open_model.h"
+#include "cli/template_options.h"
 #include "cli/terminal_input.h"
 #include "cli/transcript.h"
 
@@ -191,15 +191,17 @@ ExitCode chat_with(ChatTurns& turns, const ChatOptions& options, Interrupt& inte
 
 Result<ExitCode> run_chat(const ChatOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  CAIRN_ASSIGN_OR_RETURN(auto started, start_conversation(opened.model->tokenizer(),
-                                                          {.model_template = opened.model->chat_template(),
-                                                           .chosen = options.chat_template,
-                                                           .system = options.system,
-                                                           .variables = options.template_variables,
-                                                           .now = local_time_now()}));
+  ConversationStart start{.model_template = opened.model->chat_template(),
+                          .system = options.system,
+                          .variables = options.template_variables,
+                          .now = local_time_now()};
+  if (options.chat_template.has_value()) {
+    CAIRN_ASSIGN_OR_RETURN(start.chosen, chosen_chat_form(*options.chat_template));
+  }
+  CAIRN_ASSIGN_OR_RETURN(auto started, start_conversation(opened.model->tokenizer(), start));
   const EngineOptions& engine_choices = opened.engine_options;
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_choices));
-  for (const std::string& note : started.notes) console.note(note);
+  for (const std::string& note : started.notes) console.note(fmt::format("({})", with_flags(note)));
   Interrupt interrupt(Interrupt::SecondTime::kIsTheSame);
   CAIRN_ASSIGN_OR_RETURN(const SessionId session, engine->open_session());
   ChatTurns turns({*engine, console, interrupt}, session, std::move(started.conversation), options.settings,

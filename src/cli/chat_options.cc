@@ -4,8 +4,8 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
-#include "cli/open_conversation.h"
 #include "cli/option_groups.h"
+#include "cli/template_options.h"
 #include "text/named_templates.h"
 
 namespace cairn {

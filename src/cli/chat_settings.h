@@ -7,16 +7,12 @@
 #include <string>
 #include <string_view>
 
+#include "cairn/chat_message.h"
 #include "cairn/status.h"
 #include "cli/request_options.h"
 
 namespace cairn {
 
-// What happens where the conversation is longer than the context.
-enum class WhenFull : uint8_t {
-  kDropOldest,  // the oldest turns are not sent any more
-  kStop,        // the turn is refused
-};
 Result<WhenFull> parse_when_full(std::string_view name);
 
 struct ChatSettings {

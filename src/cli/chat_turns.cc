@@ -7,15 +7,11 @@
 
 #include "cli/console.h"
 #include "cli/match_words.h"
-#include "cli/open_conversation.h"
+#include "cli/template_options.h"
+#include "text/fit_prompt.h"
 
 namespace cairn {
 namespace {
-
-// Where turns are left out, so many positions become free at once: each time, the rows of what stays are computed
-// again. Before a reply begins, an eighth must be free.
-constexpr int64_t kFreedShare = 4;
-constexpr int64_t kNeededShare = 8;
 
 void append(Reply part, Reply& whole) {
   const int64_t generated = whole.result.stats.generated_tokens;
@@ -134,28 +130,20 @@ Result<Reply> ChatTurns::reply_part(std::vector<TokenId> prompt, int64_t begun_c
   return run_reply(place_, std::move(request), {});
 }
 
-Result<std::vector<TokenId>> ChatTurns::prompt_with(std::span<const TokenId> begun) const {
-  CAIRN_ASSIGN_OR_RETURN(auto prompt, conversation_.prompt());
-  prompt.insert(prompt.end(), begun.begin(), begun.end());
-  return prompt;
-}
-
 // A prompt that is too long even so is refused by the engine.
 Result<std::vector<TokenId>> ChatTurns::fitting_prompt(std::span<const TokenId> begun) {
   const int64_t context = place_.engine.context();
   const size_t sent_before = conversation_.forgotten_message_count();
-  CAIRN_ASSIGN_OR_RETURN(auto prompt, prompt_with(begun));
-  const int64_t needed = std::min(settings_.max_tokens.value_or(context), context / kNeededShare);
-  if (std::ssize(prompt) + needed <= context) return prompt;
-  if (settings_.when_full == WhenFull::kStop) {
-    if (std::ssize(prompt) < context) return prompt;
+  CAIRN_ASSIGN_OR_RETURN(auto prompt, fit_prompt({.context = context,
+                                                  .max_tokens = settings_.max_tokens,
+                                                  .when_full = settings_.when_full,
+                                                  .begun = begun},
+                                                 conversation_));
+  if (settings_.when_full == WhenFull::kStop && std::ssize(prompt) >= context) {
     return invalid_argument(fmt::format(
         "the conversation has {} tokens, and the context holds {}: take turns back (/undo, /reset), "
         "let the oldest go (/set when-full drop), or begin with a larger `context`",
         prompt.size(), context));
-  }
-  while (std::ssize(prompt) + context / kFreedShare > context && conversation_.forget_oldest_turn()) {
-    CAIRN_ASSIGN_OR_RETURN(prompt, prompt_with(begun));
   }
   if (conversation_.forgotten_message_count() > sent_before) {
     place_.console.note(fmt::format("{}(the context is full: the first {} messages are not sent any more)",

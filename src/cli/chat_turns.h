@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "cli/chat_settings.h"
-#include "cli/conversation.h"
 #include "cli/reply.h"
+#include "text/conversation.h"
 
 namespace cairn {
 
@@ -44,7 +44,6 @@ class ChatTurns {
   // `begun_count` tokens of the reply are behind the prompt already.
   Result<Reply> reply_part(std::vector<TokenId> prompt, int64_t begun_count);
   Result<std::vector<TokenId>> fitting_prompt(std::span<const TokenId> begun);
-  [[nodiscard]] Result<std::vector<TokenId>> prompt_with(std::span<const TokenId> begun) const;
   Result<bool> finish_turn(const Result<Reply>& reply);
 
   ReplyPlace place_;

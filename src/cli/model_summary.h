@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/model_facts.h"
 #include "cli/open_model.h"
 #include "model/config.h"
 
@@ -22,13 +23,6 @@ struct TensorTypeCount {
 struct KvCost {
   std::string type_name;        // "f16"
   uint64_t position_bytes = 0;  // of all layers
-};
-
-// A token that ends a reply.
-struct EndOfReply {
-  TokenId id = 0;
-  std::string text;
-  std::string reason;
 };
 
 struct ModelSummary {

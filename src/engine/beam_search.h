@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/beam.h"
 #include "cairn/status.h"
 #include "engine/engine.h"
 #include "engine/sampler.h"
@@ -21,20 +22,6 @@
 #include "text/tokenizer.h"
 
 namespace cairn {
-
-struct BeamOptions {
-  int64_t width = 4;
-  double length_penalty = 1;  // alpha: 0 compares sums, 1 means
-};
-
-struct Beam {
-  std::vector<TokenId> tokens;  // behind the prompt, without the end token
-  std::string text;             // of the tokens, up to a stop string
-  double log_probability = 0;   // of all of them, and of the end token where one came
-  double score = 0;
-  FinishReason reason = FinishReason::kCancelled;  // kCancelled: it would have gone on
-  std::optional<TokenId> end_token;
-};
 
 class BeamSearch {
  public:

@@ -53,6 +53,7 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
       clock_(options.clock != nullptr ? options.clock : &steady_clock_),
       cache_(std::move(cache)),
       sampler_(pass_->vocab_size()),
+      mask_(pass_->vocab_size()),
       scheduler_(options.max_sequences, prompt_cuts(*cache_)),
       step_limits_{.prefill_rows = prefill_rows(options),
                    .score_rows = std::min(options.score_chunk, options.context)},
@@ -136,6 +137,7 @@ Result<Sequence*> Engine::start(Request request) {
   PrefixNames names = cache_->names_of(tokens, request.salt);
   names.blocks.reserve(static_cast<size_t>((prompt_count + max_tokens) / kBlockSize));
   StopMatcher stops(request.stop_strings);
+  const int64_t likeliest_count = request.on_choice ? request.likeliest_count : 0;
   const SequenceKey key{-int64_t{request.priority}, id.value};
   auto sequence = std::make_unique<Sequence>(
       Sequence{.id = id,
@@ -147,6 +149,7 @@ Result<Sequence*> Engine::start(Request request) {
                .max_tokens = max_tokens,
                .decoder = StreamDecoder(tokenizer_, {.position = TextPosition::kContinuation}),
                .stops = std::move(stops),
+               .choice_report = ChoiceReport(likeliest_count),
                .submitted_ns = clock_->now_ns()});
   sequence->stats.prompt_tokens = prompt_count;
   sequence->stats.scores_by_layer.assign(layer_windows_.size(), 0);

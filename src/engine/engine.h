@@ -142,6 +142,8 @@ class Engine {
   [[nodiscard]] const KvCache& cache() const { return *cache_; }
   [[nodiscard]] const ForwardPass& pass() const { return *pass_; }
   [[nodiscard]] int64_t context() const { return cache_->context(); }
+  // Whether a call is going on that may call back: from a callback, step() does nothing.
+  [[nodiscard]] bool is_in_call() const { return call_depth_ > 0; }
 
  private:
   // What a step runs of one sequence.
@@ -219,6 +221,8 @@ class Engine {
   [[nodiscard]] static FinishReason reason_of_length(const Sequence& sequence);
   void note_pick(Sequence& sequence);
   void pick_token(Sequence& sequence, std::span<const float> logits);
+  Result<TokenId> choose_token(Sequence& sequence, std::span<const float> logits);
+  [[nodiscard]] bool is_end(const Request& request, TokenId token) const;
   void deliver(Sequence& sequence, TokenId token);
   void finish(Sequence& sequence, FinishReason reason, Status status = {},
               std::optional<TokenId> end_token = std::nullopt);
@@ -235,6 +239,7 @@ class Engine {
   const Clock* clock_;
   std::unique_ptr<KvCache> cache_;
   Sampler sampler_;
+  TokenMask mask_;  // of the pick that is going on
   Scheduler scheduler_;
   StepLimits step_limits_;
   EngineEventLog events_;

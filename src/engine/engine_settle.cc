@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <new>
 #include <span>
-#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -94,20 +93,39 @@ void Engine::note_pick(Sequence& sequence) {
   if (sequence.picks++ == 0) sequence.first_pick_ns = sequence.last_pick_ns;
 }
 
-void Engine::pick_token(Sequence& sequence, std::span<const float> logits) {
-  const auto& [prompt_count, forced] = std::tie(sequence.prompt_count, sequence.request.forced_tokens);
-  const auto position = static_cast<int64_t>(sequence.tokens.size());
-  const auto generated = static_cast<size_t>(position - prompt_count);
-  const bool is_forced = generated < forced.size();
-  Result<TokenId> token = is_forced
-                              ? Result<TokenId>(forced[generated])
-                              : sampler_.pick(logits, sequence.request.sampling, sequence.tokens, position);
-  if (!token.ok()) return finish(sequence, FinishReason::kError, token.status());
+bool Engine::is_end(const Request& request, TokenId token) const {
+  return tokenizer_.is_end(token) || std::ranges::find(request.end_tokens, token) != request.end_tokens.end();
+}
 
+// The token means nothing where the request was cancelled meanwhile.
+Result<TokenId> Engine::choose_token(Sequence& sequence, std::span<const float> logits) {
+  const Request& request = sequence.request;
+  const TokenMask* mask = nullptr;
+  if (request.on_mask) {
+    mask_.allow_all();
+    request.on_mask(mask_);
+    if (sequence.cancelled) return TokenId{};
+    mask = &mask_;
+  }
+  return sampler_.pick(logits, request.sampling, sequence.tokens, std::ssize(sequence.tokens), mask);
+}
+
+void Engine::pick_token(Sequence& sequence, std::span<const float> logits) {
+  const Request& request = sequence.request;
+  const auto generated = static_cast<size_t>(std::ssize(sequence.tokens) - sequence.prompt_count);
+  const bool is_forced = generated < request.forced_tokens.size();
+  const Result<TokenId> token =
+      is_forced ? Result<TokenId>(request.forced_tokens[generated]) : choose_token(sequence, logits);
+  if (sequence.cancelled) return;
+  if (!token.ok()) return finish(sequence, FinishReason::kError, token.status());
   note_pick(sequence);
-  const auto& also = sequence.request.end_tokens;
-  const bool is_end = tokenizer_.is_end(*token) || std::find(also.begin(), also.end(), *token) != also.end();
-  if (is_end && !is_forced && !sequence.request.ignore_end_tokens) {
+  if (request.on_choice) {
+    const Result<TokenChoice> choice = sequence.choice_report.of(logits, *token);
+    if (!choice.ok()) return finish(sequence, FinishReason::kError, choice.status());
+    request.on_choice(*choice);
+    if (sequence.cancelled) return;
+  }
+  if (is_end(request, *token) && !is_forced && !request.ignore_end_tokens) {
     return finish(sequence, FinishReason::kEndToken, {}, *token);
   }
   deliver(sequence, *token);

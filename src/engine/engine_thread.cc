@@ -71,6 +71,10 @@ Result<EngineThread::Ticket> EngineThread::fork(Ticket parent, Request request) 
 // A request that is refused is destroyed by the caller of this: what its listeners own may call any function here.
 Result<EngineThread::Ticket> EngineThread::send(Request request, Ticket parent) {
   const auto put_into_mailbox = [&]() -> Result<Ticket> {
+    if (request.on_mask || request.on_choice) {
+      return invalid_argument(
+          "an engine on a thread of its own cannot wait for on_mask or on_choice: leave them empty");
+    }
     const std::lock_guard lock(mutex_);
     CAIRN_RETURN_IF_ERROR(refusal_of_request());
     auto ticket =

@@ -82,7 +82,8 @@ class EngineThread {
   EngineThread& operator=(const EngineThread&) = delete;
 
   // Returns at once. Errors, after which no listener is ever called: kResourceExhausted (the mailbox is full,
-  // too many requests, no memory, or the engine is being stopped), or the status with which the engine failed.
+  // too many requests, no memory, or the engine is being stopped), kInvalidArgument (on_mask or on_choice, for which the
+  // loop would have to wait), or the status with which the engine failed.
   Result<Ticket> submit(Request request);
   // A request that goes on from all that `parent` has when the loop gets to it (Engine::fork). Errors: as submit. Where
   // the parent has ended by then, it ends with kError and kNotFound.

@@ -132,6 +132,17 @@ TEST(EngineThread, CancelsWhatRuns) {
   EXPECT_LT(heard.tokens.size(), 4000u);
 }
 
+TEST(EngineThread, RefusesHooksThatItWouldWaitFor) {
+  RunningThread running;
+  Request masked{.prompt = some_prompt(1, 9), .max_tokens = 4};
+  masked.on_mask = [](TokenMask&) { FAIL(); };
+  EXPECT_EQ(running.thread->submit(std::move(masked)).status().code(), StatusCode::kInvalidArgument);
+  Request reported{.prompt = some_prompt(1, 9), .max_tokens = 4};
+  reported.on_choice = [](const TokenChoice&) { FAIL(); };
+  EXPECT_EQ(running.thread->submit(std::move(reported)).status().code(), StatusCode::kInvalidArgument);
+  running.finish();
+}
+
 // Picked by the caller: the request waits, the loop sleeps, and a question wakes it.
 TEST(EngineThread, GoesOnWhenAQuestionExtendsARequest) {
   RunningThread running;

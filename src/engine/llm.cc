@@ -7,7 +7,9 @@
 
 #include "base/no_throw.h"
 #include "engine/cache_statistics.h"
-#include "engine/engine.h"
+#include "engine/llm_impl.h"
+#include "engine/memory_plan.h"
+#include "engine/model_facts.h"
 #include "engine/open_engine.h"
 #include "engine/samples.h"
 
@@ -16,17 +18,7 @@ namespace {
 
 constexpr int64_t kMostSamples = 1024;  // each takes a place among the requests
 
-// A request of the caller's, until its last sample has ended.
-struct Asked {
-  TextRequest request;
-  RequestId id;
-  std::vector<std::optional<RequestId>> samples;  // of the engine; absent: ended
-  int64_t unfinished = 0;
-};
-
-SpecialText special_text(SpecialTokens special_tokens) {
-  return special_tokens == SpecialTokens::kParsed ? SpecialText::kParsed : SpecialText::kLiteral;
-}
+using Asked = AskedOfLlm;
 
 Result<OpenOptions> open_options(const LlmOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const KvPlan kv_plan, KvPlan::parse_text_or_json(options.kv_plan));
@@ -44,35 +36,28 @@ Result<OpenOptions> open_options(const LlmOptions& options) {
                      .on_load_progress = options.on_load_progress};
 }
 
+Result<MemoryPlan> plan_of(const LoadedModel& loaded) {
+  return plan_memory({.config = loaded.model->config(), .weights = loaded.weights},
+                     {.engine = loaded.engine_options, .thread_count = loaded.threads->thread_count()});
+}
+
+// A callback that names its sample; empty where the caller has none.
+template <typename... Arguments>
+std::function<void(Arguments...)> of_sample(const std::shared_ptr<Asked>& asked, int64_t sample,
+                                            std::function<void(int64_t, Arguments...)> TextRequest::* which) {
+  if (!(asked->request.*which)) return {};
+  return [asked, sample, which](Arguments... arguments) { (asked->request.*which)(sample, arguments...); };
+}
+
 }  // namespace
-
-struct Llm::Impl {
-  ~Impl() { is_closing = true; }
-
-  bool is_closing = false;  // what callbacks own may call this while the engine destroys them
-  std::unique_ptr<ThreadPool> threads;
-  std::shared_ptr<const Model> model;
-  std::unique_ptr<Engine> engine;
-  std::vector<std::shared_ptr<Asked>> live;
-
-  // These may throw, and then have changed nothing.
-  static Result<std::unique_ptr<Impl>> open(const std::string& path, const LlmOptions& options);
-  Result<RequestId> submit(TextRequest request);
-  Result<RequestId> fork(RequestId parent, TextRequest request);
-  // After this, one more request can be noted without memory.
-  void make_room_for_one();
-
-  [[nodiscard]] Result<std::vector<TokenId>> prompt_tokens(const TextRequest& request, BosEos bos_eos) const;
-  Request engine_request(const std::shared_ptr<Asked>& asked, int64_t sample, std::vector<TokenId> prompt);
-  [[nodiscard]] std::shared_ptr<Asked> find(RequestId id) const;
-  void finish(Asked& asked, int64_t sample, const RequestResult& result);
-};
 
 Result<std::unique_ptr<Llm::Impl>> Llm::Impl::open(const std::string& path, const LlmOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const OpenOptions asked, open_options(options));
   CAIRN_ASSIGN_OR_RETURN(LoadedModel loaded, load_model(path, asked));
   CAIRN_ASSIGN_OR_RETURN(auto engine, Engine::create(loaded.model, *loaded.threads, loaded.engine_options));
   auto impl = std::make_unique<Impl>();
+  impl->facts = model_facts(loaded);
+  CAIRN_ASSIGN_OR_RETURN(impl->memory_plan, plan_of(loaded));
   impl->threads = std::move(loaded.threads);
   impl->model = std::move(loaded.model);
   impl->engine = std::move(engine);
@@ -86,30 +71,19 @@ Result<Llm> Llm::open(const std::string& path, const LlmOptions& options) {
   });
 }
 
+Result<ModelDescription> Llm::describe(const std::string& path, const LlmOptions& options) {
+  return no_throw([&]() -> Result<ModelDescription> {
+    CAIRN_ASSIGN_OR_RETURN(const OpenOptions asked, open_options(options));
+    return describe_model(path, asked);
+  });
+}
+
 Llm::Llm(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Llm::~Llm() = default;
 Llm::Llm(Llm&&) noexcept = default;
 Llm& Llm::operator=(Llm&&) noexcept = default;
 
 std::span<const std::string> Llm::notes() const { return impl_->model->notes(); }
-
-Result<std::vector<TokenId>> Llm::tokenize(std::string_view text, SpecialTokens special_tokens) const {
-  return no_throw([&] {
-    return impl_->model->tokenizer().encode(
-        text, {.bos_eos = BosEos::kOfPrompt, .special_text = special_text(special_tokens)});
-  });
-}
-
-std::string Llm::detokenize(std::span<const TokenId> tokens) const {
-  return impl_->model->tokenizer().decode(tokens);
-}
-
-Result<std::vector<TokenId>> Llm::Impl::prompt_tokens(const TextRequest& request, BosEos bos_eos) const {
-  if (const auto* tokens = std::get_if<std::vector<TokenId>>(&request.prompt)) return *tokens;
-  const auto& text = std::get<std::string>(request.prompt);
-  return model->tokenizer().encode(
-      text, {.bos_eos = bos_eos, .special_text = special_text(request.special_tokens)});
-}
 
 Request Llm::Impl::engine_request(const std::shared_ptr<Asked>& asked, int64_t sample,
                                   std::vector<TokenId> prompt) {
@@ -119,13 +93,17 @@ Request Llm::Impl::engine_request(const std::shared_ptr<Asked>& asked, int64_t s
                   .max_tokens = from.max_tokens,
                   .stop_strings = from.stop_strings,
                   .ignore_end_tokens = from.ignore_end_tokens,
-                  .salt = from.salt};
+                  .salt = from.salt,
+                  .likeliest_count = from.likeliest_count,
+                  .on_mask = of_sample(asked, sample, &TextRequest::on_mask),
+                  .on_choice = of_sample(asked, sample, &TextRequest::on_choice),
+                  .on_token = of_sample(asked, sample, &TextRequest::on_token),
+                  .on_text = of_sample(asked, sample, &TextRequest::on_text)};
   request.sampling.sample_index += static_cast<uint64_t>(sample);
-  if (from.on_token) {
-    request.on_token = [asked, sample](TokenId token) { asked->request.on_token(sample, token); };
-  }
-  if (from.on_text) {
-    request.on_text = [asked, sample](std::string_view text) { asked->request.on_text(sample, text); };
+  if (from.on_logits) {
+    request.on_logits = [asked, sample](int64_t, std::span<const float> logits) {
+      asked->request.on_logits(sample, logits);
+    };
   }
   request.on_finish = [this, asked, sample](const RequestResult& result) { finish(*asked, sample, result); };
   return request;
@@ -154,16 +132,17 @@ void Llm::Impl::make_room_for_one() {
 
 Result<RequestId> Llm::Impl::submit(TextRequest request) {
   if (is_closing) return invalid_argument("this Llm is being destroyed");
+  CAIRN_ASSIGN_OR_RETURN(std::vector<TokenId> prompt, prompt_of(request));
+  return submit_prompt(std::move(request), std::move(prompt), std::nullopt);
+}
+
+Result<RequestId> Llm::Impl::submit_prompt(TextRequest request, std::vector<TokenId> prompt,
+                                           std::optional<SessionId> session) {
   const int64_t count = request.sample_count;
   if (count < 1 || count > kMostSamples) {
     return invalid_argument(
         fmt::format("{} samples of one prompt are not possible: 1 to {} are", count, kMostSamples));
   }
-  // Not for the engine to find: a begin token would stand in for the text.
-  if (std::visit([](const auto& prompt) { return prompt.empty(); }, request.prompt)) {
-    return invalid_argument("the prompt is empty: it needs at least one token");
-  }
-  CAIRN_ASSIGN_OR_RETURN(std::vector<TokenId> prompt, prompt_tokens(request, BosEos::kOfPrompt));
   const auto asked =
       std::make_shared<Asked>(Asked{.request = std::move(request),
                                     .samples = decltype(Asked::samples)(static_cast<size_t>(count)),
@@ -172,6 +151,7 @@ Result<RequestId> Llm::Impl::submit(TextRequest request) {
   samples.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i)
     samples.push_back(engine_request(asked, i, i == 0 ? prompt : std::vector<TokenId>()));
+  samples.front().session = session;
   make_room_for_one();
   CAIRN_ASSIGN_OR_RETURN(const std::vector<RequestId> ids, submit_samples(*engine, std::move(samples)));
   std::ranges::copy(ids, asked->samples.begin());
@@ -222,6 +202,8 @@ void Llm::run() {
 }
 
 bool Llm::idle() const { return impl_->is_closing || impl_->engine->idle(); }
+const ModelFacts& Llm::facts() const { return impl_->facts; }
+const MemoryPlan& Llm::memory_plan() const { return impl_->memory_plan; }
 int64_t Llm::context() const { return impl_->engine->context(); }
 int64_t Llm::vocab_size() const { return impl_->model->config().vocab_size; }
 CacheStatistics Llm::cache_statistics() const { return cache_statistics_of(impl_->engine->cache()); }

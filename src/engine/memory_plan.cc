@@ -38,10 +38,6 @@ Result<int64_t> largest_that_fits(int64_t limit, const Fits& fits) {
 
 }  // namespace
 
-uint64_t MemoryPlan::total_bytes() const {
-  return base_bytes() + std::max(loading_bytes, kv_bytes + work_bytes());
-}
-
 KvShape kv_shape_of(const Config& config, const KvPlan& plan) {
   return {.layer_count = config.layer_count,
           .kv_head_count = config.kv_head_count,
@@ -71,7 +67,8 @@ Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) 
                     .kv_bytes = kv.pool_bytes,
                     .open_bytes = kv.open_bytes,
                     .step_bytes = Transformer::work_bytes_for(config, limits, wish.thread_count),
-                    .sampling_bytes = logits_bytes + Sampler::bytes_for(config.vocab_size),
+                    .sampling_bytes = logits_bytes + Sampler::bytes_for(config.vocab_size) +
+                                      TokenMask::bytes_for(config.vocab_size),
                     .event_bytes = EventRing<KvEvent>::bytes_for(kKvEventCapacity) +
                                    EventRing<EngineEvent>::bytes_for(kEngineEventCapacity),
                     .tokenizer_bytes = unsigned_of(config.vocab_size) * kTokenBytes,

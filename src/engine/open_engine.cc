@@ -62,6 +62,7 @@ Result<LoadedModel> load_model(const std::string& path, OpenOptions options) {
   const ModelLoadOptions load{.accept =
                                   [&](const ModelPlan& plan, const Tokenizer& tokenizer) {
                                     loaded.made_for = plan.config.context_length;
+                                    loaded.weights = weight_sizes(plan);
                                     return accept(plan, tokenizer, thread_count, options);
                                   },
                               .progress = options.on_load_progress,

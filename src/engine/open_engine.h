@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
+#include "model/weight_sizes.h"
 
 namespace cairn {
 
@@ -51,6 +52,7 @@ struct LoadedModel {
   std::unique_ptr<ThreadPool> threads;
   std::shared_ptr<const Model> model;
   EngineOptions engine_options;  // OpenOptions::engine, completed for this model after it was loaded
+  WeightSizes weights;
   int64_t made_for = 0;  // the model's own context: less than the engine's only with ContextLimit::kNone
 };
 

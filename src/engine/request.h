@@ -18,6 +18,7 @@
 #include "cairn/ids.h"
 #include "cairn/sampling.h"
 #include "cairn/status.h"
+#include "cairn/token_choice.h"
 #include "kv/match_report.h"
 
 namespace cairn {
@@ -93,10 +94,18 @@ struct Request {
   // Larger ones are served first; equal ones in the order of arrival.
   int32_t priority = 0;
 
-  // All may be empty. In this order for each token that is picked: logits, token, text.
+  // Of on_choice: how many tokens TokenChoice::likeliest has, at most the vocabulary's.
+  int64_t likeliest_count = 0;
+
+  // All may be empty. In this order for each token that is picked: logits, mask, choice, token, text.
   // The raw logits, before bias, penalties and temperature, of the row at `position`: they predict the token
   // at position + 1. Valid during the call.
   std::function<void(int64_t position, std::span<const float> logits)> on_logits;
+  // Before the engine picks a token: all tokens are allowed, and it may forbid some. Not before a forced token. Where
+  // none remains, the request ends with kError and kInvalidArgument. Empty for Picks::kByCaller, and so is on_choice.
+  std::function<void(TokenMask& allowed)> on_mask;
+  // Each token that was picked or forced, an end token too.
+  std::function<void(const TokenChoice& choice)> on_choice;
   // Every generated token; not the end token that ends the request.
   std::function<void(TokenId token)> on_token;
   // Text as it becomes certain: whole UTF-8 characters, never a part of a stop string that came true.

@@ -52,6 +52,15 @@ Status check_request(const Request& request, const RequestLimits& limits) {
   if (request.picks == Picks::kByCaller && request.on_text) {
     return invalid_argument("a request whose caller picks the tokens reports no text: leave on_text empty");
   }
+  if (request.picks == Picks::kByCaller && (request.on_mask || request.on_choice)) {
+    return invalid_argument(
+        "a request whose caller picks the tokens has no choice to mask or report: leave on_mask and "
+        "on_choice empty");
+  }
+  if (request.likeliest_count < 0 || request.likeliest_count > limits.vocab_size) {
+    return invalid_argument(fmt::format("the likeliest {} tokens are not possible: the vocabulary has {}",
+                                        request.likeliest_count, limits.vocab_size));
+  }
   if (std::ranges::any_of(request.stop_strings, [](const std::string& stop) { return stop.empty(); })) {
     return invalid_argument("a stop string is empty: leave it out");
   }

@@ -55,6 +55,8 @@ bool changes_logits(const SamplingParams& params) {
          params.presence_penalty != 0;
 }
 
+}  // namespace
+
 // Without a branch in the loop: nearly always there is nothing to find.
 Status check_finite(std::span<const float> logits) {
   constexpr uint32_t kExponent = 0x7f800000;  // all its bits are set in infinities and NaNs
@@ -65,6 +67,8 @@ Status check_finite(std::span<const float> logits) {
   return invalid_data(fmt::format("the logit of token {} is {}: the model's weights or its file are damaged",
                                   at - logits.begin(), *at));
 }
+
+namespace {
 
 template <typename Number>
 Number largest_of(std::span<const Number> values) {
@@ -79,6 +83,14 @@ Number largest_of(std::span<const Number> values) {
   }
   for (; i < values.size(); ++i) lanes[0] = std::max(lanes[0], values[i]);
   return *std::max_element(lanes.begin(), lanes.end());
+}
+
+const char* refusal_of_all(const TokenMask* mask) {
+  if (mask == nullptr)
+    return "the logit bias forbids every token of the vocabulary: leave one of them possible";
+  return mask->allows_any()
+             ? "the logit bias forbids every token that the mask allows: leave one of them possible"
+             : "the mask allows no token of the vocabulary: `on_mask` must leave one of them possible";
 }
 
 // The lowest id of those that have this logit.
@@ -131,12 +143,13 @@ Sampler::Sampler(int64_t vocab_size)
       occurrences_(logits_.size(), 0) {}
 
 Result<TokenId> Sampler::pick(std::span<const float> logits, const SamplingParams& params,
-                              std::span<const TokenId> history, int64_t position) {
+                              std::span<const TokenId> history, int64_t position, const TokenMask* mask) {
   CHECK(logits.size() == logits_.size());
   CAIRN_RETURN_IF_ERROR(check_finite(logits));
-  if (params.temperature == 0 && !changes_logits(params)) return find_token(logits, largest_of(logits));
+  if (params.temperature == 0 && !changes_logits(params) && mask == nullptr)
+    return find_token(logits, largest_of(logits));
 
-  CAIRN_RETURN_IF_ERROR(adjust(logits, params, history));
+  CAIRN_RETURN_IF_ERROR(adjust(logits, params, history, mask));
   if (params.temperature == 0) return find_token(std::span<const double>(logits_), largest_);
 
   const double uniform =
@@ -149,23 +162,30 @@ Result<std::span<const double>> Sampler::adjusted(std::span<const float> logits,
                                                   std::span<const TokenId> history) {
   CHECK(logits.size() == logits_.size());
   CAIRN_RETURN_IF_ERROR(check_finite(logits));
-  CAIRN_RETURN_IF_ERROR(adjust(logits, params, history));
+  CAIRN_RETURN_IF_ERROR(adjust(logits, params, history, nullptr));
   return std::span<const double>(logits_);
 }
 
 Status Sampler::adjust(std::span<const float> logits, const SamplingParams& params,
-                       std::span<const TokenId> history) {
+                       std::span<const TokenId> history, const TokenMask* mask) {
   std::copy(logits.begin(), logits.end(), logits_.begin());
+  if (mask != nullptr) apply(*mask);
   for (const LogitBias& bias : params.logit_bias) {
     logits_[static_cast<size_t>(bias.token)] += static_cast<double>(bias.added);
   }
   penalise(params, history);
   largest_ = largest_of(std::span<const double>(logits_));
   if (largest_ == -std::numeric_limits<double>::infinity()) {
-    return invalid_argument(
-        "the logit bias forbids every token of the vocabulary: leave one of them possible");
+    return invalid_argument(refusal_of_all(mask));
   }
   return {};
+}
+
+void Sampler::apply(const TokenMask& mask) {
+  CHECK(mask.size() == std::ssize(logits_));
+  for (size_t i = 0; i < logits_.size(); ++i) {
+    if (!mask.allows(static_cast<TokenId>(i))) logits_[i] = -std::numeric_limits<double>::infinity();
+  }
 }
 
 void Sampler::penalise(const SamplingParams& params, std::span<const TokenId> history) {

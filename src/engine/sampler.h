@@ -14,11 +14,14 @@
 #include "cairn/ids.h"
 #include "cairn/sampling.h"
 #include "cairn/status.h"
+#include "cairn/token_choice.h"
 
 namespace cairn {
 
 // kInvalidArgument, naming the parameter, its value and what is allowed.
 Status validate(const SamplingParams& params, int64_t vocab_size);
+// kInvalidData, naming the first logit that is no finite number.
+Status check_finite(std::span<const float> logits);
 
 class Sampler {
  public:
@@ -27,9 +30,10 @@ class Sampler {
 
   // `logits` has vocab_size values; `history` is everything before the token that is picked, `position` that
   // token's position. `params` must be valid. Errors: kInvalidData where a logit is not finite, or where
-  // every token is forbidden.
+  // every token is forbidden. `mask` (null: all are allowed) has vocab_size tokens, and comes before all else: the
+  // logits of those that it forbids count as -infinity.
   Result<TokenId> pick(std::span<const float> logits, const SamplingParams& params,
-                       std::span<const TokenId> history, int64_t position);
+                       std::span<const TokenId> history, int64_t position, const TokenMask* mask = nullptr);
   // What pick chooses from: the logits after bias and penalties, valid until the next call. Errors likewise.
   Result<std::span<const double>> adjusted(std::span<const float> logits, const SamplingParams& params,
                                            std::span<const TokenId> history);
@@ -40,8 +44,9 @@ class Sampler {
     TokenId token = 0;
   };
 
-  Status adjust(std::span<const float> logits, const SamplingParams& params,
-                std::span<const TokenId> history);
+  Status adjust(std::span<const float> logits, const SamplingParams& params, std::span<const TokenId> history,
+                const TokenMask* mask);
+  void apply(const TokenMask& mask);
   void penalise(const SamplingParams& params, std::span<const TokenId> history);
   [[nodiscard]] double weight_of(double logit, double temperature) const;
   void weigh_all(double temperature);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cairn/ids.h"
+#include "engine/choice_report.h"
 #include "engine/request.h"
 #include "engine/stop_matcher.h"
 #include "engine/waiter_list.h"
@@ -52,6 +53,7 @@ struct Sequence {
   int64_t max_tokens = 0;
   StreamDecoder decoder;
   StopMatcher stops;
+  ChoiceReport choice_report;  // where on_choice wants one
 
   SequenceState state = SequenceState::kQueued;
   KvLease kv;                 // its place in the cache; empty: none

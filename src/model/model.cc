@@ -22,17 +22,10 @@ struct Model::Impl {
   Weights weights;
   std::optional<Tokenizer> tokenizer;
   std::vector<std::string> notes;
-  std::optional<std::string> chat_template;
-  uint64_t file_bytes = 0;
+  FileFacts file_facts;
 };
 
 namespace {
-
-// What is asked of either kind of file.
-Result<std::optional<std::string>> chat_template_of(const GgufFile& file) {
-  return file.find_string("tokenizer.chat_template");
-}
-Result<std::optional<std::string>> chat_template_of(const HfFolder& folder) { return folder.chat_template(); }
 
 // What only the tokenizer was made from.
 void forget_tokenizer(GgufFile&) {}
@@ -61,12 +54,11 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
       CAIRN_ASSIGN_OR_RETURN(context, options.accept(plan, *impl->tokenizer));
     }
     settle_context(plan.config, context);
-    CAIRN_ASSIGN_OR_RETURN(impl->chat_template, chat_template_of(file));
+    CAIRN_ASSIGN_OR_RETURN(impl->file_facts, cairn::file_facts(file, path));
     forget_tokenizer(file);
     impl->config = plan.config;
     impl->notes = plan.notes;
     std::ranges::copy(impl->tokenizer->notes(), std::back_inserter(impl->notes));
-    impl->file_bytes = file.file_bytes();
     const WeightsOptions weights_options{
         [&](std::span<const std::byte> bytes) { file.release(bytes); },
         [&](std::span<const std::byte> bytes, std::byte* to) { file.copy(bytes, to); }, options.progress};
@@ -88,9 +80,8 @@ const Weights& Model::weights() const { return impl_->weights; }
 const Kernels& Model::kernels() const { return *impl_->kernels; }
 const Tokenizer& Model::tokenizer() const { return *impl_->tokenizer; }
 std::span<const std::string> Model::notes() const { return impl_->notes; }
-const std::optional<std::string>& Model::chat_template() const { return impl_->chat_template; }
+const FileFacts& Model::file_facts() const { return impl_->file_facts; }
 uint64_t Model::decode_weight_bytes() const { return impl_->weights.decode_file_bytes; }
-uint64_t Model::file_bytes() const { return impl_->file_bytes; }
 
 uint64_t Model::layer_products_per_row() const {
   uint64_t sum = 0;

@@ -12,6 +12,7 @@
 #include "cairn/status.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
+#include "model/file_facts.h"
 #include "text/tokenizer.h"
 
 namespace cairn {
@@ -44,14 +45,14 @@ class Model {
   [[nodiscard]] const Tokenizer& tokenizer() const;
   // ModelPlan::notes, then those of the tokenizer: what its user should know.
   [[nodiscard]] std::span<const std::string> notes() const;
-  [[nodiscard]] const std::optional<std::string>& chat_template()
-      const;  // Jinja source, where the file has one
+  [[nodiscard]] const FileFacts& file_facts() const;
+  [[nodiscard]] const std::optional<std::string>& chat_template() const { return file_facts().chat_template; }
   // Bytes in the file of every matrix that decoding one token reads (the input embedding only if tied).
   [[nodiscard]] uint64_t decode_weight_bytes() const;
   // Multiply-adds of all matrices for one row (the output matrix excluded), and those of the output matrix.
   [[nodiscard]] uint64_t layer_products_per_row() const;
   [[nodiscard]] uint64_t output_products_per_row() const;
-  [[nodiscard]] uint64_t file_bytes() const;
+  [[nodiscard]] uint64_t file_bytes() const { return file_facts().file_bytes; }
 
  private:
   struct Impl;

@@ -9,16 +9,15 @@
 // strftime_now, tojson without ASCII escapes.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "cairn/chat_message.h"
 #include "cairn/status.h"
 
 namespace cairn {
@@ -26,23 +25,6 @@ namespace cairn {
 namespace jinja {
 class Template;
 }
-
-struct ChatMessage {
-  std::string role;     // "system", "user", "assistant", or what else the template knows
-  std::string content;  // UTF-8
-};
-
-// A local date and time; months and days count from 1.
-struct CivilTime {
-  int year = 1970;
-  int month = 1;
-  int day = 1;
-  int hour = 0;
-  int minute = 0;
-  int second = 0;
-};
-
-using TemplateVariable = std::variant<bool, int64_t, std::string>;
 
 struct ChatTemplateOptions {
   bool add_generation_prompt = true;     // end with what opens the assistant's turn

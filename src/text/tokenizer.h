@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cairn/detokenizer.h"
 #include "cairn/ids.h"
 #include "cairn/status.h"
 
@@ -37,9 +38,6 @@ struct EncodeOptions {
 
 // Whether special tokens (bos, end of turn, ...) add their names to the decoded text.
 enum class SpecialOutput { kHide, kShow };
-// SentencePiece models put a space before the first word of a text; decode removes it again, but not
-// from ids that continue another text (a reply that continues its prompt).
-enum class TextPosition { kStart, kContinuation };
 
 struct DecodeOptions {
   SpecialOutput special_output = SpecialOutput::kHide;

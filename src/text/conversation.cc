@@ -1,4 +1,4 @@
-#include "cli/conversation.h"
+#include "text/conversation.h"
 
 #include <fmt/format.h>
 
@@ -138,8 +138,13 @@ std::string Conversation::marked(std::string_view text) {
 }
 
 void Conversation::add(const std::string& role, std::string_view text) {
-  marked_texts_.push_back(marked(text));
-  messages_.push_back({role, std::string(text)});
+  // Both or none, where there is no memory.
+  std::string as_marked = marked(text);
+  ChatMessage message{role, std::string(text)};
+  marked_texts_.reserve(marked_texts_.size() + 1);
+  messages_.reserve(messages_.size() + 1);
+  marked_texts_.push_back(std::move(as_marked));
+  messages_.push_back(std::move(message));
 }
 
 void Conversation::add_user(std::string_view text) { add("user", text); }

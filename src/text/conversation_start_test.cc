@@ -1,8 +1,6 @@
-#include "cli/open_conversation.h"
+#include "text/conversation_start.h"
 
 #include <gtest/gtest.h>
-
-#include "base/temporary_folder_testing.h"
 
 namespace cairn {
 namespace {
@@ -73,41 +71,23 @@ TEST(StartConversation, FindsAPlaceForTheSystemMessage) {
 }
 
 TEST(StartConversation, TakesWhatIsChosen) {
-  const TemporaryFolder folder;
   const std::string own = "{{ 1 / 0 }}";
-  EXPECT_EQ(start({.model_template = own, .chosen = "chatml"}).prompt,
+  EXPECT_EQ(start({.model_template = own, .chosen = find_chat_form("chatml")}).prompt,
             "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
-  EXPECT_EQ(start({.model_template = own, .chosen = "plain"}).prompt, "User: Hi\nAssistant:");
-  EXPECT_EQ(
-      start({.chosen = folder.write("a.jinja", std::string_view("<{{ messages[0].content }}>"))}).prompt,
-      "<Hi>");
-  for (const std::string& chosen :
-       {std::string("chatlm"), folder.at("none"), folder.path(),
-        folder.write("bad", std::string_view("{% if %}")), folder.write("empty", std::string_view())}) {
-    const auto started = start_conversation(byte_tokenizer(), {.model_template = "x", .chosen = chosen});
-    ASSERT_FALSE(started.ok()) << chosen;
-    EXPECT_EQ(started.status().code(), StatusCode::kInvalidArgument);
-    EXPECT_NE(started.status().message().find("--chat-template"), std::string::npos);
-  }
+  EXPECT_EQ(start({.model_template = own, .chosen = find_chat_form("plain")}).prompt, "User: Hi\nAssistant:");
+  EXPECT_EQ(start({.chosen = ChatForm{.source = "<{{ messages[0].content }}>"}}).prompt, "<Hi>");
+  EXPECT_FALSE(find_chat_form("chatlm").has_value());
+  const auto started =
+      start_conversation(byte_tokenizer(), {.model_template = "x", .chosen = ChatForm{.source = "{% if %}"}});
+  ASSERT_FALSE(started.ok());
+  EXPECT_EQ(started.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(started.status().message().find("`chat_template`"), std::string::npos);
 }
 
 TEST(StartConversation, WithoutATemplateSaysSo) {
   const Started started = start({});
   EXPECT_EQ(started.prompt, "User: Hi\nAssistant:");
   EXPECT_NE(started.notes.find("no chat template"), std::string::npos);
-}
-
-TEST(TemplateVariable, IsReadByItsLooks) {
-  const auto value = [](const std::string& text) { return parse_template_variable(text)->second; };
-  EXPECT_EQ(value("a=false"), TemplateVariable(false));
-  EXPECT_EQ(value("a=true"), TemplateVariable(true));
-  EXPECT_EQ(value("a=-3"), TemplateVariable(int64_t{-3}));
-  EXPECT_EQ(value("a=low"), TemplateVariable(std::string("low")));
-  EXPECT_EQ(value("a=\"3\""), TemplateVariable(std::string("3")));
-  EXPECT_EQ(value("a=b=c"), TemplateVariable(std::string("b=c")));
-  EXPECT_EQ(value("a="), TemplateVariable(std::string()));
-  EXPECT_EQ(parse_template_variable("enable_thinking=false")->first, "enable_thinking");
-  for (const char* text : {"a", "=a", ""}) EXPECT_FALSE(parse_template_variable(text).ok()) << text;
 }
 
 }  // namespace

@@ -3,16 +3,28 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cairn/status.h"
-#include "cli/conversation.h"
+#include "text/conversation.h"
 
 namespace cairn {
 
+// How a conversation is written.
+struct ChatForm {
+  std::optional<std::string> source;       // Jinja; absent: plain lines
+  std::optional<std::string> end_of_turn;  // as ConversationOptions::end_of_turn
+};
+
+// "plain", and those of named_templates().
+[[nodiscard]] std::vector<std::string> chat_form_names();
+[[nodiscard]] std::optional<ChatForm> find_chat_form(std::string_view name);
+
 struct ConversationStart {
   std::optional<std::string> model_template;  // what the model brings
-  std::optional<std::string> chosen;  // --chat-template: a file, a name of named_templates(), or "plain"
+  std::optional<ChatForm> chosen;             // in place of it: `chat_template`
   std::optional<std::string> system;
   std::vector<std::pair<std::string, TemplateVariable>> variables;
   std::optional<CivilTime> now;
@@ -20,14 +32,11 @@ struct ConversationStart {
 
 struct StartedConversation {
   Conversation conversation;
-  std::vector<std::string> notes;  // each a line: what is not as the model's maker wrote it
+  std::vector<std::string> notes;  // what is not as the model's maker wrote it, without a full stop
 };
 
 // Where the model's own template does not run, the named one that it resembles is used, else plain lines, and a note
-// says so. What was chosen is used or is an error: kInvalidArgument, kNotFound.
+// says so. What was chosen is used or is an error: kInvalidArgument.
 Result<StartedConversation> start_conversation(const Tokenizer& tokenizer, const ConversationStart& start);
-
-// "NAME=VALUE" as --template-var takes it: true and false, whole numbers, else text, which may stand in double quotes.
-Result<std::pair<std::string, TemplateVariable>> parse_template_variable(const std::string& text);
 
 }  // namespace cairn

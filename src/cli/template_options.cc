@@ -1,0 +1,60 @@
+#include "cli/template_options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <fstream>
+#include <sstream>
+
+#include "base/printable.h"
+#include "cli/option_values.h"
+
+namespace cairn {
+namespace {
+
+Status no_such_template(const std::string& chosen) {
+  const auto names = chat_form_names();
+  std::string message = fmt::format("--chat-template: there is no file '{}', and no template of that name",
+                                    printable_path(chosen));
+  if (const auto nearest = nearest_name(chosen, names))
+    message += fmt::format("; did you mean {}?", *nearest);
+  return invalid_argument(message + fmt::format(" (names: {})", fmt::join(names, ", ")));
+}
+
+}  // namespace
+
+// A name first: a file of the same name can be written as ./chatml.
+Result<ChatForm> chosen_chat_form(const std::string& name_or_file) {
+  if (auto named = find_chat_form(name_or_file)) return *std::move(named);
+  std::ifstream file(name_or_file, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  std::string source = std::move(text).str();
+  if (!file.is_open()) return no_such_template(name_or_file);
+  if (file.bad() || source.empty()) {
+    return invalid_argument(fmt::format("--chat-template: the file {} cannot be read, or is empty",
+                                        printable_path(name_or_file)));
+  }
+  return ChatForm{std::move(source), std::nullopt};
+}
+
+Result<std::pair<std::string, TemplateVariable>> parse_template_variable(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos) {
+    return invalid_argument(
+        fmt::format("'{}' is no NAME=VALUE, as in enable_thinking=false", printable(text)));
+  }
+  std::string name = text.substr(0, equals);
+  const std::string value = text.substr(equals + 1);
+  if (value == "true" || value == "false")
+    return std::pair{std::move(name), TemplateVariable(value == "true")};
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error == std::errc() && end == value.data() + value.size()) {
+    return std::pair{std::move(name), TemplateVariable(number)};
+  }
+  const bool is_quoted = value.size() >= 2 && value.starts_with('"') && value.ends_with('"');
+  return std::pair{std::move(name), TemplateVariable(is_quoted ? value.substr(1, value.size() - 2) : value)};
+}
+
+}  // namespace cairn

@@ -1,0 +1,84 @@
+#include "text/conversation_start.h"
+
+#include <fmt/format.h>
+
+#include "text/named_templates.h"
+
+namespace cairn {
+namespace {
+
+constexpr std::string_view kPlain = "plain";
+constexpr const char* kOtherTemplates = "`chat_template` names another";
+constexpr const char* kPlainLines = "turns are written as \"User: ...\" and \"Assistant: ...\" lines";
+
+ChatForm form_of(const NamedTemplate& named) {
+  return {std::string(named.source), std::string(named.end_of_turn)};
+}
+
+// A conversation in this form, with a note where the system message has no place of its own.
+Result<StartedConversation> start_in(const Tokenizer& tokenizer, const ConversationStart& start,
+                                     const ChatForm& form) {
+  CAIRN_ASSIGN_OR_RETURN(Conversation conversation,
+                         Conversation::create(tokenizer, {.chat_template = form.source,
+                                                          .end_of_turn = form.end_of_turn,
+                                                          .variables = start.variables,
+                                                          .now = start.now}));
+  std::vector<std::string> notes;
+  if (start.system.has_value()) {
+    CAIRN_RETURN_IF_ERROR(conversation.set_system(start.system));
+    if (conversation.system_place() == SystemPlace::kFirstQuestion) {
+      notes.emplace_back("the chat template has no system message: yours goes into the first question");
+    }
+  }
+  return StartedConversation{std::move(conversation), std::move(notes)};
+}
+
+// `why` is what the model's own template failed with.
+Result<StartedConversation> start_without_own(const Tokenizer& tokenizer, const ConversationStart& start,
+                                              const Status& why) {
+  const auto named = named_template_like(*start.model_template);
+  if (named.has_value()) {
+    auto started = start_in(tokenizer, start, form_of(*named));
+    if (started.ok()) {
+      started->notes.push_back(
+          fmt::format("the model's chat template does not run: {}; turns are written as in {}; {}",
+                      why.message(), named->name, kOtherTemplates));
+      return started;
+    }
+  }
+  CAIRN_ASSIGN_OR_RETURN(auto started, start_in(tokenizer, start, {}));
+  started.notes.push_back(fmt::format("the model's chat template does not run: {}; {}; {}", why.message(),
+                                      kPlainLines, kOtherTemplates));
+  return started;
+}
+
+}  // namespace
+
+std::vector<std::string> chat_form_names() {
+  std::vector<std::string> names{std::string(kPlain)};
+  for (const NamedTemplate& each : named_templates()) names.emplace_back(each.name);
+  return names;
+}
+
+std::optional<ChatForm> find_chat_form(std::string_view name) {
+  if (name == kPlain) return ChatForm{};
+  const auto named = find_named_template(name);
+  return named.has_value() ? std::optional(form_of(*named)) : std::nullopt;
+}
+
+Result<StartedConversation> start_conversation(const Tokenizer& tokenizer, const ConversationStart& start) {
+  if (start.chosen.has_value()) {
+    auto started = start_in(tokenizer, start, *start.chosen);
+    if (!started.ok()) return invalid_argument("`chat_template`: " + started.status().message());
+    return started;
+  }
+  auto started = start_in(tokenizer, start, {start.model_template, std::nullopt});
+  if (!start.model_template.has_value() && started.ok()) {
+    started->notes.push_back(
+        fmt::format("this model has no chat template: {}; {}", kPlainLines, kOtherTemplates));
+  }
+  if (started.ok() || !start.model_template.has_value()) return started;
+  return start_without_own(tokenizer, start, started.status());
+}
+
+}  // namespace cairn
