@@ -16,8 +16,9 @@
 // otherwise. What it requires: a position's keys and values must be a function of the tokens up to it and of the
 // salt. A caller that breaks this gets other sequences' rows.
 //
-// Rows lie without gaps, f32: queries and attended [rows][query_head_count][head_dim], keys and values
-// [rows][kv_head_count][head_dim]; query head h reads KV head h / (query_head_count / kv_head_count). Where
+// Rows lie without gaps: queries and attended [rows][query_head_count][head_dim], keys and values
+// [rows][kv_head_count][head_dim]. Queries, keys and values may each be f32, f16 or bf16 (cairn/row_view.h): what has 16
+// bits is widened exactly, and the results are those of the same numbers as f32. Query head h reads KV head h / (query_head_count / kv_head_count). Where
 // the KV plan stores fewer bits than f32, numbers out of its format's range are stored as its largest, and
 // NaN as 0.
 //
@@ -37,6 +38,7 @@
 #include "cairn/cache_statistics.h"
 #include "cairn/ids.h"
 #include "cairn/prefix_sharing.h"
+#include "cairn/row_view.h"
 #include "cairn/status.h"
 
 namespace cairn {
@@ -82,9 +84,9 @@ struct SequenceRows {
 
 // One layer's rows of a step, those of its sequences one after the other.
 struct LayerRows {
-  std::span<const float> queries = {};
-  std::span<const float> keys = {};
-  std::span<const float> values = {};
+  RowView queries = {};
+  RowView keys = {};
+  RowView values = {};
   std::span<float> attended = {};  // the result: for each query, sum of softmax(scores) * values
 };
 

@@ -81,7 +81,7 @@ TEST(AttentionCacheErrors, CallsThatDoNotFit) {
   EXPECT_EQ(cache.attend(1, {queries, keys, keys, attended}).message(),
             "layer 1 is not the next one: layers come in order, 0 to 1, once a step");
   EXPECT_EQ(cache.attend(0, {keys, keys, keys, attended}).message(),
-            "48 floats of queries are not 3 rows of 32");
+            "48 numbers of queries are not 3 rows of 32");
   ASSERT_TRUE(cache.attend(0, {queries, keys, keys, attended}).ok());
   EXPECT_EQ(cache.commit(tokens).message(), "1 of 2 layers have been attended: the step is not complete");
   ASSERT_TRUE(cache.attend(1, {queries, keys, keys, attended}).ok());

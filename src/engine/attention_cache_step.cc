@@ -2,12 +2,28 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <variant>
 
 #include "base/float_mode.h"
 #include "base/no_throw.h"
 #include "engine/attention_cache_impl.h"
+#include "kernels/float16.h"
 
 namespace cairn {
+namespace {
+
+float widened(float number) { return number; }
+float widened(Float16 number) { return f16_to_float(number.bits); }
+float widened(BFloat16 number) { return bf16_to_float(number.bits); }
+
+void copy_widened(const RowView& rows, float* to) {
+  const auto copy = [to](const auto& numbers) {
+    std::ranges::transform(numbers, to, [](const auto& number) { return widened(number); });
+  };
+  std::visit(copy, rows.numbers());
+}
+
+}  // namespace
 
 Status AttentionCache::Impl::check_step(std::span<const SequenceRows> sequences) {
   int64_t sum = 0;
@@ -64,7 +80,7 @@ Status AttentionCache::Impl::check_rows(const LayerRows& layer) const {
   const auto check = [&](const char* name, size_t size, int64_t row_width) -> Status {
     if (static_cast<int64_t>(size) == rows * row_width) return {};
     return invalid_argument(
-        fmt::format("{} floats of {} are not {} rows of {}", size, name, rows, row_width));
+        fmt::format("{} numbers of {} are not {} rows of {}", size, name, rows, row_width));
   };
   CAIRN_RETURN_IF_ERROR(check("queries", layer.queries.size(), width()));
   CAIRN_RETURN_IF_ERROR(check("keys", layer.keys.size(), kv_width()));
@@ -83,9 +99,9 @@ Status AttentionCache::attend(int64_t layer, const LayerRows& rows) {
     CAIRN_RETURN_IF_ERROR(impl_->check_rows(rows));
     const FloatMode mode;
     const QkvRows& buffers = impl_->buffers.rows();
-    std::ranges::copy(rows.queries, buffers.query.data);
-    std::ranges::copy(rows.keys, buffers.key.data);
-    std::ranges::copy(rows.values, buffers.value.data);
+    copy_widened(rows.queries, buffers.query.data);
+    copy_widened(rows.keys, buffers.key.data);
+    copy_widened(rows.values, buffers.value.data);
     CAIRN_RETURN_IF_ERROR(impl_->attention.run(*impl_->kv_step, layer, buffers));
     std::copy_n(buffers.attended.data, rows.attended.size(), rows.attended.begin());
     ++impl_->next_layer;

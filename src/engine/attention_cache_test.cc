@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "engine/attention_cache_testing.h"
+#include "kernels/float16.h"
 
 namespace cairn {
 namespace {
@@ -204,6 +205,58 @@ TEST_P(EveryPlan, AnAbandonedStepLeavesNoTrace) {
   const int64_t kept = *cache.length(id);
   EXPECT_GE(kept, 32);
   EXPECT_EQ(run(cache, id, tokens, 512), tail(truth, kept));
+}
+
+// A step of all tokens, and one of the next; what `make` makes of rows of floats.
+template <typename Make>
+Outputs run_rows_as(const std::string& plan, std::span<const TokenId> tokens, const Make& make) {
+  AttentionCache cache = make_cache(options_for(plan));
+  const CachedSequenceId id = cache.begin(tokens)->id;
+  Outputs outputs(kLayers);
+  for (const auto part : {tokens.first(tokens.size() - 1), tokens.last(1)}) {
+    const int64_t first = *cache.length(id);
+    ok(cache.reserve(id, std::ssize(tokens)));
+    const std::vector<SequenceRows> rows{{id, std::ssize(part)}};
+    ok(cache.begin_step(rows));
+    for (int64_t layer = 0; layer < kLayers; ++layer) {
+      const auto queries = make(rows_of(Part::kQuery, layer, part, first));
+      const auto keys = make(rows_of(Part::kKey, layer, part, first));
+      const auto values = make(rows_of(Part::kValue, layer, part, first));
+      std::vector<float> attended(queries.size());
+      ok(cache.attend(layer, {.queries = queries, .keys = keys, .values = values, .attended = attended}));
+      auto& all = outputs[static_cast<size_t>(layer)];
+      all.insert(all.end(), attended.begin(), attended.end());
+    }
+    ok(cache.commit(part));
+  }
+  return outputs;
+}
+
+template <typename To, typename Convert>
+auto each_as(Convert convert) {
+  return [convert](const std::vector<float>& rows) {
+    std::vector<To> converted;
+    for (const float number : rows) converted.push_back(convert(number));
+    return converted;
+  };
+}
+
+// The same bits as the same numbers in 32 bits, denormal and largest ones too.
+TEST(AttentionCacheRows, OfSixteenBitsAreTheirNumbers) {
+  const auto tokens = some_tokens(4, 70);
+  for (const char* plan : {"f32", "f16", "int8", "k=int4:channel,v=int4:token"}) {
+    SCOPED_TRACE(plan);
+    for (const float scale : {1.0F, 1e-5F, 3e4F}) {
+      const auto f16 = [scale](float number) { return Float16{float_to_f16(scale * number)}; };
+      const auto bf16 = [scale](float number) { return BFloat16{float_to_bf16(scale * number)}; };
+      EXPECT_EQ(
+          run_rows_as(plan, tokens, each_as<Float16>(f16)),
+          run_rows_as(plan, tokens, each_as<float>([&](float x) { return f16_to_float(f16(x).bits); })));
+      EXPECT_EQ(
+          run_rows_as(plan, tokens, each_as<BFloat16>(bf16)),
+          run_rows_as(plan, tokens, each_as<float>([&](float x) { return bf16_to_float(bf16(x).bits); })));
+    }
+  }
 }
 
 }  // namespace
