@@ -10,9 +10,9 @@
 //
 // Threads: one thread at a time calls an Llm; it computes on that thread and on its own. Callbacks are called
 // from inside step(), run() and cancel(), on the calling thread, when all rows of the step have been committed. They
-// may call everything, but step() and run() do nothing there; they must not throw. Different Llms may be used by
-// different threads at once. The library prints nothing and does not exit: what the outside world can cause is a
-// Status.
+// may call everything but its destructor; step() and run() do nothing there. They must not throw. Different Llms may
+// be used by different threads at once. The library prints nothing and does not exit: what the outside world can cause
+// is a Status.
 #pragma once
 
 #include <cstdint>
