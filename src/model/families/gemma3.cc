@@ -6,6 +6,7 @@
 #include <boost/json/value.hpp>
 #include <initializer_list>
 
+#include "base/printable.h"
 #include "model/families/family.h"
 #include "model/families/gemma_common.h"
 #include "model/families/rope_scaling.h"
@@ -51,14 +52,38 @@ boost::json::object with_defaults(const boost::json::object& config) {
 }
 
 // rope_parameters of newer files has one object for each kind of layer; older ones have plain fields.
+constexpr std::string_view kGlobalLayers = "full_attention";
+constexpr std::string_view kLocalLayers = "sliding_attention";
+
+Status check_kinds_of_layers(const boost::json::object& parameters) {
+  for (const auto& [kind, value] : parameters) {
+    if (kind == kGlobalLayers || kind == kLocalLayers) continue;
+    return unsupported("config.json: RoPE has settings for \"" + printable(kind) +
+                       "\" beside those for kinds of layers, which Cairn does not run");
+  }
+  return {};
+}
+
+// The settings that all layers share: without those of kinds of layers.
+Result<boost::json::object> without_kinds_of_layers(boost::json::object settings) {
+  CAIRN_ASSIGN_OR_RETURN(const boost::json::object* parameters, find_rope_parameters(settings));
+  if (parameters == nullptr || !has_kinds_of_layers(*parameters)) return settings;
+  CAIRN_RETURN_IF_ERROR(check_kinds_of_layers(*parameters));
+  settings.erase("rope_parameters");
+  settings.erase("rope_scaling");
+  return settings;
+}
+
 Status read_ropes(const boost::json::object& settings, Config& config) {
   HfKeys keys(settings, "config.json");
   double local_base = keys.real_or("rope_local_base_freq", kLocalBase, 1.001, ConfigLimits::kRopeBase);
+  CAIRN_RETURN_IF_ERROR(keys.status());
   const boost::json::object* local_parameters = nullptr;
-  if (const auto* parameters = keys.find_object("rope_parameters")) {
-    HfKeys kinds(*parameters, "config.json: rope_parameters");
-    const boost::json::object* global_parameters = kinds.find_object("full_attention");
-    local_parameters = kinds.find_object("sliding_attention");
+  CAIRN_ASSIGN_OR_RETURN(const boost::json::object* parameters, find_rope_parameters(settings));
+  if (parameters != nullptr && has_kinds_of_layers(*parameters)) {
+    HfKeys kinds(*parameters, "config.json: RoPE scaling");
+    const boost::json::object* global_parameters = kinds.find_object(kGlobalLayers);
+    local_parameters = kinds.find_object(kLocalLayers);
     CAIRN_RETURN_IF_ERROR(kinds.status());
     if (global_parameters != nullptr) {
       const RopeShape global{
@@ -68,7 +93,6 @@ Status read_ropes(const boost::json::object& settings, Config& config) {
       config.context_length = scaled.context_length;
     }
   }
-  CAIRN_RETURN_IF_ERROR(keys.status());
   const RopeShape local{
       .rope_dim = config.rope_dim, .context_length = config.context_length, .base = local_base};
   CAIRN_ASSIGN_OR_RETURN(ScaledRope scaled, rope_from_hf(local_parameters, local));
@@ -132,7 +156,8 @@ Result<ModelPlan> gemma3_from_gguf(const GgufFile& file) {
 Result<ModelPlan> gemma3_from_hf(const HfFolder& folder) {
   const boost::json::object settings = with_defaults(folder.config());
   CAIRN_RETURN_IF_ERROR(check_gelu_tanh(settings));
-  CAIRN_ASSIGN_OR_RETURN(Config config, config_from_hf(settings, "gemma3", {.rope_theta = kGlobalBase}));
+  CAIRN_ASSIGN_OR_RETURN(const boost::json::object shared, without_kinds_of_layers(settings));
+  CAIRN_ASSIGN_OR_RETURN(Config config, config_from_hf(shared, "gemma3", {.rope_theta = kGlobalBase}));
   make_gemma(config);
   config.post_norms = config.qk_norm = true;
   HfKeys keys(settings, "config.json");

@@ -1,5 +1,6 @@
 #include "model/families/gemma_common.h"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 #include <cmath>
@@ -95,17 +96,45 @@ Status read_gguf_windows(const GgufFile& file, int64_t window, int64_t default_p
   return {};
 }
 
+namespace {
+
+// "sliding_window_pattern" as a list, as in GGUF: of each layer, whether it is local.
+Status read_hf_pattern_list(const boost::json::array& list, int64_t window, Config& config) {
+  const auto is_flag = [](const boost::json::value& value) {
+    return value.is_bool() || (value.is_int64() && (value == 0 || value == 1));
+  };
+  if (std::ssize(config.layers) != static_cast<std::ptrdiff_t>(list.size()) ||
+      !std::ranges::all_of(list, is_flag)) {
+    return invalid_data(
+        "config.json: sliding_window_pattern is neither a number nor a list of true or false for each of " +
+        std::to_string(config.layer_count) + " layers");
+  }
+  for (size_t i = 0; i < list.size(); ++i) {
+    config.layers[i].window = list[i] == true || list[i] == 1 ? window : 0;
+  }
+  return {};
+}
+
+Status read_hf_pattern(HfKeys& keys, int64_t window, int64_t default_pattern, Config& config) {
+  constexpr std::string_view kPattern = "sliding_window_pattern";
+  const boost::json::value* value = keys.find(kPattern);
+  if (value != nullptr && value->is_array()) return read_hf_pattern_list(value->get_array(), window, config);
+  const int64_t pattern = keys.count_or(kPattern, default_pattern, 1, ConfigLimits::kLayers);
+  CAIRN_RETURN_IF_ERROR(keys.status());
+  set_alternating_windows(config, window, pattern);
+  return {};
+}
+
+}  // namespace
+
 Status read_hf_windows(const boost::json::object& settings, int64_t default_window, int64_t default_pattern,
                        Config& config) {
   HfKeys keys(settings, "config.json");
   const int64_t window = keys.count_or("sliding_window", default_window, 1, ConfigLimits::kContext);
-  const int64_t pattern = keys.count_or("sliding_window_pattern", default_pattern, 1, ConfigLimits::kLayers);
   CAIRN_RETURN_IF_ERROR(keys.status());
+  CAIRN_RETURN_IF_ERROR(read_hf_pattern(keys, window, default_pattern, config));
   const boost::json::value* types = keys.find("layer_types");
-  if (types == nullptr) {
-    set_alternating_windows(config, window, pattern);
-    return {};
-  }
+  if (types == nullptr) return {};
   if (!types->is_array() || static_cast<int64_t>(types->get_array().size()) != config.layer_count) {
     return invalid_data("config.json: layer_types is not an array of num_hidden_layers names");
   }

@@ -40,7 +40,7 @@ void set_alternating_windows(Config& config, int64_t window, int64_t pattern);
 // attention.sliding_window_pattern of a GGUF file: which layer in how many is global, or, from other converters, a list
 // that says of each layer whether it is local; absent: `default_pattern`.
 Status read_gguf_windows(const GgufFile& file, int64_t window, int64_t default_pattern, Config& config);
-// layer_types of config.json if present; else the pattern.
+// layer_types of config.json if present; else sliding_window_pattern: a number or a list, as in GGUF.
 Status read_hf_windows(const boost::json::object& settings, int64_t default_window, int64_t default_pattern,
                        Config& config);
 

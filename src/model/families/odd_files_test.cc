@@ -158,6 +158,43 @@ TEST(SparseConfigs, Gemma3InsideAMultimodalConfig) {
   EXPECT_EQ(empty->config.ffn_dim, 9216);
 }
 
+Result<ModelPlan> gemma3_with(std::string_view key, std::string_view value) {
+  auto config =
+      boost::json::parse(R"({"model_type": "gemma3_text", "hidden_size": 64, "intermediate_size": 64,
+    "num_hidden_layers": 3, "sliding_window": 6})")
+          .as_object();
+  config[key] = boost::json::parse(value);
+  return plan_model(config, TensorType::kF16);
+}
+
+TEST(OddFolders, GemmasPatternIsANumberOrAList) {
+  const auto windows = [](std::string_view pattern) {
+    return windows_of(gemma3_with("sliding_window_pattern", pattern)->config);
+  };
+  EXPECT_EQ(windows("2"), (std::vector<int64_t>{6, 0, 6}));
+  EXPECT_EQ(windows("[true, true, false]"), (std::vector<int64_t>{6, 6, 0}));
+  EXPECT_EQ(windows("[0, 1, 0]"), (std::vector<int64_t>{0, 6, 0}));
+  for (const char* wrong : {"[true]", "[]", "[true, false, null]", "[1, 2, 0]"}) {
+    const auto plan = gemma3_with("sliding_window_pattern", wrong);
+    EXPECT_NE(plan.status().message().find("sliding_window_pattern is neither"), std::string::npos) << wrong;
+  }
+}
+
+TEST(OddFolders, GemmasRopesOfEachKindOfLayer) {
+  for (const char* key : {"rope_parameters", "rope_scaling"}) {
+    const auto plan = gemma3_with(key, R"({
+      "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 2e6},
+      "sliding_attention": {"rope_type": "default", "rope_theta": 3e4}})");
+    ASSERT_TRUE(plan.ok()) << plan.status().message();
+    EXPECT_EQ(plan->config.ropes[0].base, 2e6);
+    EXPECT_EQ(plan->config.ropes[0].divisors.front(), 8.0);
+    EXPECT_EQ(plan->config.ropes[1].base, 3e4);
+    EXPECT_TRUE(plan->config.ropes[1].divisors.empty());
+    EXPECT_FALSE(gemma3_with(key, R"({"full": {"rope_type": "linear", "factor": 8.0}})").ok());
+    EXPECT_FALSE(gemma3_with(key, R"({"full_attention": {"factor": 8.0}})").ok());
+  }
+}
+
 TEST(SparseConfigs, EachFamilyHasItsUsualVocabulary) {
   const std::pair<const char*, int64_t> expected[] = {
       {"llama", 32000},  {"mistral", 32000}, {"qwen2", 151936}, {"qwen3", 151936},

@@ -1,6 +1,7 @@
 #include "model/families/rope_scaling.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 #include <cmath>
@@ -115,10 +116,17 @@ ScaledRope linear_from_hf(HfKeys& keys, const RopeShape& shape) {
   return scaled;
 }
 
+// Without a factor, how far the context reaches beyond the original one says it; without both, nothing does.
+double yarn_factor(HfKeys& keys, const RopeShape& shape, std::optional<int64_t> original) {
+  if (!original) return keys.real("factor", 1, ConfigLimits::kRopeFactor);
+  const double ratio = std::max(1.0, ratio_of(shape.context_length, *original));
+  return keys.real_or("factor", ratio, 1, ConfigLimits::kRopeFactor);
+}
+
 ScaledRope yarn_from_hf(HfKeys& keys, const RopeShape& shape) {
-  const int64_t original = original_context_of(keys, shape).value_or(shape.context_length);
-  const double ratio = std::max(1.0, ratio_of(shape.context_length, original));
-  const YarnScaling scaling{.factor = keys.real_or("factor", ratio, 1, ConfigLimits::kRopeFactor),
+  const auto given = original_context_of(keys, shape);
+  const int64_t original = given.value_or(shape.context_length);
+  const YarnScaling scaling{.factor = yarn_factor(keys, shape, given),
                             .beta_fast = keys.real_or("beta_fast", 32, 1e-3, 1e6),
                             .beta_slow = keys.real_or("beta_slow", 1, 1e-3, 1e6),
                             .original_context = static_cast<double>(original),
@@ -197,6 +205,32 @@ ScaledRope dynamic_from_hf(HfKeys& keys, const RopeShape& shape) {
   return scaled;
 }
 
+// What only a scaling has: where one of these stands without a type, a scaling is meant.
+constexpr auto kHfScalingKeys =
+    std::to_array<std::string_view>({"factor", "alpha", "attention_factor", "beta_fast", "beta_slow",
+                                     "mscale", "mscale_all_dim", "low_freq_factor", "high_freq_factor",
+                                     "short_factor", "long_factor", "original_max_position_embeddings"});
+
+std::string type_from_hf(HfKeys& keys) {
+  const std::string type = keys.text_or("rope_type", keys.text_or("type", ""));
+  if (!type.empty()) return type;
+  const auto has = [&](std::string_view key) { return keys.find(key) != nullptr; };
+  const auto* key = std::ranges::find_if(kHfScalingKeys, has);
+  if (key != kHfScalingKeys.end()) {
+    keys.fail(invalid_data(keys.full_name(*key) +
+                           " is set, but rope_type, which says what scaling it belongs to, is missing"));
+  }
+  return "default";
+}
+
+// Whether `scaling` says nothing that `parameters` do not say too.
+bool is_part_of(const boost::json::object& scaling, const boost::json::object& parameters) {
+  return std::ranges::all_of(scaling, [&](const auto& setting) {
+    const boost::json::value* value = parameters.if_contains(setting.key());
+    return value != nullptr && *value == setting.value();
+  });
+}
+
 constexpr std::string_view kHfScalings = "default, linear, dynamic, yarn, longrope, llama3";
 constexpr std::string_view kGgufScalings = "none, linear, yarn, longrope";
 
@@ -216,6 +250,10 @@ ScaledRope rope_from_gguf(GgufKeys& keys, const RopeShape& shape) {
   const int64_t original =
       keys.count_or("rope.scaling.original_context_length", shape.context_length, 1, ConfigLimits::kContext);
   const std::string type = keys.text_or("rope.scaling.type", "linear");
+  if (type == "yarn" && !keys.has("rope.scaling.factor") && !keys.has("rope.scale_linear")) {
+    keys.fail(
+        invalid_data("the file has no key " + keys.full_name("rope.scaling.factor") + ", which YaRN needs"));
+  }
   if (type == "yarn") {
     const YarnScaling scaling{.factor = factor,
                               .beta_fast = keys.real_or("rope.scaling.yarn_beta_fast", 32, 1e-3, 1e6),
@@ -244,10 +282,13 @@ ScaledRope rope_from_gguf(GgufKeys& keys, const RopeShape& shape) {
 
 Result<ScaledRope> rope_from_hf(const boost::json::object* parameters, const RopeShape& given) {
   if (parameters == nullptr) return ScaledRope{{.base = given.base}, given.context_length};
+  if (has_kinds_of_layers(*parameters)) {
+    return unsupported("config.json: RoPE scaling has objects inside of objects, which Cairn does not read");
+  }
   HfKeys keys(*parameters, "config.json: RoPE scaling");
   RopeShape shape = given;
   shape.base = keys.real_or("rope_theta", given.base, 1.001, ConfigLimits::kRopeBase);
-  const std::string type = keys.text_or("rope_type", keys.text_or("type", "default"));
+  const std::string type = type_from_hf(keys);
   ScaledRope scaled{{.base = shape.base}, shape.context_length};
   if (type == "linear") {
     scaled = linear_from_hf(keys, shape);
@@ -267,14 +308,40 @@ Result<ScaledRope> rope_from_hf(const boost::json::object* parameters, const Rop
   return scaled;
 }
 
+bool has_kinds_of_layers(const boost::json::object& parameters) {
+  return std::ranges::any_of(parameters, [](const auto& setting) { return setting.value().is_object(); });
+}
+
+Result<const boost::json::object*> find_rope_parameters(const boost::json::object& config) {
+  HfKeys keys(config, "config.json");
+  const boost::json::object* parameters = keys.find_object("rope_parameters");
+  const boost::json::object* scaling = keys.find_object("rope_scaling");
+  CAIRN_RETURN_IF_ERROR(keys.status());
+  if (parameters == nullptr) return scaling;
+  if (scaling != nullptr && !is_part_of(*scaling, *parameters)) {
+    return invalid_data("config.json: rope_parameters and rope_scaling differ: one of them must go");
+  }
+  return parameters;
+}
+
+Result<const boost::json::object*> rope_parameters_of_all_layers(const boost::json::object& config) {
+  CAIRN_ASSIGN_OR_RETURN(const boost::json::object* parameters, find_rope_parameters(config));
+  if (parameters == nullptr || !has_kinds_of_layers(*parameters)) return parameters;
+  const boost::json::value& first = parameters->begin()->value();
+  const auto is_first = [&](const auto& setting) { return setting.value() == first; };
+  if (std::ranges::all_of(*parameters, is_first)) return &first.get_object();
+  return unsupported(
+      "config.json: RoPE has settings of its own for each kind of layer, which Cairn does not run for this "
+      "family");
+}
+
 Result<ScaledRope> rope_from_hf_config(const boost::json::object& config, const RopeShape& given) {
   HfKeys keys(config, "config.json");
   RopeShape shape = given;
   shape.base = keys.real_or("rope_theta", given.base, 1.001, ConfigLimits::kRopeBase);
   shape.original_context = keys.find_count("original_max_position_embeddings", 1, ConfigLimits::kContext);
-  const boost::json::object* parameters = keys.find_object("rope_parameters");
-  if (parameters == nullptr) parameters = keys.find_object("rope_scaling");
   CAIRN_RETURN_IF_ERROR(keys.status());
+  CAIRN_ASSIGN_OR_RETURN(const boost::json::object* parameters, rope_parameters_of_all_layers(config));
   return rope_from_hf(parameters, shape);
 }
 

@@ -38,6 +38,13 @@ ScaledRope rope_from_gguf(GgufKeys& keys, const RopeShape& shape);
 // `parameters`: what config.json holds as rope_parameters or rope_scaling (null: no scaling).
 Result<ScaledRope> rope_from_hf(const boost::json::object* parameters, const RopeShape& shape);
 
+// Whether these are one object for each kind of layer ("full_attention").
+[[nodiscard]] bool has_kinds_of_layers(const boost::json::object& parameters);
+// rope_parameters or the older rope_scaling of config.json; null without one. Errors: both are there and differ.
+Result<const boost::json::object*> find_rope_parameters(const boost::json::object& config);
+// Those of a model whose layers all have the same. Errors: kUnsupported (kinds of layers that differ).
+Result<const boost::json::object*> rope_parameters_of_all_layers(const boost::json::object& config);
+
 // Reads rope_theta and rope_scaling, or the newer rope_parameters, of config.json.
 Result<ScaledRope> rope_from_hf_config(const boost::json::object& config, const RopeShape& shape);
 

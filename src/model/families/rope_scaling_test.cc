@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
 #include "model/families/drafts_testing.h"
 
 namespace cairn {
@@ -73,6 +76,62 @@ TEST(RopeScaling, YarnReachesItsOriginalContextTimesItsFactor) {
   draft.config["rope_scaling"] = {{"type", "yarn"}, {"original_max_position_embeddings", 16}};
   expect_divisors(draft.plan(), {1, 4, 4, 4, 4, 4, 4, 4});
   EXPECT_EQ(draft.plan()->context_length, 64);
+}
+
+// A scaling that lacks what it needs must not run unscaled.
+TEST(RopeScaling, WhatIsMissingIsNamed) {
+  const auto expect_refused = [](const boost::json::object& scaling, std::string_view part) {
+    for (const char* key : {"rope_scaling", "rope_parameters"}) {
+      HfDraft draft = with_heads_of_16();
+      draft.config[key] = scaling;
+      const std::string message(draft.plan().status().message());
+      EXPECT_NE(message.find(part), std::string::npos) << boost::json::serialize(scaling) << ": " << message;
+    }
+  };
+  expect_refused({{"factor", 4.0}}, "factor is set, but rope_type");
+  expect_refused({{"type", nullptr}, {"factor", 4.0}}, "factor is set, but rope_type");
+  expect_refused({{"original_max_position_embeddings", 16}}, "is set, but rope_type");
+  for (const char* type : {"linear", "dynamic", "yarn", "llama3"}) {
+    expect_refused({{"type", type}}, "factor is missing");
+    expect_refused({{"rope_type", type}, {"factor", nullptr}}, "factor is missing");
+  }
+}
+
+TEST(RopeScaling, WithoutAScalingNothingIsMissing) {
+  for (const char* none : {"null", "{}", R"({"rope_type": "default"})", R"({"rope_theta": 5e5})"}) {
+    HfDraft draft = with_heads_of_16();
+    draft.config["rope_scaling"] = boost::json::parse(none);
+    expect_divisors(draft.plan(), {});
+  }
+}
+
+TEST(RopeScaling, KindsOfLayersMustBeAlike) {
+  const boost::json::object yarn{{"rope_type", "yarn"}, {"factor", 4.0}};
+  const boost::json::object plain{{"rope_type", "default"}};
+  HfDraft draft = with_heads_of_16();
+  draft.config["rope_scaling"] = {{"full_attention", yarn}, {"sliding_attention", plain}};
+  EXPECT_EQ(draft.plan().status().code(), StatusCode::kUnsupported);
+  EXPECT_NE(draft.plan().status().message().find("each kind of layer"), std::string::npos);
+  draft.config["rope_scaling"] = {{"full_attention", yarn}, {"sliding_attention", yarn}};
+  EXPECT_EQ(draft.plan()->context_length, 256);
+  draft.config["rope_scaling"] = {{"full_attention", {{"inner", yarn}}}};
+  EXPECT_EQ(draft.plan().status().code(), StatusCode::kUnsupported);
+}
+
+TEST(RopeScaling, TwoThatDifferAreOneTooMany) {
+  HfDraft draft = with_heads_of_16();
+  draft.config["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 5e5}};
+  draft.config["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 4.0}};
+  EXPECT_NE(draft.plan().status().message().find("rope_parameters and rope_scaling differ"),
+            std::string::npos);
+  draft.config["rope_scaling"] = {{"rope_type", "default"}};
+  EXPECT_EQ(draft.plan()->ropes[0].base, 5e5);
+}
+
+TEST(RopeScaling, YarnOfGgufNeedsAFactor) {
+  GgufDraft draft;
+  draft.set("llama.rope.scaling.type", std::string("yarn"));
+  EXPECT_NE(draft.plan().status().message().find("no key llama.rope.scaling.factor"), std::string::npos);
 }
 
 TEST(RopeScaling, YarnOfGguf) {

@@ -111,8 +111,9 @@ Result<Config> config_from_hf(const boost::json::object& config, std::string_vie
   c.norm_eps = static_cast<float>(keys.real_or("rms_norm_eps", defaults.rms_norm_eps, 1e-30, 1.0));
   c.vocab_size = keys.find_count("vocab_size", 1, Limits::kVocab).value_or(0);
   double turning = keys.real_or("partial_rotary_factor", 1.0, 0.0, 1.0);
-  if (const auto* rope = keys.find_object("rope_parameters")) {
-    HfKeys inner(*rope, "config.json: rope_parameters");
+  CAIRN_ASSIGN_OR_RETURN(const boost::json::object* rope, rope_parameters_of_all_layers(config));
+  if (rope != nullptr) {
+    HfKeys inner(*rope, "config.json: RoPE scaling");
     turning = inner.real_or("partial_rotary_factor", turning, 0.0, 1.0);
     CAIRN_RETURN_IF_ERROR(inner.status());
   }
