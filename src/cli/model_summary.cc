@@ -178,7 +178,10 @@ ModelSummary summarise(const ModelFile& file, const std::string& path, const Tok
     add_tokenizer(*tokenizer, summary);
   } else {
     summary.tokenizer = "none: " + tokenizer.status().message();
+    if (summary.runs_here()) summary.refusal = tokenizer.status().message();
   }
+  summary.refusal = with_flags(summary.refusal);
+  summary.tokenizer = with_flags(summary.tokenizer);
   for (std::string& note : summary.notes) note = with_flags(note);
   return summary;
 }
@@ -200,7 +203,7 @@ std::string summary_text(const ModelSummary& summary) {
   }
   line("chat template", summary.has_chat_template ? "yes" : "no");
   if (summary.config.has_value()) line("KV bytes", "a position: " + kv_line(summary));
-  if (!summary.config.has_value()) line("runs here", "no: " + summary.refusal);
+  if (!summary.runs_here()) line("runs here", "no: " + summary.refusal);
   for (const std::string& note : summary.notes) line("note", note);
 
   Table table({{"type", Align::kLeft},
@@ -232,12 +235,9 @@ std::string summary_json(const ModelSummary& summary) {
                              {"kind", summary.kind},
                              {"file_bytes", summary.file_bytes},
                              {"parameter_count", summary.parameter_count},
-                             {"runs_here", summary.config.has_value()}};
-  if (summary.config.has_value()) {
-    object["config"] = config_object(*summary.config);
-  } else {
-    object["refusal"] = json_text(summary.refusal);
-  }
+                             {"runs_here", summary.runs_here()}};
+  if (summary.config.has_value()) object["config"] = config_object(*summary.config);
+  if (!summary.runs_here()) object["refusal"] = json_text(summary.refusal);
   object["tokenizer"] = json_text(summary.tokenizer);
   object["token_count"] = summary.token_count;
   object["end_tokens"] = ends_array(summary);

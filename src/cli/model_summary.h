@@ -31,14 +31,16 @@ struct ModelSummary {
   uint64_t file_bytes = 0;
   uint64_t parameter_count = 0;
   std::vector<TensorTypeCount> tensor_types;  // the most bytes first
-  std::optional<Config> config;               // absent: Cairn cannot run it, for the reason in `refusal`
-  std::string refusal;
-  std::string tokenizer;  // its kind, or why there is none
+  std::optional<Config> config;               // absent: Cairn cannot run it
+  std::string refusal;                        // why Cairn cannot run it: its layers, or its tokenizer
+  std::string tokenizer;                      // its kind, or why there is none
   int64_t token_count = 0;
   std::vector<EndOfReply> ends;
   bool has_chat_template = false;
   std::vector<KvCost> kv_costs;    // for each --kv; empty without a config
   std::vector<std::string> notes;  // of the model, then of its tokenizer
+
+  [[nodiscard]] bool runs_here() const { return refusal.empty(); }
 };
 
 [[nodiscard]] ModelSummary summarise(const ModelFile& file, const std::string& path,

@@ -7,6 +7,7 @@
 #include "base/temporary_folder_testing.h"
 #include "files/gguf_testing.h"
 #include "files/gguf_writer.h"
+#include "model/synth.h"
 #include "text/tokenizer/byte_level.h"
 
 namespace cairn {
@@ -69,6 +70,27 @@ TEST(ModelSummary, OfEndsAndNotes) {
   EXPECT_TRUE(has(json, R"({"id":65,"text":"A","reason":"tokenizer.ggml.eos_token_id"})")) << json;
   EXPECT_TRUE(has(json, R"("notes":["tokenizer.ggml.bos_token_id is -1)")) << json;
   EXPECT_FALSE(has(json, "--pre")) << json;
+}
+
+// Every command needs the tokenizer, so a file without a usable one does not run.
+TEST(ModelSummary, AFileRunsOnlyWithItsTokenizer) {
+  const TemporaryFolder folder;
+  const std::string path = folder.at("model.gguf");
+  const auto written = write_synthetic_model({.shape = "tiny-qwen2"}, path);
+  ASSERT_TRUE(written.ok()) << written.status().message();
+  const auto file = ModelFile::open(path);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  const ModelSummary usable = summarise(*file, path, {});
+  EXPECT_FALSE(has(summary_text(usable), "runs here")) << summary_text(usable);
+  EXPECT_TRUE(has(summary_json(usable), R"("runs_here":true,"config":)"));
+
+  const ModelSummary refused = summarise(*file, path, {.pre = "none-such"});
+  const std::string text = summary_text(refused);
+  EXPECT_TRUE(has(text, "runs here      no: ")) << text;
+  EXPECT_TRUE(has(text, "none-such")) << text;
+  const std::string json = summary_json(refused);
+  EXPECT_TRUE(has(json, R"("runs_here":false,"config":)")) << json;
+  EXPECT_TRUE(has(json, R"("refusal":)")) << json;
 }
 
 }  // namespace
