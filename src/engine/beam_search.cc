@@ -60,8 +60,11 @@ Status check_meaning(const Request& request) {
 
 }  // namespace
 
-void BeamSearch::Text::push(TokenId token) {
-  const StopMatcher::Output output = stops.push(decoder.push(token));
+// As the engine does for other requests: the text of a special token is not shown, but a stop string may be it.
+void BeamSearch::Text::push(const Tokenizer& tokenizer, TokenId token) {
+  const StopMatcher::Output output = tokenizer.is_special(token)
+                                         ? stops.push_hidden(tokenizer.token_text(token))
+                                         : stops.push(decoder.push(token));
   text += output.text;
   stopped = output.stopped;
 }
@@ -189,7 +192,7 @@ Result<std::vector<BeamSearch::Chosen>> BeamSearch::choose() {
       continue;
     }
     Chosen next{candidate, hypothesis.text};
-    next.text.push(candidate.token);
+    next.text.push(*tokenizer_, candidate.token);
     const bool is_long = std::ssize(hypothesis.tokens) + 1 >= max_tokens_;
     if (!next.text.stopped && !is_long) {
       chosen.push_back(std::move(next));

@@ -54,7 +54,7 @@ class BeamSearch {
     std::string text;
     bool stopped = false;
 
-    void push(TokenId token);
+    void push(const Tokenizer& tokenizer, TokenId token);
     [[nodiscard]] std::string whole() const;
   };
   struct Hypothesis {

@@ -97,6 +97,26 @@ TEST_F(BeamSearchTest, AStopStringEndsATextBeforeIt) {
   EXPECT_TRUE(is_stopped);
 }
 
+// The text of a special token is not shown, but it stops all the same.
+TEST_F(BeamSearchTest, AStopStringMayBeASpecialToken) {
+  static constexpr TokenId kBos = 1;  // "<s>"
+  Request request = letters(8);
+  std::erase_if(request.sampling.logit_bias, [](const LogitBias& bias) { return bias.token == kBos; });
+  request.sampling.logit_bias.push_back({kBos, 2});
+  const auto has_bos = [](const Beam& beam) { return std::ranges::count(beam.tokens, kBos) > 0; };
+  ASSERT_TRUE(std::ranges::any_of(found(request), has_bos));
+  request.stop_strings = {"<s>"};
+  bool is_stopped = false;
+  for (const Beam& beam : found(request)) {
+    EXPECT_EQ(has_bos(beam), beam.reason == FinishReason::kStopString);
+    if (!has_bos(beam)) continue;
+    is_stopped = true;
+    EXPECT_EQ(beam.tokens.back(), kBos);
+    EXPECT_EQ(beam.text.size(), beam.tokens.size() - 1);
+  }
+  EXPECT_TRUE(is_stopped);
+}
+
 TEST_F(BeamSearchTest, EndTokensEndUnlessIgnored) {
   const TokenId common = found(letters(8)).front().tokens[3];
   Request request = letters(8);
