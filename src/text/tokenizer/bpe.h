@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <unordered_set>
 
 #include "text/tokenizer/join_set.h"
 #include "text/tokenizer/segmenter.h"
@@ -21,16 +22,19 @@ struct RankedBpeTables {
   Fallback fallback;
   // A word that is a token becomes that token, whatever the merges would make.
   bool whole_words_first = false;
+  // Ordinary tokens that are cut out of a text before it is segmented: no merge has to make them.
+  std::unordered_set<std::string_view> cut_out;
 };
 
 class RankedBpe final : public Segmenter {
  public:
-  // kInvalidData: a merge names a text that is not a token.
+  // kInvalidData: a merge names a text that is not a token; or there are merges, but many tokens are made by none.
   static Result<std::unique_ptr<RankedBpe>> make(RankedBpeTables tables);
   Status segment(std::string_view word, MergeScratch& scratch, std::vector<TokenId>& ids) const override;
 
  private:
   RankedBpe() = default;
+  [[nodiscard]] Status check_that_merges_make_tokens(const RankedBpeTables& tables) const;
   Status add_merge(const TokenIndex& reserved, std::string_view left, std::string_view right, uint32_t rank);
   Status segment_bytes(std::string_view word, MergeScratch& scratch, std::vector<TokenId>& ids) const;
   Status segment_characters(std::string_view word, MergeScratch& scratch, std::vector<TokenId>& ids) const;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <unordered_set>
 
 #include "base/printable.h"
 #include "text/tokenizer/bpe.h"
@@ -183,9 +184,13 @@ class JsonReader {
     RankedBpeTables tables;
     tables.unit = pre_.byte_level ? BpeUnit::kBytes : BpeUnit::kCharacters;
     tables.index.reserve(vocabulary_.size());
+    std::unordered_set<std::string_view> added;
+    for (const Added& one : added_) added.insert(one.token.text);
     for (const auto& [text, id] : vocabulary_) {
       if (const auto plain = segment_text(text)) {
-        tables.index.emplace(impl_->texts.emplace_back(*plain), id);
+        const std::string_view kept = impl_->texts.emplace_back(*plain);
+        tables.index.emplace(kept, id);
+        if (added.contains(text)) tables.cut_out.insert(kept);
       } else if (!text.empty()) {
         const auto bytes = pre_.byte_level ? bytes_of_byte_level(text) : std::nullopt;
         tables.reserved.emplace(impl_->texts.emplace_back(bytes.value_or(std::string(text))), id);

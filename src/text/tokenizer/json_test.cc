@@ -278,5 +278,22 @@ TEST(TokenizerJson, DamageIsNamed) {
   EXPECT_TRUE(has(error_with("normalizer", deep), "too deep"));
 }
 
+TEST(TokenizerJson, MergesThatWereCutOffAreRefused) {
+  json::object root = small_json();
+  json::object& model = root["model"].as_object();
+  json::object& vocabulary = model["vocab"].as_object();
+  vocabulary["ax"] = 11;
+  vocabulary["éx"] = 12;
+  const auto made = make_tokenizer(root);
+  EXPECT_TRUE(has(made.status().message(), "merges make only 2 of the 4 tokens")) << made.status().message();
+  model["ignore_merges"] = true;
+  make(root);
+  model["ignore_merges"] = false;
+  json::array& added = root["added_tokens"].as_array();
+  added.push_back({{"id", 11}, {"content", "ax"}});
+  added.push_back({{"id", 12}, {"content", "éx"}});
+  make(root);
+}
+
 }  // namespace
 }  // namespace cairn

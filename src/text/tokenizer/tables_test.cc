@@ -162,11 +162,53 @@ TEST(ByteLevelTables, AMissingPreIsNoted) {
   EXPECT_TRUE(has(t.notes()[0], "`pre`"));
 }
 
+TEST(EndTokens, HaveManySpellings) {
+  for (const char* name : {"<|END_OF_TURN_TOKEN|>", "<|eot|>", "<|eom|>", "[|endofturn|]", "<|endofturn|>",
+                           "<seed:eos>", "<|role_end|>"}) {
+    TokenizerTables tables = small_byte_level_tables();
+    tables.tokens.emplace_back(name);
+    tables.types.push_back(static_cast<int64_t>(TokenType::kNormal));
+    const Tokenizer t = make(std::move(tables));
+    EXPECT_TRUE(t.is_end(*t.find(name))) << name;
+  }
+}
+
 TEST(ByteLevelTables, AVocabularyWithoutMergesIsRefused) {
   TokenizerTables tables = small_byte_level_tables();
   tables.merges.clear();
   EXPECT_TRUE(has(error_of(tables), "tokenizer.ggml.merges"));
   make(byte_level_tables({}));  // one of single bytes needs none
+}
+
+// Ten tokens, made by one merge each.
+TokenizerTables tables_of_ten_merges() {
+  return byte_level_tables({"a b", "a c", "a d", "a e", "a f", "a g", "a h", "a i", "a j", "a k"});
+}
+
+TEST(ByteLevelTables, MergesThatWereCutOffAreRefused) {
+  TokenizerTables tables = tables_of_ten_merges();
+  tables.merges.pop_back();
+  make(tables);  // one in ten
+  tables.merges.pop_back();
+  const std::string error = error_of(tables);
+  EXPECT_TRUE(has(error, "merges make only 8 of the 10 tokens")) << error;
+  EXPECT_TRUE(has(error, "(not \"aj\", for one)")) << error;
+}
+
+TEST(ByteLevelTables, TokensThatNoMergeHasToMakeDoNotCount) {
+  TokenizerTables tables = tables_of_ten_merges();
+  for (int i = 0; i < 20; ++i) {
+    tables.tokens.push_back("<extra_" + std::to_string(i) + ">");
+    tables.types.push_back(static_cast<int64_t>(TokenType::kNormal));
+    tables.tokens.push_back("word" + std::to_string(i));
+    tables.types.push_back(static_cast<int64_t>(TokenType::kUserDefined));
+  }
+  make(tables);
+  // Whole words first: the merges need not make what is a word.
+  tables = tables_of_ten_merges();
+  tables.merges.resize(2);
+  tables.pre = "llama-bpe";
+  make(tables);
 }
 
 // Every way in which a file can name a special token that is not there.
