@@ -7,12 +7,37 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "base/printable.h"
 
 namespace cairn {
 namespace {
+
+namespace fs = std::filesystem;
+
+// A link is followed, so that the file that it names is replaced and the link stays. What is there and no regular file (a
+// device, a pipe, a folder) would be lost by the renaming, so it is refused.
+Result<std::string> file_to_replace(const std::string& path) {
+  constexpr int kLinks = 40;  // as many as Linux follows
+  fs::path file = path;
+  std::error_code error;
+  int links = 0;
+  while (fs::is_symlink(fs::symlink_status(file, error))) {
+    const fs::path target = fs::read_symlink(file, error);
+    if (error || ++links > kLinks) {
+      return invalid_argument(printable_path(path) + ": cannot follow the link");
+    }
+    file = target.is_absolute() ? target : file.parent_path() / target;
+  }
+  const fs::file_status status = fs::status(file, error);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    return invalid_argument(printable_path(path) +
+                            ": this is no regular file, so it cannot be replaced by one");
+  }
+  return file.string();
+}
 
 constexpr size_t kBufferBytes = size_t{1} << 20;  // one system call for many small appends
 
@@ -27,10 +52,11 @@ Result<FileWriter> FileWriter::create(const std::string& path) {
   // Our process id keeps two writers apart; a leftover of an ended process of that id is skipped.
   constexpr int kAttempts = 100;
   int error = EEXIST;
+  CAIRN_ASSIGN_OR_RETURN(const std::string file, file_to_replace(path));
   for (int i = 0; i < kAttempts && error == EEXIST; ++i) {
-    std::string temporary = path + ".partial-" + std::to_string(::getpid()) + "-" + std::to_string(i);
+    std::string temporary = file + ".partial-" + std::to_string(::getpid()) + "-" + std::to_string(i);
     const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd >= 0) return FileWriter(fd, path, std::move(temporary));
+    if (fd >= 0) return FileWriter(fd, file, std::move(temporary));
     error = errno;
   }
   const std::string message = printable_path(path) + ": cannot create the file: " + std::strerror(error);

@@ -15,6 +15,8 @@ namespace cairn {
 
 class FileWriter {
  public:
+  // Where `path` is a symbolic link, the file that it leads to is written. Errors: kInvalidArgument (no such folder, not
+  // allowed; something other than a regular file has the name), kResourceExhausted.
   static Result<FileWriter> create(const std::string& path);
 
   FileWriter(FileWriter&& other) noexcept;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
 #include <filesystem>
@@ -52,6 +53,43 @@ TEST(FileWriter, DroppedItLeavesWhatWasThere) {
   }
   EXPECT_EQ(read_file(folder.at("out")), "old");
   EXPECT_EQ(file_count(folder), 1U);
+}
+
+Status write_new(const std::string& path) {
+  auto writer = FileWriter::create(path);
+  if (!writer.ok()) return writer.status();
+  Status status = writer->append(bytes_of("new"));
+  return status.ok() ? writer->finish() : status;
+}
+
+TEST(FileWriter, AnythingButARegularFileStays) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo(folder.at("pipe").c_str(), 0600), 0);
+  std::filesystem::create_symlink("pipe", folder.at("to-pipe"));
+  std::filesystem::create_directory(folder.at("inside"));
+  std::filesystem::create_symlink("loop", folder.at("loop"));
+  for (const char* name : {"pipe", "to-pipe", "inside", "loop"}) {
+    EXPECT_EQ(write_new(folder.at(name)).code(), StatusCode::kInvalidArgument) << name;
+  }
+  EXPECT_TRUE(std::filesystem::is_fifo(folder.at("pipe")));
+  EXPECT_TRUE(std::filesystem::is_symlink(std::filesystem::symlink_status(folder.at("to-pipe"))));
+  EXPECT_EQ(file_count(folder), 4U);
+}
+
+TEST(FileWriter, ALinkStaysAndItsFileIsReplaced) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder.at("inside"));
+  folder.write("inside/file", "old");
+  std::filesystem::create_symlink("inside/file", folder.at("first"));
+  std::filesystem::create_symlink(folder.at("first"), folder.at("second"));
+  std::filesystem::create_symlink("inside/fresh", folder.at("dangling"));
+  for (const char* name : {"second", "dangling"}) {
+    ASSERT_TRUE(write_new(folder.at(name)).ok()) << name;
+    EXPECT_TRUE(std::filesystem::is_symlink(std::filesystem::symlink_status(folder.at(name)))) << name;
+  }
+  EXPECT_EQ(read_file(folder.at("inside/file")), "new");
+  EXPECT_EQ(read_file(folder.at("inside/fresh")), "new");
+  EXPECT_EQ(file_count(folder), 4U);
 }
 
 TEST(FileWriter, WritesMoreThanItsBuffer) {
