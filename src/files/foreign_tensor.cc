@@ -16,8 +16,8 @@ struct Row {
 constexpr std::string_view kFewBits = "a Q2_K or IQ3_XXS file";
 constexpr std::string_view kTernary = "a Q4_K_M or Q8_0 file";
 constexpr std::string_view kNotWeights = "an F16 or Q8_0 file";
-constexpr std::string_view kSameAsQ4_0 = "the Q4_0 file, which holds the same weights in another order";
-constexpr std::string_view kSameAsIq4Nl = "the IQ4_NL file, which holds the same weights in another order";
+constexpr std::string_view kSameAsQ4_0 = "the Q4_0 file (the same weights in another order)";
+constexpr std::string_view kSameAsIq4Nl = "the IQ4_NL file (the same weights in another order)";
 constexpr Row kForeignTypes[] = {{9, "q8_1", 32, 36, kNotWeights},
                                  {15, "q8_k", 256, 292, kNotWeights},
                                  {16, "iq2_xxs", 256, 66, kFewBits},

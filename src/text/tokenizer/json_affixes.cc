@@ -40,6 +40,10 @@ std::optional<TokenId> token_of(const json::value& value, const Tokenizer::Impl&
 Status add_special(const json::object& section, std::string_view name, Tokenizer::Impl& impl,
                    std::vector<TokenId>& ids) {
   CAIRN_ASSIGN_OR_RETURN(const json::object* specials, need_object(section, kTemplate, "special_tokens"));
+  if (find(*specials, name) == nullptr) {
+    return invalid_data("the post_processor of tokenizer.json uses \"" + printable(name) +
+                        "\", which is not among its special_tokens");
+  }
   CAIRN_ASSIGN_OR_RETURN(const json::object* special, need_object(*specials, kTemplate, name));
   CAIRN_ASSIGN_OR_RETURN(const json::array* list, need_array(*special, kTemplate, "ids"));
   for (const json::value& value : *list) {
@@ -112,21 +116,25 @@ bool options_decide(const json::object& config) {
          text.starts_with("GemmaTokenizer");
 }
 
-Status apply_options(const json::object& config, Tokenizer::Impl& impl) {
-  if (!options_decide(config)) return {};
-  const auto apply = [&](std::string_view field, std::optional<TokenId> token,
-                         std::vector<TokenId>& ids) -> Status {
-    if (find(config, field) == nullptr) return {};
-    CAIRN_ASSIGN_OR_RETURN(const bool add, bool_or(config, "tokenizer_config.json, not", field, false));
+void apply_options(const json::object& config, Tokenizer::Impl& impl) {
+  if (!options_decide(config)) return;
+  const auto apply = [&](std::string_view field, std::optional<TokenId> token, std::vector<TokenId>& ids) {
+    const json::value* value = find(config, field);
+    if (value == nullptr) return;
+    if (!value->is_bool()) {
+      ignore(quoted(field, "tokenizer_config.json") + " is " + printable(json::serialize(*value)),
+             "is neither true nor false", impl);
+      return;
+    }
+    const bool add = value->get_bool();
     ids.clear();
     if (add && token) ids.push_back(*token);
     if (add && !token)
       ignore(quoted(field, "tokenizer_config.json") + " is true", "needs a token that it does not name",
              impl);
-    return {};
   };
-  CAIRN_RETURN_IF_ERROR(apply("add_bos_token", impl.bos, impl.prefix));
-  return apply("add_eos_token", impl.eos, impl.suffix);
+  apply("add_bos_token", impl.bos, impl.prefix);
+  apply("add_eos_token", impl.eos, impl.suffix);
 }
 
 // Appends what `file` gives as "eos_token_id": an id, or a list of ids.
@@ -175,7 +183,7 @@ Status read_affixes(const json::object& tokenizer_json, const TokenizerCompanion
   if (config == nullptr && !impl.prefix.empty()) impl.bos = impl.prefix.front();
   if (!impl.eos && !ends.empty()) impl.eos = ends.front().id;
   if (!impl.eos && config == nullptr) impl.eos = usual_eos(impl);
-  if (config != nullptr) CAIRN_RETURN_IF_ERROR(apply_options(*config, impl));
+  if (config != nullptr) apply_options(*config, impl);
   set_end_tokens(impl, ends);
   return {};
 }

@@ -156,6 +156,8 @@ TEST(TokenizerJson, WrongSpecialTokensAreLeftOutWithANote) {
   EXPECT_TRUE(only(notes_with("{}", R"({"eos_token_id": [6, 11]})", "{}"), "has 11"));
   EXPECT_TRUE(only(notes_with("{}", R"({"eos_token_id": "six"})", "{}"), "has \"six\""));
   EXPECT_TRUE(only(notes_with("{}", "{}", R"({"eos_token_id": [1.5]})"), "config.json has 1.5"));
+  EXPECT_TRUE(only(notes_with(R"({"tokenizer_class": "LlamaTokenizer", "add_bos_token": "yes"})", "{}", "{}"),
+                   "neither true nor false: it is ignored"));
   EXPECT_TRUE(only(notes_with(R"({"tokenizer_class": "LlamaTokenizer", "add_bos_token": true})", "{}", "{}"),
                    "add_bos_token"));
   json::object root = small_json();
@@ -276,6 +278,13 @@ TEST(TokenizerJson, DamageIsNamed) {
   std::string deep = "null";
   for (int i = 0; i < 12; ++i) deep = R"({"type": "Sequence", "normalizers": [)" + deep + "]}";
   EXPECT_TRUE(has(error_with("normalizer", deep), "too deep"));
+}
+
+TEST(TokenizerJson, ATemplateUsesItsOwnSpecialTokens) {
+  EXPECT_TRUE(has(error_with("post_processor", R"({"type": "TemplateProcessing",
+                    "single": [{"SpecialToken": {"id": "<q>"}}, {"Sequence": {"id": "A"}}],
+                    "special_tokens": {}})"),
+                  "uses \"<q>\", which is not among its special_tokens"));
 }
 
 TEST(TokenizerJson, MergesThatWereCutOffAreRefused) {
