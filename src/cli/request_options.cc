@@ -105,6 +105,10 @@ void apply_to_search(const SamplingOptions& options, Request& request) {
 }
 
 Status check_sampling(const SamplingOptions& options) {
+  if (options.top_k < -1) {
+    return invalid_argument(
+        fmt::format("top-k is {}: it must be at least 1, or 0 or -1 for all tokens", options.top_k));
+  }
   Request request;
   apply_sampling(options, 0, request);
   if (std::ranges::any_of(request.stop_strings, [](const std::string& stop) { return stop.empty(); })) {

@@ -34,7 +34,8 @@ TEST(Sampling, TopKMayBeOffInTwoWays) {
     EXPECT_EQ(request.sampling.top_k, std::nullopt);
     EXPECT_TRUE(check_sampling({.top_k = off}).ok());
   }
-  EXPECT_FALSE(check_sampling({.top_k = -2}).ok());
+  EXPECT_EQ(check_sampling({.top_k = -2}).message(),
+            "top-k is -2: it must be at least 1, or 0 or -1 for all tokens");
 }
 
 TEST(Sampling, IsCheckedWithoutAModel) {
