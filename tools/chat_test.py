@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -202,6 +203,36 @@ class ChatTest(unittest.TestCase):
             self.assertEqual(terminal.end(), 0)
             self.assertEqual(termios.tcgetattr(terminal.master)[:4], terminal.attributes)
             self.assertTrue(terminal.attributes[3] & termios.ICANON)
+
+    def test_the_terminal_gets_its_settings_back_from_a_signal(self):
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            for during in ("prompt", "line", "reply"):
+                terminal = self.chat(tokens=90000)
+                if during == "line":
+                    terminal.send(b"begun")
+                    terminal.wait_for(b"begun")
+                if during == "reply":
+                    terminal.send(b"Hello\r")
+                    terminal.wait_for(b"Hello\r\n")
+                    time.sleep(0.3)
+                terminal.seen = b""
+                os.kill(terminal.pid, number)
+                self.assertEqual(terminal.end(), 0, (number, during))
+                self.assertEqual(termios.tcgetattr(terminal.master)[:4], terminal.attributes)
+                self.assertIn(b"\x1b[?2004l", terminal.seen)
+
+    def test_synth_cleans_up_after_a_signal(self):
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with tempfile.TemporaryDirectory(dir=self.tmp) as folder:
+                synth = subprocess.Popen([PROGRAM, "model", "synth", "--shape", "tinyllama-1.1b", Path(folder) / "big.gguf"],
+                                         stderr=subprocess.PIPE)
+                deadline = time.monotonic() + TIMEOUT_S
+                while not os.listdir(folder) and synth.poll() is None and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                synth.send_signal(number)
+                words = synth.communicate(timeout=TIMEOUT_S)[1]
+                self.assertIn(b"is not written", words)
+                self.assertEqual(os.listdir(folder), [])
 
     # ---- Ctrl-C and Ctrl-D
 

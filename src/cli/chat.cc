@@ -74,9 +74,10 @@ ExitCode Chat::run() {
   bool leaves_next = false;  // one Ctrl-C at the prompt was noticed
   while (console_.out_status().ok()) {
     interrupt_.clear();
+    if (interrupt_.must_end()) break;  // behind clear(): a signal from here on wakes the wait
     if (asks_) console_.ask("> ");
     const Event event = lines_.read(line);
-    if (event == Event::kEnd || (event == Event::kInterrupted && leaves_next)) break;
+    if (event == Event::kEnd || interrupt_.must_end() || (event == Event::kInterrupted && leaves_next)) break;
     leaves_next = event == Event::kInterrupted;
     if (leaves_next) console_.note("(Ctrl-C again, or Ctrl-D, leaves)");
     if (event != Event::kLine || line.find_first_not_of(" \t\r\n") == std::string::npos) continue;

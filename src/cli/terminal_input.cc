@@ -14,15 +14,17 @@ namespace {
 
 // A signal handler can share nothing else with the program.
 volatile std::sig_atomic_t raised = 0;
+volatile std::sig_atomic_t end_asked = 0;
 volatile std::sig_atomic_t second_ends = 0;
 volatile std::sig_atomic_t wake_fd = -1;
 
-void on_interrupt(int) {
+void on_interrupt(int number) {
   if (raised != 0 && second_ends != 0) {
-    std::signal(SIGINT, SIG_DFL);
-    std::raise(SIGINT);
+    std::signal(number, SIG_DFL);
+    std::raise(number);
   }
   raised = 1;
+  if (number != SIGINT) end_asked = 1;
   const int error = errno;
   constexpr uint64_t kOne = 1;
   if (::write(wake_fd, &kOne, sizeof kOne) < 0) {  // there is nobody to wake
@@ -34,21 +36,27 @@ void on_interrupt(int) {
 
 Interrupt::Interrupt(SecondTime second_time) : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   raised = 0;
+  end_asked = 0;
   wake_fd = fd_;
   second_ends = second_time == SecondTime::kEndsTheProgram ? 1 : 0;
   struct sigaction action{};
   action.sa_handler = on_interrupt;  // without SA_RESTART: a waiting read returns EINTR
   sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, &before_);
+  for (size_t i = 0; i < kSignals.size(); ++i) {
+    sigaction(kSignals[i], nullptr, &before_[i]);
+    const bool stays_ignored = kSignals[i] != SIGINT && before_[i].sa_handler == SIG_IGN;
+    if (!stays_ignored) sigaction(kSignals[i], &action, nullptr);
+  }
 }
 
 Interrupt::~Interrupt() {
-  sigaction(SIGINT, &before_, nullptr);
+  for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_[i], nullptr);
   wake_fd = -1;
   if (fd_ >= 0) ::close(fd_);
 }
 
 bool Interrupt::is_raised() const { return raised != 0; }
+bool Interrupt::must_end() const { return end_asked != 0; }
 
 // In this order: a Ctrl-C in between still wakes.
 void Interrupt::clear() {

@@ -1,14 +1,16 @@
-// Input of the person or script that runs the program: Ctrl-C, and lines on standard input.
+// Input of the person or script that runs the program: Ctrl-C and its like, and lines on standard input.
 #pragma once
 
+#include <array>
 #include <csignal>
 #include <cstdint>
 #include <string>
 
 namespace cairn {
 
-// While an Interrupt lives, Ctrl-C only sets a flag and makes fd() readable, so that a loop can end cleanly.
-// Before and after, it ends the program as usual. There is one at a time, used on the main thread.
+// While an Interrupt lives, Ctrl-C only sets a flag and makes fd() readable, so that a loop can end cleanly. The same
+// for SIGTERM and SIGHUP, unless they are ignored (nohup); those also say that the program must end.
+// Before and after, they end the program as usual. There is one at a time, used on the main thread.
 class Interrupt {
  public:
   // What a second Ctrl-C does while the first is still set.
@@ -19,14 +21,18 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
 
   [[nodiscard]] bool is_raised() const;
+  // SIGTERM or SIGHUP came; clear() leaves this as it is.
+  [[nodiscard]] bool must_end() const;
   // Readable from a Ctrl-C until clear(), so that one just before a wait is not lost; -1 where the system
   // gave no descriptor.
   [[nodiscard]] int fd() const { return fd_; }
   void clear();
 
  private:
+  static constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
+
   int fd_;
-  struct sigaction before_{};
+  std::array<struct sigaction, kSignals.size()> before_{};
 };
 
 // Lines from a person or a script.

@@ -21,6 +21,29 @@ TEST(Interrupt, IsAMarkThatCanBeCleared) {
   EXPECT_FALSE(interrupt.is_raised());
 }
 
+TEST(Interrupt, KeepsThatTheProgramMustEnd) {
+  for (const int number : {SIGTERM, SIGHUP}) {
+    Interrupt interrupt(Interrupt::SecondTime::kIsTheSame);
+    std::raise(SIGINT);
+    EXPECT_FALSE(interrupt.must_end());
+    std::raise(number);
+    EXPECT_TRUE(interrupt.is_raised());
+    interrupt.clear();
+    EXPECT_FALSE(interrupt.is_raised());
+    EXPECT_TRUE(interrupt.must_end());
+  }
+}
+
+TEST(Interrupt, LeavesAHangupIgnoredThatIs) {
+  auto* before = std::signal(SIGHUP, SIG_IGN);
+  {
+    const Interrupt interrupt(Interrupt::SecondTime::kIsTheSame);
+    std::raise(SIGHUP);
+    EXPECT_FALSE(interrupt.is_raised());
+  }
+  EXPECT_EQ(std::signal(SIGHUP, before), SIG_IGN);
+}
+
 TEST(InterruptDeathTest, EndsTheProgramTheSecondTime) {
   EXPECT_EXIT(
       {
