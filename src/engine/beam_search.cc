@@ -52,7 +52,8 @@ Status check_meaning(const Request& request) {
       request.logits_wanted != LogitsWanted::kSampled) {
     return invalid_argument("a beam search has no forced tokens, no session and no logits to report");
   }
-  if (request.on_logits || request.on_mask || request.on_choice || request.on_token || request.on_text || request.on_finish) {
+  if (request.on_logits || request.on_mask || request.on_choice || request.on_token || request.on_text ||
+      request.on_finish) {
     return invalid_argument("a beam search calls nobody back: beams() has what it found");
   }
   return {};
