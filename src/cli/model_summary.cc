@@ -12,6 +12,7 @@
 #include "cli/console.h"
 #include "cli/output_format.h"
 #include "engine/memory_plan.h"
+#include "engine/model_facts.h"
 #include "kv/geometry.h"
 #include "kv/kv_plan_lists.h"
 
@@ -137,9 +138,7 @@ boost::json::object config_object(const Config& config) {
 void add_tokenizer(const Tokenizer& tokenizer, ModelSummary& summary) {
   summary.tokenizer = tokenizer.kind();
   summary.token_count = tokenizer.vocab_size();
-  for (const EndToken& end : tokenizer.end_tokens()) {
-    summary.ends.push_back({end.id, std::string(tokenizer.token_text(end.id)), end.reason});
-  }
+  summary.ends = ends_of_replies(tokenizer);
   std::ranges::copy(tokenizer.notes(), std::back_inserter(summary.notes));
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/exact_math.h"
 #include "engine/log_softmax.h"
+#include "engine/push_token.h"
 
 namespace cairn {
 namespace {
@@ -61,11 +62,8 @@ Status check_meaning(const Request& request) {
 
 }  // namespace
 
-// As the engine does for other requests: the text of a special token is not shown, but a stop string may be it.
 void BeamSearch::Text::push(const Tokenizer& tokenizer, TokenId token) {
-  const StopMatcher::Output output = tokenizer.is_special(token)
-                                         ? stops.push_hidden(tokenizer.token_text(token))
-                                         : stops.push(decoder.push(token));
+  const StopMatcher::Output output = push_token(tokenizer, token, decoder, stops);
   text += output.text;
   stopped = output.stopped;
 }

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "engine/engine.h"
+#include "engine/push_token.h"
 
 namespace cairn {
 namespace {
@@ -136,10 +137,7 @@ void Engine::deliver(Sequence& sequence, TokenId token) {
   ++sequence.stats.generated_tokens;
   if (sequence.request.on_token) sequence.request.on_token(token);
   if (sequence.cancelled) return;
-  // The text of a special token is not shown, but a stop string may be it.
-  const StopMatcher::Output output = tokenizer_.is_special(token)
-                                         ? sequence.stops.push_hidden(tokenizer_.token_text(token))
-                                         : sequence.stops.push(sequence.decoder.push(token));
+  const StopMatcher::Output output = push_token(tokenizer_, token, sequence.decoder, sequence.stops);
   if (!output.text.empty() && sequence.request.on_text) sequence.request.on_text(output.text);
   if (sequence.cancelled) return;
   if (output.stopped) return finish(sequence, FinishReason::kStopString);

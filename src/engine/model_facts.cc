@@ -24,11 +24,9 @@ ModelFacts facts_of(const Config& config, const Tokenizer& tokenizer) {
                    .vocab_size = config.vocab_size,
                    .context_length = config.context_length,
                    .tokenizer_kind = std::string(tokenizer.kind()),
-                   .begin_token = tokenizer.bos()};
+                   .begin_token = tokenizer.bos(),
+                   .end_tokens = ends_of_replies(tokenizer)};
   for (const LayerConfig& layer : config.layers) facts.layer_windows.push_back(layer.window);
-  for (const EndToken& end : tokenizer.end_tokens()) {
-    facts.end_tokens.push_back({end.id, std::string(tokenizer.token_text(end.id)), end.reason});
-  }
   return facts;
 }
 
@@ -60,6 +58,14 @@ Result<ModelDescription> describe(const Result<File>& file, const std::string& p
 }
 
 }  // namespace
+
+std::vector<EndOfReply> ends_of_replies(const Tokenizer& tokenizer) {
+  std::vector<EndOfReply> ends;
+  for (const EndToken& end : tokenizer.end_tokens()) {
+    ends.push_back({end.id, std::string(tokenizer.token_text(end.id)), end.reason});
+  }
+  return ends;
+}
 
 ModelFacts model_facts(const LoadedModel& loaded) {
   const Model& model = *loaded.model;

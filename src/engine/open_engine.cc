@@ -14,15 +14,14 @@ namespace cairn {
 namespace {
 
 // The context, if all fits. What the caller decides by the model is kept in `options`.
-Result<int64_t> accept(const ModelPlan& plan, const Tokenizer& tokenizer, int thread_count,
+Result<int64_t> accept(const ModelSizes& model, const Tokenizer& tokenizer, int thread_count,
                        OpenOptions& options) {
-  CAIRN_ASSIGN_OR_RETURN(EngineOptions engine, engine_options_for(plan.config, options));
-  if (options.prepare) CAIRN_RETURN_IF_ERROR(options.prepare(plan.config, tokenizer, engine));
+  CAIRN_ASSIGN_OR_RETURN(EngineOptions engine, engine_options_for(model.config, options));
+  if (options.prepare) CAIRN_RETURN_IF_ERROR(options.prepare(model.config, tokenizer, engine));
   options.engine = engine;
   if (engine.available_bytes.has_value()) {
-    CAIRN_RETURN_IF_ERROR(refuse_unless_fits({.config = plan.config, .weights = weight_sizes(plan)},
-                                             {.engine = engine, .thread_count = thread_count},
-                                             *engine.available_bytes));
+    CAIRN_RETURN_IF_ERROR(
+        refuse_unless_fits(model, {.engine = engine, .thread_count = thread_count}, *engine.available_bytes));
   }
   return engine.context;
 }
@@ -63,7 +62,8 @@ Result<LoadedModel> load_model(const std::string& path, OpenOptions options) {
                                   [&](const ModelPlan& plan, const Tokenizer& tokenizer) {
                                     loaded.made_for = plan.config.context_length;
                                     loaded.weights = weight_sizes(plan);
-                                    return accept(plan, tokenizer, thread_count, options);
+                                    return accept({.config = plan.config, .weights = loaded.weights},
+                                                  tokenizer, thread_count, options);
                                   },
                               .progress = options.on_load_progress,
                               .tokenizer = options.tokenizer};
