@@ -89,20 +89,30 @@ std::string available_names() {
 
 }  // namespace
 
+// A table is filled when it is first asked for: its fill functions are compiled for its own instruction set, so a
+// machine without that set must not run them.
 const Kernels& kernels_for(Isa isa) {
   CHECK(std::ranges::count(available_isas(), isa) == 1);
-  static const Kernels scalar = scalar_kernels();
 #if defined(__x86_64__)
-  static const Kernels avx2 = vector_kernels<Isa::kAvx2, code_matmul_avx2>();
-  static const Kernels avx512 = vector_kernels<Isa::kAvx512, code_matmul_avx512>();
-  static const Kernels amx = amx_kernels();
-  if (isa == Isa::kAvx2) return avx2;
-  if (isa == Isa::kAvx512) return avx512;
-  if (isa == Isa::kAmx) return amx;
+  if (isa == Isa::kAvx2) {
+    static const Kernels avx2 = vector_kernels<Isa::kAvx2, code_matmul_avx2>();
+    return avx2;
+  }
+  if (isa == Isa::kAvx512) {
+    static const Kernels avx512 = vector_kernels<Isa::kAvx512, code_matmul_avx512>();
+    return avx512;
+  }
+  if (isa == Isa::kAmx) {
+    static const Kernels amx = amx_kernels();
+    return amx;
+  }
 #elif defined(__aarch64__)
-  static const Kernels neon = vector_kernels<Isa::kNeon, reference::matmul>();
-  if (isa == Isa::kNeon) return neon;
+  if (isa == Isa::kNeon) {
+    static const Kernels neon = vector_kernels<Isa::kNeon, reference::matmul>();
+    return neon;
+  }
 #endif
+  static const Kernels scalar = scalar_kernels();
   return scalar;
 }
 
