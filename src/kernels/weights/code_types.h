@@ -21,10 +21,12 @@ void visit_code_type(TensorType type, const Function& f) {
     constexpr TensorType kType = kTensorTypes[kIndex].type;
     if constexpr (is_quantised(kType)) {
       if (kType == type) f(CodeType<kType>());
+      return kType == type;
     }
+    return false;
   };
   [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
-    (visit_if_it_is.template operator()<kIndex>(), ...);
+    (void)(visit_if_it_is.template operator()<kIndex>() || ...);
   }(std::make_index_sequence<kTensorTypes.size()>());
 }
 

@@ -8,10 +8,6 @@
 namespace cairn {
 namespace {
 
-constexpr int64_t kPairColumns = 32;  // bf16 columns are padded to AMX's step
-
-int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
 template <typename Word>
 void pack_words(const std::byte* const rows[], int64_t columns, std::byte* to) {
   for (int64_t k = 0; k < columns; ++k) {
@@ -26,7 +22,7 @@ void pack_words(const std::byte* const rows[], int64_t columns, std::byte* to) {
 }
 
 void pack_bf16_pairs(const std::byte* const rows[], int64_t columns, std::byte* to) {
-  const int64_t pairs = round_up(columns, kPairColumns) / 2;
+  const int64_t pairs = padded_columns(TensorType::kBF16, columns) / 2;
   for (int64_t p = 0; p < pairs; ++p) {
     for (int64_t r = 0; r < kPanelRows; ++r, to += 4) {
       uint16_t pair[2] = {0, 0};
@@ -134,15 +130,6 @@ void pack_codes(TensorType type, const std::byte* const rows[], int64_t columns,
 }
 
 }  // namespace
-
-int64_t panel_bytes(TensorType type, int64_t columns) {
-  switch (type) {
-    case TensorType::kF32: return columns * 64;
-    case TensorType::kF16: return columns * 32;
-    case TensorType::kBF16: return round_up(columns, kPairColumns) * 32;
-    default: return columns / unit_columns(code_format(type)) * unit_bytes(type);
-  }
-}
 
 int64_t packed_bytes(TensorType type, int64_t rows, int64_t columns) {
   return (rows + kPanelRows - 1) / kPanelRows * panel_bytes(type, columns);

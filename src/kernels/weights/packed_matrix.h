@@ -42,18 +42,30 @@ struct PackedMatrix {
   [[nodiscard]] int64_t panel_count() const { return (rows + kPanelRows - 1) / kPanelRows; }
 };
 
-[[nodiscard]] constexpr int64_t unit_columns(CodeFormat f) { return f.is_super ? 256 : 32; }
-[[nodiscard]] constexpr int64_t scale_bytes(CodeFormat f) { return f.scale == ScaleKind::kF16 ? 2 : 1; }
+[[nodiscard]] constexpr int64_t unit_columns(const CodeFormat& f) { return f.is_super ? 256 : 32; }
+[[nodiscard]] constexpr int64_t scale_bytes(const CodeFormat& f) { return f.scale == ScaleKind::kF16 ? 2 : 1; }
 // Of one unit of one panel of a quantised type.
 [[nodiscard]] constexpr int64_t unit_bytes(TensorType type) {
-  const CodeFormat format = code_format(type);
+  const CodeFormat& format = code_format(type);
   const int64_t codes = 2 * format.bits * unit_columns(format);  // 16 rows, bits / 8 bytes each
   const int64_t halves = 16 * scale_bytes(format) + (format.has_min ? 32 : 0);
   if (!format.is_super) return codes + halves;
   const int64_t sub_scales = 256 / format.group * 16;
   return codes + halves + (format.has_min && type != TensorType::kQ2_K ? 2 : 1) * sub_scales;
 }
-[[nodiscard]] int64_t panel_bytes(TensorType type, int64_t columns);
+// bf16 columns are padded to AMX's step.
+[[nodiscard]] constexpr int64_t padded_columns(TensorType type, int64_t columns) {
+  return type == TensorType::kBF16 ? (columns + 31) / 32 * 32 : columns;
+}
+// Inline: the products ask for it with a type known at compile time.
+[[nodiscard]] constexpr int64_t panel_bytes(TensorType type, int64_t columns) {
+  switch (type) {
+    case TensorType::kF32: return columns * 64;
+    case TensorType::kF16:
+    case TensorType::kBF16: return padded_columns(type, columns) * 32;
+    default: return columns / unit_columns(code_format(type)) * unit_bytes(type);
+  }
+}
 [[nodiscard]] int64_t packed_bytes(TensorType type, int64_t rows, int64_t columns);
 
 // Packs one panel. rows[i] is row i as the file stores it (row_bytes(type, columns), no alignment needed), or

@@ -108,14 +108,24 @@ inline constexpr auto kAllTensorTypes = [] {
   return types;
 }();
 
+// Where a type stands in kTensorTypes. A product asks for its type's layout many times: no search each time.
+inline constexpr auto kTensorTypePlace = [] {
+  std::array<uint8_t, static_cast<size_t>(TensorType::kMXFP4) + 1> places{};
+  places.fill(kTensorTypes.size());
+  for (size_t i = 0; i < kTensorTypes.size(); ++i) {
+    places[static_cast<size_t>(kTensorTypes[i].type)] = static_cast<uint8_t>(i);
+  }
+  return places;
+}();
+
 [[nodiscard]] constexpr const TensorTypeInfo& tensor_type_info(TensorType type) {
-  size_t i = 0;
-  while (i < kTensorTypes.size() && kTensorTypes[i].type != type) ++i;
-  CHECK(i < kTensorTypes.size());  // a type outside the enumeration
-  return kTensorTypes[i];
+  const auto number = static_cast<size_t>(type);
+  // A type outside the enumeration is our own bug.
+  CHECK(number < kTensorTypePlace.size() && kTensorTypePlace[number] < kTensorTypes.size());
+  return kTensorTypes[kTensorTypePlace[number]];
 }
-[[nodiscard]] constexpr CodeFormat code_format(TensorType type) { return tensor_type_info(type).code; }
-[[nodiscard]] constexpr int level_of(CodeFormat format, uint8_t code) {
+[[nodiscard]] constexpr const CodeFormat& code_format(TensorType type) { return tensor_type_info(type).code; }
+[[nodiscard]] constexpr int level_of(const CodeFormat& format, uint8_t code) {
   return format.book == nullptr ? code : (*format.book)[code];
 }
 [[nodiscard]] constexpr bool is_quantised(TensorType type) { return code_format(type).bits != 0; }
