@@ -444,6 +444,20 @@ class ChatTest(unittest.TestCase):
         self.assertIn(b"prompt tokens", self.told(terminal, b"two"))
         self.leave(terminal)
 
+    def test_a_message_too_long_by_itself_changes_nothing(self):
+        for when_full in ("drop", "stop"):
+            terminal = self.chat("--when-full", when_full, context=256)
+            shown = self.told(terminal, b"word " * 200)
+            self.assertIn(b"but the context holds 256: shorten it", shown)
+            self.assertNotIn(b"/undo", shown)
+            self.told(terminal, b"one")
+            before = self.told(terminal, b"/stats")
+            shown = self.told(terminal, b"word " * 200)
+            self.assertIn(b"but the context holds 256: shorten it", shown)
+            self.assertNotIn(b"not sent any more", shown)
+            self.assertEqual(self.told(terminal, b"/stats"), before)
+            self.leave(terminal)
+
     # ---- a script
 
     def test_scripts(self):

@@ -57,10 +57,11 @@ Status ChatTurns::set(std::string_view text) {
 }
 
 Status ChatTurns::say(std::string_view question) {
+  Conversation before = conversation_;
   conversation_.add_user(question);
   sample_index_ = 0;
   const auto is_kept = finish_turn(reply());
-  if (!is_kept.ok() || !*is_kept) conversation_.drop_last();
+  if (!is_kept.ok() || !*is_kept) conversation_ = std::move(before);
   return is_kept.status();
 }
 
@@ -72,11 +73,11 @@ Status ChatTurns::again() {
   if (!has_reply && (count == 0 || messages.back().role != "user")) {
     return invalid_argument("there is no question yet");
   }
-  const std::string before = messages.back().content;
+  Conversation before = conversation_;
   if (has_reply) conversation_.drop_last();
   sample_index_ += has_reply ? 1 : 0;
   const auto is_kept = finish_turn(reply());
-  if (has_reply && (!is_kept.ok() || !*is_kept)) conversation_.add_assistant(before);
+  if (!is_kept.ok() || !*is_kept) conversation_ = std::move(before);
   return is_kept.status();
 }
 
@@ -130,20 +131,23 @@ Result<Reply> ChatTurns::reply_part(std::vector<TokenId> prompt, int64_t begun_c
   return run_reply(place_, std::move(request), {});
 }
 
-// A prompt that is too long even so is refused by the engine.
+// A prompt that is too long whatever is left out is refused by the engine.
 Result<std::vector<TokenId>> ChatTurns::fitting_prompt(std::span<const TokenId> begun) {
-  const int64_t context = place_.engine.context();
+  PromptRoom room{.context = std::min(place_.engine.context(), place_.engine.cache().max_length()),
+                  .max_tokens = settings_.max_tokens,
+                  .when_full = settings_.when_full,
+                  .begun = begun};
   const size_t sent_before = conversation_.forgotten_message_count();
-  CAIRN_ASSIGN_OR_RETURN(auto prompt, fit_prompt({.context = context,
-                                                  .max_tokens = settings_.max_tokens,
-                                                  .when_full = settings_.when_full,
-                                                  .begun = begun},
-                                                 conversation_));
-  if (settings_.when_full == WhenFull::kStop && std::ssize(prompt) >= context) {
+  CAIRN_ASSIGN_OR_RETURN(auto prompt, fit_prompt(room, conversation_));
+  if (settings_.when_full == WhenFull::kStop && std::ssize(prompt) >= room.context) {
+    Conversation fewer = conversation_;
+    room.when_full = WhenFull::kDropOldest;
+    CAIRN_ASSIGN_OR_RETURN(auto fitting, fit_prompt(room, fewer));
+    if (fewer.forgotten_message_count() == sent_before) return fitting;
     return invalid_argument(fmt::format(
         "the conversation has {} tokens, and the context holds {}: take turns back (/undo, /reset), "
-        "let the oldest go (/set when-full drop), or begin with a larger `context`",
-        prompt.size(), context));
+        "or let the oldest go (/set when-full drop)",
+        prompt.size(), room.context));
   }
   if (conversation_.forgotten_message_count() > sent_before) {
     place_.console.note(fmt::format("{}(the context is full: the first {} messages are not sent any more)",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace cairn {
 namespace {
@@ -24,9 +25,11 @@ Result<std::vector<TokenId>> fit_prompt(const PromptRoom& room, Conversation& co
   CAIRN_ASSIGN_OR_RETURN(auto prompt, prompt_with(conversation, room.begun));
   const int64_t needed = std::min(room.max_tokens.value_or(context), context / kNeededShare);
   if (std::ssize(prompt) + needed <= context || room.when_full == WhenFull::kStop) return prompt;
-  while (std::ssize(prompt) + context / kFreedShare > context && conversation.forget_oldest_turn()) {
-    CAIRN_ASSIGN_OR_RETURN(prompt, prompt_with(conversation, room.begun));
+  Conversation fewer = conversation;
+  while (std::ssize(prompt) + context / kFreedShare > context && fewer.forget_oldest_turn()) {
+    CAIRN_ASSIGN_OR_RETURN(prompt, prompt_with(fewer, room.begun));
   }
+  if (std::ssize(prompt) <= context) conversation = std::move(fewer);
   return prompt;
 }
 

@@ -21,7 +21,8 @@ struct PromptRoom {
 };
 
 // The prompt with what is begun. With kDropOldest, and little room for a reply, the conversation forgets its oldest turns
-// first. The prompt may be too long for the context all the same. Errors: those of Conversation::prompt.
+// first. Where the last question alone is too long for the context, it forgets none: the prompt is that question's, for
+// the engine to refuse. Errors: those of Conversation::prompt.
 Result<std::vector<TokenId>> fit_prompt(const PromptRoom& room, Conversation& conversation);
 
 }  // namespace cairn
