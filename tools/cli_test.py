@@ -13,6 +13,7 @@ import pty
 import re
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -238,6 +239,17 @@ class CliTest(unittest.TestCase):
                     other = self.generate(*base, "--kv", kv, *way, model=model)
                     self.assertEqual(other["logits_sha256"], truth["logits_sha256"], (model.name, kv, way))
                     self.assertEqual(other["tokens"], truth["tokens"])
+
+    @unittest.skipUnless(shutil.which("qemu-x86_64"), "qemu-x86_64 is not installed: no older processor is emulated")
+    def test_a_processor_with_avx2_alone(self):
+        haswell = ["qemu-x86_64", "-cpu", "Haswell", PROGRAM]
+        if subprocess.run([*haswell, "--version"], capture_output=True).returncode != 0:
+            self.skipTest("this build does not run under qemu-user (a sanitizer, or no x86-64 program)")
+        arguments = ["generate", "-m", str(self.model), "-p", "ab", "-n", "8", "--temp", "0", "-t", "1"]
+        for isa in ([], ["--isa", "scalar"]):
+            done = subprocess.run([*haswell, *arguments, *isa], capture_output=True, timeout=TIMEOUT_S)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout, self.ok(*arguments, "--isa", isa[1] if isa else "avx2"))
 
     @unittest.skipUnless(STORIES.exists(), "../shared is not there: stories260K is not run")
     def test_stories_equal_the_reference_program(self):
