@@ -126,6 +126,41 @@ class ChatTest(unittest.TestCase):
 
     # ---- keys
 
+    def stopped_while_it_loads(self):
+        """The program, held between its first look at the terminal and its first prompt."""
+        for _ in range(20):
+            terminal = Terminal(["chat", "--temp", 0, "-n", 4, "--ignore-eos", "-t", 1], self.env())
+            self.addCleanup(os.close, terminal.master)
+            deadline = time.monotonic() + TIMEOUT_S
+            while termios.tcgetattr(terminal.master)[3] & termios.ICANON and time.monotonic() < deadline:
+                pass
+            os.kill(terminal.pid, signal.SIGSTOP)
+            terminal.read(0.05)
+            if b"> " not in terminal.seen:
+                return terminal
+            os.kill(terminal.pid, signal.SIGCONT)
+            self.leave(terminal)
+        self.fail("the terminal is not ready for keys before the model is loaded")
+
+    def test_what_is_typed_while_the_model_loads_is_not_cut(self):
+        terminal = self.stopped_while_it_loads()
+        line = (b"once upon a time there was " * 240).strip()  # 6,479 bytes
+        terminal.send(line)
+        os.kill(terminal.pid, signal.SIGCONT)
+        terminal.send(b"\r")
+        terminal.wait_for(b"prompt tokens", b"> ")
+        self.assertEqual(self.questions(terminal), [line.decode()])
+        self.leave(terminal)
+
+    def test_a_ctrl_c_while_the_model_loads_leaves_the_terminal_as_it_was(self):
+        terminal = self.stopped_while_it_loads()
+        terminal.send(b"\x03")
+        os.kill(terminal.pid, signal.SIGCONT)
+        _, status = os.waitpid(terminal.pid, 0)
+        if os.WIFSIGNALED(status):
+            self.assertEqual(os.WTERMSIG(status), signal.SIGINT)
+        self.assertEqual(termios.tcgetattr(terminal.master)[:4], terminal.attributes)
+
     def test_a_long_line_is_not_cut(self):
         line = b"".join(b"%d " % i for i in range(2300))[:10000].strip()
         for way in (line, pasted(line)):
@@ -319,7 +354,7 @@ class ChatTest(unittest.TestCase):
         self.assertIn(b"no question yet", self.told(terminal, b"/again"))
         self.assertIn(b"no question to take back", self.told(terminal, b"/undo"))
         self.assertIn(b"no system message", self.told(terminal, b"/system"))
-        self.told(terminal, b"/system Be brief.")
+        self.assertIn(b"system message is set", self.told(terminal, b"/system Be brief."))
         self.assertIn(b"Be brief.", self.told(terminal, b"/system"))
         self.assertIn(b"prompt tokens", self.told(terminal, b"one"))
         self.assertIn(b"prompt tokens", self.told(terminal, b"two"))
@@ -336,7 +371,7 @@ class ChatTest(unittest.TestCase):
         self.assertEqual(self.saved(terminal), before[:3])
         self.told(terminal, b"/reset")
         self.assertEqual(self.saved(terminal), before[:1])
-        self.told(terminal, b"/system -")
+        self.assertIn(b"no system message", self.told(terminal, b"/system -"))
         self.assertEqual(self.saved(terminal), [])
         terminal.send(b"/exit\r")
         self.assertEqual(terminal.end(), 0)

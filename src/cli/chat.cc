@@ -140,8 +140,12 @@ Status Chat::set_system(const std::string& text) {
     return {};
   }
   CAIRN_RETURN_IF_ERROR(conversation.set_system(text == "-" ? std::nullopt : std::optional(text)));
-  if (conversation.system_place() == SystemPlace::kFirstQuestion) {
+  if (text == "-") {
+    console_.note("(no system message from here on)");
+  } else if (conversation.system_place() == SystemPlace::kFirstQuestion) {
     console_.note("(the chat template has no system message: yours goes into the first question)");
+  } else {
+    console_.note("(the system message is set)");
   }
   return {};
 }
@@ -172,7 +176,8 @@ Status Chat::load(const std::string& file) {
   return {};
 }
 
-ExitCode chat_with(ChatTurns& turns, const ChatOptions& options, Interrupt& interrupt, Console& console) {
+ExitCode chat_with(ChatTurns& turns, const ChatOptions& options, Interrupt& interrupt, EarlyKeys& early_keys,
+                   Console& console) {
   LineHistory history(options.keeps_history && ::isatty(STDIN_FILENO) == 1
                           ? history_path(std::getenv("XDG_STATE_HOME"), std::getenv("HOME"))
                           : std::nullopt);
@@ -181,6 +186,7 @@ ExitCode chat_with(ChatTurns& turns, const ChatOptions& options, Interrupt& inte
   }
   const auto editor =
       LineEditor::create(STDIN_FILENO, {STDERR_FILENO, STDOUT_FILENO}, interrupt.fd(), history);
+  if (editor == nullptr) early_keys.give_back();
   LineReader reader(STDIN_FILENO, interrupt.fd());
   LineSource& lines = editor != nullptr ? static_cast<LineSource&>(*editor) : reader;
   Chat chat(turns, lines, interrupt, console);
@@ -191,14 +197,14 @@ ExitCode chat_with(ChatTurns& turns, const ChatOptions& options, Interrupt& inte
 }  // namespace
 
 Result<ExitCode> run_chat(const ChatOptions& options, Console& console) {
-  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  ConversationStart start{.model_template = opened.model->chat_template(),
-                          .system = options.system,
-                          .variables = options.template_variables,
-                          .now = local_time_now()};
+  ConversationStart start{
+      .system = options.system, .variables = options.template_variables, .now = local_time_now()};
   if (options.chat_template.has_value()) {
     CAIRN_ASSIGN_OR_RETURN(start.chosen, chosen_chat_form(*options.chat_template));
   }
+  EarlyKeys early_keys(STDIN_FILENO);
+  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
+  start.model_template = opened.model->chat_template();
   CAIRN_ASSIGN_OR_RETURN(auto started, start_conversation(opened.model->tokenizer(), start));
   const EngineOptions& engine_choices = opened.engine_options;
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_choices));
@@ -211,7 +217,7 @@ Result<ExitCode> run_chat(const ChatOptions& options, Console& console) {
     console.note(describe_choices(opened, engine_choices, engine->cache()) +
                  fmt::format(", seed {}", *turns.settings().sampling.seed));
   }
-  return chat_with(turns, options, interrupt, console);
+  return chat_with(turns, options, interrupt, early_keys, console);
 }
 
 }  // namespace cairn

@@ -47,6 +47,14 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
+std::string lowered(std::string_view word) {
+  std::string out(word);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
 Status no_such_command(std::string_view word) {
   std::vector<std::string> names;
   for (const CommandName& each : kNames) {
@@ -60,12 +68,14 @@ Status no_such_command(std::string_view word) {
 
 }  // namespace
 
-Result<ChatLine> parse_chat_line(std::string_view line) {
-  if (!line.starts_with('/')) return ChatLine{ChatCommand::kSay, std::string(line)};
-  if (line.starts_with("//")) return ChatLine{ChatCommand::kSay, std::string(line.substr(1))};
+Result<ChatLine> parse_chat_line(std::string_view text) {
+  const std::string_view line = trimmed(text);
+  if (!line.starts_with('/')) return ChatLine{ChatCommand::kSay, std::string(text)};
+  if (text.starts_with("//")) return ChatLine{ChatCommand::kSay, std::string(text.substr(1))};
   const std::string_view word = line.substr(0, line.find_first_of(kBlanks));
   const std::string_view argument = trimmed(line.substr(word.size()));
-  const auto* known = std::ranges::find(kNames, word, &CommandName::name);
+  const auto* known = std::ranges::find(kNames, lowered(word), &CommandName::name);
+  if (known == kNames.end() && !text.starts_with('/')) return ChatLine{ChatCommand::kSay, std::string(text)};
   if (known == kNames.end()) return no_such_command(word);
   if (known->argument == Argument::kNone && !argument.empty()) {
     return invalid_argument(fmt::format("{} takes no argument", word));

@@ -28,8 +28,9 @@ struct ChatLine {
   std::string argument;  // the words; of a command, what stands behind its name
 };
 
-// A line that begins with a slash is a command; with two, it is words that begin with one. kInvalidArgument: there is
-// no such command, or it needs an argument or takes none.
+// A line that begins with a slash is a command, in capitals too; with two, it is words that begin with one. Behind
+// blanks, only the name of a command makes one. kInvalidArgument: there is no such command, or it needs an argument or
+// takes none.
 Result<ChatLine> parse_chat_line(std::string_view line);
 
 // What /? shows.

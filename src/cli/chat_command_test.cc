@@ -19,7 +19,7 @@ std::string error_of(std::string_view text) {
 }
 
 TEST(ChatLine, IsWordsWhereItDoesNotBeginWithASlash) {
-  for (const char* text : {"Hello", " /reset", "a /b", "", "?"}) {
+  for (const char* text : {"Hello", " /tmp is full", "  //x", "a /b", "", "?"}) {
     EXPECT_EQ(line_of(text).command, ChatCommand::kSay);
     EXPECT_EQ(line_of(text).argument, text);
   }
@@ -32,6 +32,8 @@ TEST(ChatLine, NamesACommand) {
   EXPECT_EQ(line_of("/help").command, ChatCommand::kHelp);
   EXPECT_EQ(line_of("/exit").command, ChatCommand::kExit);
   EXPECT_EQ(line_of("/reset \r").command, ChatCommand::kReset);
+  EXPECT_EQ(line_of(" /reset").command, ChatCommand::kReset);
+  EXPECT_EQ(line_of("/Reset").command, ChatCommand::kReset);
   EXPECT_EQ(line_of("/undo").command, ChatCommand::kUndo);
   EXPECT_EQ(line_of("/again").command, ChatCommand::kAgain);
   EXPECT_EQ(line_of("/stats").command, ChatCommand::kStats);

@@ -113,11 +113,20 @@ Result<WhenFull> parse_when_full(std::string_view name) {
       "'{}' is neither drop (the oldest turns go) nor stop (the turn is refused)", printable(name)));
 }
 
+// The command line's spellings are understood too.
+std::string_view setting_of_flag(std::string_view flag) {
+  const std::string_view name = flag.substr(std::min(flag.find_first_not_of('-'), flag.size()));
+  if (name == "n") return "max-tokens";
+  if (name == "temperature") return "temp";
+  return name;
+}
+
 Status change_setting(std::string_view text, const std::function<Status(const SamplingOptions&)>& check,
                       ChatSettings& settings) {
   constexpr std::string_view kBetween = " \t=";
-  const std::string_view name = text.substr(0, text.find_first_of(kBetween));
-  const std::string_view rest = text.substr(name.size());
+  const std::string_view typed = text.substr(0, text.find_first_of(kBetween));
+  const std::string_view name = setting_of_flag(typed);
+  const std::string_view rest = text.substr(typed.size());
   const std::string_view value = rest.substr(std::min(rest.find_first_not_of(kBetween), rest.size()));
   const auto* known = std::ranges::find(kSettings, name, &Setting::name);
   if (known == kSettings.end()) return no_such_setting(name);

@@ -8,6 +8,7 @@
 #include "cli/console.h"
 #include "cli/match_words.h"
 #include "cli/template_options.h"
+#include "text/conversation_start.h"
 #include "text/fit_prompt.h"
 
 namespace cairn {
@@ -49,7 +50,11 @@ Status ChatTurns::set(std::string_view text) {
     text.remove_prefix(kVariable.size());
     text.remove_prefix(std::min(text.find_first_not_of(" \t="), text.size()));
     CAIRN_ASSIGN_OR_RETURN(const auto variable, parse_template_variable(std::string(text)));
-    return conversation_.set_variable(variable.first, variable.second);
+    CAIRN_RETURN_IF_ERROR(conversation_.set_variable(variable.first, variable.second));
+    if (!conversation_.reads_variable(variable.first)) {
+      place_.console.note("(" + unread_variable(variable.first) + ")");
+    }
+    return {};
   }
   CAIRN_RETURN_IF_ERROR(change_setting(text, check_sampling, settings_));
   if (!settings_.sampling.seed.has_value()) settings_.sampling.seed = fresh_seed();

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,6 +31,15 @@ void on_interrupt(int number) {
   if (::write(wake_fd, &kOne, sizeof kOne) < 0) {  // there is nobody to wake
   }
   errno = error;
+}
+
+termios settings_before;
+int terminal_fd = -1;
+
+void give_back_and_end(int number) {
+  ::tcsetattr(terminal_fd, TCSANOW, &settings_before);
+  std::signal(number, SIG_DFL);
+  std::raise(number);
 }
 
 }  // namespace
@@ -64,6 +74,33 @@ void Interrupt::clear() {
   if (::read(fd_, &count, sizeof count) < 0) {  // there was none
   }
   raised = 0;
+}
+
+EarlyKeys::EarlyKeys(int fd) {
+  if (::tcgetattr(fd, &settings_before) != 0) return;
+  termios settings = settings_before;
+  settings.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+  settings.c_iflag &= ~static_cast<tcflag_t>(ICRNL | INLCR);
+  terminal_fd = fd;
+  struct sigaction action{};
+  action.sa_handler = give_back_and_end;
+  sigemptyset(&action.sa_mask);
+  for (size_t i = 0; i < kSignals.size(); ++i) {
+    sigaction(kSignals[i], nullptr, &before_[i]);
+    if (before_[i].sa_handler == SIG_DFL) sigaction(kSignals[i], &action, nullptr);
+  }
+  is_active_ = true;
+  ::tcsetattr(fd, TCSANOW, &settings);
+}
+
+void EarlyKeys::give_back() {
+  if (is_active_) ::tcsetattr(terminal_fd, TCSANOW, &settings_before);
+}
+
+EarlyKeys::~EarlyKeys() {
+  if (!is_active_) return;
+  give_back();
+  for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_[i], nullptr);
 }
 
 LineReader::Wait LineReader::wait() const {

@@ -35,6 +35,26 @@ class Interrupt {
   std::array<struct sigaction, kSignals.size()> before_{};
 };
 
+// While it lives, a terminal keeps what is typed as it comes: it does not gather lines, of which it would cut one at
+// 4,095 bytes, and shows nothing. For the time before a LineEditor is there. Its end, and a signal that ends the
+// program, give the terminal its settings back. Nothing happens where `fd` is no terminal. One at a time.
+class EarlyKeys {
+ public:
+  explicit EarlyKeys(int fd);
+  ~EarlyKeys();
+  EarlyKeys(const EarlyKeys&) = delete;
+  EarlyKeys& operator=(const EarlyKeys&) = delete;
+
+  // The terminal's settings, before the end.
+  void give_back();
+
+ private:
+  static constexpr std::array<int, 4> kSignals{SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+
+  bool is_active_ = false;
+  std::array<struct sigaction, kSignals.size()> before_{};
+};
+
 // Lines from a person or a script.
 class LineSource {
  public:

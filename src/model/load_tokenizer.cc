@@ -22,7 +22,7 @@ void take_id(const GgufFile& file, std::string_view key, TokenizerTables& tables
   if (id.ok()) {
     out = *id;
   } else {
-    tables.notes.push_back(id.status().message() + ": it is ignored");
+    tables.notes.push_back(id.status().message() + ": it counts as absent");
   }
 }
 

@@ -1,5 +1,9 @@
 #include "text/chat_template.h"
 
+#include <algorithm>
+#include <array>
+
+#include "base/printable.h"
 #include "text/jinja/interpreter.h"
 
 namespace cairn {
@@ -25,11 +29,39 @@ struct ValueOfVariable {
   Value operator()(const std::string& text) const { return Value::string(text); }
 };
 
+// What render() gives every template.
+constexpr std::array<std::string_view, 6> kGivenVariables{
+    "messages", "tools", "documents", "add_generation_prompt", "bos_token", "eos_token"};
+
+bool is_word_character(char c) {
+  return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 }  // namespace
 
 Result<ChatTemplate> ChatTemplate::parse(std::string_view source) {
   CAIRN_ASSIGN_OR_RETURN(jinja::Template parsed, jinja::Template::parse(source));
-  return ChatTemplate(std::make_shared<const jinja::Template>(std::move(parsed)));
+  return ChatTemplate(std::make_shared<const jinja::Template>(std::move(parsed)), source);
+}
+
+Status ChatTemplate::check_variable_name(std::string_view name) {
+  const bool is_word =
+      !name.empty() && std::ranges::all_of(name, is_word_character) && !(name[0] >= '0' && name[0] <= '9');
+  if (!is_word) {
+    return invalid_argument("'" + printable(name) +
+                            "' is no name of a template variable: letters, digits and _ make one");
+  }
+  if (std::ranges::count(kGivenVariables, name) == 0) return {};
+  return invalid_argument("the template variable '" + std::string(name) + "' is set by the chat itself");
+}
+
+bool ChatTemplate::mentions(std::string_view name) const {
+  const std::string_view source = *source_;
+  const auto is_outside = [&](size_t at) { return at >= source.size() || !is_word_character(source[at]); };
+  for (size_t at = source.find(name); at != std::string_view::npos; at = source.find(name, at + 1)) {
+    if ((at == 0 || is_outside(at - 1)) && is_outside(at + name.size())) return true;
+  }
+  return false;
 }
 
 Result<std::string> ChatTemplate::render(std::span<const ChatMessage> messages,

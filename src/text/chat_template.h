@@ -38,6 +38,11 @@ struct ChatTemplateOptions {
 class ChatTemplate {
  public:
   static Result<ChatTemplate> parse(std::string_view source);
+  // kInvalidArgument: no name that a template can read, or one that every template is given (messages, bos_token, ...).
+  static Status check_variable_name(std::string_view name);
+
+  // Whether the name stands anywhere in the template, as a word.
+  [[nodiscard]] bool mentions(std::string_view name) const;
 
   // kInvalidArgument if the template itself refuses the conversation (raise_exception), kInvalidData if the
   // template is at fault, kResourceExhausted if it exceeds a limit.
@@ -45,9 +50,11 @@ class ChatTemplate {
                                            const ChatTemplateOptions& options) const;
 
  private:
-  explicit ChatTemplate(std::shared_ptr<const jinja::Template> parsed) : template_(std::move(parsed)) {}
+  ChatTemplate(std::shared_ptr<const jinja::Template> parsed, std::string_view source)
+      : template_(std::move(parsed)), source_(std::make_shared<const std::string>(source)) {}
 
   std::shared_ptr<const jinja::Template> template_;
+  std::shared_ptr<const std::string> source_;
 };
 
 }  // namespace cairn

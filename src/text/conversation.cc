@@ -90,6 +90,8 @@ Result<Conversation> Conversation::create(const Tokenizer& tokenizer, const Conv
   if (options.chat_template.has_value()) {
     CAIRN_ASSIGN_OR_RETURN(conversation.template_, ChatTemplate::parse(*options.chat_template));
   }
+  for (const auto& [name, value] : options.variables)
+    CAIRN_RETURN_IF_ERROR(ChatTemplate::check_variable_name(name));
   if (options.system.has_value()) {
     conversation.system_ = options.system;
     conversation.marked_system_ = conversation.marked(*options.system);
@@ -173,6 +175,19 @@ void Conversation::reset() {
   first_sent_ = 0;
 }
 
+// Some templates skip a system message without a word.
+bool Conversation::writes_system() const {
+  if (!system_.has_value()) return true;
+  Conversation one = *this;
+  one.reset();
+  one.add_user("Hello");
+  Conversation other = one;
+  other.marked_system_ += '.';
+  const auto text = one.render();
+  const auto other_text = other.render();
+  return text.ok() && other_text.ok() && *text != *other_text;
+}
+
 Status Conversation::set_system(const std::optional<std::string>& text) {
   Conversation next = *this;
   next.system_ = text;
@@ -183,14 +198,19 @@ Status Conversation::set_system(const std::optional<std::string>& text) {
     Conversation tried = next;
     const Status here = tried.try_two_turns();
     if (status.ok()) status = here;
-    if (!here.ok()) continue;
+    if (!here.ok() || (place == SystemPlace::kOwnMessage && !next.writes_system())) continue;
     *this = std::move(next);
     return {};
   }
   return status;
 }
 
+bool Conversation::reads_variable(std::string_view name) const {
+  return has_template() && template_->mentions(name);
+}
+
 Status Conversation::set_variable(const std::string& name, const TemplateVariable& value) {
+  CAIRN_RETURN_IF_ERROR(ChatTemplate::check_variable_name(name));
   Conversation next = *this;
   std::erase_if(next.template_options_.variables, [&](const auto& each) { return each.first == name; });
   next.template_options_.variables.emplace_back(name, value);

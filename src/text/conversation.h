@@ -20,7 +20,7 @@
 
 namespace cairn {
 
-// Where a system message stands. Some templates refuse one of its own.
+// Where a system message stands. Some templates refuse one of its own, or leave it out.
 enum class SystemPlace : uint8_t { kOwnMessage, kFirstQuestion };
 
 struct ConversationOptions {
@@ -49,12 +49,15 @@ class Conversation {
   std::optional<std::string> undo();
   // Only the system message stays.
   void reset();
-  // Absent: no system message. Where the template refuses one of its own, it goes into the first question. An error,
-  // and no change, where it fails with that too.
+  // Absent: no system message. Where the template refuses one of its own or leaves it out, it goes into the first
+  // question. An error, and no change, where it fails with that too.
   Status set_system(const std::optional<std::string>& text);
   [[nodiscard]] const std::optional<std::string>& system() const { return system_; }
   [[nodiscard]] SystemPlace system_place() const { return system_place_; }
-  // In place of one of the same name. An error, and no change, where the template fails with it.
+  // Whether a variable of this name can matter: the template mentions it.
+  [[nodiscard]] bool reads_variable(std::string_view name) const;
+  // In place of one of the same name. An error, and no change, where the name is none or the template's own, and
+  // where the template fails with it.
   Status set_variable(const std::string& name, const TemplateVariable& value);
 
   // All messages but the system message, those that are not sent any more included.
@@ -77,6 +80,7 @@ class Conversation {
   void add(const std::string& role, std::string_view text);
   [[nodiscard]] std::string marked(std::string_view text);
   Status try_two_turns();
+  [[nodiscard]] bool writes_system() const;
   [[nodiscard]] std::vector<ChatMessage> sent_messages() const;
   [[nodiscard]] Result<std::string> render() const;
   [[nodiscard]] std::string plain_lines() const;

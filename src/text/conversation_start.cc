@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/printable.h"
 #include "text/named_templates.h"
 
 namespace cairn {
@@ -15,7 +16,8 @@ ChatForm form_of(const NamedTemplate& named) {
   return {std::string(named.source), std::string(named.end_of_turn)};
 }
 
-// A conversation in this form, with a note where the system message has no place of its own.
+// A conversation in this form, with notes where the system message has no place of its own and of variables that it
+// does not read.
 Result<StartedConversation> start_in(const Tokenizer& tokenizer, const ConversationStart& start,
                                      const ChatForm& form) {
   CAIRN_ASSIGN_OR_RETURN(Conversation conversation,
@@ -24,6 +26,9 @@ Result<StartedConversation> start_in(const Tokenizer& tokenizer, const Conversat
                                                           .variables = start.variables,
                                                           .now = start.now}));
   std::vector<std::string> notes;
+  for (const auto& [name, value] : start.variables) {
+    if (!conversation.reads_variable(name)) notes.push_back(unread_variable(name));
+  }
   if (start.system.has_value()) {
     CAIRN_RETURN_IF_ERROR(conversation.set_system(start.system));
     if (conversation.system_place() == SystemPlace::kFirstQuestion) {
@@ -53,6 +58,10 @@ Result<StartedConversation> start_without_own(const Tokenizer& tokenizer, const 
 }
 
 }  // namespace
+
+std::string unread_variable(std::string_view name) {
+  return fmt::format("the chat template does not read a variable '{}'", printable(name));
+}
 
 std::vector<std::string> chat_form_names() {
   std::vector<std::string> names{std::string(kPlain)};

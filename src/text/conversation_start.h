@@ -35,6 +35,9 @@ struct StartedConversation {
   std::vector<std::string> notes;  // what is not as the model's maker wrote it, without a full stop
 };
 
+// The note on a variable that Conversation::reads_variable does not find.
+[[nodiscard]] std::string unread_variable(std::string_view name);
+
 // Where the model's own template does not run, the named one that it resembles is used, else plain lines, and a note
 // says so. What was chosen is used or is an error: kInvalidArgument.
 Result<StartedConversation> start_conversation(const Tokenizer& tokenizer, const ConversationStart& start);

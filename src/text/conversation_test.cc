@@ -43,6 +43,30 @@ int64_t count_of(const std::vector<TokenId>& tokens, TokenId token) {
   return std::count(tokens.begin(), tokens.end(), token);
 }
 
+TEST(Conversation, PutsASystemMessageIntoTheFirstQuestionWhereTheTemplateLeavesItOut) {
+  constexpr const char* kWithoutSystem =
+      "{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}]{{ m.content }}{% endif %}{% endfor %}";
+  Conversation talk = conversation({.chat_template = kWithoutSystem});
+  ASSERT_TRUE(talk.set_system("Be brief.").ok());
+  EXPECT_EQ(talk.system_place(), SystemPlace::kFirstQuestion);
+  talk.add_user("Hi");
+  EXPECT_NE(talk.prompt_text()->find("Be brief."), std::string::npos);
+  Conversation other = conversation({.chat_template = kChatMl});
+  ASSERT_TRUE(other.set_system("Be brief.").ok());
+  EXPECT_EQ(other.system_place(), SystemPlace::kOwnMessage);
+}
+
+TEST(Conversation, KnowsWhichVariablesItsTemplateReads) {
+  Conversation talk = conversation({.chat_template = "{% if enable_thinking %}t{% endif %}{{ messages[0].content }}"});
+  EXPECT_TRUE(talk.reads_variable("enable_thinking"));
+  EXPECT_FALSE(talk.reads_variable("thinking"));
+  EXPECT_FALSE(talk.reads_variable("enable_thinkin"));
+  EXPECT_TRUE(talk.set_variable("enable_thinking", true).ok());
+  for (const char* name : {"messages", "bos_token", "add_generation_prompt", "", "a b", "1st", "x-y"}) {
+    EXPECT_FALSE(talk.set_variable(name, true).ok()) << name;
+  }
+}
+
 TEST(Conversation, FollowsTheTemplate) {
   Conversation talk = conversation({.chat_template = kChatMl, .system = "Be brief."});
   EXPECT_TRUE(talk.has_template());
