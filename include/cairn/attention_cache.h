@@ -16,11 +16,11 @@
 // otherwise. What it requires: a position's keys and values must be a function of the tokens up to it and of the
 // salt. A caller that breaks this gets other sequences' rows.
 //
-// Rows lie without gaps: queries and attended [rows][query_head_count][head_dim], keys and values
-// [rows][kv_head_count][head_dim]. Queries, keys and values may each be f32, f16 or bf16 (cairn/row_view.h): what has 16
-// bits is widened exactly, and the results are those of the same numbers as f32. Query head h reads KV head h / (query_head_count / kv_head_count). Where
-// the KV plan stores fewer bits than f32, numbers out of its format's range are stored as its largest, and
-// NaN as 0.
+// Rows lie without gaps: queries [rows][query_head_count][head_dim], keys [rows][kv_head_count][head_dim], values
+// [rows][kv_head_count][value_head_dim], attended [rows][query_head_count][value_head_dim]. Queries, keys and values may
+// each be f32, f16 or bf16 (cairn/row_view.h): what has 16 bits is widened exactly, and the results are those of the
+// same numbers as f32. Query head h reads KV head h / (query_head_count / kv_head_count). Where the KV plan stores fewer
+// bits than f32, numbers out of its format's range are stored as its largest, and NaN as 0.
 //
 // Threads: one thread at a time calls a cache; it computes on that thread and on its own. Nothing is
 // allocated in a step. No exception leaves it, and it prints nothing.
@@ -47,7 +47,9 @@ struct AttentionCacheOptions {
   int64_t layer_count = 0;
   int64_t query_head_count = 0;  // a multiple of kv_head_count
   int64_t kv_head_count = 0;
-  int64_t head_dim = 0;
+  int64_t head_dim = 0;  // of queries and keys
+  // Of values; absent: head_dim. Keys and values are stored as wide as the wider of the two, filled with zeros.
+  std::optional<int64_t> value_head_dim = {};
   // For each layer: a position sees itself and the window - 1 positions before it; 0: all. Empty: all 0.
   std::vector<int64_t> windows = {};
   std::optional<float> attention_scale = {};  // queries are multiplied by it; absent: 1 / sqrt(head_dim)

@@ -32,6 +32,7 @@ TEST(AttentionCacheErrors, OptionsAreNamed) {
   EXPECT_EQ(refusal([](Options&) {}), "");
   EXPECT_EQ(refusal([](Options& o) { o.layer_count = 0; }), "layer_count is 0: 1 to 65536 is possible");
   EXPECT_EQ(refusal([](Options& o) { o.head_dim = -1; }), "head_dim is -1: 1 to 65536 is possible");
+  EXPECT_EQ(refusal([](Options& o) { o.value_head_dim = 0; }), "value_head_dim is 0: 1 to 65536 is possible");
   EXPECT_EQ(refusal([](Options& o) { o.query_head_count = 3, o.kv_head_count = 2; }),
             "query_head_count is 3: it must be a multiple of kv_head_count, which is 2");
   EXPECT_EQ(refusal([](Options& o) { o.windows = {0, 0, 5}; }),

@@ -43,8 +43,6 @@ struct AttentionCache::Impl {
   Status check_rows(const LayerRows& rows) const;
   void lay_batch();
   [[nodiscard]] bool is_running() const { return kv_step.has_value(); }
-  [[nodiscard]] int64_t width() const { return plan.shape.query_width(); }
-  [[nodiscard]] int64_t kv_width() const { return plan.shape.kv_width(); }
 
   AttentionCachePlan plan;
   ThreadPool threads;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/machine.h"
@@ -19,11 +20,19 @@ Status check_count(const char* name, int64_t value, int64_t most) {
   return invalid_argument(fmt::format("{} is {}: 1 to {} is possible", name, value, most));
 }
 
+int64_t value_head_dim(const AttentionCacheOptions& options) {
+  return options.value_head_dim.value_or(options.head_dim);
+}
+int64_t stored_head_dim(const AttentionCacheOptions& options) {
+  return std::max(options.head_dim, value_head_dim(options));
+}
+
 Status check_shape(const AttentionCacheOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_count("layer_count", options.layer_count, kMostHeads));
   CAIRN_RETURN_IF_ERROR(check_count("query_head_count", options.query_head_count, kMostHeads));
   CAIRN_RETURN_IF_ERROR(check_count("kv_head_count", options.kv_head_count, options.query_head_count));
   CAIRN_RETURN_IF_ERROR(check_count("head_dim", options.head_dim, kMostHeads));
+  CAIRN_RETURN_IF_ERROR(check_count("value_head_dim", value_head_dim(options), kMostHeads));
   CAIRN_RETURN_IF_ERROR(check_count("context", options.context, KvGeometry::kMaxPositions));
   CAIRN_RETURN_IF_ERROR(check_count("max_sequences", options.max_sequences, KvGeometry::kMaxSequences));
   CAIRN_RETURN_IF_ERROR(check_count("step_rows", options.step_rows, kMostStepRows));
@@ -56,7 +65,7 @@ Status check_attention(const AttentionCacheOptions& options) {
 AttentionShape shape_of(const AttentionCacheOptions& options) {
   AttentionShape shape{.head_count = options.query_head_count,
                        .kv_head_count = options.kv_head_count,
-                       .head_dim = options.head_dim,
+                       .head_dim = stored_head_dim(options),
                        .soft_cap = options.soft_cap};
   const double scale = 1 / std::sqrt(static_cast<double>(options.head_dim));
   shape.scale = options.attention_scale.value_or(static_cast<float>(scale));
@@ -88,13 +97,15 @@ Result<AttentionCachePlan> plan_attention_cache(const AttentionCacheOptions& opt
   CAIRN_RETURN_IF_ERROR(check_shape(options));
   CAIRN_RETURN_IF_ERROR(check_attention(options));
   AttentionCachePlan plan{.shape = shape_of(options),
+                          .key_head_dim = options.head_dim,
+                          .value_head_dim = value_head_dim(options),
                           .limits = {.rows = options.step_rows,
                                      .logit_rows = 0,
                                      .sequences = options.max_sequences,
                                      .context = options.context}};
   plan.kv = {.shape = {.layer_count = options.layer_count,
                        .kv_head_count = options.kv_head_count,
-                       .head_dim = options.head_dim},
+                       .head_dim = stored_head_dim(options)},
              .sharing = options.prefix_sharing,
              .context = options.context,
              .max_sequences = options.max_sequences,

@@ -10,7 +10,9 @@
 namespace cairn {
 
 struct AttentionCachePlan {
-  AttentionShape shape;
+  AttentionShape shape;  // its head_dim is the wider of the two below
+  int64_t key_head_dim = 0;
+  int64_t value_head_dim = 0;
   ForwardLimits limits;
   KvCacheOptions kv;
   const Kernels* kernels = nullptr;

@@ -16,11 +16,27 @@ float widened(float number) { return number; }
 float widened(Float16 number) { return f16_to_float(number.bits); }
 float widened(BFloat16 number) { return bf16_to_float(number.bits); }
 
-void copy_widened(const RowView& rows, float* to) {
-  const auto copy = [to](const auto& numbers) {
-    std::ranges::transform(numbers, to, [](const auto& number) { return widened(number); });
+// Heads as a caller lays them, and as the cache does.
+struct HeadWidths {
+  int64_t given;
+  int64_t stored;
+};
+
+void copy_widened(const RowView& rows, const HeadWidths& head, float* to) {
+  const auto copy = [&](const auto& numbers) {
+    for (auto from = numbers.begin(); from != numbers.end(); from += head.given, to += head.stored) {
+      float* const end =
+          std::transform(from, from + head.given, to, [](const auto& n) { return widened(n); });
+      std::fill(end, to + head.stored, 0.0F);
+    }
   };
   std::visit(copy, rows.numbers());
+}
+
+void copy_attended(const float* from, const HeadWidths& head, std::span<float> to) {
+  for (auto head_begin = to.begin(); head_begin != to.end(); head_begin += head.given, from += head.stored) {
+    std::copy_n(from, head.given, head_begin);
+  }
 }
 
 }  // namespace
@@ -82,10 +98,11 @@ Status AttentionCache::Impl::check_rows(const LayerRows& layer) const {
     return invalid_argument(
         fmt::format("{} numbers of {} are not {} rows of {}", size, name, rows, row_width));
   };
-  CAIRN_RETURN_IF_ERROR(check("queries", layer.queries.size(), width()));
-  CAIRN_RETURN_IF_ERROR(check("keys", layer.keys.size(), kv_width()));
-  CAIRN_RETURN_IF_ERROR(check("values", layer.values.size(), kv_width()));
-  return check("attended", layer.attended.size(), width());
+  const AttentionShape& shape = plan.shape;
+  CAIRN_RETURN_IF_ERROR(check("queries", layer.queries.size(), shape.head_count * plan.key_head_dim));
+  CAIRN_RETURN_IF_ERROR(check("keys", layer.keys.size(), shape.kv_head_count * plan.key_head_dim));
+  CAIRN_RETURN_IF_ERROR(check("values", layer.values.size(), shape.kv_head_count * plan.value_head_dim));
+  return check("attended", layer.attended.size(), shape.head_count * plan.value_head_dim);
 }
 
 Status AttentionCache::attend(int64_t layer, const LayerRows& rows) {
@@ -99,11 +116,13 @@ Status AttentionCache::attend(int64_t layer, const LayerRows& rows) {
     CAIRN_RETURN_IF_ERROR(impl_->check_rows(rows));
     const FloatMode mode;
     const QkvRows& buffers = impl_->buffers.rows();
-    copy_widened(rows.queries, buffers.query.data);
-    copy_widened(rows.keys, buffers.key.data);
-    copy_widened(rows.values, buffers.value.data);
+    const HeadWidths of_key{impl_->plan.key_head_dim, impl_->plan.shape.head_dim};
+    const HeadWidths of_value{impl_->plan.value_head_dim, impl_->plan.shape.head_dim};
+    copy_widened(rows.queries, of_key, buffers.query.data);
+    copy_widened(rows.keys, of_key, buffers.key.data);
+    copy_widened(rows.values, of_value, buffers.value.data);
     CAIRN_RETURN_IF_ERROR(impl_->attention.run(*impl_->kv_step, layer, buffers));
-    std::copy_n(buffers.attended.data, rows.attended.size(), rows.attended.begin());
+    copy_attended(buffers.attended.data, of_value, rows.attended);
     ++impl_->next_layer;
     return {};
   });

@@ -259,5 +259,63 @@ TEST(AttentionCacheRows, OfSixteenBitsAreTheirNumbers) {
   }
 }
 
+// [heads][from_dim] to [heads][to_dim]: cut, or filled with zeros.
+std::vector<float> with_head_dim(const std::vector<float>& rows, int64_t from_dim, int64_t to_dim) {
+  std::vector<float> out;
+  for (int64_t head = 0; head < std::ssize(rows) / from_dim; ++head) {
+    for (int64_t e = 0; e < to_dim; ++e) {
+      out.push_back(e < from_dim ? rows[static_cast<size_t>(head * from_dim + e)] : 0.0F);
+    }
+  }
+  return out;
+}
+
+struct HeadDims {
+  int64_t key;
+  int64_t value;
+};
+
+// Layer 0's results for the numbers that a cache of these widths sees of the rows, as wide as its values.
+std::vector<float> run_heads_of(const std::string& plan, HeadDims cache_dims, HeadDims row_dims) {
+  const auto tokens = some_tokens(8, 70);
+  AttentionCacheOptions options = options_for(plan);
+  options.layer_count = 1;
+  options.windows = {};
+  options.head_dim = cache_dims.key;
+  options.value_head_dim = cache_dims.value;
+  options.attention_scale = 0.25F;
+  AttentionCache cache = make_cache(options);
+  const CachedSequenceId id = cache.begin(tokens)->id;
+  std::vector<float> all;
+  for (const auto part : {std::span(tokens).first(40), std::span(tokens).subspan(40)}) {
+    const int64_t first = *cache.length(id);
+    ok(cache.reserve(id, std::ssize(tokens)));
+    ok(cache.begin_step(std::vector<SequenceRows>{{id, std::ssize(part)}}));
+    const auto rows = [&](Part kind, int64_t row_dim, int64_t cache_dim) {
+      return with_head_dim(with_head_dim(rows_of(kind, 0, part, first), kDim, row_dim), row_dim, cache_dim);
+    };
+    const auto queries = rows(Part::kQuery, row_dims.key, cache_dims.key);
+    const auto keys = rows(Part::kKey, row_dims.key, cache_dims.key);
+    const auto values = rows(Part::kValue, row_dims.value, cache_dims.value);
+    std::vector<float> attended(static_cast<size_t>(std::ssize(part) * kHeads * cache_dims.value));
+    ok(cache.attend(0, {.queries = queries, .keys = keys, .values = values, .attended = attended}));
+    ok(cache.commit(part));
+    all.insert(all.end(), attended.begin(), attended.end());
+  }
+  return all;
+}
+
+// The same bits as where a caller fills the narrower one with zeros, as DeepSeek's heads (192 and 128) often are.
+TEST(AttentionCacheHeads, OfKeysAndValuesMayDifferInWidth) {
+  for (const char* plan : {"f32", "f16", "int8", "k=int4:channel,v=int4:token"}) {
+    SCOPED_TRACE(plan);
+    for (const HeadDims dims : {HeadDims{24, 16}, HeadDims{16, 24}, HeadDims{24, 24}}) {
+      const int64_t wide = std::max(dims.key, dims.value);
+      EXPECT_EQ(run_heads_of(plan, dims, dims),
+                with_head_dim(run_heads_of(plan, {wide, wide}, dims), wide, dims.value));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace cairn
