@@ -61,7 +61,8 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
     std::ranges::copy(impl->tokenizer->notes(), std::back_inserter(impl->notes));
     const WeightsOptions weights_options{
         [&](std::span<const std::byte> bytes) { file.release(bytes); },
-        [&](std::span<const std::byte> bytes, std::byte* to) { file.copy(bytes, to); }, options.progress};
+        [&](std::span<const std::byte> bytes, std::byte* to) { file.copy(bytes, to); }, options.progress,
+        options.weights_form};
     CAIRN_ASSIGN_OR_RETURN(impl->weights, load_weights(plan, threads, weights_options));
     for (const Tensor& tensor : file.tensors()) file.release(tensor.data);  // vectors' pages too
     return {};

@@ -13,6 +13,7 @@
 #include "kernels/kernels.h"
 #include "model/config.h"
 #include "model/file_facts.h"
+#include "model/weights_form.h"
 #include "text/tokenizer.h"
 
 namespace cairn {
@@ -29,6 +30,7 @@ struct ModelLoadOptions {
   // Called with bytes done and bytes in all while weights are packed; may be empty.
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;
   TokenizerOptions tokenizer;
+  WeightsForm weights_form = WeightsForm::kAsStored;
 };
 
 class Model {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -14,5 +15,12 @@ namespace cairn {
 std::span<const std::string_view> published_shape_names();
 // For plan_model(config, type).
 std::optional<boost::json::object> published_config(std::string_view name);
+
+// Models whose family does not run here: what decides about their keys and values, and no more.
+struct PublishedCacheShape {
+  std::string_view name;
+  int64_t layer_count, head_count, kv_head_count, head_dim, context_length;
+};
+std::span<const PublishedCacheShape> published_cache_shapes();
 
 }  // namespace cairn

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "model/model_plan.h"
+#include "model/weights_form.h"
 
 namespace cairn {
 
@@ -24,6 +25,10 @@ struct WeightSizes {
 
 // `type`: as if all matrices and tables were stored so (or as what fits their rows); absent: as they are.
 [[nodiscard]] WeightSizes weight_sizes(const ModelPlan& plan, std::optional<TensorType> type = std::nullopt);
+// The type that matrices of this form have in memory, where it is not that of the file.
+[[nodiscard]] constexpr std::optional<TensorType> type_in_memory(WeightsForm form) {
+  return form == WeightsForm::kDequantised ? std::optional(TensorType::kF32) : std::nullopt;
+}
 
 // The plan as if queries shared `kv_head_count` heads of keys and values. For size calculations, not for loading.
 // Errors: kInvalidArgument where that does not divide the number of query heads.

@@ -29,9 +29,12 @@ void gather_row(const TensorPart& part, int64_t row, std::byte* to) {
   }
 }
 
-void pack_one_panel(const TensorPart& part, int64_t panel, std::byte* to) {
+// `type`: the tensor's own, or f32.
+void pack_one_panel(const TensorPart& part, TensorType type, int64_t panel, std::byte* to) {
+  const bool is_decoded = type != part.tensor->type;
   const int64_t bytes = row_bytes(part.tensor->type, columns_of(part));
   std::vector<std::byte> gathered(part.transposed ? static_cast<size_t>(bytes * kPanelRows) : 0);
+  std::vector<float> decoded(is_decoded ? static_cast<size_t>(columns_of(part) * kPanelRows) : 0);
   const std::byte* rows[kPanelRows] = {};
   for (int64_t r = 0; r < kPanelRows && panel * kPanelRows + r < part.row_count; ++r) {
     const int64_t row = panel * kPanelRows + r;
@@ -41,8 +44,13 @@ void pack_one_panel(const TensorPart& part, int64_t panel, std::byte* to) {
     } else {
       rows[r] = stored_row(part, row);
     }
+    if (!is_decoded) continue;
+    const auto values = std::span(decoded).subspan(static_cast<size_t>(r * columns_of(part)),
+                                                   static_cast<size_t>(columns_of(part)));
+    dequantize_row(part.tensor->type, rows[r], values);
+    rows[r] = std::as_bytes(values).data();
   }
-  pack_panel(part.tensor->type, rows, columns_of(part), to);
+  pack_panel(type, rows, columns_of(part), to);
 }
 
 std::vector<float> read_vector(const TensorPart& part) {
@@ -69,12 +77,13 @@ class Packer {
     DCHECK(shape.size() == 2 && part.row_begin >= 0 && part.row_count >= 1);
     DCHECK(part.row_begin + part.row_count <= (part.transposed ? shape.back() : shape.front()));
     std::byte* to = memory_.data() + used_bytes_;
-    const PackedMatrix matrix{part.tensor->type, part.row_count, columns_of(part), to};
+    const TensorType type = type_in_memory(options_.form).value_or(part.tensor->type);
+    const PackedMatrix matrix{type, part.row_count, columns_of(part), to};
     used_bytes_ += aligned_packed_bytes(part, matrix.type);
     CHECK(used_bytes_ <= memory_.bytes());
     const int64_t piece = panels_of_a_piece(part);
     for (int64_t panel = 0; panel < matrix.panel_count(); panel += piece) {
-      pack_panels(part, panel, std::min(piece, matrix.panel_count() - panel), to);
+      pack_panels(part, type, panel, std::min(piece, matrix.panel_count() - panel), to);
     }
     return matrix;
   }
@@ -92,10 +101,10 @@ class Packer {
     return static_cast<int64_t>(std::max<uint64_t>(kPackingPieceBytes / panel, 1));
   }
 
-  void pack_panels(const TensorPart& part, int64_t first, int64_t count, std::byte* to) {
-    const int64_t panel_size = panel_bytes(part.tensor->type, columns_of(part));
+  void pack_panels(const TensorPart& part, TensorType type, int64_t first, int64_t count, std::byte* to) {
+    const int64_t panel_size = panel_bytes(type, columns_of(part));
     threads_.for_each(
-        count, [&](int64_t i, int) { pack_one_panel(part, first + i, to + (first + i) * panel_size); });
+        count, [&](int64_t i, int) { pack_one_panel(part, type, first + i, to + (first + i) * panel_size); });
     const int64_t row = first * kPanelRows;
     const auto rows = static_cast<uint64_t>(std::min(count * kPanelRows, part.row_count - row));
     done_bytes_ += rows * stored_row_bytes(part);
@@ -141,10 +150,10 @@ Result<Weights> load_weights(const ModelPlan& plan, ThreadPool& threads, const W
   CHECK(std::ssize(plan.layers) == plan.config.layer_count &&
         plan.config.layers.size() == plan.layers.size());
   Weights weights;
-  const WeightSizes sizes = weight_sizes(plan);
-  weights.decode_file_bytes = sizes.stored_bytes;
+  weights.decode_file_bytes = weight_sizes(plan).stored_bytes;
   weights.copy = options.copy;
-  CAIRN_ASSIGN_OR_RETURN(weights.memory, PageMemory::allocate(sizes.packed_bytes));
+  const uint64_t packed_bytes = weight_sizes(plan, type_in_memory(options.form)).packed_bytes;
+  CAIRN_ASSIGN_OR_RETURN(weights.memory, PageMemory::allocate(packed_bytes));
   Packer packer(weights.memory, threads, options, weights.decode_file_bytes);
   weights.token_embedding = plan.token_embedding;
   weights.position_embedding = plan.position_embedding;

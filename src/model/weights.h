@@ -11,6 +11,7 @@
 #include "cairn/status.h"
 #include "kernels/weights/packed_matrix.h"
 #include "model/model_plan.h"
+#include "model/weights_form.h"
 
 namespace cairn {
 
@@ -50,6 +51,7 @@ struct WeightsOptions {
   // Copies bytes of the file; must work as long as the weights live. Empty: they are read in place.
   std::function<void(std::span<const std::byte>, std::byte*)> copy;
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;
+  WeightsForm form = WeightsForm::kAsStored;
 };
 
 // Packs every matrix of `plan`. Errors: kResourceExhausted.

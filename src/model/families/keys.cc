@@ -120,13 +120,30 @@ void HfKeys::fail(Status status) {
   if (status_.ok()) status_ = std::move(status);
 }
 
+void HfKeys::miss(std::string_view key) {
+  if (!status_.ok() && missing_.empty()) return;
+  missing_.emplace_back(key);
+  if (missing_.size() == 1) {
+    status_ = invalid_data(full_name(key) + " is missing");
+    return;
+  }
+  std::string names = missing_.front();
+  for (size_t i = 1; i < missing_.size(); ++i)
+    names += (i + 1 == missing_.size() ? " and " : ", ") + missing_[i];
+  status_ = invalid_data(full_name(names) + " are missing");
+}
+
+void HfKeys::miss_too(std::string_view key) {
+  if (!missing_.empty() && find(key) == nullptr) miss(key);
+}
+
 const boost::json::value* HfKeys::find(std::string_view key) const {
   const boost::json::value* value = object_.if_contains(key);
   return value == nullptr || value->is_null() ? nullptr : value;
 }
 
 int64_t HfKeys::count(std::string_view key, int64_t low, int64_t high) {
-  if (find(key) == nullptr) fail(invalid_data(full_name(key) + " is missing"));
+  if (find(key) == nullptr) miss(key);
   return find_count(key, low, high).value_or(low);
 }
 
@@ -152,7 +169,7 @@ std::optional<int64_t> HfKeys::find_count(std::string_view key, int64_t low, int
 }
 
 double HfKeys::real(std::string_view key, double low, double high) {
-  if (find(key) == nullptr) fail(invalid_data(full_name(key) + " is missing"));
+  if (find(key) == nullptr) miss(key);
   return find_real(key, low, high).value_or(low);
 }
 

@@ -77,11 +77,16 @@ class HfKeys {
 
   [[nodiscard]] std::string full_name(std::string_view key) const { return place_ + ": " + std::string(key); }
   void fail(Status status);
+  // A key that only some files can do without: where others are missing and this one too, it is named with them.
+  void miss_too(std::string_view key);
   [[nodiscard]] const Status& status() const { return status_; }
 
  private:
+  void miss(std::string_view key);  // all that are missing are named at once
+
   const boost::json::object& object_;
   std::string place_;
+  std::vector<std::string> missing_;
   Status status_;
 };
 

@@ -91,10 +91,19 @@ TEST(RopeScaling, WhatIsMissingIsNamed) {
   expect_refused({{"factor", 4.0}}, "factor is set, but rope_type");
   expect_refused({{"type", nullptr}, {"factor", 4.0}}, "factor is set, but rope_type");
   expect_refused({{"original_max_position_embeddings", 16}}, "is set, but rope_type");
-  for (const char* type : {"linear", "dynamic", "yarn", "llama3"}) {
-    expect_refused({{"type", type}}, "factor is missing");
-    expect_refused({{"rope_type", type}, {"factor", nullptr}}, "factor is missing");
+  for (const char* type : {"linear", "dynamic", "yarn"}) {
+    expect_refused({{"type", type}}, ": factor is missing");
+    expect_refused({{"rope_type", type}, {"factor", nullptr}}, ": factor is missing");
   }
+  const std::string_view all_four =
+      ": factor, low_freq_factor, high_freq_factor and original_max_position_embeddings are missing";
+  expect_refused({{"type", "llama3"}}, all_four);
+  expect_refused({{"rope_type", "llama3"}, {"factor", nullptr}}, all_four);
+  expect_refused({{"rope_type", "llama3"},
+                  {"low_freq_factor", 1.0},
+                  {"high_freq_factor", 4.0},
+                  {"original_max_position_embeddings", 8192}},
+                 ": factor is missing");
 }
 
 TEST(RopeScaling, WithoutAScalingNothingIsMissing) {

@@ -110,6 +110,7 @@ Result<Config> config_from_hf(const boost::json::object& config, std::string_vie
   c.ffn_dim = keys.count("intermediate_size", 1, Limits::kFfnDim);
   c.norm_eps = static_cast<float>(keys.real_or("rms_norm_eps", defaults.rms_norm_eps, 1e-30, 1.0));
   c.vocab_size = keys.find_count("vocab_size", 1, Limits::kVocab).value_or(0);
+  keys.miss_too("vocab_size");  // weights would say it
   double turning = keys.real_or("partial_rotary_factor", 1.0, 0.0, 1.0);
   CAIRN_ASSIGN_OR_RETURN(const boost::json::object* rope, rope_parameters_of_all_layers(config));
   if (rope != nullptr) {
