@@ -518,8 +518,13 @@ class CliTest(unittest.TestCase):
         shared = self.plan("--preset", "llama3-8b", "--context", 2112, "--sequences", 32, "--shared-prefix", 2048)
         self.assertEqual(shared["kv_bytes"], (64 + 32 * 2) * 32 * shared["kv_bytes_per_token"])
         text = self.ok("plan", "--preset", "qwen3-8b").decode()
-        for words in ("81.12", "estimate", "exact", "GiB", "does not pay", "encoders"):
+        explained = self.ok("plan", "--preset", "qwen3-8b", "--explain").decode()
+        for words in ("estimate", "exact", "GiB"):
             self.assertIn(words, text)
+            self.assertIn(words, explained)
+        for lesson in ("81.12", "does not pay", "encoders"):
+            self.assertIn(lesson, explained)
+            self.assertNotIn(lesson, text)
 
     def test_plans_from_a_config_alone(self):
         path = self.tmp / "config.json"
@@ -603,6 +608,27 @@ class CliTest(unittest.TestCase):
         _, error = done.communicate(timeout=TIMEOUT_S)
         self.assertEqual(done.returncode, 130, error)
         self.assertIn(b"stopped", error)
+
+    def test_interrupted_checks_and_benches_print_what_there_is(self):
+        text = self.tmp / "long.txt"
+        text.write_text("A bird sang in the old tree. " * 20000)
+        model = ["-m", self.long_model(), "-t", 1, "--isa", "scalar"]
+        for arguments, printed in ((["verify", "-n", 2000], b"Ctrl-C ended the check"),
+                                   (["bench", "cache", "--lengths", "10,100000"], b"without"),
+                                   (["bench", "codecs", "-f", text, "-c", 200, "--kv", "f16"], b"divergence")):
+            done = subprocess.Popen([PROGRAM, *map(str, arguments + model)], stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE, bufsize=0)  # so that reading a line takes no more
+            told = b""
+            while b": about " not in told:  # it says how long it will take
+                line = done.stderr.readline()
+                self.assertTrue(line, (arguments, told))
+                told += line
+            if arguments[1] == "cache":  # its first rows are there long before the others
+                self.assertTrue(done.stdout.readline())
+            done.send_signal(signal.SIGINT)
+            out, error = done.communicate(timeout=TIMEOUT_S)
+            self.assertEqual(done.returncode, 130, (arguments, error))
+            self.assertIn(printed, out, arguments)
 
     # ---- chat
 

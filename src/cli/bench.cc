@@ -1,7 +1,6 @@
 #include "cli/bench.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -9,15 +8,19 @@
 #include "base/clock.h"
 #include "base/thread_pool.h"
 #include "cli/console.h"
+#include "cli/terminal_input.h"
 #include "kernels/probe.h"
 #include "kv/kv_plan_lists.h"
 
 namespace cairn {
 namespace {
 
-// What a format alone does not show: the axis, rotation, and keys and values apart.
-constexpr std::string_view kComparisons[] = {"k=int8:channel,v=int8", "int4:token", "int4:token:hadamard",
-                                             "k=int4,v=int8", "k=int8,v=int4"};
+// What the formats' names alone do not show: the next best, which heads get that cannot be rotated; codecs that work row
+// by row; keys and values apart.
+constexpr std::string_view kComparisons[] = {
+    "k=int8:channel,v=int8:token", "int8:token",    "k=int4:channel,v=int4:token",
+    "int4:token:hadamard",         "int4:token",    "k=int3:channel,v=int3:token",
+    "k=int2:channel,v=int2:token", "k=int4,v=int8", "k=int8,v=int4"};
 
 constexpr uint64_t kBufferBytes = uint64_t{768} << 20;  // several times a large last-level cache
 
@@ -71,29 +74,48 @@ std::vector<TokenId> varied_tokens(int64_t count, int64_t vocab_size, int64_t fi
   return tokens;
 }
 
-std::vector<KvPlan> every_codec(const Config& config) {
+std::vector<KvPlan> codecs_to_compare(const Config& config) {
   std::vector<KvPlan> plans = kv_plans_of_every_format();
   for (const std::string_view text : kComparisons) {
-    const bool turns = text.find("hadamard") != std::string_view::npos;
-    if (turns && !std::has_single_bit(static_cast<uint64_t>(config.head_dim))) continue;
-    plans.push_back(KvPlan::parse(text).value());
+    KvPlan plan = KvPlan::parse(text).value();
+    if (plan.resolve(config.layer_count, config.head_dim).ok()) plans.push_back(std::move(plan));
   }
   return plans;
 }
 
-Status run_bench(const BenchOptions& options, Console& console) {
-  using Run = Status (*)(const BenchOptions&, Console&);
+std::vector<KvPlan> every_codec(const Config& config) {
+  std::vector<KvPlan> plans;
+  for (const KvFormatInfo& info : kKvFormats) {
+    if (!kv_is_integer(info.format)) {
+      plans.emplace_back(info.format);
+      continue;
+    }
+    for (const KvTransform transform : {KvTransform::kHadamard, KvTransform::kNone}) {
+      const KvCodec by_channel{info.format, KvAxis::kChannel, transform};
+      const KvCodec by_token{info.format, KvAxis::kToken, transform};
+      if (transform == KvTransform::kHadamard && !kv_can_rotate(config.head_dim)) continue;
+      plans.insert(plans.end(), {KvPlan({by_channel, by_channel}), KvPlan({by_channel, by_token}),
+                                 KvPlan({by_token, by_channel}), KvPlan({by_token, by_token})});
+    }
+  }
+  return plans;
+}
+
+Result<ExitCode> run_bench(const BenchOptions& options, Console& console) {
+  using Run = Status (*)(const BenchOptions&, const BenchRun&);
+  const Interrupt interrupt(Interrupt::SecondTime::kEndsTheProgram);
   constexpr std::pair<BenchSubject, Run> kSubjects[] = {
       {BenchSubject::kSpeed, bench_speed},   {BenchSubject::kCache, bench_cache},
       {BenchSubject::kDepth, bench_depth},   {BenchSubject::kShared, bench_shared},
       {BenchSubject::kCodecs, bench_codecs}, {BenchSubject::kScheduler, bench_scheduler}};
   for (const auto& [subject, run] : kSubjects) {
     const bool is_one_of_all = options.subject == BenchSubject::kAll && subject != BenchSubject::kScheduler &&
-                               (subject != BenchSubject::kCodecs || options.text_file.has_value());
+                               (subject != BenchSubject::kCodecs || !options.text_files.empty());
     if (options.subject != subject && !is_one_of_all) continue;
-    CAIRN_RETURN_IF_ERROR(run(options, console));
+    CAIRN_RETURN_IF_ERROR(run(options, {console, interrupt}));
+    if (interrupt.is_raised()) return ExitCode::kInterrupted;
   }
-  return {};
+  return ExitCode::kDone;
 }
 
 }  // namespace cairn

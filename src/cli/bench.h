@@ -15,29 +15,38 @@
 namespace cairn {
 
 class Console;
+class Interrupt;
 class ThreadPool;
 
+// What a bench writes to and asks whether to go on.
+struct BenchRun {
+  Console& console;
+  const Interrupt& interrupt;
+};
+
 // Generating with and without the cache, and the work of each beside its formula.
-Status bench_cache(const BenchOptions& options, Console& console);
+Status bench_cache(const BenchOptions& options, const BenchRun& run);
 // Decode beside the bandwidth of memory, prefill beside the peak of the matrix units.
-Status bench_speed(const BenchOptions& options, Console& console);
+Status bench_speed(const BenchOptions& options, const BenchRun& run);
 // What a token costs behind many positions, by KV plan, beside the machine's ceilings.
-Status bench_depth(const BenchOptions& options, Console& console);
+Status bench_depth(const BenchOptions& options, const BenchRun& run);
 // Many sequences behind one prefix: memory to the byte, tokens/s beside one sequence, and the time to the first
 // token of a hit beside that of computing only what it did not find.
-Status bench_shared(const BenchOptions& options, Console& console);
+Status bench_shared(const BenchOptions& options, const BenchRun& run);
 // What each KV plan costs in bytes, and what it changes in a model's predictions.
-Status bench_codecs(const BenchOptions& options, Console& console);
+Status bench_codecs(const BenchOptions& options, const BenchRun& run);
 // What the engine's own work costs in a step. Needs no model: the engine runs over a forward pass that computes
 // nothing, and every token is given.
-Status bench_scheduler(const BenchOptions& options, Console& console);
+Status bench_scheduler(const BenchOptions& options, const BenchRun& run);
 
 // The work of generating m tokens after a prompt of n, by formula. A score is one query head's product with
 // one key, of one layer without a window.
 struct CacheWork {
   uint64_t positions = 0;  // run through the layers
-  uint64_t scores = 0;
+  uint64_t scores = 0;     // of pairs where the key is not behind the query: the upper triangle is skipped
 };
+// All pairs of each step's positions, as a program without a cache counts them that does not skip that triangle.
+[[nodiscard]] uint64_t whole_square_scores(uint64_t prompt, uint64_t generated);
 [[nodiscard]] CacheWork work_without_cache(uint64_t prompt, uint64_t generated);
 [[nodiscard]] CacheWork work_with_cache(uint64_t prompt, uint64_t generated);
 
@@ -64,7 +73,9 @@ class Ceilings {
 // The middle value (of an even number, the lower middle).
 [[nodiscard]] double median(std::vector<double> values);
 
-// Every codec, for keys and values alike and apart, as far as the model's shape allows it.
+// A codec for each format, and those that are worth comparing with them, as far as the model's shape allows it.
+[[nodiscard]] std::vector<KvPlan> codecs_to_compare(const Config& config);
+// Every codec, each axis of keys with each of values, as far as the model's shape allows it.
 [[nodiscard]] std::vector<KvPlan> every_codec(const Config& config);
 
 // Token ids that differ from position to position. Speed does not depend on them.

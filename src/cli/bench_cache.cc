@@ -2,19 +2,25 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <boost/json/array.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <vector>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "cli/bench.h"
 #include "cli/console.h"
+#include "cli/long_run.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
+#include "cli/row_writer.h"
 
 namespace cairn {
 namespace {
 
-constexpr std::array<int64_t, 3> kLengths = {128, 512, 2048};
+constexpr int64_t kUsualLengths[] = {128, 512, 2048};
 
 // What one run had done when it had generated kLengths[i] tokens.
 struct Mark {
@@ -33,41 +39,71 @@ CacheWork counted(const RequestStats& stats, const Config& config, bool* layers_
   return work;
 }
 
-// One run to the longest length serves all: marks are taken on the way.
-Result<std::vector<Mark>> run_marked(const OpenModel& opened, EngineOptions settings, KvStorageKind storage,
-                                     const std::vector<int64_t>& lengths, Console& console) {
-  settings.storage = storage;
-  settings.context = lengths.back() + 1;
-  CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, settings));
-  std::vector<Mark> marks;
-  Status status;
-  int64_t generated = 0;
-  RequestId id;
-  ProgressBar bar(console, storage == KvStorageKind::kNone ? "without the cache" : "with the cache");
-  const SteadyClock clock;
+// One text to the longest length serves all: it stops at each length on the way.
+class MarkedRun {
+ public:
+  MarkedRun(const OpenModel& opened, KvStorageKind storage, int64_t longest)
+      : opened_(opened), settings_(opened.engine_options) {
+    settings_.storage = storage;
+    settings_.context = longest;  // the last token is never run
+  }
 
-  Request request;
-  request.prompt = {opened.model->tokenizer().bos().value_or(0)};
-  request.max_tokens = lengths.back();
-  request.ignore_end_tokens = true;
-  request.sampling.temperature = 0;
-  const uint64_t start = clock.now_ns();
-  request.on_token = [&](TokenId) {
-    ++generated;
-    bar.update(
-        static_cast<uint64_t>(generated * (storage == KvStorageKind::kNone ? generated : 1)),
-        static_cast<uint64_t>(lengths.back() * (storage == KvStorageKind::kNone ? lengths.back() : 1)));
-    if (!std::ranges::binary_search(lengths, generated)) return;
-    Mark mark{.seconds = static_cast<double>(clock.now_ns() - start) * 1e-9};
-    mark.work = counted(*engine->stats(id), opened.model->config(), &mark.layers_agree);
-    marks.push_back(mark);
-  };
-  request.on_finish = [&](const RequestResult& result) { status = result.status; };
-  CAIRN_ASSIGN_OR_RETURN(id, engine->submit(std::move(request)));
-  while (!engine->idle()) engine->step();
-  CAIRN_RETURN_IF_ERROR(status);
-  return marks;
-}
+  Status begin() {
+    CAIRN_ASSIGN_OR_RETURN(engine_, Engine::create(opened_.model, *opened_.threads, settings_));
+    CAIRN_ASSIGN_OR_RETURN(id_, engine_->submit(greedy_request()));
+    return {};
+  }
+
+  // Goes on until so many tokens are there; no mark where keeps_going(), asked after each token, ended it before.
+  Result<std::optional<Mark>> go_on(int64_t length, const std::function<bool()>& keeps_going) {
+    const SteadyClock clock;
+    const uint64_t begin_ns = clock.now_ns();
+    next_length_ = length;
+    mark_.reset();
+    while (!mark_.has_value() && !engine_->idle()) {
+      engine_->step();
+      if (!keeps_going()) return std::optional<Mark>{};
+    }
+    CAIRN_RETURN_IF_ERROR(status_);
+    seconds_ += static_cast<double>(clock.now_ns() - begin_ns) * 1e-9;
+    CHECK(mark_.has_value());
+    mark_->seconds = seconds_;
+    return mark_;
+  }
+
+  // About: positions that are run until so many tokens are there.
+  [[nodiscard]] uint64_t work_until(int64_t generated) const {
+    const auto m = static_cast<uint64_t>(generated);
+    return settings_.storage == KvStorageKind::kNone ? work_without_cache(1, m).positions : m;
+  }
+  [[nodiscard]] uint64_t work_done() const { return generated_ == 0 ? 0 : work_until(generated_); }
+
+ private:
+  Request greedy_request() {
+    Request request;
+    request.prompt = {opened_.model->tokenizer().bos().value_or(0)};
+    request.max_tokens = settings_.context;
+    request.ignore_end_tokens = true;
+    request.sampling.temperature = 0;
+    request.on_token = [this](TokenId) {
+      if (++generated_ != next_length_) return;
+      mark_.emplace();
+      mark_->work = counted(*engine_->stats(id_), opened_.model->config(), &mark_->layers_agree);
+    };
+    request.on_finish = [this](const RequestResult& result) { status_ = result.status; };
+    return request;
+  }
+
+  const OpenModel& opened_;
+  EngineOptions settings_;
+  std::unique_ptr<Engine> engine_;
+  RequestId id_;
+  Status status_;
+  int64_t generated_ = 0;
+  int64_t next_length_ = 0;
+  std::optional<Mark> mark_;  // of next_length_
+  double seconds_ = 0;
+};
 
 bool same(const CacheWork& a, const CacheWork& b) {
   return a.positions == b.positions && a.scores == b.scores;
@@ -77,6 +113,7 @@ struct Comparison {
   int64_t length = 0;
   Mark with, without;
   CacheWork with_formula, without_formula;
+  uint64_t whole_square = 0;
 
   [[nodiscard]] double speed_up() const { return without.seconds / with.seconds; }
   [[nodiscard]] bool agrees() const {
@@ -90,27 +127,30 @@ std::string beside(uint64_t counted_work, uint64_t formula) {
                                  : grouped(counted_work) + " != " + grouped(formula);
 }
 
-void report_text(const std::vector<Comparison>& rows, const BenchOptions& options, Console& console) {
-  Table table({{"tokens", Align::kRight},
-               {"cache"},
-               {"time", Align::kRight},
-               {"times faster", Align::kRight},
-               {"positions projected", Align::kRight},
-               {"scores a layer and head", Align::kRight}});
-  for (const Comparison& row : rows) {
-    table.add_row({std::to_string(row.length), "without", human_ns(row.without.seconds * 1e9), "",
-                   beside(row.without.work.positions, row.without_formula.positions),
-                   beside(row.without.work.scores, row.without_formula.scores)});
-    table.add_row({"", "with", human_ns(row.with.seconds * 1e9), fmt::format("{:.1f}", row.speed_up()),
-                   beside(row.with.work.positions, row.with_formula.positions),
-                   beside(row.with.work.scores, row.with_formula.scores)});
+class CacheTable {
+ public:
+  CacheTable(Console& console, TableForm form)
+      : writer_(console, form,
+                {{"n", Align::kRight, 6},
+                 {"cache", Align::kLeft, 7},
+                 {"time", Align::kRight, 9},
+                 {"times faster", Align::kRight},
+                 {"positions projected", Align::kRight, 20},
+                 {"scores a layer and head", Align::kRight, 24},
+                 {"of the whole square", Align::kRight, 20}}) {}
+
+  void add(const Comparison& row) {
+    writer_.add_row({std::to_string(row.length), "without", human_ns(row.without.seconds * 1e9), "",
+                     beside(row.without.work.positions, row.without_formula.positions),
+                     beside(row.without.work.scores, row.without_formula.scores), grouped(row.whole_square)});
+    writer_.add_row({"", "with", human_ns(row.with.seconds * 1e9), fmt::format("{:.1f}", row.speed_up()),
+                     beside(row.with.work.positions, row.with_formula.positions),
+                     beside(row.with.work.scores, row.with_formula.scores), ""});
   }
-  console.write(options.table_form == TableForm::kCsv ? table.csv() : table.aligned());
-  console.note(
-      "\"=\": the engine's count equals the formula. Prompt n = 1, generated m: without m n + m (m-1)/2 "
-      "positions "
-      "and, over the steps, the sum of t (t+1)/2 scores; with n + m - 1 positions and the sum of t scores.");
-}
+
+ private:
+  RowWriter writer_;
+};
 
 void report_json(const std::vector<Comparison>& rows, Console& console) {
   boost::json::array list;
@@ -123,9 +163,50 @@ void report_json(const std::vector<Comparison>& rows, Console& console) {
                                        {"without_positions", row.without.work.positions},
                                        {"with_scores", row.with.work.scores},
                                        {"without_scores", row.without.work.scores},
+                                       {"whole_square_scores", row.whole_square},
                                        {"formulas_agree", row.agrees()}});
   }
   console.write(json_line({{"lengths", std::move(list)}}));
+}
+
+// Those that were asked for, else the usual ones that the model's context allows.
+Result<std::vector<int64_t>> chosen_lengths(const BenchOptions& options, const EngineOptions& settings) {
+  std::vector<int64_t> lengths = options.lengths;
+  std::ranges::sort(lengths);
+  lengths.erase(std::ranges::unique(lengths).begin(), lengths.end());
+  if (!lengths.empty()) return lengths;
+  for (const int64_t length : kUsualLengths) {
+    if (length <= settings.context) lengths.push_back(length);
+  }
+  if (!lengths.empty()) return lengths;
+  return invalid_argument(
+      "bench cache needs a context of at least 128 positions: give a larger --context, or shorter --lengths");
+}
+
+// Calls on_row for each length, in order, as soon as both runs have come so far. Without the cache first: that is what
+// takes long, and so what its duration is told by.
+Status compare(const OpenModel& opened, KvStorageKind storage, const std::vector<int64_t>& lengths,
+               const BenchRun& run, const std::function<void(const Comparison&)>& on_row) {
+  MarkedRun without(opened, KvStorageKind::kNone, lengths.back());
+  MarkedRun with(opened, storage, lengths.back());
+  CAIRN_RETURN_IF_ERROR(without.begin());
+  CAIRN_RETURN_IF_ERROR(with.begin());
+  LongRun progress(run.console, run.interrupt, "generating without and with the cache");
+  const uint64_t total = without.work_until(lengths.back()) + with.work_until(lengths.back());
+  const auto keeps_going = [&] {
+    progress.update(without.work_done() + with.work_done(), total);
+    return !progress.is_stopped();
+  };
+  for (const int64_t length : lengths) {
+    CAIRN_ASSIGN_OR_RETURN(const std::optional<Mark> without_mark, without.go_on(length, keeps_going));
+    if (!without_mark.has_value()) break;
+    CAIRN_ASSIGN_OR_RETURN(const std::optional<Mark> with_mark, with.go_on(length, keeps_going));
+    if (!with_mark.has_value()) break;
+    const auto m = static_cast<uint64_t>(length);
+    on_row({length, *with_mark, *without_mark, work_with_cache(1, m), work_without_cache(1, m),
+            whole_square_scores(1, m)});
+  }
+  return {};
 }
 
 }  // namespace
@@ -141,31 +222,28 @@ CacheWork work_with_cache(uint64_t prompt, uint64_t generated) {
   return {positions, positions * (positions + 1) / 2};
 }
 
-Status bench_cache(const BenchOptions& options, Console& console) {
-  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
-  const EngineOptions& settings = opened.engine_options;
-  std::vector<int64_t> lengths;
-  for (const int64_t length : kLengths) {
-    if (length < settings.context) lengths.push_back(length);
-  }
-  if (lengths.empty())
-    return invalid_argument(
-        "bench cache needs a context of more than 128 positions: give a larger --context");
-  const KvStorageKind storage =
-      settings.storage == KvStorageKind::kNone ? KvStorageKind::kPaged : settings.storage;
-  CAIRN_ASSIGN_OR_RETURN(const auto with, run_marked(opened, settings, storage, lengths, console));
-  CAIRN_ASSIGN_OR_RETURN(const auto without,
-                         run_marked(opened, settings, KvStorageKind::kNone, lengths, console));
+uint64_t whole_square_scores(uint64_t prompt, uint64_t generated) {
+  uint64_t scores = 0;
+  for (uint64_t t = prompt; t < prompt + generated; ++t) scores += t * t;
+  return scores;
+}
+
+Status bench_cache(const BenchOptions& options, const BenchRun& run) {
+  CommonOptions common = options.common;
+  if (!options.lengths.empty()) common.context = std::ranges::max(options.lengths);
+  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(common, run.console));
+  CAIRN_ASSIGN_OR_RETURN(const auto lengths, chosen_lengths(options, opened.engine_options));
+  const KvStorageKind storage = opened.engine_options.storage == KvStorageKind::kNone
+                                    ? KvStorageKind::kPaged
+                                    : opened.engine_options.storage;
+  const bool is_json = options.common.output_form == OutputForm::kJson;
+  CacheTable table(run.console, options.table_form);
   std::vector<Comparison> rows;
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    const auto m = static_cast<uint64_t>(lengths[i]);
-    rows.push_back({lengths[i], with[i], without[i], work_with_cache(1, m), work_without_cache(1, m)});
-  }
-  if (options.common.output_form == OutputForm::kJson) {
-    report_json(rows, console);
-  } else {
-    report_text(rows, options, console);
-  }
+  CAIRN_RETURN_IF_ERROR(compare(opened, storage, lengths, run, [&](const Comparison& row) {
+    rows.push_back(row);
+    if (!is_json) table.add(row);
+  }));
+  if (is_json) report_json(rows, run.console);
   if (std::ranges::all_of(rows, &Comparison::agrees)) return {};
   return internal_error(
       "the engine's counts differ from the formulas: this is a bug of the engine, please report it");

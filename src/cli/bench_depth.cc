@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -10,8 +11,10 @@
 #include "base/clock.h"
 #include "cli/bench.h"
 #include "cli/console.h"
+#include "cli/long_run.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
+#include "cli/row_writer.h"
 #include "kv/kv_plan_lists.h"
 
 namespace cairn {
@@ -19,9 +22,10 @@ namespace {
 
 constexpr int64_t kDepths[] = {0, 512, 2048, 8192, 16384};
 constexpr int64_t kPrefillTokens = 512;
-constexpr int kRounds = 5;      // of probe, shallow tokens, deep tokens, peak, prefill: medians of them
-constexpr int kTokens = 4;      // of a round, shallow and deep in turn
-constexpr int64_t kSlack = 64;  // positions that measuring adds behind the deepest
+constexpr int kRounds = 5;         // of probe, shallow tokens, deep tokens, peak, prefill: medians of them
+constexpr int kPrefillRounds = 3;  // a prefill at such a depth takes seconds: fewer of them do
+constexpr int kTokens = 4;         // of a round, shallow and deep in turn
+constexpr int64_t kSlack = 64;     // positions that measuring adds behind the deepest
 
 // What one plan costs at one depth.
 struct DepthCost {
@@ -136,8 +140,6 @@ Result<DepthCost> measure(Driven& shallow, Driven& deep, const OpenModel& opened
     CAIRN_RETURN_IF_ERROR(shallow.go_back(1));
     CAIRN_RETURN_IF_ERROR(deep.go_back(depth + 1));
   }
-  // A prefill at such a depth takes seconds: fewer of them do.
-  constexpr int kPrefillRounds = 3;
   for (int round = 0; round < kPrefillRounds; ++round) {
     peaks.push_back(ceilings.matrix_peak());
     CAIRN_ASSIGN_OR_RETURN(const double time, deep.go_on(kPrefillTokens));
@@ -152,66 +154,116 @@ Result<DepthCost> measure(Driven& shallow, Driven& deep, const OpenModel& opened
   return cost;
 }
 
-Result<std::vector<DepthCost>> measure_plan(const OpenModel& opened, EngineOptions settings,
-                                            const KvPlan& plan, const Ceilings& ceilings, Console& console) {
-  std::vector<DepthCost> costs;
-  settings.kv_plan = plan;
-  settings.sharing = PrefixSharing::kOff;
-  settings.max_sequences = 2;
-  CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, settings));
-  const int64_t vocab_size = opened.model->config().vocab_size;
-  Driven shallow(*engine, vocab_size);
-  Driven deep(*engine, vocab_size);
-  CAIRN_RETURN_IF_ERROR(shallow.begin(1));
-  CAIRN_RETURN_IF_ERROR(deep.begin(1));
-  ProgressBar bar(console, fmt::format("{}: filling and measuring", plan.text()));
+// The depths that fit into a context of so many positions.
+std::vector<int64_t> depths_within(int64_t context) {
+  std::vector<int64_t> depths;
   for (const int64_t depth : kDepths) {
-    if (depth + kPrefillTokens + kSlack > settings.context) break;
-    while (deep.length() <= depth) {
-      bar.update(static_cast<uint64_t>(deep.length()), static_cast<uint64_t>(settings.context));
-      CAIRN_RETURN_IF_ERROR(deep.go_on(std::min(settings.prefill_chunk, depth + 1 - deep.length())).status());
-    }
-    CAIRN_ASSIGN_OR_RETURN(const DepthCost cost, measure(shallow, deep, opened, *engine, ceilings));
-    costs.push_back(cost);
+    if (depth + kPrefillTokens + kSlack <= context) depths.push_back(depth);
   }
-  shallow.end();
-  deep.end();
-  return costs;
+  return depths;
 }
+
+// All plans at all depths. Each plan's cost is told by the operations of its prefills, which take most of the time.
+class DepthBench {
+ public:
+  DepthBench(const OpenModel& opened, EngineOptions settings, const Ceilings& ceilings, const BenchRun& run)
+      : opened_(opened),
+        settings_(std::move(settings)),
+        ceilings_(ceilings),
+        depths_(depths_within(settings_.context)),
+        progress_(run.console, run.interrupt, "measuring depths") {
+    settings_.sharing = PrefixSharing::kOff;
+    settings_.max_sequences = 2;
+    for (const int64_t depth : depths_) plan_work_ += work_at(depth);
+  }
+
+  // Until a stop; on_cost is called after each depth.
+  Status run(const std::vector<KvPlan>& plans, const std::function<void(const DepthCost&)>& on_cost) {
+    for (size_t i = 0; i < plans.size() && !progress_.is_stopped(); ++i) {
+      done_ = static_cast<uint64_t>(i) * plan_work_;
+      total_ = static_cast<uint64_t>(plans.size()) * plan_work_;
+      CAIRN_RETURN_IF_ERROR(measure_plan(plans[i], on_cost));
+    }
+    return {};
+  }
+
+ private:
+  // In millions of operations: from the depth before to this one, and measuring here.
+  [[nodiscard]] uint64_t work_at(int64_t depth) const {
+    const auto before = std::ranges::lower_bound(depths_, depth);
+    const int64_t from = before == depths_.begin() ? 0 : *(before - 1);
+    const double rows = static_cast<double>(depth - from) / kPrefillTokens + kPrefillRounds;
+    return static_cast<uint64_t>(rows * prefill_operations(*opened_.model, depth) * 1e-6);
+  }
+
+  Status measure_plan(const KvPlan& plan, const std::function<void(const DepthCost&)>& on_cost) {
+    settings_.kv_plan = plan;
+    CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened_.model, *opened_.threads, settings_));
+    const int64_t vocab_size = opened_.model->config().vocab_size;
+    Driven shallow(*engine, vocab_size);
+    Driven deep(*engine, vocab_size);
+    CAIRN_RETURN_IF_ERROR(shallow.begin(1));
+    CAIRN_RETURN_IF_ERROR(deep.begin(1));
+    for (const int64_t depth : depths_) {
+      while (deep.length() <= depth && !progress_.is_stopped()) {
+        const int64_t count = std::min(settings_.prefill_chunk, depth + 1 - deep.length());
+        CAIRN_RETURN_IF_ERROR(deep.go_on(count).status());
+      }
+      if (progress_.is_stopped()) break;
+      CAIRN_ASSIGN_OR_RETURN(const DepthCost cost, measure(shallow, deep, opened_, *engine, ceilings_));
+      on_cost(cost);
+      done_ += work_at(depth);
+      progress_.update(done_, total_);
+    }
+    shallow.end();
+    deep.end();
+    return {};
+  }
+
+  const OpenModel& opened_;
+  EngineOptions settings_;
+  const Ceilings& ceilings_;
+  std::vector<int64_t> depths_;
+  LongRun progress_;
+  uint64_t plan_work_ = 0;
+  uint64_t done_ = 0;
+  uint64_t total_ = 0;
+};
 
 std::string share(double part) { return fmt::format("{:.0f} %", part * 100); }
 
-void report_text(const std::vector<DepthCost>& costs, const BenchOptions& options, const OpenModel& opened,
-                 Console& console) {
-  Table table({{"kv"},
-               {"depth", Align::kRight},
-               {"token ms", Align::kRight},
-               {"for depth ms", Align::kRight},
-               {"KV MB read", Align::kRight},
-               {"GB/s", Align::kRight},
-               {"of bandwidth", Align::kRight},
-               {"x the bytes", Align::kRight},
-               {"prefill tokens/s", Align::kRight},
-               {"TFLOP/s", Align::kRight},
-               {fmt::format("of {} peak", isa_name(opened.kernels->isa)), Align::kRight}});
-  for (const DepthCost& cost : costs) {
+class DepthTable {
+ public:
+  DepthTable(const BenchOptions& options, Isa isa, Console& console)
+      : writer_(console, options.table_form,
+                {{"kv", Align::kLeft, 6},
+                 {"depth", Align::kRight},
+                 {"token ms", Align::kRight},
+                 {"for depth ms", Align::kRight},
+                 {"KV MB read", Align::kRight},
+                 {"GB/s", Align::kRight, 6},
+                 {"of bandwidth", Align::kRight},
+                 {"x the bytes", Align::kRight},
+                 {"prefill tokens/s", Align::kRight},
+                 {"TFLOP/s", Align::kRight},
+                 {fmt::format("of {} peak", isa_name(isa)), Align::kRight}}) {}
+
+  void add(const DepthCost& cost) {
     const bool deep = cost.depth > 0;
-    table.add_row({cost.plan, std::to_string(cost.depth), fmt::format("{:.2f}", cost.deep_seconds * 1e3),
-                   deep ? fmt::format("{:.2f}", cost.depth_seconds() * 1e3) : "",
-                   deep ? fmt::format("{:.1f}", static_cast<double>(cost.kv_bytes) * 1e-6) : "",
-                   deep ? fmt::format("{:.1f}", cost.bytes_per_second() * 1e-9) : "",
-                   deep ? share(cost.bytes_per_second() / cost.bandwidth) : "",
-                   deep ? fmt::format("{:.2f}", cost.times_the_bytes()) : "",
-                   fmt::format("{:.1f}", kPrefillTokens / cost.prefill_seconds),
-                   fmt::format("{:.3f}", cost.prefill_operations / cost.prefill_seconds * 1e-12),
-                   share(cost.prefill_share())});
+    writer_.add_row({cost.plan, std::to_string(cost.depth), fmt::format("{:.2f}", cost.deep_seconds * 1e3),
+                     deep ? fmt::format("{:.2f}", cost.depth_seconds() * 1e3) : "",
+                     deep ? fmt::format("{:.1f}", static_cast<double>(cost.kv_bytes) * 1e-6) : "",
+                     deep ? fmt::format("{:.1f}", cost.bytes_per_second() * 1e-9) : "",
+                     deep ? share(cost.bytes_per_second() / cost.bandwidth) : "",
+                     deep ? fmt::format("{:.2f}", cost.times_the_bytes()) : "",
+                     fmt::format("{:.1f}", kPrefillTokens / cost.prefill_seconds),
+                     fmt::format("{:.3f}", cost.prefill_operations / cost.prefill_seconds * 1e-12),
+                     share(cost.prefill_share())});
   }
-  console.write(options.table_form == TableForm::kCsv ? table.csv() : table.aligned());
-  if (costs.empty()) return;
-  console.note(fmt::format("Ceilings in the same runs: {:.1f} GB/s read, {:.3f} TFLOP/s ({}).",
-                           costs.back().bandwidth * 1e-9, costs.back().peak * 1e-12,
-                           isa_name(opened.kernels->isa)));
-}
+
+ private:
+  RowWriter writer_;
+};
 
 void report_json(const std::vector<DepthCost>& costs, const OpenModel& opened, Console& console) {
   boost::json::array list;
@@ -238,14 +290,14 @@ std::vector<KvPlan> chosen_plans(const BenchOptions& options, const Config& conf
   if (options.common.kv_plan.has_value()) return {*options.common.kv_plan};
   if (options.every_codec) return every_codec(config);
   std::vector<KvPlan> plans = kv_plans_of_common_formats();
-  std::erase(plans, kv_plan_of(KvFormat::kF32));  // nobody would choose it for speed
+  std::erase(plans, KvPlan(KvFormat::kF32));  // nobody would choose it for speed
   return plans;
 }
 
 }  // namespace
 
-Status bench_depth(const BenchOptions& options, Console& console) {
-  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
+Status bench_depth(const BenchOptions& options, const BenchRun& run) {
+  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, run.console));
   EngineOptions settings = opened.engine_options;
   if (!options.common.context.has_value()) {
     constexpr int64_t kDeepest = 16384 + kPrefillTokens + kSlack;
@@ -257,15 +309,20 @@ Status bench_depth(const BenchOptions& options, Console& console) {
                     kPrefillTokens + kSlack));
   }
   CAIRN_ASSIGN_OR_RETURN(const Ceilings ceilings, Ceilings::create(*opened.threads, opened.kernels->isa));
+  const bool is_json = options.common.output_form == OutputForm::kJson;
+  DepthTable table(options, opened.kernels->isa, run.console);
   std::vector<DepthCost> costs;
-  for (const KvPlan& plan : chosen_plans(options, opened.model->config())) {
-    CAIRN_ASSIGN_OR_RETURN(const auto of_plan, measure_plan(opened, settings, plan, ceilings, console));
-    costs.insert(costs.end(), of_plan.begin(), of_plan.end());
-  }
-  if (options.common.output_form == OutputForm::kJson) {
-    report_json(costs, opened, console);
-  } else {
-    report_text(costs, options, opened, console);
+  DepthBench bench(opened, settings, ceilings, run);
+  CAIRN_RETURN_IF_ERROR(bench.run(chosen_plans(options, opened.model->config()), [&](const DepthCost& cost) {
+    costs.push_back(cost);
+    if (!is_json) table.add(cost);
+  }));
+  if (is_json) {
+    report_json(costs, opened, run.console);
+  } else if (!costs.empty()) {
+    run.console.note(fmt::format("Ceilings in the same runs: {:.1f} GB/s read, {:.3f} TFLOP/s ({}).",
+                                 costs.back().bandwidth * 1e-9, costs.back().peak * 1e-12,
+                                 isa_name(opened.kernels->isa)));
   }
   return {};
 }

@@ -11,6 +11,8 @@
 #include "cli/bench.h"
 #include "cli/console.h"
 #include "cli/output_format.h"
+#include "cli/row_writer.h"
+#include "cli/terminal_input.h"
 #include "engine/engine.h"
 
 namespace cairn {
@@ -177,21 +179,9 @@ Result<StepCost> measure(const Scenario& scenario, Console& console) {
                   .p99_us = quantile(times_us, 0.99)};
 }
 
-void report_text(const std::vector<StepCost>& costs, const BenchOptions& options, Console& console) {
-  Table table({{"requests"},
-               {"steps", Align::kRight},
-               {"median us", Align::kRight},
-               {"p99 us", Align::kRight},
-               {"bar us", Align::kRight}});
-  for (const StepCost& cost : costs) {
-    table.add_row({cost.scenario.name, std::to_string(cost.step_count), fmt::format("{:.1f}", cost.median_us),
-                   fmt::format("{:.1f}", cost.p99_us), fmt::format("{:.0f}", cost.scenario.bar_us)});
-  }
-  console.write(options.table_form == TableForm::kCsv ? table.csv() : table.aligned());
-  console.note(
-      "A step: admit, schedule, collect the batch, a forward pass that does nothing, commit, name the blocks "
-      "that "
-      "filled up, and deliver a given token, as text too, to each request that runs. Nothing is sampled.");
+void add_row(const StepCost& cost, RowWriter& table) {
+  table.add_row({cost.scenario.name, std::to_string(cost.step_count), fmt::format("{:.1f}", cost.median_us),
+                 fmt::format("{:.1f}", cost.p99_us), fmt::format("{:.0f}", cost.scenario.bar_us)});
 }
 
 void report_json(const std::vector<StepCost>& costs, Console& console) {
@@ -210,17 +200,24 @@ void report_json(const std::vector<StepCost>& costs, Console& console) {
 
 }  // namespace
 
-Status bench_scheduler(const BenchOptions& options, Console& console) {
+Status bench_scheduler(const BenchOptions& options, const BenchRun& run) {
+  const bool is_json = options.common.output_form == OutputForm::kJson;
+  size_t width = 0;
+  for (const Scenario& scenario : kScenarios) width = std::max(width, std::string_view(scenario.name).size());
+  RowWriter table(run.console, options.table_form,
+                  {{"requests", Align::kLeft, width},
+                   {"steps", Align::kRight, 6},
+                   {"median us", Align::kRight},
+                   {"p99 us", Align::kRight, 9},
+                   {"bar us", Align::kRight}});
   std::vector<StepCost> costs;
   for (const Scenario& scenario : kScenarios) {
-    CAIRN_ASSIGN_OR_RETURN(const StepCost cost, measure(scenario, console));
+    if (run.interrupt.is_raised()) break;
+    CAIRN_ASSIGN_OR_RETURN(const StepCost cost, measure(scenario, run.console));
     costs.push_back(cost);
+    if (!is_json) add_row(cost, table);
   }
-  if (options.common.output_form == OutputForm::kJson) {
-    report_json(costs, console);
-  } else {
-    report_text(costs, options, console);
-  }
+  if (is_json) report_json(costs, run.console);
   return {};
 }
 

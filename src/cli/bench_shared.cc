@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "cli/bench.h"
 #include "cli/console.h"
+#include "cli/long_run.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
 #include "engine/memory_plan.h"
@@ -117,25 +118,27 @@ class SharedBench {
   std::vector<RequestId> requests_;
 };
 
-Result<SharedCost> measure(Engine& engine, int64_t vocab_size, int64_t prefix, Console& console) {
+// A stop ends it after one round of each.
+Result<SharedCost> measure(Engine& engine, int64_t vocab_size, int64_t prefix, const BenchRun& run) {
   SharedBench bench(engine, vocab_size, prefix);
-  ProgressBar bar(console, "filling");
+  LongRun progress(run.console, run.interrupt, "measuring shared prefixes");
   CAIRN_RETURN_IF_ERROR(bench.fill());
+  progress.update(1, 2 * kRounds + 1);
   const int64_t tail_blocks = KvGeometry::blocks_for(prefix + kTail) - prefix / kBlockSize;
   SharedCost cost{.prefix = prefix, .used_bytes = engine.cache().used_bytes()};
   cost.expected_bytes = static_cast<uint64_t>(prefix / kBlockSize + kSequences * tail_blocks) *
                         engine.cache().geometry().block_bytes();
   std::vector<double> one, all, hits, rests;
-  for (int round = 0; round < kRounds; ++round) {
-    bar.update(static_cast<uint64_t>(round), 2 * kRounds);
+  for (int round = 0; round < kRounds && (round == 0 || !progress.is_stopped()); ++round) {
+    progress.update(uint64_t{1} + static_cast<uint64_t>(round), 2 * kRounds + 1);
     CAIRN_ASSIGN_OR_RETURN(const double one_seconds, bench.decode(1));
     CAIRN_ASSIGN_OR_RETURN(const double all_seconds, bench.decode(kSequences));
     one.push_back(one_seconds);
     all.push_back(all_seconds);
   }
   bench.finish();
-  for (int round = 0; round < kRounds; ++round) {
-    bar.update(uint64_t{kRounds} + static_cast<uint64_t>(round), 2 * kRounds);
+  for (int round = 0; round < kRounds && (round == 0 || !progress.is_stopped()); ++round) {
+    progress.update(uint64_t{kRounds + 1} + static_cast<uint64_t>(round), 2 * kRounds + 1);
     CAIRN_ASSIGN_OR_RETURN(const double hit, bench.first_token(1'000 + round));
     CAIRN_ASSIGN_OR_RETURN(const double rest, bench.rest_alone(2'000 + round));
     hits.push_back(hit);
@@ -181,7 +184,8 @@ void report_json(const SharedCost& cost, Console& console) {
 
 }  // namespace
 
-Status bench_shared(const BenchOptions& options, Console& console) {
+Status bench_shared(const BenchOptions& options, const BenchRun& run) {
+  Console& console = run.console;
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
   EngineOptions settings = opened.engine_options;
   constexpr int64_t kBehind = kHitTail + kTail + kRounds * kTokens * 2;
@@ -202,7 +206,7 @@ Status bench_shared(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(settings.pool_bytes, geometry.bytes_of_blocks(blocks));
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, settings));
   CAIRN_ASSIGN_OR_RETURN(const SharedCost cost,
-                         measure(*engine, opened.model->config().vocab_size, prefix, console));
+                         measure(*engine, opened.model->config().vocab_size, prefix, run));
   if (options.common.output_form == OutputForm::kJson) {
     report_json(cost, console);
   } else {

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "cli/bench.h"
 #include "cli/console.h"
+#include "cli/long_run.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
 
@@ -103,7 +104,8 @@ void report_json(const Speed& speed, const OpenModel& opened, int64_t prefill, C
 
 }  // namespace
 
-Status bench_speed(const BenchOptions& options, Console& console) {
+Status bench_speed(const BenchOptions& options, const BenchRun& run) {
+  Console& console = run.console;
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
   EngineOptions engine_settings = opened.engine_options;
   const int64_t prefill = std::min(kPrefillTokens, engine_settings.context - 1);
@@ -113,15 +115,16 @@ Status bench_speed(const BenchOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const Ceilings ceilings, Ceilings::create(*opened.threads, opened.kernels->isa));
   console.note(describe_choices(opened, engine_settings, engine->cache()));
 
-  Samples warm_up;
-  const int64_t vocab_size = opened.model->config().vocab_size;
-  CAIRN_RETURN_IF_ERROR(measure_round(*engine, ceilings, vocab_size, prefill, warm_up));
   Samples samples;
+  const int64_t vocab_size = opened.model->config().vocab_size;
   {
-    ProgressBar bar(console, "measuring");
-    for (int round = 0; round < kRounds; ++round) {
-      bar.update(static_cast<uint64_t>(round), kRounds);
+    LongRun progress(console, run.interrupt, "measuring speed");
+    for (uint64_t round = 0; round <= kRounds; ++round) {
+      if (progress.is_stopped() && round >= 2) break;
+      if (progress.is_stopped()) return {};
       CAIRN_RETURN_IF_ERROR(measure_round(*engine, ceilings, vocab_size, prefill, samples));
+      if (round == 0) samples = {};  // it warmed up
+      progress.update(round + 1, kRounds + 1);
     }
   }
   const Model& model = *opened.model;

@@ -22,11 +22,24 @@ TEST(CacheWork, CountsTheCausalTriangle) {
 
 TEST(EveryCodec, HoldsEachFormatOnceAndRotatesOnlyPowersOfTwo) {
   const std::vector<KvPlan> of_64 = every_codec({.head_dim = 64});
-  for (const KvPlan& plan : kv_plans_of_every_format())
-    EXPECT_EQ(std::ranges::count(of_64, plan), 1) << plan.text();
   const std::vector<KvPlan> of_96 = every_codec({.head_dim = 96});
-  EXPECT_EQ(of_96.size() + 1, of_64.size());
+  for (const KvFormatInfo& info : kKvFormats) {
+    const auto is_of = [&](const KvPlan& plan) {
+      return (*plan.resolve(1, 64))[0].keys.format == info.format;
+    };
+    EXPECT_EQ(std::ranges::count_if(of_64, is_of), kv_is_integer(info.format) ? 8 : 1) << info.name;
+    EXPECT_EQ(std::ranges::count_if(of_96, is_of), kv_is_integer(info.format) ? 4 : 1) << info.name;
+  }
   for (const KvPlan& plan : of_96) EXPECT_EQ(plan.text().find("hadamard"), std::string::npos) << plan.text();
+}
+
+TEST(CodecsToCompare, HoldEachFormatAndWhatTheHeadsAllow) {
+  for (const int64_t head_dim : {64, 96}) {
+    const std::vector<KvPlan> list = codecs_to_compare({.layer_count = 2, .head_dim = head_dim});
+    for (const KvPlan& plan : kv_plans_of_every_format())
+      EXPECT_EQ(std::ranges::count(list, plan), 1) << plan.text();
+    for (const KvPlan& plan : list) EXPECT_TRUE(plan.resolve(2, head_dim).ok()) << plan.text();
+  }
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "kernels/isa.h"
 #include "kernels/weights/tensor_type.h"
 #include "model/synth.h"
+#include "model/weights_form.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -123,12 +124,24 @@ struct ModelSynthOptions {
 
 Result<ExitCode> run_model_synth(const ModelSynthOptions& options, Console& console);
 
+// A shape that a user gives in numbers.
+struct GivenShape {
+  std::optional<int64_t> layer_count, head_count, head_dim;  // all three are needed
+  std::optional<int64_t> model_dim;                          // absent: head_count x head_dim
+  std::optional<int64_t> ffn_dim, vocab_size;                // absent: nothing is known of the weights
+
+  [[nodiscard]] bool is_given() const {
+    return layer_count || head_count || head_dim || model_dim || ffn_dim || vocab_size;
+  }
+};
+
 // cairn plan: memory and what fits, before anything is loaded.
 struct PlanOptions {
-  // At most one of the three is set; none: the demo model.
+  // At most one of the four is set; none: the demo model.
   std::optional<std::string> model_path;   // -m
   std::optional<std::string> config_path;  // --config: a config.json without weights
-  std::optional<std::string> preset;       // --preset: one of published_shape_names()
+  std::optional<std::string> preset;       // --preset: a published shape
+  GivenShape shape;                        // --layers and its like
 
   std::optional<int64_t> context;  // absent: min(the model's, kDefaultContext)
   ContextLimit context_limit = ContextLimit::kOfModel;
@@ -139,7 +152,9 @@ struct PlanOptions {
   std::optional<int64_t> kv_head_count;  // absent: the model's own
   int64_t shared_prefix = 0;             // positions that all sequences begin with
   int64_t prefill_chunk = EngineOptions().prefill_chunk;
-  std::optional<int> thread_count;  // absent: all usable physical cores
+  std::optional<int> thread_count;       // absent: all usable physical cores
+  std::optional<uint64_t> memory_bytes;  // --memory: of another machine, all of it free; absent: this one's
+  bool explains = false;                 // --explain: when a cache pays, and tables that texts give
   OutputForm output_form = OutputForm::kText;
 };
 
@@ -159,8 +174,8 @@ struct VerifyOptions {
   uint64_t seed = 1;  // of made-up texts
 };
 
-// Prints a table: what was varied, how much was compared, equal or the first difference. kFailed where
-// anything differs.
+// Prints tables: what was varied, how much was compared, equal or the first difference. kFailed where
+// anything differs; kInterrupted where Ctrl-C ended it and nothing differed until then.
 Result<ExitCode> run_verify(const VerifyOptions& options, Console& console);
 
 // cairn bench: what the machine can do, and how much of it the engine reaches. The command line takes the names
@@ -181,11 +196,17 @@ enum class TableForm : uint8_t { kAligned, kCsv };
 struct BenchOptions {
   CommonOptions common;
   BenchSubject subject = BenchSubject::kAll;
-  std::optional<std::string> text_file;        // -f; codecs needs one
   TableForm table_form = TableForm::kAligned;  // --csv
-  bool every_codec = false;                    // depth: not the common ones only
+  std::vector<int64_t> lengths;                // --lengths, of cache; empty: its own
+  bool every_codec = false;                    // --every-codec, of depth and codecs: not only the usual ones
+  // Of codecs:
+  std::vector<std::string> text_files;                // -f; it needs one
+  std::optional<KvPlan> reference;                    // --reference; absent: f32
+  std::optional<int64_t> token_count;                 // -n, of each file; absent: all
+  WeightsForm weights_form = WeightsForm::kAsStored;  // --f32-weights
 };
 
-Status run_bench(const BenchOptions& options, Console& console);
+// Rows are printed as they are measured. kInterrupted: Ctrl-C ended it, and what there was has been printed.
+Result<ExitCode> run_bench(const BenchOptions& options, Console& console);
 
 }  // namespace cairn

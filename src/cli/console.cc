@@ -112,6 +112,7 @@ Console::Console(Colours colours, int out_fd, int err_fd, Commands commands)
 
 bool Console::write(std::string_view text) {
   if (!out_status_.ok()) return false;
+  if (bar_is_shown_ && out_is_terminal_) write_error("");  // else the text would follow the bar
   const int error = write_all(out_fd_, text);
   if (error == 0) return true;
   out_status_ = error == EPIPE

@@ -74,6 +74,7 @@ const char* const kPlanExamples = R"(Examples:
   cairn plan -m tinyllama.gguf --context 2048 --sequences 8 --kv int8
   cairn plan --config ~/models/Qwen3-8B/config.json --weights q8_0
   cairn plan --preset llama2-7b --context 4096 --kv-heads 8       with fewer KV heads than the model has
+  cairn plan --layers 40 --heads 32 --head-dim 128 --context 4000 --sequences 100 --memory 80GiB
   cairn plan --preset llama3-8b --weights q4_k --sequences 32 --shared-prefix 2048 --json
 GB are 10^9 bytes, GiB 2^30 bytes.)";
 
@@ -81,7 +82,16 @@ const char* const kVerifyExamples = R"(Examples:
   cairn verify
   cairn verify -m tinyllama.gguf --isa avx2
   cairn verify --families        also synthetic models: each family, every weight type
-The exit code is 1 if any logit differs by a bit.)";
+
+The laws, by the numbers in the table:
+  1  The cache changes nothing: logits with it are, bit for bit, those that are computed from scratch without it. (A
+     codec that loses something is applied to finished blocks in both.)
+  2  How the work was cut changes nothing: chunks of the prompt, threads, neighbours in a step, a prefix that was found,
+     a fork, rows cut and computed again, a preemption.
+  3  The memory plan is the truth: the cache takes the bytes that were planned for it.
+  4  Every block is in one state, and the counts add up, after every step.
+The instruction sets are checked in turn, the fastest first; for each plan a line is printed as soon as it is checked.
+Ctrl-C ends it with a summary of what was. The exit code is 1 if any logit differs by a bit.)";
 
 const char* const kBenchExamples = R"(Examples:
   cairn bench cache

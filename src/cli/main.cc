@@ -45,9 +45,7 @@ struct Runner {
   Result<ExitCode> operator()(const PlanOptions& options) const {
     return done_if_ok(run_plan(options, console));
   }
-  Result<ExitCode> operator()(const BenchOptions& options) const {
-    return done_if_ok(run_bench(options, console));
-  }
+  Result<ExitCode> operator()(const BenchOptions& options) const { return run_bench(options, console); }
 };
 
 bool is_dumb_terminal() {

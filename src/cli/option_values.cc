@@ -134,6 +134,27 @@ Result<KvPlan> read_kv_plan(const std::string& text) {
   return KvPlan::parse_text_or_json({content, file.bytes().size()});
 }
 
+std::optional<TensorType> tensor_type_of_file_name(std::string_view name) {
+  std::string lower;
+  for (const char c : name) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (const auto type = tensor_type_from_name(lower)) return type;
+  constexpr std::array<std::pair<std::string_view, TensorType>, 6> kOtherNames{
+      {{"fp32", TensorType::kF32},
+       {"float32", TensorType::kF32},
+       {"fp16", TensorType::kF16},
+       {"float16", TensorType::kF16},
+       {"half", TensorType::kF16},
+       {"bfloat16", TensorType::kBF16}}};
+  for (const auto& [other, type] : kOtherNames) {
+    if (lower == other) return type;
+  }
+  const size_t size = lower.rfind("_k_");  // q4_k_m, q3_k_xl: which mix of types, and how large
+  if (size == std::string::npos) return std::nullopt;
+  const std::string_view word = std::string_view(lower).substr(size + 3);
+  const bool is_size = word == "s" || word == "m" || word == "l" || word == "xl";
+  return is_size ? tensor_type_from_name(lower.substr(0, size + 2)) : std::nullopt;
+}
+
 // Optimal string alignment, by rows.
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);

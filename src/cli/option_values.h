@@ -12,6 +12,7 @@
 #include "cairn/ids.h"
 #include "cairn/status.h"
 #include "engine/sampler.h"
+#include "kernels/weights/tensor_type.h"
 #include "kv/kv_plan.h"
 
 namespace cairn {
@@ -40,5 +41,9 @@ Result<KvPlan> read_kv_plan(const std::string& text);
 // The nearest of `names`, if it is near enough to be a likely slip: a third of the word, or its beginning.
 [[nodiscard]] std::optional<std::string> nearest_name(std::string_view word,
                                                       std::span<const std::string> names);
+
+// A type's name, or what files that are mostly of this type are named by: q4_k_m is q4_k (with some q6_k in the file),
+// fp16 is f16.
+[[nodiscard]] std::optional<TensorType> tensor_type_of_file_name(std::string_view name);
 
 }  // namespace cairn

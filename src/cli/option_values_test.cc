@@ -27,6 +27,18 @@ TEST(ByteCount, RefusesTheRest) {
 
 using Ids = std::vector<TokenId>;
 
+TEST(TensorTypes, AreFoundByTheNamesOfFiles) {
+  EXPECT_EQ(tensor_type_of_file_name("q4_k_m"), TensorType::kQ4_K);
+  EXPECT_EQ(tensor_type_of_file_name("Q3_K_XL"), TensorType::kQ3_K);
+  EXPECT_EQ(tensor_type_of_file_name("Q6_K"), TensorType::kQ6_K);
+  EXPECT_EQ(tensor_type_of_file_name("q8_0"), TensorType::kQ8_0);
+  EXPECT_EQ(tensor_type_of_file_name("FP16"), TensorType::kF16);
+  EXPECT_EQ(tensor_type_of_file_name("bfloat16"), TensorType::kBF16);
+  for (const char* name : {"", "q4_k_x", "q4_0_m", "q9_k_m", "_k_m", "fp64"}) {
+    EXPECT_EQ(tensor_type_of_file_name(name), std::nullopt) << name;
+  }
+}
+
 TEST(TokenList, ReadsIdsWithBlanksAroundThem) {
   EXPECT_EQ(*parse_token_list("1,2,3"), (Ids{1, 2, 3}));
   EXPECT_EQ(*parse_token_list(" 7 , 0 \n"), (Ids{7, 0}));

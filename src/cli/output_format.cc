@@ -11,14 +11,8 @@
 #include "base/utf8.h"
 
 namespace cairn {
-namespace {
 
-std::string quoted(const std::string& cell) {
-  if (cell.find_first_of(",\"\n\r") == std::string::npos) return cell;
-  std::string text = "\"";
-  for (const char c : cell) text += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return text + "\"";
-}
+namespace {
 
 // The shortest text that is this number again. It stays a number with a point: programs read it as one.
 std::string plain_number(double number) {
@@ -53,6 +47,13 @@ void add_json(const boost::json::value& value, std::string& text) {
 
 }  // namespace
 
+std::string csv_cell(const std::string& cell) {
+  if (cell.find_first_of(",\"\n\r") == std::string::npos) return cell;
+  std::string text = "\"";
+  for (const char c : cell) text += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return text + "\"";
+}
+
 void Table::add_row(std::vector<std::string> cells) {
   CHECK(cells.size() == columns_.size());
   rows_.push_back(std::move(cells));
@@ -85,10 +86,10 @@ std::string Table::aligned() const {
 
 std::string Table::csv() const {
   std::string text;
-  for (size_t c = 0; c < columns_.size(); ++c) text += (c > 0 ? "," : "") + quoted(columns_[c].title);
+  for (size_t c = 0; c < columns_.size(); ++c) text += (c > 0 ? "," : "") + csv_cell(columns_[c].title);
   text += "\n";
   for (const auto& row : rows_) {
-    for (size_t c = 0; c < row.size(); ++c) text += (c > 0 ? "," : "") + quoted(row[c]);
+    for (size_t c = 0; c < row.size(); ++c) text += (c > 0 ? "," : "") + csv_cell(row[c]);
     text += "\n";
   }
   return text;

@@ -35,6 +35,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// A cell of a CSV file (RFC 4180): in quotes where it must be.
+[[nodiscard]] std::string csv_cell(const std::string& cell);
 // 1536 -> "1.5 KiB"; below 1 KiB plain bytes.
 [[nodiscard]] std::string human_bytes(uint64_t bytes);
 // 12345678 -> "12,345,678".

@@ -1,11 +1,8 @@
 #include "cli/parse.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <array>
 
@@ -14,129 +11,10 @@
 #include "cli/help_text.h"
 #include "cli/option_groups.h"
 #include "cli/option_values.h"
-#include "engine/memory_plan.h"
-#include "model/published_shapes.h"
+#include "cli/parse_with.h"
 
 namespace cairn {
 namespace {
-
-using Arguments = std::span<const std::string>;
-
-std::vector<std::string> option_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
-  }
-  return names;
-}
-
-std::string with_nearest(const std::string& message, std::string_view word,
-                         std::span<const std::string> names) {
-  const auto nearest = nearest_name(word, names);
-  return nearest.has_value() ? message + "; did you mean " + *nearest + "?" : message;
-}
-
-// An option's first short and first long name; the others are aliases, which need no place in the help.
-class HelpFormatter : public CLI::Formatter {
- public:
-  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
-    if (is_positional) return CLI::Formatter::make_option_name(option, is_positional);
-    std::string names;
-    if (!option->get_snames().empty()) names = "-" + option->get_snames().front();
-    if (option->get_lnames().empty()) return names;
-    return names + (names.empty() ? "--" : ",--") + option->get_lnames().front();
-  }
-
-  // CLI11 keeps what an option excludes in the order of addresses: it is named in the order of names.
-  std::string make_option_opts(const CLI::Option* option) const override {
-    const std::string words = CLI::Formatter::make_option_opts(option);
-    std::vector<std::string> excluded;
-    for (const CLI::Option* other : option->get_excludes()) excluded.push_back(other->get_name());
-    if (excluded.empty()) return words;
-    std::ranges::sort(excluded);
-    return words.substr(0, words.find(" Excludes:")) +
-           fmt::format(" (not with {})", fmt::join(excluded, ", "));
-  }
-};
-
-// Before the parser looks: it would take "-ngl" for -n with the value "gl". What follows -p and its like is text.
-Status check_foreign_words(const CLI::App& app, Arguments arguments) {
-  constexpr std::array<std::string_view, 4> kBeforeTexts{"-p", "--prompt", "--stop", "--system"};
-  const std::vector<std::string> ours = option_names(app);
-  bool is_text = false;
-  for (const std::string& word : arguments) {
-    const std::string name = word.substr(0, word.find('='));
-    const auto hint = is_text ? std::nullopt : hint_for_option(name);
-    if (hint.has_value() && std::ranges::find(ours, name) == ours.end()) {
-      return invalid_argument(fmt::format("{} has no option '{}': {}", app.get_name(), name, *hint));
-    }
-    is_text = std::ranges::find(kBeforeTexts, word) != kBeforeTexts.end();
-  }
-  return {};
-}
-
-// Runs a parser that one of the functions below has set up.
-Result<Command> run_parser(CLI::App& app, Arguments arguments, const Command& command) {
-  CAIRN_RETURN_IF_ERROR(check_foreign_words(app, arguments));
-  app.allow_extras();
-  app.formatter(std::make_shared<HelpFormatter>());
-  app.get_formatter()->column_width(34);
-  app.get_formatter()->label("OPTIONS", "options");
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-  try {
-    app.parse(std::move(reversed));
-  } catch (const CLI::CallForHelp&) {
-    return Command(ShowText{app.help()});
-  } catch (const CLI::ParseError& error) {
-    return invalid_argument(std::string(error.what()) + " (" + app.get_name() + " --help explains)");
-  }
-  const std::vector<std::string> unknown = app.remaining();
-  if (unknown.empty()) return command;
-
-  const auto option =
-      std::ranges::find_if(unknown, [](const std::string& word) { return word.starts_with('-'); });
-  const std::string& word = option == unknown.end() ? unknown.front() : *option;
-  const std::string what = option == unknown.end() ? " expects no argument '" : " has no option '";
-  const std::string name = word.substr(0, word.find('='));
-  return invalid_argument(with_nearest(app.get_name() + what + word + "'", name, option_names(app)));
-}
-
-// A limit that nothing keeps would be a surprise, on a small machine a costly one.
-Status check_options(const CommonOptions& options) {
-  const bool is_sizable =
-      options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
-  if (is_sizable || !options.kv_memory_bytes.has_value()) return {};
-  return invalid_argument(
-      fmt::format("--kv-memory limits the caches paged and growing; with --cache {} leave it out: {}",
-                  kv_storage_kind_name(options.storage),
-                  options.storage == KvStorageKind::kNone
-                      ? "that keeps nothing between steps"
-                      : "that takes memory for whole contexts, so a shorter --context limits it"));
-}
-
-// The parsers fill the options that stand in `command`, so it is copied only when they are done.
-template <typename Options, typename AddOptions>
-Result<Command> parse_with(const std::string& name, const std::string& what, const char* examples,
-                           Arguments arguments, const AddOptions& add_options) {
-  CLI::App app(what, name);
-  app.footer(examples);
-  app.option_defaults()->group("Options");
-  Command command = Options{};
-  add_options(app, std::get<Options>(command));
-  auto parsed = run_parser(app, arguments, command);
-  if (!parsed.ok() || !std::holds_alternative<Options>(*parsed)) return parsed;
-  if constexpr (requires(const Options& options) { options.common; }) {
-    CAIRN_RETURN_IF_ERROR(check_options(std::get<Options>(*parsed).common));
-  }
-  if constexpr (requires(const Options& options) { options.sampling; }) {
-    CAIRN_RETURN_IF_ERROR(check_sampling(std::get<Options>(*parsed).sampling));
-  }
-  if constexpr (requires(const Options& options) { options.settings.sampling; }) {
-    CAIRN_RETURN_IF_ERROR(check_sampling(std::get<Options>(*parsed).settings.sampling));
-  }
-  return parsed;
-}
 
 // A search takes the most likely texts: what says how to draw would be ignored. A temperature of 0 draws nothing.
 void refuse_draws_with_beams(const CLI::App& app, const GenerateOptions& options) {
@@ -263,96 +141,6 @@ Result<Command> parse_verify(Arguments arguments) {
                         [&options](uint64_t seed) { options.seed = seed; });
       });
 }
-
-Result<Command> parse_bench(Arguments arguments) {
-  return parse_with<BenchOptions>(
-      "cairn bench", "Measures this machine, and the engine on it.", kBenchExamples, arguments,
-      [](CLI::App& app, BenchOptions& options) {
-        const std::map<std::string, BenchSubject> subjects{{"all", BenchSubject::kAll},
-                                                           {"cache", BenchSubject::kCache},
-                                                           {"speed", BenchSubject::kSpeed},
-                                                           {"depth", BenchSubject::kDepth},
-                                                           {"shared", BenchSubject::kShared},
-                                                           {"codecs", BenchSubject::kCodecs},
-                                                           {"scheduler", BenchSubject::kScheduler}};
-        app.add_option_function<std::string>(
-            "WHAT",
-            [subjects, &options](const std::string& name) {
-              const auto found = subjects.find(name);
-              if (found == subjects.end()) {
-                throw CLI::ValidationError(
-                    "cairn bench", "there is no bench '" + name +
-                                       "': choose cache, speed, depth, shared, codecs, scheduler or all");
-              }
-              options.subject = found->second;
-            },
-            "cache, speed, depth, shared, codecs, scheduler or all (default: all but scheduler)");
-        app.add_option("-f,--file", options.text_file, "codecs: a text to compare them on")
-            ->type_name("FILE");
-        add_common_options(app, options.common);
-        app.add_flag("--every-codec", options.every_codec,
-                     "depth: measure every codec, not only the common ones")
-            ->excludes("--kv");
-        add_json_option(app, options.common.output_form);
-        app.add_flag_callback(
-            "--csv", [&options] { options.table_form = TableForm::kCsv; }, "Print tables as CSV");
-      });
-}
-
-std::string known_preset(const std::string& name) {
-  const std::vector<std::string> names(published_shape_names().begin(), published_shape_names().end());
-  if (std::ranges::find(names, name) != names.end()) return name;
-  std::string message = "there is no preset '" + name + "'";
-  if (const auto nearest = nearest_name(name, names)) message += "; did you mean " + *nearest + "?";
-  std::string all;
-  for (const std::string& known : names) all += (all.empty() ? "" : ", ") + known;
-  throw CLI::ValidationError("--preset", message + " (there are " + all + ")");
-}
-
-void add_plan_options(CLI::App& app, PlanOptions& options) {
-  CLI::Option* model = app.add_option("-m,--model", options.model_path,
-                                      "GGUF file or Hugging Face folder (default: the demo model)")
-                           ->type_name("PATH");
-  CLI::Option* config =
-      app.add_option("--config", options.config_path, "A config.json, without weights")->type_name("FILE");
-  CLI::Option* preset =
-      app.add_option_function<std::string>(
-             "--preset", [&options](const std::string& name) { options.preset = known_preset(name); },
-             "One of the published shapes below")
-          ->type_name("NAME");
-  model->excludes(config, preset);
-  config->excludes(preset);
-  take_count(app.add_option("-c,--context", options.context,
-                            "Positions of a sequence (default: the model's, at most 8192)"),
-             1);
-  add_extend_context_option(app, options.context_limit);
-  take_count(app.add_option("--sequences", options.sequences, "Sequences, or users, at once (default: 1)"),
-             1);
-  add_kv_plan_option(app, options.kv_plan);
-  add_tensor_type_option(
-      app, "--weights", [&options](TensorType type) { options.weights_type = type; },
-      "Plan with weights of this type: " + tensor_type_names() + " (default: their own; presets: f16)");
-  take_count(app.add_option("--kv-heads", options.kv_head_count, "Plan with this many KV heads"), 1);
-  take_count(app.add_option("--shared-prefix", options.shared_prefix,
-                            "Positions that all sequences begin with, kept once"),
-             0);
-  add_prefill_chunk_option(app, options.prefill_chunk);
-  add_thread_option(app, options.thread_count);
-  add_json_option(app, options.output_form);
-}
-
-Result<Command> parse_plan(Arguments arguments) {
-  std::string presets;
-  for (const std::string_view name : published_shape_names()) presets += "\n  " + std::string(name);
-  const std::string footer = std::string(kPlanExamples) + "\nPresets:" + presets;
-  return parse_with<PlanOptions>("cairn plan",
-                                 "Shows how much memory a model will need, before it is loaded.",
-                                 footer.c_str(), arguments, add_plan_options);
-}
-
-}  // namespace
-
-namespace {
 
 struct Verb {
   std::string name;

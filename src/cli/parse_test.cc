@@ -138,6 +138,24 @@ TEST(Parse, ReadsThePreTokenizerWhereverATokenizerIsLoaded) {
   EXPECT_EQ(parsed<BenchOptions>({"bench", "codecs", "--pre", "qwen2"}).common.tokenizer.pre, "qwen2");
 }
 
+// Each bench has a page of its own, with the columns that it prints.
+TEST(Parse, EachBenchExplainsItsColumns) {
+  const auto page = [](const char* name) { return parsed<ShowText>({"bench", name, "--help"}).text; };
+  for (const char* column :
+       {"times faster", "positions projected", "scores a layer and head", "whole square"}) {
+    EXPECT_SAYS(page("cache"), column);
+  }
+  EXPECT_SAYS(page("cache"), "--lengths");
+  EXPECT_SAYS(page("speed"), "ceiling");
+  EXPECT_SAYS(page("depth"), "x the bytes");
+  EXPECT_SAYS(page("shared"), "first token of");
+  EXPECT_SAYS(page("codecs"), "same best token");
+  EXPECT_SAYS(page("scheduler"), "median us");
+  EXPECT_EQ(page("scheduler").find("--model"), std::string::npos);
+  EXPECT_SAYS(parsed<ShowText>({"bench", "--help"}).text, "What a token costs behind many positions");
+  EXPECT_SAYS(parsed<ShowText>({"verify", "--help"}).text, "The memory plan is the truth");
+}
+
 TEST(Parse, ReadsTheOtherCommands) {
   EXPECT_EQ(parsed<ChatOptions>({"chat", "--system", "Be brief."}).system, "Be brief.");
   EXPECT_TRUE(parsed<ChatOptions>({"chat", "--explain"}).explains);
@@ -160,6 +178,15 @@ TEST(Parse, ReadsTheOtherCommands) {
   EXPECT_EQ(parsed<ModelInfoOptions>({"model", "--metadata"}).what, ModelInfoOptions::What::kMetadata);
   EXPECT_EQ(parsed<ModelInfoOptions>({"model", "--path"}).what, ModelInfoOptions::What::kPath);
   EXPECT_EQ(parsed<VerifyOptions>({"verify", "-n", "100"}).position_count, 100);
+  EXPECT_EQ(parsed<BenchOptions>({"bench", "cache", "--lengths", "100,1000"}).lengths,
+            (std::vector<int64_t>{100, 1000}));
+  const auto codecs = parsed<BenchOptions>(
+      {"bench", "codecs", "-f", "a", "-f", "b", "--reference", "int8", "-n", "9", "--f32-weights"});
+  EXPECT_EQ(codecs.text_files, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(codecs.reference, KvPlan(KvFormat::kInt8));
+  EXPECT_EQ(codecs.token_count, 9);
+  EXPECT_EQ(codecs.weights_form, WeightsForm::kDequantised);
+  EXPECT_SAYS(refusal({"bench", "speed", "--lengths", "3"}), "has no option '--lengths'");
   EXPECT_EQ(parsed<BenchOptions>({"bench"}).subject, BenchSubject::kAll);
   EXPECT_EQ(parsed<BenchOptions>({"bench", "cache", "--csv"}).subject, BenchSubject::kCache);
   EXPECT_EQ(parsed<BenchOptions>({"bench", "cache", "--csv"}).table_form, TableForm::kCsv);

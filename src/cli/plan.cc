@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <vector>
 
 #include "base/machine.h"
 #include "base/printable.h"
 #include "cli/console.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
+#include "engine/open_engine.h"
 #include "files/json.h"
 #include "kv/kv_plan_lists.h"
 #include "model/published_shapes.h"
@@ -51,17 +53,83 @@ Result<PlannedModel> model_of_config(const std::string& name, const PlanOptions&
   return sized({.source = Source::kConfig, .name = printable_path(name)}, std::move(plan), options, type);
 }
 
+// A model of which only keys and values are known.
+Result<PlannedModel> cache_only(PlannedModel model, Config config, const PlanOptions& options) {
+  config.kv_head_count = options.kv_head_count.value_or(config.kv_head_count);
+  if (config.head_count % config.kv_head_count != 0) {
+    return invalid_argument(fmt::format("{} query heads cannot share {} KV heads evenly", config.head_count,
+                                        config.kv_head_count));
+  }
+  config.layers.resize(static_cast<size_t>(config.layer_count));
+  model.weights_type = "unknown";
+  model.sizes = {.config = std::move(config), .weights = {}, .known = KnownSizes::kCache};
+  return model;
+}
+
 Result<PlannedModel> model_of_preset(const std::string& name, const PlanOptions& options) {
+  PlannedModel model{.source = Source::kPreset, .name = name};
+  for (const PublishedCacheShape& shape : published_cache_shapes()) {
+    if (shape.name != name) continue;
+    Config config;
+    config.family = "a family that Cairn does not run";
+    config.layer_count = shape.layer_count;
+    config.head_count = shape.head_count;
+    config.kv_head_count = shape.kv_head_count;
+    config.head_dim = shape.head_dim;
+    config.context_length = shape.context_length;
+    return cache_only(std::move(model), std::move(config), options);
+  }
   const auto config = published_config(name);
   if (!config.has_value()) return invalid_argument("there is no preset '" + printable(name) + "'");
   const TensorType type = options.weights_type.value_or(TensorType::kF16);
   CAIRN_ASSIGN_OR_RETURN(ModelPlan plan, plan_model(*config, type));
-  return sized({.source = Source::kPreset, .name = name}, std::move(plan), options, type);
+  return sized(std::move(model), std::move(plan), options, type);
 }
 
-// A preset is a shape to calculate with; a model that could be loaded has to allow the context.
+Status check_shape(const GivenShape& shape) {
+  std::vector<std::string> missing;
+  if (!shape.layer_count) missing.emplace_back("--layers");
+  if (!shape.head_count) missing.emplace_back("--heads");
+  if (!shape.head_dim) missing.emplace_back("--head-dim");
+  if (missing.empty()) return {};
+  return invalid_argument(fmt::format(
+      "a shape needs --layers, --heads and --head-dim (and --ffn and --vocab for its weights): give {} too",
+      fmt::join(missing, " and ")));
+}
+
+// As a llama of this shape, whose tied weights are counted apart.
+Result<PlannedModel> model_of_shape(const GivenShape& shape, const PlanOptions& options) {
+  CAIRN_RETURN_IF_ERROR(check_shape(shape));
+  PlannedModel model{.source = Source::kShape, .name = "the given shape"};
+  const int64_t context = options.context.value_or(kDefaultContext);
+  const int64_t model_dim = shape.model_dim.value_or(*shape.head_count * *shape.head_dim);
+  if (!shape.ffn_dim || !shape.vocab_size) {
+    Config config;
+    config.layer_count = *shape.layer_count;
+    config.head_count = *shape.head_count;
+    config.kv_head_count = *shape.head_count;
+    config.head_dim = *shape.head_dim;
+    config.context_length = context;
+    return cache_only(std::move(model), std::move(config), options);
+  }
+  const boost::json::object config{{"model_type", "llama"},
+                                   {"num_hidden_layers", *shape.layer_count},
+                                   {"hidden_size", model_dim},
+                                   {"num_attention_heads", *shape.head_count},
+                                   {"num_key_value_heads", options.kv_head_count.value_or(*shape.head_count)},
+                                   {"head_dim", *shape.head_dim},
+                                   {"intermediate_size", *shape.ffn_dim},
+                                   {"vocab_size", *shape.vocab_size},
+                                   {"max_position_embeddings", context}};
+  const TensorType type = options.weights_type.value_or(TensorType::kF16);
+  CAIRN_ASSIGN_OR_RETURN(ModelPlan plan, plan_model(config, type));
+  return sized(std::move(model), std::move(plan), options, type);
+}
+
+// A published or given shape is there to calculate with; a model that could be loaded has to allow the context.
 Result<int64_t> planned_context(const PlannedModel& model, const PlanOptions& options) {
-  const bool is_any_length = options.context.has_value() && model.source == PlannedModel::Source::kPreset;
+  const bool is_any_length =
+      options.context.has_value() && (model.source == Source::kPreset || model.source == Source::kShape);
   Result<int64_t> context = is_any_length
                                 ? Result<int64_t>(*options.context)
                                 : context_for(model.sizes.config, options.context, options.context_limit);
@@ -100,8 +168,12 @@ class Reporter {
     const int64_t shared = shared_blocks(wish.shared_prefix, wish.engine.context);
     CAIRN_ASSIGN_OR_RETURN(report_.prefix_saves_bytes,
                            geometry.bytes_of_blocks((wish.engine.max_sequences - 1) * shared));
+    report_.blocks = {.shared = shared,
+                      .of_each = blocks - shared,
+                      .in_all = shared + wish.engine.max_sequences * (blocks - shared),
+                      .unshared = wish.engine.max_sequences * blocks};
     for (const KvPlan& plan : kv_plans_of_every_format()) CAIRN_RETURN_IF_ERROR(add_codec(plan));
-    return {};
+    return add_savings(geometry);
   }
 
  private:
@@ -112,7 +184,9 @@ class Reporter {
     return plan.total_bytes() <= report_.machine.available_bytes;
   }
   [[nodiscard]] Result<MemoryLimits> limits_of(const MemoryWish& wish) const {
-    const int64_t context_max = std::max(report_.config().context_length, wish.engine.context);
+    const bool is_shape = report_.model.source == Source::kShape;
+    const int64_t made_for = is_shape ? kLongestShape : report_.config().context_length;
+    const int64_t context_max = std::max(made_for, wish.engine.context);
     return memory_limits(report_.model.sizes, wish, report_.machine.available_bytes, context_max);
   }
 
@@ -136,6 +210,51 @@ class Reporter {
     return {};
   }
 
+  // What smaller elements, a prefix in common, and windows would leave; each by itself.
+  Status add_savings(const KvGeometry& geometry) {
+    const MemoryWish& wish = report_.wish;
+    MemoryWish smaller = wish;
+    smaller.engine.kv_plan = KvPlan(KvFormat::kInt8);
+    CAIRN_RETURN_IF_ERROR(add_saving("int8", smaller));
+    MemoryWish sharing = wish;
+    constexpr int64_t kPart = 4;  // of the context, where no prefix is given
+    sharing.shared_prefix = wish.engine.context / kPart / kBlockSize * kBlockSize;
+    if (wish.shared_prefix == 0 && wish.engine.max_sequences > 1 && sharing.shared_prefix > 0) {
+      CAIRN_RETURN_IF_ERROR(add_saving(
+          fmt::format("a prefix of {} positions that all share", grouped_count(sharing.shared_prefix)),
+          sharing));
+    }
+    add_windows(geometry);
+    return {};
+  }
+  Status add_saving(std::string what, const MemoryWish& wish) {
+    CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(report_.model.sizes, wish));
+    if (plan.kv_bytes < report_.plan.kv_bytes) report_.savings.push_back({std::move(what), plan.kv_bytes});
+    return {};
+  }
+  // The model's own windows, or one for all layers. A sequence keeps the blocks that its last positions lie in.
+  void add_windows(const KvGeometry& geometry) {
+    const MemoryWish& wish = report_.wish;
+    if (wish.shared_prefix > 0) return;
+    constexpr int64_t kUsualWindow = 1024;
+    const auto& layers = report_.config().layers;
+    const bool has_own = std::ranges::any_of(layers, [](const LayerConfig& l) { return l.window > 0; });
+    const KvLayout layout = geometry.layout();
+    const int64_t all_blocks = KvGeometry::blocks_for(wish.engine.context);
+    uint64_t bytes = 0;
+    for (size_t l = 0; l < layout.layers.size(); ++l) {
+      const int64_t window = has_own ? layers[l].window : kUsualWindow;
+      const int64_t kept = window > 0 ? std::min(all_blocks, KvGeometry::blocks_for(window) + 1) : all_blocks;
+      const auto block_bytes = static_cast<uint64_t>(layout.layers[l].head_bytes() * layout.kv_head_count);
+      bytes += block_bytes * static_cast<uint64_t>(kept * wish.engine.max_sequences);
+    }
+    if (bytes >= report_.plan.kv_bytes) return;
+    const std::string window =
+        fmt::format("a window of {} positions in all layers", grouped_count(kUsualWindow));
+    report_.savings.push_back({has_own ? "the model's windows, if no layer kept more" : window, bytes});
+  }
+  static std::string grouped_count(int64_t n) { return grouped(static_cast<uint64_t>(n)); }
+
   PlanReport& report_;
 };
 
@@ -144,6 +263,7 @@ class Reporter {
 Result<PlannedModel> planned_model(const PlanOptions& options) {
   if (options.preset.has_value()) return model_of_preset(*options.preset, options);
   if (options.config_path.has_value()) return model_of_config(*options.config_path, options);
+  if (options.shape.is_given()) return model_of_shape(options.shape, options);
   CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path({.model_path = options.model_path}));
   CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(path));
   CAIRN_ASSIGN_OR_RETURN(ModelPlan plan, file.plan());
@@ -153,7 +273,11 @@ Result<PlannedModel> planned_model(const PlanOptions& options) {
 
 Result<PlanReport> make_plan_report(PlannedModel model, const PlanOptions& options,
                                     const MemoryFacts& machine) {
-  PlanReport report{.model = std::move(model), .machine = machine};
+  PlanReport report{.model = std::move(model), .machine = machine, .explains = options.explains};
+  if (options.memory_bytes.has_value()) {
+    report.machine = {.total_bytes = *options.memory_bytes, .available_bytes = *options.memory_bytes};
+    report.is_this_machine = false;
+  }
   CAIRN_ASSIGN_OR_RETURN(report.wish.engine.context, planned_context(report.model, options));
   report.wish.engine.max_sequences = options.sequences;
   report.wish.engine.prefill_chunk = options.prefill_chunk;

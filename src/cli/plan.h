@@ -16,7 +16,7 @@ namespace cairn {
 
 // The model that memory is planned for.
 struct PlannedModel {
-  enum class Source : uint8_t { kFile, kConfig, kPreset };
+  enum class Source : uint8_t { kFile, kConfig, kPreset, kShape };
   Source source = Source::kFile;
   std::string name;                // path or preset
   std::string weights_type;        // "f16", or "as the file has them"
@@ -26,7 +26,7 @@ struct PlannedModel {
 };
 
 // Reads the head of the file, or the config.json. Errors: those of opening and of plan_model; kInvalidArgument
-// for --kv-heads that the model's query heads cannot share.
+// for --kv-heads that the model's query heads cannot share, and for a given shape that lacks a number.
 Result<PlannedModel> planned_model(const PlanOptions& options);
 
 struct CodecRow {
@@ -40,6 +40,23 @@ struct CodecRow {
   MemoryLimits limits;
 };
 
+// What keys and values of all sequences would take if one thing were different.
+struct Saving {
+  std::string what;
+  uint64_t kv_bytes = 0;
+};
+
+// With --shared-prefix: the blocks that all sequences share, those that each has besides, and all.
+struct SharedBlocks {
+  int64_t shared = 0;
+  int64_t of_each = 0;
+  int64_t in_all = 0;
+  int64_t unshared = 0;  // in all, if each sequence had its own
+};
+
+// As far as a shape without a context of its own is looked at.
+inline constexpr int64_t kLongestShape = int64_t{1} << 20;
+
 struct PlanReport {
   PlannedModel model;
   MemoryWish wish;
@@ -47,12 +64,17 @@ struct PlanReport {
   uint64_t position_bytes = 0;  // of keys and values
   uint64_t sequence_bytes = 0;  // of one sequence of `context` positions, in whole blocks
   MemoryFacts machine;
-  bool fits = false;
+  bool is_this_machine = true;
+  bool fits = false;  // where the weights are unknown: keys and values alone do
   MemoryLimits limits;
   uint64_t prefix_saves_bytes = 0;  // with --shared-prefix
+  SharedBlocks blocks;
   std::vector<CodecRow> codecs;
+  std::vector<Saving> savings;
+  bool explains = false;
 
   [[nodiscard]] const Config& config() const { return model.sizes.config; }
+  [[nodiscard]] bool knows_weights() const { return model.sizes.known == KnownSizes::kAll; }
   [[nodiscard]] bool context_is_beyond_model() const { return wish.engine.context > config().context_length; }
 };
 

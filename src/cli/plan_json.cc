@@ -12,8 +12,24 @@ const char* source_name(PlannedModel::Source source) {
     case PlannedModel::Source::kFile: return "file";
     case PlannedModel::Source::kConfig: return "config";
     case PlannedModel::Source::kPreset: return "preset";
+    case PlannedModel::Source::kShape: return "shape";
   }
   return "?";
+}
+
+// Null: unknown, where of the model only keys and values are known.
+boost::json::value or_null(const PlanReport& report, uint64_t bytes) {
+  return report.knows_weights() ? boost::json::value(bytes) : boost::json::value(nullptr);
+}
+
+boost::json::array savings(const PlanReport& report) {
+  boost::json::array rows;
+  for (const Saving& saving : report.savings) {
+    rows.push_back(boost::json::object{{"what", saving.what},
+                                       {"kv_bytes", saving.kv_bytes},
+                                       {"saves_bytes", report.plan.kv_bytes - saving.kv_bytes}});
+  }
+  return rows;
 }
 
 boost::json::array codec_rows(const PlanReport& report) {
@@ -24,7 +40,7 @@ boost::json::array codec_rows(const PlanReport& report) {
                                        {"kv_bytes_per_token", row.position_bytes},
                                        {"kv_bytes", row.kv_bytes},
                                        {"kv_bytes_without_scales", row.bare_bytes},
-                                       {"total_bytes", row.total_bytes},
+                                       {"total_bytes", or_null(report, row.total_bytes)},
                                        {"fits", row.fits},
                                        {"longest_context", row.limits.longest_context},
                                        {"most_sequences", row.limits.most_sequences}});
@@ -37,7 +53,7 @@ void add_model(const PlanReport& report, boost::json::object& object) {
   object["model"] = json_text(report.model.name);
   object["source"] = source_name(report.model.source);
   object["family"] = config.family;
-  object["parameter_count"] = report.model.sizes.weights.parameter_count;
+  object["parameter_count"] = or_null(report, report.model.sizes.weights.parameter_count);
   object["layer_count"] = config.layer_count;
   object["head_count"] = config.head_count;
   object["kv_head_count"] = config.kv_head_count;
@@ -63,25 +79,27 @@ std::string plan_json(const PlanReport& report) {
   boost::json::object object;
   add_model(report, object);
   add_wish(report, object);
-  object["weights_bytes"] = plan.weights_bytes;
+  object["weights_bytes"] = or_null(report, plan.weights_bytes);
   object["kv_bytes"] = plan.kv_bytes;
   object["kv_bytes_per_token"] = report.position_bytes;
   object["kv_bytes_per_sequence"] = report.sequence_bytes;
-  object["work_bytes"] = plan.work_bytes();
+  object["work_bytes"] = or_null(report, plan.work_bytes());
   object["open_bytes"] = plan.open_bytes;
-  object["step_bytes"] = plan.step_bytes;
-  object["sampling_bytes"] = plan.sampling_bytes;
-  object["event_bytes"] = plan.event_bytes;
-  object["tokenizer_bytes"] = plan.tokenizer_bytes;
-  object["program_bytes"] = plan.program_bytes;
-  object["loading_bytes"] = plan.loading_bytes;
-  object["total_bytes"] = plan.total_bytes();
+  object["step_bytes"] = or_null(report, plan.step_bytes);
+  object["sampling_bytes"] = or_null(report, plan.sampling_bytes);
+  object["event_bytes"] = or_null(report, plan.event_bytes);
+  object["tokenizer_bytes"] = or_null(report, plan.tokenizer_bytes);
+  object["program_bytes"] = or_null(report, plan.program_bytes);
+  object["loading_bytes"] = or_null(report, plan.loading_bytes);
+  object["total_bytes"] = or_null(report, plan.total_bytes());
   boost::json::array estimates{"tokenizer_bytes", "program_bytes"};
   if (!report.model.weights_are_exact) estimates.emplace_back("weights_bytes");
   object["estimates"] = std::move(estimates);
   if (report.wish.shared_prefix > 0) {
-    object["shared_prefix"] = boost::json::object{{"positions", report.wish.shared_prefix},
-                                                  {"saves_bytes", report.prefix_saves_bytes}};
+    object["shared_prefix"] = boost::json::object{
+        {"positions", report.wish.shared_prefix}, {"saves_bytes", report.prefix_saves_bytes},
+        {"shared_blocks", report.blocks.shared},  {"blocks_of_each", report.blocks.of_each},
+        {"blocks", report.blocks.in_all},         {"blocks_without_sharing", report.blocks.unshared}};
   }
   object["machine_bytes"] = report.machine.total_bytes;
   object["available_bytes"] = report.machine.available_bytes;
@@ -89,6 +107,7 @@ std::string plan_json(const PlanReport& report) {
   object["longest_context"] = report.limits.longest_context;
   object["most_sequences"] = report.limits.most_sequences;
   object["codecs"] = codec_rows(report);
+  object["savings"] = savings(report);
   return json_line(object);
 }
 

@@ -29,12 +29,22 @@ std::string heads_of(const Config& c) {
 std::string head_text(const PlanReport& report) {
   const Config& c = report.config();
   const EngineOptions& engine = report.wish.engine;
-  const char* kind = report.model.source == PlannedModel::Source::kPreset ? " (published shape)" : "";
-  std::string text =
-      fmt::format("model    {}{}: {}, {} parameters; weights: {}\n", report.model.name, kind, c.family,
-                  grouped(report.model.sizes.weights.parameter_count), report.model.weights_type);
-  text += fmt::format("shape    {} layers of dimension {}; {}; made for {} positions\n", c.layer_count,
-                      grouped_count(c.model_dim), heads_of(c), grouped_count(c.context_length));
+  const bool is_preset = report.model.source == PlannedModel::Source::kPreset;
+  const std::string name = report.model.name + (is_preset ? " (published shape)" : "");
+  const std::string made_for = report.model.source == PlannedModel::Source::kShape
+                                   ? ""
+                                   : fmt::format("; made for {} positions", grouped_count(c.context_length));
+  std::string text;
+  if (report.knows_weights()) {
+    text = fmt::format("model    {}: {}, {} parameters; weights: {}\n", name, c.family,
+                       grouped(report.model.sizes.weights.parameter_count), report.model.weights_type);
+    text += fmt::format("shape    {} layers of dimension {}; {}{}\n", c.layer_count,
+                        grouped_count(c.model_dim), heads_of(c), made_for);
+  } else {
+    const std::string family = c.family.empty() ? "" : ", of " + c.family;
+    text = fmt::format("model    {}{}: keys and values only, its weights are unknown\n", name, family);
+    text += fmt::format("shape    {} layers; {}{}\n", c.layer_count, heads_of(c), made_for);
+  }
   text +=
       fmt::format("asked    {} sequence{} of {} positions, KV plan {}, prefill chunk {}, {} thread{}\n\n",
                   grouped_count(engine.max_sequences), engine.max_sequences == 1 ? "" : "s",
@@ -53,13 +63,22 @@ std::string parts_text(const PlanReport& report) {
   const auto row = [&](const char* name, uint64_t bytes, const std::string& note) {
     table.add_row({name, grouped(bytes), gb_text(bytes), gib_text(bytes), note});
   };
-  row("weights", plan.weights_bytes,
-      report.model.weights_are_exact ? "exact: packed, with norms and biases"
-                                     : "estimate: as if all matrices had one type");
+  if (!report.knows_weights()) {
+    const bool is_given = report.model.source == PlannedModel::Source::kShape;
+    table.add_row({"weights", "unknown", "", "", is_given ? "--ffn and --vocab would tell" : ""});
+  } else {
+    row("weights", plan.weights_bytes,
+        report.model.weights_are_exact ? "exact: packed, with norms and biases"
+                                       : "estimate: as if all matrices had one type");
+  }
   row("keys and values", plan.kv_bytes,
       fmt::format("exact: {} a position, {} a sequence", grouped(report.position_bytes),
                   grouped(report.sequence_bytes)));
   row("open rows", plan.open_bytes, "exact: of blocks that are not sealed yet");
+  if (!report.knows_weights()) {
+    table.add_row({"all else", "unknown", "", "", ""});
+    return table.aligned();
+  }
   row("work buffers", plan.step_bytes, "exact: of one step");
   row("sampling", plan.sampling_bytes, "exact: logits and the sampler's tables");
   row("events", plan.event_bytes, "exact: what happened last, to look at");
@@ -69,29 +88,50 @@ std::string parts_text(const PlanReport& report) {
   return table.aligned();
 }
 
+// What a preset was made for ends no plan: beyond it, what was asked is as far as was looked.
+std::string context_remark(const PlanReport& report) {
+  const int64_t longest = report.limits.longest_context;
+  const int64_t made_for = report.config().context_length;
+  if (report.model.source == PlannedModel::Source::kShape) return longest == kLongestShape ? " or more" : "";
+  if (longest < made_for) return "";
+  if (longest == made_for) return " (all that the model was made for)";
+  const bool is_end_of_search = longest == report.wish.engine.context;
+  return is_end_of_search ? " or more, which is more than the model was made for"
+                          : " (more than the model was made for)";
+}
+
 std::string limits_line(const PlanReport& report) {
   const EngineOptions& engine = report.wish.engine;
   const auto count_or_none = [](int64_t n) { return n == 0 ? std::string("none") : grouped_count(n); };
-  const bool is_whole = report.limits.longest_context >= report.config().context_length;
   return fmt::format(
       "The longest context for {} sequence{} that fits: {}{}. The most sequences of {} positions: {}{}.\n",
       grouped_count(engine.max_sequences), engine.max_sequences == 1 ? "" : "s",
-      count_or_none(report.limits.longest_context), is_whole ? " (all that the model was made for)" : "",
-      grouped_count(engine.context), count_or_none(report.limits.most_sequences),
+      count_or_none(report.limits.longest_context), context_remark(report), grouped_count(engine.context),
+      count_or_none(report.limits.most_sequences),
       report.limits.most_sequences == kMostSequences ? " or more" : "");
 }
 
 std::string machine_text(const PlanReport& report) {
-  std::string text =
-      fmt::format("\nThis machine has {} GiB free of {} GiB: {}.\n", gib_text(report.machine.available_bytes),
-                  gib_text(report.machine.total_bytes), report.fits ? "it fits" : "it does not fit");
+  const std::string machine =
+      report.is_this_machine
+          ? fmt::format("This machine has {} GiB free of {} GiB", gib_text(report.machine.available_bytes),
+                        gib_text(report.machine.total_bytes))
+          : fmt::format("A machine with {} GiB of free memory", gib_text(report.machine.available_bytes));
+  const std::string what = report.knows_weights() ? "it fits" : "keys and values alone fit";
+  const std::string what_not =
+      report.knows_weights() ? "it does not fit" : "keys and values alone do not fit";
+  std::string text = fmt::format("\n{}: {}.\n", machine, report.fits ? what : what_not);
   text += limits_line(report);
   if (report.wish.shared_prefix > 0) {
+    const SharedBlocks& blocks = report.blocks;
     text += fmt::format(
-        "A prefix of {} positions that all sequences share is kept once: that saves {} bytes ({} GB, {} "
-        "GiB).\n",
-        grouped_count(report.wish.shared_prefix), grouped(report.prefix_saves_bytes),
-        gb_text(report.prefix_saves_bytes), gib_text(report.prefix_saves_bytes));
+        "A prefix of {} positions that all sequences share is kept once: {} block{}, and {} for each "
+        "sequence, {} in all "
+        "instead of {}.\nThat saves {} bytes ({} GB, {} GiB).\n",
+        grouped_count(report.wish.shared_prefix), grouped_count(blocks.shared), blocks.shared == 1 ? "" : "s",
+        grouped_count(blocks.of_each), grouped_count(blocks.in_all), grouped_count(blocks.unshared),
+        grouped(report.prefix_saves_bytes), gb_text(report.prefix_saves_bytes),
+        gib_text(report.prefix_saves_bytes));
   }
   return text;
 }
@@ -111,11 +151,31 @@ std::string codecs_text(const PlanReport& report) {
     const bool has_scales = row.bare_bytes != row.kv_bytes;
     table.add_row({row.plan, fmt::format("{:g}", row.bits), grouped(row.position_bytes),
                    gb_text(row.kv_bytes), gib_text(row.kv_bytes),
-                   has_scales ? gb_text(row.bare_bytes) + " GB" : "", gib_text(row.total_bytes),
-                   row.fits ? "yes" : "no", grouped_count(row.limits.longest_context),
-                   grouped_count(row.limits.most_sequences)});
+                   has_scales ? gb_text(row.bare_bytes) + " GB" : "",
+                   report.knows_weights() ? gib_text(row.total_bytes) : "unknown", row.fits ? "yes" : "no",
+                   grouped_count(row.limits.longest_context), grouped_count(row.limits.most_sequences)});
   }
-  return "\nKeys and values of all sequences, by codec:\n" + table.aligned();
+  const bool rotates = kv_can_rotate(report.config().head_dim);
+  return "\nKeys and values of all sequences, by codec:\n" + table.aligned() +
+         (rotates ? "Integer formats by channel, rotated (int8 is int8:channel:hadamard).\n"
+                  : "Integer formats by channel: such heads cannot be rotated.\n");
+}
+
+std::string savings_text(const PlanReport& report) {
+  if (report.savings.empty()) return "";
+  Table table({{"instead, each by itself", Align::kLeft},
+               {"bytes", Align::kRight},
+               {"GB", Align::kRight},
+               {"GiB", Align::kRight},
+               {"saves GB", Align::kRight},
+               {"saves", Align::kRight}});
+  const uint64_t now = report.plan.kv_bytes;
+  for (const Saving& saving : report.savings) {
+    const double part = 1 - static_cast<double>(saving.kv_bytes) / static_cast<double>(now);
+    table.add_row({saving.what, grouped(saving.kv_bytes), gb_text(saving.kv_bytes), gib_text(saving.kv_bytes),
+                   gb_text(now - saving.kv_bytes), fmt::format("{:.0f} %", part * 100)});
+  }
+  return fmt::format("\nWhat would save, of {} GB of keys and values:\n", gb_text(now)) + table.aligned();
 }
 
 std::string qwen3_8b_readings() {
@@ -171,7 +231,9 @@ std::string gib_text(uint64_t bytes) {
 }
 
 std::string plan_text(const PlanReport& report) {
-  std::string text = head_text(report) + parts_text(report) + machine_text(report) + codecs_text(report);
+  std::string text = head_text(report) + parts_text(report) + machine_text(report) + codecs_text(report) +
+                     savings_text(report);
+  if (!report.explains) return text;
   if (report.model.source == PlannedModel::Source::kPreset && report.model.name == "qwen3-8b") {
     text += "\n" + qwen3_8b_readings();
   }

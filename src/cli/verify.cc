@@ -12,8 +12,11 @@
 #include "base/thread_pool.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/long_run.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
+#include "cli/terminal_input.h"
+#include "cli/verify_lines.h"
 #include "cli/verify_report.h"
 #include "engine/verify/laws.h"
 #include "model/synth.h"
@@ -81,12 +84,14 @@ Result<std::vector<LawRow>> check_made(const std::string& path, Isa isa, LawOpti
 
 // Writes each model to a temporary folder, checks it with each of `isas`, and removes it. `laws`: thread counts,
 // row types, the seed, and a position count where one is given.
-Result<std::vector<VerifiedModel>> verify_families(std::span<const Isa> isas, const LawOptions& laws,
-                                                   Console& console) {
+Result<std::vector<VerifiedModel>> verify_families(std::span<const Isa> isas, LawOptions laws,
+                                                   const Watch& watch) {
   CAIRN_ASSIGN_OR_RETURN(const ScratchFolder folder, ScratchFolder::make());
   const std::string path = folder.at("model.gguf");
   const std::vector<MadeModel> list = made_models();
-  ProgressBar bar(console, "verifying synthetic models");
+  LongRun progress(watch.console, watch.interrupt, "verifying synthetic models");
+  laws.keeps_going = [&] { return !progress.is_stopped(); };
+  ModelLines lines(watch);
   uint64_t done = 0;
   std::vector<VerifiedModel> verified;
   for (const MadeModel& made : list) {
@@ -102,15 +107,21 @@ Result<std::vector<VerifiedModel>> verify_families(std::span<const Isa> isas, co
         CAIRN_ASSIGN_OR_RETURN(model.rows, check_made(path, isa, laws));
       }
       verified.push_back(std::move(model));
-      bar.update(++done, list.size() * isas.size());
+      progress.update(++done, list.size() * isas.size());
+      if (progress.is_stopped()) return verified;
     }
+    lines.add(std::span(verified).last(isas.size()));
   }
   return verified;
 }
 
-// --isa, else all that this machine has.
+// --isa, else all that this machine has, the fastest first.
 Result<std::vector<Isa>> chosen_isas(const CommonOptions& common) {
-  if (!common.isa.has_value()) return available_isas();
+  if (!common.isa.has_value()) {
+    std::vector<Isa> isas = available_isas();
+    std::ranges::reverse(isas);
+    return isas;
+  }
   CAIRN_ASSIGN_OR_RETURN(const Kernels* kernels, select_kernels(isa_name(*common.isa)));
   return std::vector<Isa>{kernels->isa};
 }
@@ -141,9 +152,12 @@ bool is_too_slow(const Model& model, const VerifyOptions& options) {
 }
 
 Result<std::vector<VerifiedModel>> verify_model(const std::string& path, std::span<const Isa> isas,
-                                                const VerifyOptions& options, Console& console) {
+                                                const VerifyOptions& options, const Watch& watch) {
+  Console& console = watch.console;
+  PlanLines lines(watch);
   std::vector<VerifiedModel> verified;
   for (const Isa isa : isas) {
+    if (watch.interrupt.is_raised()) break;
     LawOptions laws = law_options(options);
     // Loaded for one position: how long the laws' texts are is decided when the model is known.
     const OpenOptions open{.isa = std::string(isa_name(isa)),
@@ -162,36 +176,38 @@ Result<std::vector<VerifiedModel>> verify_model(const std::string& path, std::sp
     console.note(fmt::format("{}: {} positions{}, threads {}", isa_name(isa), *laws.position_count,
                              isa == Isa::kScalar ? " (it is slow, so a text may be shorter)" : "",
                              thread_counts_text(laws)));
-    ProgressBar bar(console, fmt::format("verifying with {}", isa_name(isa)));
-    laws.on_progress = [&](const LawProgress& progress) { bar.update(progress.done, progress.total); };
+    LongRun run(console, watch.interrupt, fmt::format("verifying with {}", isa_name(isa)));
+    laws.on_progress = [&](const LawProgress& progress) { run.update(progress.done, progress.total); };
+    laws.keeps_going = [&] { return !run.is_stopped(); };
+    lines.begin(isa);
+    laws.on_row = [&](const LawRow& row) { lines.add(row); };
     VerifiedModel model{.name = path, .isa = isa};
     CAIRN_ASSIGN_OR_RETURN(model.rows, check_laws(opened.model, laws));
+    lines.end();
     verified.push_back(std::move(model));
   }
   return verified;
 }
 
-struct Verified {
-  std::vector<VerifiedModel> models;  // all
-  std::string text;                   // their tables
-};
-
-Result<Verified> verify_all(const VerifyOptions& options, Console& console) {
+// The check of all that is asked for, with lines for people as it goes on.
+Result<std::vector<VerifiedModel>> verify_all(const VerifyOptions& options, const Watch& watch) {
   CAIRN_ASSIGN_OR_RETURN(const std::vector<Isa> isas, chosen_isas(options.common));
   const auto path = model_path(options.common);
   const bool families = options.scope == VerifyScope::kFamilies;
   // Synthetic models need no file: where the demo model is absent, they are checked alone.
   if (!path.ok() && !families) return path.status();
 
-  Verified all;
+  std::vector<VerifiedModel> all;
   if (path.ok()) {
-    CAIRN_ASSIGN_OR_RETURN(all.models, verify_model(*path, isas, options, console));
-    all.text = fmt::format("{}\n{}\n", printable_path(*path), ways_table(all.models));
+    watch.say(fmt::format("{}\n", printable_path(*path)));
+    CAIRN_ASSIGN_OR_RETURN(all, verify_model(*path, isas, options, watch));
+    watch.say(fmt::format("\nThe same by what was varied\n{}\n", ways_table(all)));
   }
-  if (families) {
-    CAIRN_ASSIGN_OR_RETURN(auto made, verify_families(isas, law_options(options), console));
-    all.text += fmt::format("Synthetic models, random weights\n{}\n", models_table(made));
-    std::ranges::move(made, std::back_inserter(all.models));
+  if (families && !watch.interrupt.is_raised()) {
+    watch.say("Synthetic models, random weights\n");
+    CAIRN_ASSIGN_OR_RETURN(auto made, verify_families(isas, law_options(options), watch));
+    watch.say("\n");
+    std::ranges::move(made, std::back_inserter(all));
   }
   return all;
 }
@@ -199,14 +215,20 @@ Result<Verified> verify_all(const VerifyOptions& options, Console& console) {
 }  // namespace
 
 Result<ExitCode> run_verify(const VerifyOptions& options, Console& console) {
-  CAIRN_ASSIGN_OR_RETURN(const Verified verified, verify_all(options, console));
-  const VerifyCounts counts = count_rows(verified.models);
-  if (options.common.output_form == OutputForm::kJson) {
-    console.write(verify_json(verified.models));
+  const Interrupt interrupt(Interrupt::SecondTime::kEndsTheProgram);
+  const bool is_json = options.common.output_form == OutputForm::kJson;
+  const Watch watch{console, interrupt, is_json ? Watch::Lines::kNone : Watch::Lines::kShown};
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<VerifiedModel> verified, verify_all(options, watch));
+  const VerifyCounts counts = count_rows(verified);
+  const bool is_stopped = interrupt.is_raised();
+  if (is_json) {
+    console.write(verify_json(verified));
   } else {
-    console.write(verified.text + verdict(counts) + "\n");
+    watch.say(verdict(counts) + "\n");
+    if (is_stopped) watch.say("Ctrl-C ended the check: the rest was not compared.\n");
   }
-  return counts.bad_row_count == 0 ? ExitCode::kDone : ExitCode::kFailed;
+  if (counts.bad_row_count > 0) return ExitCode::kFailed;
+  return is_stopped ? ExitCode::kInterrupted : ExitCode::kDone;
 }
 
 }  // namespace cairn

@@ -14,14 +14,16 @@
 namespace cairn {
 namespace {
 
-bool is_bad(const LawRow& row) {
-  return row.outcome == LawOutcome::kDifferent || row.outcome == LawOutcome::kFailed;
-}
-
 std::string difference_text(const LogitDifference& difference) {
   const std::string text = difference.text == 0 ? "" : fmt::format("text {}, ", difference.text);
   return fmt::format("DIFFERS at {}position {}, token {}: {} instead of {}", text, difference.position,
                      difference.token, difference.found, difference.expected);
+}
+
+}  // namespace
+
+bool is_bad(const LawRow& row) {
+  return row.outcome == LawOutcome::kDifferent || row.outcome == LawOutcome::kFailed;
 }
 
 std::string result_text(const LawRow& row) {
@@ -34,6 +36,8 @@ std::string result_text(const LawRow& row) {
   CHECK(false);
   return {};
 }
+
+namespace {
 
 // Rows that differ only in the row type, or a model's under several instruction sets, as one line.
 struct Line {
@@ -207,25 +211,19 @@ std::string ways_table(std::span<const VerifiedModel> models) {
   return table.aligned() + list_of_plans(models);
 }
 
-std::string models_table(std::span<const VerifiedModel> models) {
-  Table table({{"model"},
-               {"weights"},
-               {"isa"},
-               {"rows", Align::kRight},
-               {"positions", Align::kRight},
-               {"logits", Align::kRight},
-               {"result"}});
+std::vector<std::vector<std::string>> model_rows(std::span<const VerifiedModel> models) {
+  std::vector<std::vector<std::string>> rows;
   for (size_t i = 0; i < models.size(); ++i) {
     const auto is_listed = [&](const VerifiedModel& other) { return is_same_model(other, models[i]); };
     if (std::ranges::any_of(models.first(i), is_listed)) continue;
     for (const Line& line : lines_of_model(models, models[i])) {
-      table.add_row({models[i].name, models[i].weights, line.variants_text(),
-                     grouped(static_cast<uint64_t>(line.row_count)),
-                     grouped(static_cast<uint64_t>(line.position_count)), grouped(line.logit_count),
-                     line.result});
+      rows.push_back({models[i].name, models[i].weights, line.variants_text(),
+                      grouped(static_cast<uint64_t>(line.row_count)),
+                      grouped(static_cast<uint64_t>(line.position_count)), grouped(line.logit_count),
+                      line.result});
     }
   }
-  return table.aligned();
+  return rows;
 }
 
 std::string verdict(const VerifyCounts& counts) {

@@ -29,8 +29,13 @@ struct VerifyCounts {
 
 // A line for each way of computing; row types that agree share one.
 [[nodiscard]] std::string ways_table(std::span<const VerifiedModel> models);
-// A line for each model and weight type; instruction sets that agree share one.
-[[nodiscard]] std::string models_table(std::span<const VerifiedModel> models);
+// The cells of a line for each model and weight type; instruction sets that agree share one: model, weights,
+// instruction sets, rows, positions, logits, result.
+[[nodiscard]] std::vector<std::vector<std::string>> model_rows(std::span<const VerifiedModel> models);
+// Not equal, or not computed.
+[[nodiscard]] bool is_bad(const LawRow& row);
+// "equal", or what is wrong.
+[[nodiscard]] std::string result_text(const LawRow& row);
 // One plain sentence.
 [[nodiscard]] std::string verdict(const VerifyCounts& counts);
 [[nodiscard]] std::string verify_json(std::span<const VerifiedModel> models);

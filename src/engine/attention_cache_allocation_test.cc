@@ -24,7 +24,7 @@ AttentionCacheOptions options() {
           .kv_head_count = kKvHeads,
           .head_dim = kDim,
           .windows = {0, kWindow},
-          .kv_plan = "k=int4:channel,v=int8",
+          .kv_plan = "k=int4:channel,v=int8:token",
           .context = 256,
           .max_sequences = 4,
           .step_rows = 128,
@@ -150,7 +150,7 @@ void expect_survived(const Prepare& prepare) {
 
 TEST(AttentionCacheAllocations, OfCreate) {
   AttentionCacheOptions asked = options();
-  asked.kv_plan = "layers 0: k=int4:channel,v=int8; rest: k=int8:channel,v=f16";
+  asked.kv_plan = "layers 0: k=int4:channel,v=int8:token; rest: k=int8:channel,v=f16";
   for_each_failure([&](int64_t n, FailingAllocations which) {
     const Attempt tried = attempt(n, which, [&] { return AttentionCache::create(asked).status(); });
     if (expect_no_throw(tried)) {

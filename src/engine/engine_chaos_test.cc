@@ -124,7 +124,7 @@ std::vector<int32_t> some_layer_groups(uint64_t seed, int64_t layer_count) {
 
 // The formats' widths are not FakePass's matter (it wants at least a byte), but when their codecs seal.
 constexpr std::array kFakePlans = {"f16",
-                                   "int8",
+                                   "int8:token",
                                    "f32",
                                    "k=int8:channel,v=int8:channel",
                                    "k=int8:channel,v=f16",
@@ -194,14 +194,14 @@ TEST(EngineChaos, FakeModel) {
 // ---- over small made models -----------------------------------------------------------------------
 
 constexpr std::array kPlans = {"f16",
-                               "int8",
+                               "int8:token",
                                "f32",
                                "int4",
                                "k=int4:channel,v=f16",
                                "k=int2:channel,v=int2:token",
                                "k=bf16,v=int8:channel",
                                "layers 0-1: f16; rest: int4",
-                               "layer 0: k=int3:channel,v=fp8; rest: int8"};
+                               "layer 0: k=int3:channel,v=fp8; rest: int8:token"};
 constexpr std::array kShapes = {"tiny-llama", "tiny-mistral", "tiny-gemma2", "tiny-gpt2"};
 
 // All positions in one step, by one thread, without a cache.

@@ -61,6 +61,8 @@ Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) 
     cache.pool_bytes = kv.pool_bytes / unsigned_of(blocks) * unsigned_of(blocks - saved);
     CAIRN_ASSIGN_OR_RETURN(kv, KvCache::memory_of(cache));
   }
+  if (model.known == KnownSizes::kCache)
+    return MemoryPlan{.kv_bytes = kv.pool_bytes, .open_bytes = kv.open_bytes};
   const uint64_t logits_bytes = unsigned_of(options.max_sequences * config.vocab_size) * sizeof(float);
   const ForwardLimits limits = Engine::forward_limits(options);
   return MemoryPlan{.weights_bytes = model.weights.loaded_bytes(),

@@ -17,10 +17,15 @@
 
 namespace cairn {
 
+// What is known of a model. kCache: its layers, heads and head dimension; then only keys and values, and their open
+// rows, are planned, and all else is 0.
+enum class KnownSizes : uint8_t { kAll, kCache };
+
 // What of a model decides about memory. Plain numbers.
 struct ModelSizes {
   Config config;
   WeightSizes weights;
+  KnownSizes known = KnownSizes::kAll;
 };
 
 // What is wanted.

@@ -61,12 +61,13 @@ Result<LoadedModel> load_model(const std::string& path, OpenOptions options) {
   const ModelLoadOptions load{.accept =
                                   [&](const ModelPlan& plan, const Tokenizer& tokenizer) {
                                     loaded.made_for = plan.config.context_length;
-                                    loaded.weights = weight_sizes(plan);
+                                    loaded.weights = weight_sizes(plan, type_in_memory(options.weights_form));
                                     return accept({.config = plan.config, .weights = loaded.weights},
                                                   tokenizer, thread_count, options);
                                   },
                               .progress = options.on_load_progress,
-                              .tokenizer = options.tokenizer};
+                              .tokenizer = options.tokenizer,
+                              .weights_form = options.weights_form};
   CAIRN_ASSIGN_OR_RETURN(loaded.model, Model::load(path, *loaded.kernels, *loaded.threads, load));
   CAIRN_ASSIGN_OR_RETURN(loaded.engine_options, engine_options_for(loaded.model->config(), options));
   return loaded;

@@ -37,6 +37,7 @@ struct OpenOptions {
   ContextLimit context_limit = ContextLimit::kOfModel;
   TokenizerOptions tokenizer = {};
   EngineOptions engine = {};  // but for context and available_bytes, which are set here
+  WeightsForm weights_form = WeightsForm::kAsStored;
   // Called when the model's file is known, before a weight is read: may refuse, and may choose what depends on the model
   // or on a prompt in the engine's options (context and available_bytes are set already, and stay).
   std::function<Status(const Config& config, const Tokenizer& tokenizer, EngineOptions& engine)> prepare = {};

@@ -79,18 +79,20 @@ TEST(KvGeometry, CountsScalesToTheBit) {
 }
 
 TEST(KvGeometry, OpensRowsOnlyWhereABlockIsSealedWhole) {
-  for (const std::string_view plan : {"f32", "f16", "bf16", "fp8", "int8", "int4:token", "k=int8,v=int4"}) {
+  for (const std::string_view plan :
+       {"f32", "f16", "bf16", "fp8", "int8:token", "int4:token", "k=int8:token,v=int4:token"}) {
     const KvGeometry geometry = geometry_of(4, 2, 64, plan);
     EXPECT_FALSE(geometry.opens_rows()) << plan;
     EXPECT_EQ(geometry.step_slot_bytes(), 0U);
   }
   constexpr uint64_t kSideBytes = kBlockSize * 64 * 4;  // f32 rows of keys, or of values, of one head
-  // Keys of int4 are sealed by channel; of one layer of four, then of all.
-  EXPECT_EQ(geometry_of(4, 2, 64, "f16; layer 1: int4").open_bytes(), 2 * kSideBytes);
-  EXPECT_EQ(geometry_of(4, 2, 64, "int4").open_bytes(), 4 * 2 * kSideBytes);
-  EXPECT_EQ(geometry_of(4, 2, 64, "int4").step_slot_bytes(), 2 * kSideBytes);
+  // Keys that are sealed by channel; of one layer of four, then of all.
+  constexpr const char* kKeysOnly = "k=int4:channel,v=int4:token";
+  EXPECT_EQ(geometry_of(4, 2, 64, "f16; layer 1: k=int4:channel,v=int4:token").open_bytes(), 2 * kSideBytes);
+  EXPECT_EQ(geometry_of(4, 2, 64, kKeysOnly).open_bytes(), 4 * 2 * kSideBytes);
+  EXPECT_EQ(geometry_of(4, 2, 64, kKeysOnly).step_slot_bytes(), 2 * kSideBytes);
   // Both sides, and the largest layer decides about a slot.
-  const KvGeometry both = geometry_of(4, 2, 64, "int4; layer 2: int4:channel");
+  const KvGeometry both = geometry_of(4, 2, 64, "k=int4:channel,v=int4:token; layer 2: int4:channel");
   EXPECT_EQ(both.open_bytes(), (3 + 2) * 2 * kSideBytes);
   EXPECT_EQ(both.step_slot_bytes(), 2 * 2 * kSideBytes);
   EXPECT_EQ(KvGeometry::step_slots_for(512, 8), 512 / kBlockSize + 8);

@@ -78,7 +78,7 @@ TEST(KvCache, TakesNothingFromTheHeapOnceWarm) {
 }
 
 TEST(KvStep, TakesNothingFromTheHeap) {
-  for (const char* plan : {"f16", "k=int4,v=int8", "f32; layer 1: int2:channel"}) {
+  for (const char* plan : {"f16", "k=int4:channel,v=int8:token", "f32; layer 1: int2:channel"}) {
     for (const KvStorageKind storage :
          {KvStorageKind::kNone, KvStorageKind::kGrowing, KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
       const std::vector<int32_t> groups{0, plan == std::string_view("f16") ? 0 : 1};

@@ -63,7 +63,7 @@ TEST(KvCacheOptions, RefusesImpossibleShapesAndPlans) {
     options.shape.head_dim = -5;
     expect_refusal(options, "head dimension is -5");
     options = good_options(kind);
-    options.shape = small_shape("f16; layer 2: int8");
+    options.shape = small_shape("f16; layer 2: int8:token");
     expect_refusal(options, "there is no layer 2");
   }
 }

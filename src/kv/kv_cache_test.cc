@@ -20,7 +20,7 @@ struct Way {
 };
 
 // Rows at once; keys sealed as whole blocks; both, in one layer of two.
-constexpr std::array kPlans{"f16", "k=int4,v=int8", "f32; layer 1: int2:channel"};
+constexpr std::array kPlans{"f16", "k=int4:channel,v=int8:token", "f32; layer 1: int2:channel"};
 
 std::vector<Way> every_way() {
   std::vector<Way> ways;
@@ -386,7 +386,7 @@ TEST(KvCache, GroupsHaveTheirOwnPools) {
 
 // One group that has no room is enough, whichever it is.
 TEST(KvCache, NoRoomInOneGroupChangesNothing) {
-  const KvShape shape = grouped_shape("f16; layer 1: f32; layer 2: int8", {0, 1, 2});
+  const KvShape shape = grouped_shape("f16; layer 1: f32; layer 2: int8:token", {0, 1, 2});
   for (const KvStorageKind storage : {KvStorageKind::kPaged, KvStorageKind::kGrowing}) {
     for (const size_t scarce : {0, 1, 2}) {
       KvCacheOptions options{.shape = shape,

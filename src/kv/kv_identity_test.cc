@@ -10,12 +10,13 @@ namespace cairn {
 namespace {
 
 KvCacheOptions base_options() {
-  return {.shape = {.layer_count = 2,
-                    .kv_head_count = 2,
-                    .head_dim = 32,
-                    .plan = *KvPlan::parse("layer 0: k=int4,v=int8; layer 1: k=f16,v=int4")},
-          .identity = "model",
-          .context = 320};
+  return {
+      .shape = {.layer_count = 2,
+                .kv_head_count = 2,
+                .head_dim = 32,
+                .plan = *KvPlan::parse("layer 0: k=int4:channel,v=int8:token; layer 1: k=f16,v=int4:token")},
+      .identity = "model",
+      .context = 320};
 }
 
 PrefixNames names_in(const KvCacheOptions& options, std::span<const TokenId> tokens,
@@ -34,17 +35,19 @@ std::vector<KvCacheOptions> other_identities() {
   }
   add([](KvCacheOptions& o) { o.identity = std::string("model\0", 6); });
   // One codec, one axis, one rotation of one side of one layer.
-  for (const char* plan : {
-           "layer 0: k=int3,v=int8; layer 1: k=f16,v=int4",
-           "layer 0: k=int4:token,v=int8; layer 1: k=f16,v=int4",
-           "layer 0: k=int4:channel:hadamard,v=int8; layer 1: k=f16,v=int4",
-           "layer 0: k=int4,v=int4; layer 1: k=f16,v=int4",
-           "layer 0: k=int4,v=int8:channel; layer 1: k=f16,v=int4",
-           "layer 0: k=int4,v=int8; layer 1: k=bf16,v=int4", "layer 0: k=int4,v=int8; layer 1: k=f16,v=int3",
-           "layer 0: k=int4,v=int8; layer 1: k=f16,v=int4:token:hadamard",
-           "layer 0: k=f16,v=int4; layer 1: k=int4,v=int8",  // the two layers change places
-           "layer 0: k=int8,v=int4; layer 1: k=f16,v=int4",  // keys and values do
-       }) {
+  for (
+      const char* plan : {
+          "layer 0: k=int3:channel,v=int8:token; layer 1: k=f16,v=int4:token",
+          "layer 0: k=int4:token,v=int8:token; layer 1: k=f16,v=int4:token",
+          "layer 0: k=int4,v=int8:token; layer 1: k=f16,v=int4:token",  // rotated
+          "layer 0: k=int4:channel,v=int4:token; layer 1: k=f16,v=int4:token",
+          "layer 0: k=int4:channel,v=int8:channel; layer 1: k=f16,v=int4:token",
+          "layer 0: k=int4:channel,v=int8:token; layer 1: k=bf16,v=int4:token",
+          "layer 0: k=int4:channel,v=int8:token; layer 1: k=f16,v=int3:token",
+          "layer 0: k=int4:channel,v=int8:token; layer 1: k=f16,v=int4:token:hadamard",
+          "layer 0: k=f16,v=int4:token; layer 1: k=int4:channel,v=int8:token",  // the two layers change places
+          "layer 0: k=int8:token,v=int4:channel; layer 1: k=f16,v=int4:token",  // keys and values do
+      }) {
     add([&](KvCacheOptions& o) { o.shape.plan = *KvPlan::parse(plan); });
   }
   add([](KvCacheOptions& o) { o.shape.kv_head_count = 1; });
@@ -56,7 +59,7 @@ std::vector<KvCacheOptions> other_identities() {
   // The same codecs in more layers.
   add([](KvCacheOptions& o) {
     o.shape.layer_count = 3;
-    o.shape.plan = *KvPlan::parse("layer 0: k=int4,v=int8; layers 1-2: k=f16,v=int4");
+    o.shape.plan = *KvPlan::parse("layer 0: k=int4:channel,v=int8:token; layers 1-2: k=f16,v=int4:token");
   });
   return all;
 }
@@ -73,6 +76,24 @@ TEST(KvIdentity, EveryPartOfItChangesEveryName) {
     names.insert(of_one.blocks.begin(), of_one.blocks.end());
   }
   EXPECT_EQ(names.size(), 4 * all.size());
+}
+
+// Names are made of the codecs that a plan comes to, not of its words.
+TEST(KvIdentity, PlansThatComeToTheSameCodecsShareTheirBlocks) {
+  const std::vector<TokenId> tokens = some_tokens(64);
+  const auto root_of = [&](const char* plan, int64_t head_dim) {
+    KvCacheOptions options = base_options();
+    options.shape.plan = *KvPlan::parse(plan);
+    options.shape.head_dim = head_dim;
+    return names_in(options, tokens).root;
+  };
+  EXPECT_EQ(root_of("int4", 32), root_of("int4:channel:hadamard", 32));
+  EXPECT_EQ(root_of("int4", 32), root_of("layer 0: int4:hadamard; rest: k=int4,v=int4", 32));
+  EXPECT_EQ(root_of("int4", 24), root_of("int4:channel", 24));  // such heads cannot be rotated
+  EXPECT_NE(root_of("int4", 32), root_of("int4:channel", 32));
+  for (const int64_t head_dim : {24, 32}) {
+    EXPECT_NE(root_of("int4", head_dim), root_of("k=int4:channel,v=int4:token", head_dim));
+  }
 }
 
 TEST(KvIdentity, EveryTokenChangesItsBlocksNameAndAllThatFollow) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 
 #include "base/check.h"
 
@@ -12,40 +11,48 @@ namespace {
 
 std::string_view axis_word(KvAxis axis) { return axis == KvAxis::kToken ? ":token" : ":channel"; }
 
-enum class AxisText : uint8_t { kSaid, kLeftOut };
-
-std::string codec_text(const KvCodec& codec, AxisText axis) {
-  const bool says_axis = axis == AxisText::kSaid && kv_is_integer(codec.format);
-  return fmt::format("{}{}{}", kv_format_info(codec.format).name, says_axis ? axis_word(codec.axis) : "",
-                     codec.transform == KvTransform::kHadamard ? ":hadamard" : "");
-}
-
-AxisText shortest_axis(const KvCodec& codec, KvSide side) {
-  return codec.axis == kv_default_axis(codec.format, side) ? AxisText::kLeftOut : AxisText::kSaid;
-}
-
-std::string codecs_text(const KvLayerCodecs& codecs) {
-  const AxisText keys_axis = shortest_axis(codecs.keys, KvSide::kKeys);
-  const AxisText values_axis = shortest_axis(codecs.values, KvSide::kValues);
-  std::string keys = codec_text(codecs.keys, keys_axis);
-  const std::string values = codec_text(codecs.values, values_axis);
-  if (keys_axis == AxisText::kLeftOut && values_axis == AxisText::kLeftOut && keys == values) return keys;
-  if (codecs.keys == codecs.values) return codec_text(codecs.keys, AxisText::kSaid);
-  return fmt::format("k={},v={}", keys, values);
-}
-
 Status check_rotation(const KvCodec& codec, int64_t head_dim) {
-  if (codec.transform == KvTransform::kNone || std::has_single_bit(static_cast<uint64_t>(head_dim)))
-    return {};
+  if (codec.transform == KvTransform::kNone || kv_can_rotate(head_dim)) return {};
   return invalid_argument(fmt::format(
       "KV plan: \"hadamard\" needs heads of a power of two of elements; this model's have {}", head_dim));
 }
 
 }  // namespace
 
-KvPlan::KvPlan(const KvLayerCodecs& codecs) : rules_{Rule{.codecs = codecs}} {}
+KvPlan::KvPlan(const KvLayerCodecs& codecs)
+    : rules_{Rule{.codecs = {.keys = codecs.keys, .values = codecs.values}}} {}
 
-std::string kv_codec_name(const KvCodec& codec) { return codec_text(codec, AxisText::kSaid); }
+KvPlan::KvPlan(KvFormat format)
+    : rules_{Rule{.codecs = {.keys = choice_of(format), .values = choice_of(format)}}} {}
+
+std::string kv_codec_name(const KvCodec& codec) {
+  return fmt::format("{}{}{}", kv_format_info(codec.format).name,
+                     kv_is_integer(codec.format) ? axis_word(codec.axis) : "",
+                     codec.transform == KvTransform::kHadamard ? ":hadamard" : "");
+}
+
+// Of floats there is one codec, so that a plan has one form.
+KvPlan::Choice KvPlan::choice_of(KvFormat format) {
+  if (kv_is_integer(format)) return format;
+  return KvCodec{.format = format};
+}
+
+std::string KvPlan::choice_text(const Choice& choice) {
+  if (const auto* codec = std::get_if<KvCodec>(&choice)) return kv_codec_name(*codec);
+  return std::string(kv_format_info(std::get<KvFormat>(choice)).name);
+}
+
+std::string KvPlan::choices_text(const Choices& choices) {
+  if (choices.keys == choices.values) return choice_text(choices.keys);
+  return fmt::format("k={},v={}", choice_text(choices.keys), choice_text(choices.values));
+}
+
+Result<KvCodec> KvPlan::resolve_choice(const Choice& choice, int64_t head_dim) {
+  const auto* codec = std::get_if<KvCodec>(&choice);
+  if (codec == nullptr) return kv_best_codec(std::get<KvFormat>(choice), head_dim);
+  CAIRN_RETURN_IF_ERROR(check_rotation(*codec, head_dim));
+  return *codec;
+}
 
 std::string KvPlan::selector_text(const Rule& rule) {
   if (rule.selector == Selector::kAll) return "";
@@ -64,7 +71,7 @@ std::string KvPlan::text() const {
   std::string text;
   for (const Rule& rule : rules_) {
     if (&rule != rules_.data()) text += "; ";
-    text += selector_text(rule) + codecs_text(rule.codecs);
+    text += selector_text(rule) + choices_text(rule.codecs);
   }
   return text;
 }
@@ -100,10 +107,11 @@ Result<std::vector<KvLayerCodecs>> KvPlan::resolve(int64_t layer_count, int64_t 
   std::vector<KvLayerCodecs> codecs(count);
   std::vector<char> is_set(count, 0);
   for (const Rule& rule : rules_) {
-    CAIRN_RETURN_IF_ERROR(check_rotation(rule.codecs.keys, head_dim));
-    CAIRN_RETURN_IF_ERROR(check_rotation(rule.codecs.values, head_dim));
+    KvLayerCodecs chosen;
+    CAIRN_ASSIGN_OR_RETURN(chosen.keys, resolve_choice(rule.codecs.keys, head_dim));
+    CAIRN_ASSIGN_OR_RETURN(chosen.values, resolve_choice(rule.codecs.values, head_dim));
     const auto set = [&](size_t layer) {
-      codecs[layer] = rule.codecs;
+      codecs[layer] = chosen;
       is_set[layer] = 1;
     };
     for (size_t layer = 0; layer < count && rule.selector != Selector::kRanges; ++layer) {

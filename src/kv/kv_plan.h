@@ -16,8 +16,8 @@
 //   int8      k=int4:channel,v=int4:token      layers 0-3: f16; rest: k=int4:channel,v=int4:token
 //
 // The rest are all layers that no range of the plan names. Between any two words there may be spaces.
-// An integer format without an axis: keys of int8 by token, keys of fewer bits by channel (outliers of keys
-// keep to their channel: KIVI, arXiv:2402.02750), values by token. fp8 is fp8_e4m3.
+// An integer format without words is the most exact codec of its bytes for the model's heads (kv_best_codec):
+// by channel, and rotated where heads can be. With "hadamard" alone the axis is channel. fp8 is fp8_e4m3.
 // As JSON (a file's content): a string of this grammar, {"plan": "..."} (the same string, or a list), or a
 // list of rules as objects; "layers": "all", "rest", ranges, or a number; without it: all.
 //   [{"layers": "0-3", "codec": "f16"}, {"layers": "rest", "k": "int4:channel", "v": "int4:token"}]
@@ -26,6 +26,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "cairn/status.h"
@@ -45,6 +46,8 @@ class KvPlan {
   KvPlan() : KvPlan(KvLayerCodecs{}) {}
   // The same in all layers.
   explicit KvPlan(const KvLayerCodecs& codecs);
+  // What the format's name alone means: the most exact codec of its bytes, for keys and values of all layers.
+  explicit KvPlan(KvFormat format);
 
   // Errors: kInvalidArgument, with the place, what stands there and what may stand there instead; of
   // parse_json, for text that is not JSON, with the line.
@@ -53,8 +56,8 @@ class KvPlan {
   // Either: as JSON what begins as JSON does.
   static Result<KvPlan> parse_text_or_json(std::string_view text);
 
-  // The codecs of each layer. Errors: kInvalidArgument for a rule about layers that do not exist, for layers
-  // that no rule names, and for a rotation where head_dim is not a power of two.
+  // The codecs of each layer: what the cache stores and names blocks by. Errors: kInvalidArgument for a rule about layers
+  // that do not exist, for layers that no rule names, and for a rotation where head_dim is not a power of two.
   [[nodiscard]] Result<std::vector<KvLayerCodecs>> resolve(int64_t layer_count, int64_t head_dim) const;
   // In the grammar's shortest form; parse(text()) is the same plan.
   [[nodiscard]] std::string text() const;
@@ -67,15 +70,26 @@ class KvPlan {
     friend bool operator==(const Range&, const Range&) = default;
   };
   enum class Selector : uint8_t { kAll, kRest, kRanges };
+  // A codec, or an integer format whose best codec depends on the model's heads.
+  using Choice = std::variant<KvCodec, KvFormat>;
+  struct Choices {
+    Choice keys;
+    Choice values;
+    friend bool operator==(const Choices&, const Choices&) = default;
+  };
   struct Rule {
     Selector selector = Selector::kAll;
     std::vector<Range> ranges;
-    KvLayerCodecs codecs;
+    Choices codecs;
     friend bool operator==(const Rule&, const Rule&) = default;
   };
   class Parser;
   class JsonReader;
 
+  [[nodiscard]] static Choice choice_of(KvFormat format);
+  [[nodiscard]] static std::string choice_text(const Choice& choice);
+  [[nodiscard]] static std::string choices_text(const Choices& choices);
+  static Result<KvCodec> resolve_choice(const Choice& choice, int64_t head_dim);
   [[nodiscard]] static std::string selector_text(const Rule& rule);
   static Result<Range> resolve_range(const Range& range, int64_t layer_count);
 

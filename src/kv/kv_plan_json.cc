@@ -94,7 +94,7 @@ class KvPlan::JsonReader {
     return Parser(text, where).whole_selector();
   }
 
-  static Result<KvLayerCodecs> codecs(const json::object& object, const std::string& where) {
+  static Result<Choices> codecs(const json::object& object, const std::string& where) {
     const json::value* both = object.if_contains("codec");
     const json::value* keys = object.if_contains("k");
     const json::value* values = object.if_contains("v");
@@ -107,15 +107,15 @@ class KvPlan::JsonReader {
       CAIRN_ASSIGN_OR_RETURN(const std::string_view text, string_of(*both, where + ", \"codec\""));
       return Parser(text, where + ", \"codec\"").whole_codecs();
     }
-    KvLayerCodecs codecs;
-    CAIRN_ASSIGN_OR_RETURN(codecs.keys, side(*keys, KvSide::kKeys, where + ", \"k\""));
-    CAIRN_ASSIGN_OR_RETURN(codecs.values, side(*values, KvSide::kValues, where + ", \"v\""));
+    Choices codecs;
+    CAIRN_ASSIGN_OR_RETURN(codecs.keys, side(*keys, where + ", \"k\""));
+    CAIRN_ASSIGN_OR_RETURN(codecs.values, side(*values, where + ", \"v\""));
     return codecs;
   }
 
-  static Result<KvCodec> side(const json::value& value, KvSide side, const std::string& where) {
+  static Result<Choice> side(const json::value& value, const std::string& where) {
     CAIRN_ASSIGN_OR_RETURN(const std::string_view text, string_of(value, where));
-    return Parser(text, where).whole_codec(side);
+    return Parser(text, where).whole_codec();
   }
 };
 

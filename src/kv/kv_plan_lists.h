@@ -7,8 +7,6 @@
 
 namespace cairn {
 
-// The format in all layers, for keys and values alike, by the axes that it takes where none is named.
-[[nodiscard]] KvPlan kv_plan_of(KvFormat format);
 // One for each format, in the table's order: f32 first.
 [[nodiscard]] std::vector<KvPlan> kv_plans_of_every_format();
 // One for each format in common use.

@@ -9,7 +9,7 @@ namespace {
 
 TEST(KvPlanLists, ThePlanOfAFormatIsWhatItsNameMeans) {
   for (const KvFormatInfo& info : kKvFormats) {
-    const KvPlan plan = kv_plan_of(info.format);
+    const KvPlan plan(info.format);
     EXPECT_EQ(plan, *KvPlan::parse(info.name)) << info.name;
     EXPECT_EQ(plan.text(), info.name);
   }

@@ -27,8 +27,10 @@ Result<KvPlan> KvPlan::parse(std::string_view text) {
   return plan;
 }
 
-KvCodec KvPlan::Parser::CodecWords::of(KvSide side) const {
-  return {format, axis.value_or(kv_default_axis(format, side)), transform};
+KvPlan::Choice KvPlan::Parser::CodecWords::choice() const {
+  if (!axis.has_value() && transform == KvTransform::kNone) return choice_of(format);
+  const KvAxis best_axis = kv_is_integer(format) ? KvAxis::kChannel : KvAxis::kToken;  // of what is rotated
+  return KvCodec{format, axis.value_or(best_axis), transform};
 }
 
 Result<std::vector<KvPlan::Rule>> KvPlan::Parser::whole_plan() {
@@ -58,16 +60,16 @@ Result<KvPlan::Rule> KvPlan::Parser::whole_selector() {
   return rule;
 }
 
-Result<KvLayerCodecs> KvPlan::Parser::whole_codecs() {
-  CAIRN_ASSIGN_OR_RETURN(const KvLayerCodecs read, codecs());
+Result<KvPlan::Choices> KvPlan::Parser::whole_codecs() {
+  CAIRN_ASSIGN_OR_RETURN(const Choices read, codecs());
   CAIRN_RETURN_IF_ERROR(end("the end"));
   return read;
 }
 
-Result<KvCodec> KvPlan::Parser::whole_codec(KvSide side) {
-  CAIRN_ASSIGN_OR_RETURN(const CodecWords words, codec());
+Result<KvPlan::Choice> KvPlan::Parser::whole_codec() {
+  CAIRN_ASSIGN_OR_RETURN(const Choice read, codec());
   CAIRN_RETURN_IF_ERROR(end("the end"));
-  return words.of(side);
+  return read;
 }
 
 Result<KvPlan::Rule> KvPlan::Parser::rule() {
@@ -130,26 +132,26 @@ Result<int64_t> KvPlan::Parser::layer() {
   return from_end ? -number : number;
 }
 
-Result<KvLayerCodecs> KvPlan::Parser::codecs() {
+Result<KvPlan::Choices> KvPlan::Parser::codecs() {
   const std::string_view word = peek_word();
   if (word_ends_with('=')) {
-    CAIRN_ASSIGN_OR_RETURN(const CodecWords keys, side("k"));
+    CAIRN_ASSIGN_OR_RETURN(const Choice keys, side("k"));
     if (!take(',')) {
       return error(at_, fmt::format("{}, where \",v=\" and the codec of values is expected", found(at_)));
     }
-    CAIRN_ASSIGN_OR_RETURN(const CodecWords values, side("v"));
-    return KvLayerCodecs{keys.of(KvSide::kKeys), values.of(KvSide::kValues)};
+    CAIRN_ASSIGN_OR_RETURN(const Choice values, side("v"));
+    return Choices{keys, values};
   }
   if (!kv_format_from_name(word).has_value() && word_ends_with(':')) {
     return error(at_, fmt::format("{} is neither a format nor a choice of layers; {}; layers are chosen by "
                                   "\"all:\", \"rest:\" and \"layers 0-3,-1:\"",
                                   found(at_), kv_formats_sentence()));
   }
-  CAIRN_ASSIGN_OR_RETURN(const CodecWords both, codec());
-  return KvLayerCodecs{both.of(KvSide::kKeys), both.of(KvSide::kValues)};
+  CAIRN_ASSIGN_OR_RETURN(const Choice both, codec());
+  return Choices{both, both};
 }
 
-Result<KvPlan::Parser::CodecWords> KvPlan::Parser::side(std::string_view name) {
+Result<KvPlan::Choice> KvPlan::Parser::side(std::string_view name) {
   const std::string_view word = peek_word();
   if (word != name || !word_ends_with('=')) {
     return error(at_, fmt::format("{}, where \"{}=\" and a codec are expected: keys and values are given as "
@@ -161,7 +163,7 @@ Result<KvPlan::Parser::CodecWords> KvPlan::Parser::side(std::string_view name) {
   return codec();
 }
 
-Result<KvPlan::Parser::CodecWords> KvPlan::Parser::codec() {
+Result<KvPlan::Choice> KvPlan::Parser::codec() {
   const std::string_view word = peek_word();
   const std::optional<KvFormat> format = kv_format_from_name(word);
   if (!format.has_value()) {
@@ -170,7 +172,7 @@ Result<KvPlan::Parser::CodecWords> KvPlan::Parser::codec() {
   at_ += word.size();
   CodecWords codec{.format = *format};
   while (take(':')) CAIRN_RETURN_IF_ERROR(add_word(codec));
-  return codec;
+  return codec.choice();
 }
 
 Status KvPlan::Parser::add_word(CodecWords& codec) {

@@ -22,27 +22,27 @@ class KvPlan::Parser {
 
   // Each reads the whole text.
   Result<std::vector<Rule>> whole_plan();
-  Result<Rule> whole_selector();             // a rule without codecs: "all", "rest", "0-3,-1"
-  Result<KvLayerCodecs> whole_codecs();      // of keys and values: "int8", "k=int8,v=int4"
-  Result<KvCodec> whole_codec(KvSide side);  // of one side: "int4:channel"
+  Result<Rule> whole_selector();   // a rule without codecs: "all", "rest", "0-3,-1"
+  Result<Choices> whole_codecs();  // of keys and values: "int8", "k=int8,v=int4"
+  Result<Choice> whole_codec();    // of one side: "int4:channel"
 
  private:
-  // A codec as it is written: which axis it has may depend on the side.
+  // A codec as it is written.
   struct CodecWords {
     KvFormat format = KvFormat::kF16;
     std::optional<KvAxis> axis;
     KvTransform transform = KvTransform::kNone;
-    [[nodiscard]] KvCodec of(KvSide side) const;
+    [[nodiscard]] Choice choice() const;
   };
 
   Result<Rule> rule();
   Result<std::vector<Range>> ranges();
   Result<Range> range();
   Result<int64_t> layer();
-  Result<KvLayerCodecs> codecs();
-  Result<CodecWords> codec();
+  Result<Choices> codecs();
+  Result<Choice> codec();
   Status add_word(CodecWords& codec);
-  Result<CodecWords> side(std::string_view name);
+  Result<Choice> side(std::string_view name);
   // Errors unless nothing is left; `allowed`: what might have stood there instead of the end.
   Status end(std::string_view allowed);
 

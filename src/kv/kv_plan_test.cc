@@ -31,10 +31,10 @@ std::string resolve_error(std::string_view text, int64_t layer_count, int64_t he
 }
 
 // The codecs of each layer as "keys/values".
-std::vector<std::string> layers_of(std::string_view text, int64_t layer_count) {
+std::vector<std::string> layers_of(std::string_view text, int64_t layer_count, int64_t head_dim = 64) {
   const auto plan = KvPlan::parse(text);
   EXPECT_TRUE(plan.ok()) << plan.status().message();
-  const auto codecs = plan->resolve(layer_count, 64);
+  const auto codecs = plan->resolve(layer_count, head_dim);
   EXPECT_TRUE(codecs.ok()) << codecs.status().message();
   std::vector<std::string> names;
   for (const KvLayerCodecs& layer : *codecs) {
@@ -59,19 +59,32 @@ TEST(KvPlan, ReadsEveryFormat) {
       {"fp8", "fp8/fp8"},
       {"fp8_e4m3", "fp8/fp8"},
       {"fp8_e5m2", "fp8_e5m2/fp8_e5m2"},
-      {"int8", "int8:token/int8:token"},
-      {"int4", "int4:channel/int4:token"},
-      {"int3", "int3:channel/int3:token"},
-      {"int2", "int2:channel/int2:token"},
+      {"int8", "int8:channel:hadamard/int8:channel:hadamard"},
+      {"int4", "int4:channel:hadamard/int4:channel:hadamard"},
+      {"int3", "int3:channel:hadamard/int3:channel:hadamard"},
+      {"int2", "int2:channel:hadamard/int2:channel:hadamard"},
       {"int4:token", "int4:token/int4:token"},
       {"int8:channel", "int8:channel/int8:channel"},
-      {"int4:hadamard", "int4:channel:hadamard/int4:token:hadamard"},
+      {"int4:hadamard", "int4:channel:hadamard/int4:channel:hadamard"},
       {"int4:hadamard:token", "int4:token:hadamard/int4:token:hadamard"},
       {"f16:hadamard", "f16:hadamard/f16:hadamard"},
-      {"k=int8,v=int4", "int8:token/int4:token"},
-      {"k=int4,v=f32", "int4:channel/f32"},
+      {"k=int8,v=int4", "int8:channel:hadamard/int4:channel:hadamard"},
+      {"k=int4,v=f32", "int4:channel:hadamard/f32"},
       {"k=int4:token:hadamard,v=int4:channel", "int4:token:hadamard/int4:channel"}};
   for (const auto& [text, codecs] : formats) EXPECT_EQ(layers_of(text, 1)[0], codecs) << text;
+}
+
+// Heads that cannot be rotated get the next best of the format's bytes.
+TEST(KvPlan, AFormatsNameDependsOnTheHeads) {
+  const std::vector<std::pair<std::string, std::string>> formats{
+      {"f16", "f16/f16"},
+      {"int8", "int8:channel/int8:channel"},
+      {"int4", "int4:channel/int4:channel"},
+      {"int2", "int2:channel/int2:channel"},
+      {"int4:token", "int4:token/int4:token"},
+      {"k=int4,v=int8", "int4:channel/int8:channel"}};
+  for (const auto& [text, codecs] : formats) EXPECT_EQ(layers_of(text, 1, 96)[0], codecs) << text;
+  EXPECT_NE(*KvPlan::parse("int4"), *KvPlan::parse("int4:channel:hadamard"));
 }
 
 TEST(KvPlan, LaterRulesOverrideEarlierOnesAndRestIsWhatNoRangeNames) {
@@ -93,12 +106,14 @@ TEST(KvPlan, TextIsTheShortestFormAndReadsBackAsTheSamePlan) {
       {" int8 ", "int8"},
       {"all:fp8_e4m3", "fp8"},
       {"int4:channel", "int4:channel"},
-      {"k=int4:channel,v=int4:token", "int4"},
-      {"k=int4:hadamard,v=int4", "k=int4:hadamard,v=int4"},
-      {"int8:token", "int8"},
+      {"k=int4:channel,v=int4:token", "k=int4:channel,v=int4:token"},
+      {"k=int4,v=int4", "int4"},
+      {"k=int4:hadamard,v=int4", "k=int4:channel:hadamard,v=int4"},
+      {"int4:hadamard:channel", "int4:channel:hadamard"},
+      {"int8:token", "int8:token"},
       {"k = int8:channel , v = f16", "k=int8:channel,v=f16"},
       {"layers 3:f16;rest:int2", "layer 3: f16; rest: int2"},
-      {"layers 0-3,7-7,-1:int3:hadamard;all:f32", "layers 0-3,7,-1: int3:hadamard; f32"},
+      {"layers 0-3,7-7,-1:int3:hadamard;all:f32", "layers 0-3,7,-1: int3:channel:hadamard; f32"},
       {"layers 1--2:f16", "layers 1--2: f16"}};
   for (const auto& [text, shortest] : texts) {
     const auto plan = KvPlan::parse(text);
@@ -186,14 +201,18 @@ TEST(KvPlan, RefusesLayersThatTheModelDoesNotHave) {
 
 TEST(KvPlan, ReadsJson) {
   const KvPlan plan = *KvPlan::parse("layers 0-3: f16; rest: k=int4:channel,v=int4:token");
-  for (const std::string_view json :
-       {R"("layers 0-3: f16; rest: int4")", R"({"plan": "layers 0-3: f16; rest: int4"})",
-        R"([{"layers": "0-3", "codec": "f16"}, {"layers": "rest", "k": "int4:channel", "v": "int4:token"}])",
-        R"({"plan": [{"layers": "0-3", "codec": "f16"}, {"layers": "rest", "codec": "int4"}]} )"}) {
+  for (
+      const std::string_view json :
+      {R"("layers 0-3: f16; rest: k=int4:channel,v=int4:token")",
+       R"({"plan": "layers 0-3: f16; rest: k=int4:channel,v=int4:token"})",
+       R"([{"layers": "0-3", "codec": "f16"}, {"layers": "rest", "k": "int4:channel", "v": "int4:token"}])",
+       R"({"plan": [{"layers": "0-3", "codec": "f16"}, {"layers": "rest", "k": "int4:channel", "v": "int4:token"}]} )"}) {
     const auto read = KvPlan::parse_json(json);
     ASSERT_TRUE(read.ok()) << read.status().message();
     EXPECT_EQ(*read, plan) << json;
   }
+  EXPECT_EQ(*KvPlan::parse_json(R"([{"codec": "int4"}])"), KvPlan(KvFormat::kInt4));
+  EXPECT_EQ(*KvPlan::parse_json(R"([{"k": "int4", "v": "int4"}])"), KvPlan(KvFormat::kInt4));
   EXPECT_EQ(*KvPlan::parse_json(R"([{"codec": "f16"}, {"layers": -1, "codec": "f32"}])"),
             *KvPlan::parse("f16; layer -1: f32"));
 }

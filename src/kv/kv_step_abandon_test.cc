@@ -6,7 +6,7 @@
 namespace cairn {
 namespace {
 
-constexpr std::array kPlans{"f16", "k=int4,v=int8", "f32; layer 1: int2:channel"};
+constexpr std::array kPlans{"f16", "k=int4:channel,v=int8:token", "f32; layer 1: int2:channel"};
 
 struct Way {
   KvStorageKind storage = KvStorageKind::kPaged;

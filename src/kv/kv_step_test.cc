@@ -46,7 +46,7 @@ TEST(KvStep, ShowsEveryLayerOfEverySequenceInItsOrder) {
 
 // Layers of a group have the same views, and are told apart by their place in its blocks.
 TEST(KvStep, ShowsTheBlocksOfTheLayersGroup) {
-  auto cache = make_cache({.shape = grouped_shape("f16; layer 1: f32; layer 3: int8", {0, 1, 0, 1}),
+  auto cache = make_cache({.shape = grouped_shape("f16; layer 1: f32; layer 3: int8:token", {0, 1, 0, 1}),
                            .context = 256,
                            .max_sequences = 4,
                            .step_rows = 256});
@@ -133,7 +133,7 @@ TEST(KvStep, LetsOtherSequencesLive) {
 TEST(KvStep, OverASequenceRefusesItsFork) {
   for (const KvStorageKind storage :
        {KvStorageKind::kGrowing, KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
-    auto cache = make(PrefixSharing::kOn, "k=int4,v=int8", storage);
+    auto cache = make(PrefixSharing::kOn, "k=int4:channel,v=int8:token", storage);
     const TestSequence a = prefilled(*cache, some_tokens(40));
     {
       const KvStep step = cache->begin_step({{{a.lease.sequence(), 1}}});

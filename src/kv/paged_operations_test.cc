@@ -381,20 +381,20 @@ void run_lists(const char* plan, PrefixSharing sharing, const std::vector<int32_
 
 TEST(PagedOperations, AgreeWithATwinThatShares) { run_lists("f16", PrefixSharing::kOn); }
 TEST(PagedOperations, AgreeWithATwinThatSharesBlocksSealedWhole) {
-  run_lists("k=int4,v=int8", PrefixSharing::kOn);
+  run_lists("k=int4:channel,v=int8:token", PrefixSharing::kOn);
 }
 TEST(PagedOperations, AgreeWithATwinThatDoesNotShare) { run_lists("f16", PrefixSharing::kOff); }
 TEST(PagedOperations, AgreeWithATwinThatDoesNotShareBlocksSealedWhole) {
   run_lists("int4; layer 1: f32", PrefixSharing::kOff);
 }
 TEST(PagedOperations, AgreeWithTwinsOfTwoGroups) {
-  run_lists("f16; layer 1: int8", PrefixSharing::kOn, {0, 1});
+  run_lists("f16; layer 1: int8:token", PrefixSharing::kOn, {0, 1});
 }
 TEST(PagedOperations, AgreeWithTwinsOfThreeGroups) {
   run_lists("f16; layer 1: int4; layer 3: f32", PrefixSharing::kOn, {1, 0, 1, 2});
 }
 TEST(PagedOperations, AgreeWithTwinsOfThreeGroupsThatDoNotShare) {
-  run_lists("int8; layer 1: f32", PrefixSharing::kOff, {2, 0, 1});
+  run_lists("int8:token; layer 1: f32", PrefixSharing::kOff, {2, 0, 1});
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ TEST(PagedStorage, FindsWhatRunsAndWhatHasFinished) {
 // A prefix may be in one group's memory and not in the other's: it is found where both have it, computed again behind
 // that, and kept once in the group that still had it.
 TEST(PagedStorage, EvictsAndUnifiesInEachGroupApart) {
-  auto cache = make_cache({.shape = grouped_shape("f16; layer 1: int8", {0, 1}),
+  auto cache = make_cache({.shape = grouped_shape("f16; layer 1: int8:token", {0, 1}),
                            .context = 320,
                            .max_sequences = 6,
                            .pool_blocks = {4, 8}});

@@ -40,7 +40,7 @@ struct Way {
 KvGeometry geometry_of(int32_t group_count) {
   std::vector<int32_t> groups(static_cast<size_t>(group_count));
   for (size_t i = 0; i < groups.size(); ++i) groups[i] = static_cast<int32_t>(i);
-  return *KvGeometry::make(grouped_shape(group_count == 1 ? "f16" : "f16; layer -1: int8", groups));
+  return *KvGeometry::make(grouped_shape(group_count == 1 ? "f16" : "f16; layer -1: int8:token", groups));
 }
 
 // Two tables of three sequences, in every group: 70 rows (in paged two sealed blocks and an open one), and a block

@@ -113,14 +113,34 @@ LawRow sound_logits(const Scene& scene, std::span<const LogitRecord> expected) {
   return row;
 }
 
-Status check_plan(const Scene& scene, std::span<const Variation> variations, Progress& progress,
-                  std::vector<LawRow>& rows) {
+// The rows as they come, until the caller has had enough.
+class Rows {
+ public:
+  explicit Rows(const LawOptions& options) : options_(options) {}
+  [[nodiscard]] bool keeps_going() const { return !options_.keeps_going || options_.keeps_going(); }
+  void add(LawRow row) {
+    if (options_.on_row) options_.on_row(row);
+    rows_.push_back(std::move(row));
+  }
+  [[nodiscard]] std::vector<LawRow> take() { return std::move(rows_); }
+
+ private:
+  const LawOptions& options_;
+  std::vector<LawRow> rows_;
+};
+
+// What was stopped in the middle is no row.
+Status check_plan(const Scene& scene, std::span<const Variation> variations, Progress& progress, Rows& rows) {
   progress.begin("without a cache");
-  CAIRN_ASSIGN_OR_RETURN(const auto expected, expected_logits(scene));
-  rows.push_back(sound_logits(scene, expected));
+  const auto expected = expected_logits(scene);
+  if (!rows.keeps_going()) return {};
+  if (!expected.ok()) return expected.status();
+  rows.add(sound_logits(scene, *expected));
   for (const Variation& variation : variations) {
     progress.begin(variation.what);
-    rows.push_back(run_variation(variation, scene, expected));
+    LawRow row = run_variation(variation, scene, *expected);
+    if (!rows.keeps_going()) return {};
+    rows.add(std::move(row));
   }
   return {};
 }
@@ -131,15 +151,13 @@ std::vector<KvPlan> default_law_plans() {
   std::vector<KvPlan> plans = kv_plans_of_every_format();
   std::ranges::stable_partition(plans, [](const KvPlan& plan) { return plan == KvPlan(); });
   for (const KvFormatInfo& info : kKvFormats) {
-    if (!kv_is_integer(info.format) || info.keys_axis == KvAxis::kChannel) continue;
-    plans.push_back(
-        KvPlan({.keys = {info.format, KvAxis::kChannel}, .values = {info.format, KvAxis::kToken}}));
+    constexpr auto kByToken = KvAxis::kToken;  // row by row: the formats' names alone mean whole blocks
+    if (!kv_is_integer(info.format)) continue;
+    plans.push_back(KvPlan({.keys = {info.format, kByToken}, .values = {info.format, kByToken}}));
   }
-  for (const char* text : {"layers 0: f16; rest: k=int4,v=int8", "int4:hadamard"}) {
-    Result<KvPlan> plan = KvPlan::parse(text);
-    CHECK(plan.ok());
-    plans.push_back(std::move(*plan));
-  }
+  Result<KvPlan> mixed = KvPlan::parse("layers 0: f16; rest: k=int4:channel,v=int8:token");
+  CHECK(mixed.ok());
+  plans.push_back(std::move(*mixed));
   return plans;
 }
 
@@ -161,16 +179,16 @@ Result<std::vector<LawRow>> check_laws(const std::shared_ptr<const Model>& model
   const LawTexts texts = law_texts(*model, options.text_kind, position_count, options.seed);
 
   Progress progress(options);
-  std::vector<LawRow> rows;
+  Rows rows(options);
   std::vector<Scene> scenes;
   std::vector<std::vector<Variation>> variations;
   for (const KvPlan& plan : options.kv_plans) {
     const auto fits = plan.resolve(model->config().layer_count, model->config().head_dim);
     if (!fits.ok()) {
-      rows.push_back({.what = "the plan fits the model",
-                      .kv_plan = plan,
-                      .outcome = LawOutcome::kNotApplicable,
-                      .remark = fits.status().message()});
+      rows.add({.what = "the plan fits the model",
+                .kv_plan = plan,
+                .outcome = LawOutcome::kNotApplicable,
+                .remark = fits.status().message()});
       continue;
     }
     const bool is_dear = model->kernels().isa == Isa::kScalar && !scenes.empty();
@@ -182,16 +200,17 @@ Result<std::vector<LawRow>> check_laws(const std::shared_ptr<const Model>& model
                       .scope = is_dear ? Scope::kThoseThatCodecsCouldBreak : Scope::kAll,
                       .wrap_pass = options.wrap_pass,
                       .scratch_positions = scratch_positions(position_count, row_budget),
-                      .on_work = [&](int64_t row_count) { progress.add(row_count); }});
+                      .on_work = [&](int64_t row_count) { progress.add(row_count); },
+                      .keeps_going = options.keeps_going});
     variations.push_back(law_variations(scenes.back(), options.thread_counts));
     for (const auto& text : texts) progress.plan(text.size());
     for (const Variation& variation : variations.back()) progress.plan(variation.work);
   }
 
-  for (size_t i = 0; i < scenes.size(); ++i) {
+  for (size_t i = 0; i < scenes.size() && rows.keeps_going(); ++i) {
     CAIRN_RETURN_IF_ERROR(check_plan(scenes[i], variations[i], progress, rows));
   }
-  return rows;
+  return rows.take();
 }
 
 }  // namespace cairn

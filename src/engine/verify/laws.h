@@ -49,8 +49,8 @@ struct LawProgress {
   uint64_t total = 0;
 };
 
-// The default plan, then one for each other format, keys by channel of the integer formats that take them by
-// token by default, one plan that mixes layers, and one that rotates: all that can go wrong in one way.
+// The default plan, then one for each other format, the integer formats row by row, and one plan that mixes layers,
+// whole blocks and rows: all that can go wrong in one way.
 [[nodiscard]] std::vector<KvPlan> default_law_plans();
 
 struct LawOptions {
@@ -64,6 +64,9 @@ struct LawOptions {
   std::vector<int> thread_counts = {1, 2};
   uint64_t seed = 1;  // of the texts of random ids
   std::function<void(const LawProgress&)> on_progress;
+  std::function<void(const LawRow&)> on_row;  // each row, when it is done
+  // Asked after every step; false ends the check with the rows that are done. Empty: yes.
+  std::function<bool()> keeps_going;
   PassWrapper wrap_pass;  // for tests; empty: nothing stands between engines and the model
 };
 
@@ -71,7 +74,7 @@ struct LawOptions {
 // (scalar) makes that too much; then fewer.
 [[nodiscard]] int64_t default_law_positions(const Model& model);
 
-// A row for each way and plan (scalar: of plans after the first, only the ways that a codec could break), in
+// A row for each way and plan, plan by plan (scalar: of plans after the first, only the ways that a codec could break), in
 // the order in which they ran. Errors: kInvalidArgument (an option that does not fit the model).
 Result<std::vector<LawRow>> check_laws(const std::shared_ptr<const Model>& model, const LawOptions& options);
 

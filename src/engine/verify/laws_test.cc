@@ -187,5 +187,21 @@ TEST(Laws, FewPositionsAreEnoughForMostRows) {
   }
 }
 
+TEST(Laws, RowsAreToldAsTheyComeAndAStopKeepsThoseThatAreDone) {
+  const auto model = made_model("tiny-llama", TensorType::kF32, *select_kernels(std::nullopt).value());
+  LawOptions options{.position_count = 40, .kv_plans = plans({"f16", "int4"}), .thread_counts = {1}};
+  std::vector<std::string> told;
+  options.on_row = [&](const LawRow& row) { told.push_back(row.kv_plan.text() + " " + row.what); };
+  const std::vector<LawRow> all = rows_of(model, options);
+  ASSERT_EQ(told.size(), all.size());
+  for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(told[i], all[i].kv_plan.text() + " " + all[i].what);
+
+  options.keeps_going = [&] { return told.size() < 3; };
+  told.clear();
+  const std::vector<LawRow> some = rows_of(model, options);
+  EXPECT_EQ(some.size(), 3U);
+  for (const LawRow& row : some) EXPECT_EQ(row.outcome, LawOutcome::kEqual) << row.what << row.remark;
+}
+
 }  // namespace
 }  // namespace cairn

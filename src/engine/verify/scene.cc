@@ -36,7 +36,7 @@ Result<uint64_t> Scene::pool_of(int64_t block_count) const {
 
 Result<std::unique_ptr<Trial>> start_trial(const Scene& scene, int thread_count, const EngineOptions& options,
                                            Comparison& comparison) {
-  return Trial::start({scene.model, scene.texts, thread_count, scene.wrap_pass}, options,
+  return Trial::start(trial_setting(scene, thread_count), options,
                       [&](int64_t text, int64_t position, std::span<const float> logits) {
                         comparison.see(text, position, logits);
                         scene.on_work(1);

@@ -23,6 +23,7 @@ struct Scene {
   PassWrapper wrap_pass;                   // as Trial::Setting
   std::vector<int64_t> scratch_positions;  // which positions of the text are recomputed from scratch
   std::function<void(int64_t row_count)> on_work;
+  std::function<bool()> keeps_going = {};  // as Trial::Setting
 
   [[nodiscard]] int64_t length_of(int64_t text) const {
     return static_cast<int64_t>(texts[static_cast<size_t>(text)].size());
@@ -47,6 +48,10 @@ struct Variation {
   // Passes the logits to the comparison. Returns a remark where the variation does not apply, else an empty text.
   std::function<Result<std::string>(const Scene& scene, Comparison& comparison)> run;
 };
+
+[[nodiscard]] inline Trial::Setting trial_setting(const Scene& scene, int thread_count) {
+  return {scene.model, scene.texts, thread_count, scene.wrap_pass, scene.keeps_going};
+}
 
 // A trial whose logits go to the comparison.
 Result<std::unique_ptr<Trial>> start_trial(const Scene& scene, int thread_count, const EngineOptions& options,

@@ -108,7 +108,7 @@ Status Trial::take_back(int64_t length) {
 void Trial::end_tries() { engine_->cancel(tries_); }
 
 Status Trial::run_tries() {
-  while (status_.ok() && !engine_->waits()) step();
+  while (status_.ok() && !is_stopped_ && !engine_->waits()) step();
   return status_;
 }
 
@@ -122,14 +122,16 @@ void Trial::step() {
   engine_->step();
   ++step_count_;
   if (status_.ok()) status_ = engine_->cache().check();
+  is_stopped_ = keeps_going_ && !keeps_going_();
+  if (is_stopped_ && status_.ok()) status_ = internal_error("the check was stopped");
 }
 
 void Trial::steps(int count) {
-  for (int i = 0; i < count && !engine_->idle(); ++i) step();
+  for (int i = 0; i < count && !is_stopped_ && !engine_->idle(); ++i) step();
 }
 
 Status Trial::finish() {
-  while (!engine_->idle()) step();
+  while (!is_stopped_ && !engine_->idle()) step();
   return status_;
 }
 

@@ -40,6 +40,8 @@ class Trial {
     const LawTexts& texts;  // must outlive the trial
     int thread_count = 1;   // of its own, so that a trial with one thread has one
     PassWrapper wrap_pass;  // may be empty
+    // Asked after every step: false ends the trial with an error. May be empty.
+    std::function<bool()> keeps_going;
   };
   static Result<std::unique_ptr<Trial>> start(const Setting& setting, const EngineOptions& options,
                                               LogitSink sink);
@@ -75,7 +77,10 @@ class Trial {
 
  private:
   Trial(const Setting& setting, LogitSink sink)
-      : texts_(setting.texts), threads_(setting.thread_count), sink_(std::move(sink)) {}
+      : texts_(setting.texts),
+        threads_(setting.thread_count),
+        keeps_going_(setting.keeps_going),
+        sink_(std::move(sink)) {}
   void step();
   Status run_tries();
   [[nodiscard]] Request request_of(const TrialRequest& request, int64_t first) const;
@@ -84,14 +89,16 @@ class Trial {
 
   const LawTexts& texts_;
   ThreadPool threads_;
+  std::function<bool()> keeps_going_;
   LogitSink sink_;
   std::vector<TokenId> tried_;
   RequestId tries_;
-  std::unique_ptr<Engine> engine_;
   Status status_;
+  bool is_stopped_ = false;
   int64_t preemptions_ = 0;
   int64_t reused_tokens_ = 0;
   int64_t step_count_ = 0;
+  std::unique_ptr<Engine> engine_;  // last: its end may report to the others
 };
 
 }  // namespace cairn

@@ -165,13 +165,13 @@ Result<std::vector<LogitRecord>> expected_logits(const Scene& scene) {
   for (const auto& text : scene.texts) {
     records.emplace_back(static_cast<int64_t>(text.size()), scene.model->config().vocab_size);
   }
-  CAIRN_ASSIGN_OR_RETURN(const auto trial,
-                         Trial::start({scene.model, scene.texts, scene.thread_count, scene.wrap_pass},
-                                      scene.options(KvStorageKind::kNone),
-                                      [&](int64_t text, int64_t position, std::span<const float> logits) {
-                                        records[static_cast<size_t>(text)].put(position, logits);
-                                        scene.on_work(1);
-                                      }));
+  CAIRN_ASSIGN_OR_RETURN(
+      const auto trial,
+      Trial::start(trial_setting(scene, scene.thread_count), scene.options(KvStorageKind::kNone),
+                   [&](int64_t text, int64_t position, std::span<const float> logits) {
+                     records[static_cast<size_t>(text)].put(position, logits);
+                     scene.on_work(1);
+                   }));
   for (int64_t text = 0; text < std::ssize(scene.texts); ++text) {
     const int64_t length = scene.length_of(text);
     CAIRN_RETURN_IF_ERROR(

@@ -1,7 +1,5 @@
 #include "kernels/codecs/kv_codec.h"
 
-#include <bit>
-
 #include "base/check.h"
 
 namespace cairn {
@@ -34,7 +32,7 @@ KvTileShape kv_tile_shape(const KvCodec& codec, KvSide side, int32_t head_dim) {
 // Sylvester's matrix as butterflies, log2(n) rounds of sums and differences. Scaling comes first, which keeps
 // sums of finite numbers as far from overflow as possible.
 void kv_hadamard(float* row, int64_t n) {
-  CHECK(n > 0 && std::has_single_bit(static_cast<uint64_t>(n)));
+  CHECK(kv_can_rotate(n));
   float factor = 1;  // 1 / sqrt(n)
   for (int64_t m = n; m > 1; m /= 4) factor *= m == 2 ? 0x1.6A09E6p-1F : 0.5F;
   for (int64_t i = 0; i < n; ++i) row[i] *= factor;

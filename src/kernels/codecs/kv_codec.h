@@ -20,6 +20,7 @@
 // written row by row, in its final form at once.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -43,6 +44,18 @@ struct KvCodec {
 
   friend bool operator==(const KvCodec&, const KvCodec&) = default;
 };
+
+// A Hadamard matrix of Sylvester exists for powers of two.
+[[nodiscard]] constexpr bool kv_can_rotate(int64_t head_dim) {
+  return head_dim > 0 && std::has_single_bit(static_cast<uint64_t>(head_dim));
+}
+
+// The most exact codec of the format's bytes for heads of `head_dim`, as measured (docs/kv.md): integers by channel, and
+// rotated where such heads can be.
+[[nodiscard]] constexpr KvCodec kv_best_codec(KvFormat format, int64_t head_dim) {
+  if (!kv_is_integer(format)) return {.format = format};
+  return {format, KvAxis::kChannel, kv_can_rotate(head_dim) ? KvTransform::kHadamard : KvTransform::kNone};
+}
 
 // Whether a block must be complete before it is encoded; until then its rows are kept as f32.
 [[nodiscard]] constexpr bool kv_seals_whole_block(const KvCodec& codec) {

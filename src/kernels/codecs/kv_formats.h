@@ -29,29 +29,25 @@ struct KvFormatInfo {
   std::optional<std::string_view> alias;  // another name that plans may use
   int64_t bits;                           // of an element's number or code; scales are not counted
   KvScaling scaling;
-  KvAxis keys_axis;  // of keys, where the plan names none; values go by token
   KvFormatUse use;
 };
 
-// In the order of the enumeration: floats first, wider ones before narrower ones. Outliers of keys keep to
-// their channel, and fewer than eight bits have no room for them (KIVI, arXiv:2402.02750): such keys go by
-// channel.
+// In the order of the enumeration: floats first, wider ones before narrower ones.
 inline constexpr std::array<KvFormatInfo, 9> kKvFormats = [] {
   using enum KvFormat;
   using enum KvScaling;
-  using enum KvAxis;
   using enum KvFormatUse;
   return std::array<KvFormatInfo, 9>{{
       // clang-format off
-      {kF32,     "f32",      {},         32, kNone,            kToken,   kCommon},
-      {kF16,     "f16",      {},         16, kNone,            kToken,   kCommon},
-      {kBF16,    "bf16",     {},         16, kNone,            kToken,   kSpecial},
-      {kFp8E4M3, "fp8",      "fp8_e4m3", 8,  kNone,            kToken,   kSpecial},
-      {kFp8E5M2, "fp8_e5m2", {},         8,  kNone,            kToken,   kSpecial},
-      {kInt8,    "int8",     {},         8,  kScale,           kToken,   kCommon},
-      {kInt4,    "int4",     {},         4,  kScaleAndMinimum, kChannel, kCommon},
-      {kInt3,    "int3",     {},         3,  kScaleAndMinimum, kChannel, kSpecial},
-      {kInt2,    "int2",     {},         2,  kScaleAndMinimum, kChannel, kSpecial},
+      {kF32,     "f32",      {},         32, kNone,            kCommon},
+      {kF16,     "f16",      {},         16, kNone,            kCommon},
+      {kBF16,    "bf16",     {},         16, kNone,            kSpecial},
+      {kFp8E4M3, "fp8",      "fp8_e4m3", 8,  kNone,            kSpecial},
+      {kFp8E5M2, "fp8_e5m2", {},         8,  kNone,            kSpecial},
+      {kInt8,    "int8",     {},         8,  kScale,           kCommon},
+      {kInt4,    "int4",     {},         4,  kScaleAndMinimum, kCommon},
+      {kInt3,    "int3",     {},         3,  kScaleAndMinimum, kSpecial},
+      {kInt2,    "int2",     {},         2,  kScaleAndMinimum, kSpecial},
       // clang-format on
   }};
 }();
@@ -73,11 +69,6 @@ static_assert([] {
 [[nodiscard]] constexpr bool kv_has_minimum(KvFormat format) {
   return kv_format_info(format).scaling == KvScaling::kScaleAndMinimum;
 }
-// The axis of a codec that names none.
-[[nodiscard]] constexpr KvAxis kv_default_axis(KvFormat format, KvSide side) {
-  return side == KvSide::kKeys ? kv_format_info(format).keys_axis : KvAxis::kToken;
-}
-
 [[nodiscard]] std::optional<KvFormat> kv_format_from_name(std::string_view name);  // or an alias
 // "f32, f16, bf16, ...": for help.
 [[nodiscard]] std::string kv_format_names();

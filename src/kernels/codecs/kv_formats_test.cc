@@ -5,6 +5,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "kernels/codecs/kv_codec.h"
+
 namespace cairn {
 namespace {
 
@@ -31,9 +33,15 @@ TEST(KvFormats, StandFromTheWidestToTheNarrowest) {
   }
 }
 
-TEST(KvFormats, OnlyIntegersGoByChannel) {
+TEST(KvFormats, IntegersGoByChannelAndAreRotatedWhereHeadsCanBe) {
   for (const KvFormatInfo& info : kKvFormats) {
-    if (info.keys_axis == KvAxis::kChannel) EXPECT_TRUE(kv_is_integer(info.format)) << info.name;
+    const bool is_integer = kv_is_integer(info.format);
+    for (const int64_t head_dim : {64, 96}) {
+      const KvCodec codec = kv_best_codec(info.format, head_dim);
+      EXPECT_EQ(codec.format, info.format);
+      EXPECT_EQ(codec.axis == KvAxis::kChannel, is_integer) << info.name;
+      EXPECT_EQ(codec.transform == KvTransform::kHadamard, is_integer && head_dim == 64) << info.name;
+    }
   }
 }
 

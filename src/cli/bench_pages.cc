@@ -1,0 +1,109 @@
+#include "cli/bench_pages.h"
+
+#include <algorithm>
+#include <array>
+
+namespace cairn {
+namespace {
+
+constexpr std::string_view kCache =
+    R"(A prompt of one token, n tokens generated greedily, once with --cache none and once with the cache; side by
+side, so that the rows of a length are there as soon as both have come so far.
+  n                        tokens that were generated
+  time, times faster       of all n tokens
+  positions projected      positions run through the layers: n (n + 1) / 2 without a cache, n with it. "=": the
+                           engine's count equals the formula; "!=": it does not, which is a bug
+  scores a layer and head  products of one query head with one key, of one layer without a window, where keys behind
+                           the query (the upper triangle) are skipped: the sum of t (t + 1) / 2 over the steps without
+                           a cache, n (n + 1) / 2 with it
+  of the whole square      what a program without a cache computes that skips nothing: the sum of t^2
+Without a cache the time grows with the cube of n: --lengths 4096 takes minutes.
+
+Example: cairn bench cache --lengths 100,1000)";
+
+constexpr std::string_view kSpeed =
+    R"(Medians of five rounds; each round measures the machine's ceilings too, because they vary.
+  time, tokens/s  of one token behind an empty context (decode), and of a prompt of 512 tokens (prefill)
+  reached         decode: bytes of weights read a second; prefill: operations (a multiply-add is two) a second
+  ceiling         decode: the best read bandwidth of this run, of several read patterns; prefill: multiply-adds of
+                  registers, in f32 (under amx: bf16). q8_0 and the like compute in int8 and may exceed it
+  share           reached, as a share of the ceiling
+
+Example: cairn bench speed -m tinyllama.gguf -t 2)";
+
+constexpr std::string_view kDepth =
+    R"(What a token costs behind many positions, for each KV plan (without --kv: the usual codecs).
+  token ms          one token at this depth; measured in turn with tokens at depth 0
+  for depth ms      what it costs more than at depth 0
+  KV MB read        keys and values that one token reads at this depth
+  GB/s              those bytes by that time
+  of bandwidth      the same as a share of this run's read bandwidth
+  x the bytes       how many times longer than reading the bytes takes: 1 is the least possible
+  prefill tokens/s  512 tokens behind this depth
+  TFLOP/s, of peak  operations of that prefill, and their share of the instruction set's peak
+A slower instruction set computes less in the time that the bytes take: its "x the bytes" is larger.
+
+Examples:
+  cairn bench depth -m tinyllama.gguf -c 17000 --kv int8
+  cairn bench depth -m tinyllama.gguf --every-codec --csv > depth.csv)";
+
+constexpr std::string_view kShared =
+    R"(32 sequences behind one prefix of 2,048 tokens, each with a tail of its own.
+  bytes of ...        what the cache holds, beside one prefix and the tails: the ratio must be 1
+  tokens/s of ...     all decode together, beside one alone; the ratio is how many times as fast
+  first token of ...  of a prompt whose prefix the cache has, beside computing only what it does not have
+
+Example: cairn bench shared -m tinyllama.gguf)";
+
+constexpr std::string_view kCodecs =
+    R"(Scores whole texts with each KV plan, side by side with a reference plan, and compares the predictions of the next
+token at every position. A text is cut into pieces of --context tokens, each beginning with BOS where the model wants
+one; a line <|endoftext|> begins another document, and no piece holds two.
+  kv               the plan; in brackets what its short name means for this model
+  bits an element  of keys and values, scales and padding included
+  bytes a token    of keys and values, all layers
+  perplexity       e to the mean of -ln p(next token)
+  divergence       mean Kullback-Leibler divergence from the reference's predictions, in nats
+  same best token  positions where the likeliest token is the reference's
+Products with quantised weights round activations; any tiny change may flip such a rounding. --f32-weights shows what the
+codec alone changes.
+
+Examples:
+  cairn bench codecs -f book.txt --f32-weights
+  cairn bench codecs -f book.txt --kv int4 --reference int8 -n 16384)";
+
+constexpr std::string_view kScheduler =
+    R"(The engine's own work in a step: admit, schedule, collect the batch, a forward pass that does nothing, commit, name
+the blocks that filled up, and deliver a given token, as text too, to each request that runs. Nothing is sampled, and
+no model is needed.
+  requests            how many run and how many wait, and what they are doing
+  steps               that were measured
+  median us, p99 us   microseconds of a step: of half of them, and of 99 in 100, at most
+  bar us              the most that the median may be
+
+Example: cairn bench scheduler)";
+
+constexpr std::array<BenchPage, 6> kPages{{
+    {BenchSubject::kCache, "cache", "Generates with and without the cache, and counts the work of both.",
+     kCache},
+    {BenchSubject::kSpeed, "speed", "Decode and prefill, beside what the machine can do in the same run.",
+     kSpeed},
+    {BenchSubject::kDepth, "depth", "What a token costs behind many positions, by KV plan.", kDepth},
+    {BenchSubject::kShared, "shared",
+     "Many sequences behind one prefix: memory, speed, and what a hit saves.", kShared},
+    {BenchSubject::kCodecs, "codecs", "Bytes of each KV plan, and what it changes in predictions of a text.",
+     kCodecs},
+    {BenchSubject::kScheduler, "scheduler", "What the engine's own work costs in a step, with many requests.",
+     kScheduler},
+}};
+
+}  // namespace
+
+std::span<const BenchPage> bench_pages() { return kPages; }
+
+const BenchPage* bench_page(std::string_view name) {
+  const auto* found = std::ranges::find(kPages, name, &BenchPage::name);
+  return found == kPages.end() ? nullptr : found;
+}
+
+}  // namespace cairn
