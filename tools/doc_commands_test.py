@@ -132,6 +132,8 @@ class DocCommandsTest(unittest.TestCase):
                 word = str(self.text)
             elif before == "--config":
                 word = str(self.config())
+            elif word == "PLAN":
+                word = "int4"
             elif word.endswith(".gguf"):
                 word = str(self.tmp / "made.gguf")
             made.append(word)
@@ -309,17 +311,26 @@ class DocCommandsTest(unittest.TestCase):
     def test_bits_and_bytes_of_codecs(self):
         """The table of docs/kv.md: what each plan takes on the demo model."""
         text = section((ROOT / "docs" / "kv.md").read_text(), "### What they cost")
-        rows = re.findall(r"(?m)^    (\S+)(?: \(\S+\))?  +([\d.]+)  +(\d+)  ", text)
+        rows = re.findall(r"(?m)^    (\S+)  +(\d+\.\d)  +(\d+)  +(\d+)  ", text)
         self.assertGreaterEqual(len(rows), 14)
-        made = json.loads(self.ok(["bench", "codecs", "-f", self.text, "-n", "40", "-c", "64", "--json"]))
-        found = {row["kv"]: row["position_bytes"] for row in made["codecs"]}
+        short = ["bench", "codecs", "-f", self.text, "-n", "40", "-c", "64", "--json"]
+        made = json.loads(self.ok([*short, "--every-codec"]))
+        found = {row["kv"]: row for row in made["codecs"]}
         elements = 2 * 6 * 2 * 64
-        for plan, bits, bytes_of_token in rows:
-            if plan not in found:
-                more = self.ok(["bench", "codecs", "-f", self.text, "-n", "40", "-c", "64", "--kv", plan, "--json"])
-                found[plan] = json.loads(more)["codecs"][0]["position_bytes"]
-            self.assertEqual(int(bytes_of_token), found[plan], plan)
-            self.assertEqual(float(bits), round(found[plan] * 8 / elements + 1e-9, 1), plan)
+        for plan, bits, bytes_of_token, open_bytes in rows:
+            self.assertEqual(int(bytes_of_token), found[plan]["position_bytes"], plan)
+            self.assertEqual(int(open_bytes), found[plan]["open_bytes"], plan)
+            self.assertEqual(float(bits), round(int(bytes_of_token) * 8 / elements + 1e-9, 1), plan)
+
+    def test_divergence_on_a_text_that_every_clone_has(self):
+        """Its last digits belong to the machine."""
+        text = section((ROOT / "docs" / "kv.md").read_text(), "### What they cost")
+        made = json.loads(self.ok(["bench", "codecs", "-f", ROOT / "LICENSE", "--f32-weights", "--kv", "int4:channel:hadamard",
+                                   "--json"]))["codecs"][0]
+        self.assertIn(f"{made['positions']:,} predictions", text)
+        [(perplexity, divergence)] = re.findall(r"(?m)^    int4:channel:hadamard  +(\d+\.\d{4})  +(0\.\d+)  ", text)
+        self.assertAlmostEqual(made["perplexity"], float(perplexity), delta=0.005 * float(perplexity))
+        self.assertAlmostEqual(made["divergence"], float(divergence), delta=0.02 * float(divergence))
 
 
 if __name__ == "__main__":

@@ -32,13 +32,15 @@ void report_text(const Evaluation& evaluation, const BenchOptions& options, cons
   Table table({{"kv"},
                {"bits an element", Align::kRight},
                {"bytes a token", Align::kRight},
+               {"open rows", Align::kRight},
                {"perplexity", Align::kRight},
                {"divergence", Align::kRight},
                {"same best token", Align::kRight}});
   for (const PlanQuality& row : evaluation.plans) {
     table.add_row({plan_text(row.plan, config), fmt::format("{:.1f}", row.position_bytes * 8 / elements),
-                   fmt::format("{:.0f}", row.position_bytes), fmt::format("{:.4f}", row.perplexity),
-                   fmt::format("{:.7f}", row.divergence), fmt::format("{:.2f} %", row.same_best * 100)});
+                   fmt::format("{:.0f}", row.position_bytes), std::to_string(row.open_bytes),
+                   fmt::format("{:.4f}", row.perplexity), fmt::format("{:.7f}", row.divergence),
+                   fmt::format("{:.2f} %", row.same_best * 100)});
   }
   console.write(options.table_form == TableForm::kCsv ? table.csv() : table.aligned());
 }
@@ -50,6 +52,7 @@ void report_json(const Evaluation& evaluation, const KvPlan& reference, const Co
     list.push_back(boost::json::object{{"kv", row.plan.text()},
                                        {"codecs", plan_text(row.plan, config)},
                                        {"position_bytes", row.position_bytes},
+                                       {"open_bytes", row.open_bytes},
                                        {"perplexity", row.perplexity},
                                        {"divergence", row.divergence},
                                        {"same_best", row.same_best},
@@ -155,10 +158,10 @@ Status bench_codecs(const BenchOptions& options, const BenchRun& run) {
   }
   if (evaluation.position_count == 0) return {};
   run.console.note(
-      fmt::format("{} predictions in {} documents, pieces of at most {} tokens{}; divergence from {}, whose "
-                  "perplexity is "
-                  "{:.4f}{}",
-                  grouped(static_cast<uint64_t>(evaluation.position_count)), documents.size(), how.window,
+      fmt::format("{} predictions in {} document{}, pieces of at most {} tokens{}; divergence from {}, whose "
+                  "perplexity is {:.4f}{}",
+                  grouped(static_cast<uint64_t>(evaluation.position_count)), documents.size(),
+                  documents.size() == 1 ? "" : "s", how.window,
                   how.first_token.has_value() ? " (BOS included)" : "", how.reference.text(),
                   evaluation.reference_perplexity, evaluation.is_complete ? "" : "; stopped before the end"));
   report_text(evaluation, options, config, run.console);

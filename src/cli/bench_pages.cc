@@ -62,6 +62,7 @@ one; a line <|endoftext|> begins another document, and no piece holds two.
   kv               the plan; in brackets what its short name means for this model
   bits an element  of keys and values, scales and padding included
   bytes a token    of keys and values, all layers
+  open rows        bytes of a sequence's rows that wait as f32 until 32 are there to be encoded together
   perplexity       e to the mean of -ln p(next token)
   divergence       mean Kullback-Leibler divergence from the reference's predictions, in nats
   same best token  positions where the likeliest token is the reference's

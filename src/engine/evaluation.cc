@@ -250,6 +250,7 @@ PlanQuality quality_of(const KvPlan& plan, const Sums& sums, const KvGeometry& g
   const auto n = static_cast<double>(std::max<int64_t>(sums.count, 1));
   return {.plan = plan,
           .position_bytes = static_cast<double>(geometry.block_bytes()) / kBlockSize,
+          .open_bytes = geometry.open_bytes(),
           .perplexity = exact::exp(sums.loss / n),
           .divergence = sums.divergence / n,
           .same_best = static_cast<double>(sums.same_best) / n};

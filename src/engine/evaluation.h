@@ -21,6 +21,7 @@ class ThreadPool;
 struct PlanQuality {
   KvPlan plan;
   double position_bytes = 0;  // of keys and values, all layers
+  uint64_t open_bytes = 0;    // of a sequence's rows that wait as f32 until their block is complete
   double perplexity = 0;      // e to the mean of -log p(next token)
   double divergence = 0;      // mean Kullback-Leibler divergence from the reference's predictions, in nats
   double same_best = 0;       // part of the positions whose most likely token is the reference's
