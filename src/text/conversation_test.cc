@@ -45,7 +45,8 @@ int64_t count_of(const std::vector<TokenId>& tokens, TokenId token) {
 
 TEST(Conversation, PutsASystemMessageIntoTheFirstQuestionWhereTheTemplateLeavesItOut) {
   constexpr const char* kWithoutSystem =
-      "{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}]{{ m.content }}{% endif %}{% endfor %}";
+      "{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}]{{ m.content }}{% endif %}{% endfor "
+      "%}";
   Conversation talk = conversation({.chat_template = kWithoutSystem});
   ASSERT_TRUE(talk.set_system("Be brief.").ok());
   EXPECT_EQ(talk.system_place(), SystemPlace::kFirstQuestion);
@@ -57,7 +58,8 @@ TEST(Conversation, PutsASystemMessageIntoTheFirstQuestionWhereTheTemplateLeavesI
 }
 
 TEST(Conversation, KnowsWhichVariablesItsTemplateReads) {
-  Conversation talk = conversation({.chat_template = "{% if enable_thinking %}t{% endif %}{{ messages[0].content }}"});
+  Conversation talk =
+      conversation({.chat_template = "{% if enable_thinking %}t{% endif %}{{ messages[0].content }}"});
   EXPECT_TRUE(talk.reads_variable("enable_thinking"));
   EXPECT_FALSE(talk.reads_variable("thinking"));
   EXPECT_FALSE(talk.reads_variable("enable_thinkin"));

@@ -43,7 +43,9 @@ struct PackedMatrix {
 };
 
 [[nodiscard]] constexpr int64_t unit_columns(const CodeFormat& f) { return f.is_super ? 256 : 32; }
-[[nodiscard]] constexpr int64_t scale_bytes(const CodeFormat& f) { return f.scale == ScaleKind::kF16 ? 2 : 1; }
+[[nodiscard]] constexpr int64_t scale_bytes(const CodeFormat& f) {
+  return f.scale == ScaleKind::kF16 ? 2 : 1;
+}
 // Of one unit of one panel of a quantised type.
 [[nodiscard]] constexpr int64_t unit_bytes(TensorType type) {
   const CodeFormat& format = code_format(type);
