@@ -181,7 +181,7 @@ Result<Command> parse_command(std::span<const std::string> arguments) {
   const std::string& word = arguments.front();
   if (word == "--version") return Command(ShowText{version_text()});
   if (!asks_for_help(word)) return parse_verb(arguments);
-  if (arguments.size() == 1) return Command(ShowText{overview_text()});
+  if (arguments.size() == 1 || asks_for_help(arguments[1])) return Command(ShowText{overview_text()});
   std::vector<std::string> asked(arguments.begin() + 1, arguments.end());
   asked.emplace_back("--help");
   return parse_verb(asked);

@@ -236,6 +236,8 @@ TEST(Parse, ReadsPlans) {
 TEST(Parse, RefusesUnknownNamesAndTellsTheNearest) {
   EXPECT_SAYS(refusal({"generate", "--tmep", "0", "-p", "x"}), "did you mean --temp?");
   EXPECT_SAYS(refusal({"generate", "--ctx=5", "-p", "x"}), "'--ctx=5'");
+  EXPECT_SAYS(refusal({"generate", "-p", "x", "--seed", "1", "--seed", "2"}),
+              "--seed is given more than once");
   EXPECT_SAYS(refusal({"generat"}), "did you mean generate?");
   EXPECT_SAYS(refusal({"generate", "-p", "x", "stray"}), "'stray'");
   EXPECT_SAYS(refusal({"--frobnicate"}), "--help");
@@ -324,7 +326,7 @@ TEST(Parse, ShowsTheHelpOfACommandInBothWays) {
 }
 
 TEST(Parse, ShowsHelpAndVersion) {
-  for (const Words& words : {Words{}, Words{"--help"}, Words{"-h"}, Words{"help"}}) {
+  for (const Words& words : {Words{}, Words{"--help"}, Words{"-h"}, Words{"help"}, Words{"help", "help"}}) {
     EXPECT_SAYS(parsed<ShowText>(words).text, "cairn generate -p");
   }
   EXPECT_TRUE(parsed<ShowText>({"--version"}).text.starts_with("cairn "));

@@ -62,6 +62,13 @@ Status check_foreign_words(const CLI::App& app, Arguments arguments) {
   return {};
 }
 
+// CLI11 counts an option's values: "--temp: At Most 1 required but received 2".
+std::string said_plainly(const std::string& message) {
+  const size_t count = message.find(": At Most 1 required");
+  return count == std::string::npos ? message
+                                    : message.substr(0, count) + " is given more than once: give it once";
+}
+
 }  // namespace
 
 std::string with_nearest(const std::string& message, std::string_view word,
@@ -81,6 +88,8 @@ Result<Command> run_parser(CLI::App& app, Arguments arguments, const Command& co
     app.parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
     return Command(ShowText{app.help()});
+  } catch (const CLI::ArgumentMismatch& error) {
+    return invalid_argument(said_plainly(error.what()) + " (" + app.get_name() + " --help explains)");
   } catch (const CLI::ParseError& error) {
     return invalid_argument(std::string(error.what()) + " (" + app.get_name() + " --help explains)");
   }
