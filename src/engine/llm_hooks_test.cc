@@ -156,11 +156,11 @@ TEST(LlmHooks, WrongCountsAreNamed) {
     EXPECT_EQ(llm.submit(asked).status().code(), StatusCode::kInvalidArgument) << count;
   }
   asked.likeliest_count = llm.vocab_size();
-  size_t told = 0;
-  asked.on_choice = [&](int64_t, const TokenChoice& choice) { told = choice.likeliest.size(); };
+  size_t count = 0;
+  asked.on_choice = [&](int64_t, const TokenChoice& choice) { count = choice.likeliest.size(); };
   EXPECT_TRUE(llm.submit(asked).ok());
   llm.run();
-  EXPECT_EQ(static_cast<int64_t>(told), llm.vocab_size());
+  EXPECT_EQ(static_cast<int64_t>(count), llm.vocab_size());
 }
 
 enum class Hook { kLogits, kMask, kChoice };

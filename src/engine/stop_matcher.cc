@@ -24,7 +24,7 @@ StopMatcher::StopMatcher(std::vector<std::string> stop_strings) : stop_strings_(
   hidden_.reserve(4);  // special tokens in a row
 }
 
-void StopMatcher::drop_what_was_told() {
+void StopMatcher::drop_emitted() {
   held_.erase(0, dropped_);
   std::erase_if(hidden_, [&](const Hidden& part) { return part.begin + part.size <= dropped_; });
   for (Hidden& part : hidden_) {
@@ -35,14 +35,14 @@ void StopMatcher::drop_what_was_told() {
 }
 
 StopMatcher::Output StopMatcher::push(std::string_view text) {
-  drop_what_was_told();
+  drop_emitted();
   held_ += text;
   return hidden_.empty() ? match() : match_with_hidden_parts();
 }
 
 StopMatcher::Output StopMatcher::push_hidden(std::string_view text) {
   if (stop_strings_.empty() || text.empty()) return {};
-  drop_what_was_told();
+  drop_emitted();
   hidden_.push_back({held_.size(), text.size()});
   held_ += text;
   return match_with_hidden_parts();
@@ -67,8 +67,8 @@ StopMatcher::Output StopMatcher::match() {
   const Found found = find_in(held_);
   const bool stopped = found.begin != std::string::npos;
   if (stopped) held_.resize(found.begin);
-  dropped_ = told_ = stopped ? found.begin : found.maybe_begin;
-  return {std::string_view(held_).substr(0, told_), stopped};
+  dropped_ = emitted_ = stopped ? found.begin : found.maybe_begin;
+  return {std::string_view(held_).substr(0, emitted_), stopped};
 }
 
 StopMatcher::Output StopMatcher::match_with_hidden_parts() {
@@ -88,14 +88,14 @@ StopMatcher::Output StopMatcher::match_with_hidden_parts() {
     const size_t all_begin = is_in_all ? shown_offset(in_all.begin) : none;
     const size_t all_end = is_in_all ? shown_offset(in_all.end) : none;
     const size_t end = std::min(all_end, in_shown.end);
-    told_ = std::min(all_end == end ? all_begin : none, in_shown.end == end ? in_shown.begin : none);
-    shown_.resize(told_);
+    emitted_ = std::min(all_end == end ? all_begin : none, in_shown.end == end ? in_shown.begin : none);
+    shown_.resize(emitted_);
     dropped_ = held_.size();
     return {shown_, true};
   }
-  told_ = std::min(in_shown.maybe_begin, shown_offset(in_all.maybe_begin));
-  dropped_ = std::min(in_all.maybe_begin, held_offset(told_));
-  return {std::string_view(shown_).substr(0, told_), false};
+  emitted_ = std::min(in_shown.maybe_begin, shown_offset(in_all.maybe_begin));
+  dropped_ = std::min(in_all.maybe_begin, held_offset(emitted_));
+  return {std::string_view(shown_).substr(0, emitted_), false};
 }
 
 // How much of the first `held` bytes of held_ is shown.
@@ -118,8 +118,8 @@ size_t StopMatcher::held_offset(size_t shown) const {
 
 std::string_view StopMatcher::flush() {
   const std::string_view all = hidden_.empty() ? held_ : shown_;
-  const std::string_view rest = all.substr(told_);
-  told_ = all.size();
+  const std::string_view rest = all.substr(emitted_);
+  emitted_ = all.size();
   dropped_ = held_.size();
   return rest;
 }

@@ -38,7 +38,7 @@ class StopMatcher {
     size_t begin, size;  // bytes of held_
   };
 
-  void drop_what_was_told();
+  void drop_emitted();
   Output match();
   Output match_with_hidden_parts();
   [[nodiscard]] Found find_in(std::string_view text) const;
@@ -46,13 +46,13 @@ class StopMatcher {
   [[nodiscard]] size_t held_offset(size_t shown) const;
 
   std::vector<std::string> stop_strings_;
-  // All text, hidden parts included: what was told at the front [0, dropped_), then what is withheld.
+  // All text, hidden parts included: what was emitted at the front [0, dropped_), then what is withheld.
   std::string held_;
   size_t dropped_ = 0;
   std::vector<Hidden> hidden_;  // the hidden parts of held_, ascending
   // held_ without its hidden parts, made where it has any.
   std::string shown_;
-  size_t told_ = 0;  // the bytes told of shown_, or of held_ where that has no hidden parts
+  size_t emitted_ = 0;  // the bytes emitted of shown_, or of held_ where that has no hidden parts
 };
 
 }  // namespace cairn

@@ -7,20 +7,20 @@
 namespace cairn {
 namespace {
 
-struct Told {
+struct Emitted {
   std::string text;
   bool stopped = false;
 };
 
-Told feed(StopMatcher matcher, const std::vector<std::string>& pieces) {
-  Told told;
+Emitted feed(StopMatcher matcher, const std::vector<std::string>& pieces) {
+  Emitted emitted;
   for (const std::string& piece : pieces) {
     const auto output = matcher.push(piece);
-    told.text += output.text;
-    if (output.stopped) return {told.text, true};
+    emitted.text += output.text;
+    if (output.stopped) return {emitted.text, true};
   }
-  told.text += matcher.flush();
-  return told;
+  emitted.text += matcher.flush();
+  return emitted;
 }
 
 TEST(StopMatcher, WithoutStopStringsTellsAtOnce) {
@@ -43,15 +43,15 @@ TEST(StopMatcher, HoldsBackWhatMayBecomeAStopString) {
 }
 
 TEST(StopMatcher, TellsTheTextBeforeTheStopString) {
-  const Told told = feed(StopMatcher({"\n\n", "User:"}), {"Hello", " Us", "er", "s\n", "\nUser:"});
-  EXPECT_TRUE(told.stopped);
-  EXPECT_EQ(told.text, "Hello Users");
+  const Emitted emitted = feed(StopMatcher({"\n\n", "User:"}), {"Hello", " Us", "er", "s\n", "\nUser:"});
+  EXPECT_TRUE(emitted.stopped);
+  EXPECT_EQ(emitted.text, "Hello Users");
 }
 
 TEST(StopMatcher, FlushTellsABeginningThatNeverCameTrue) {
-  const Told told = feed(StopMatcher({"END"}), {"the EN"});
-  EXPECT_FALSE(told.stopped);
-  EXPECT_EQ(told.text, "the EN");
+  const Emitted emitted = feed(StopMatcher({"END"}), {"the EN"});
+  EXPECT_FALSE(emitted.stopped);
+  EXPECT_EQ(emitted.text, "the EN");
 }
 
 TEST(StopMatcher, TheFirstCompleteOneWinsAndTheLongestOfTwo) {
@@ -60,23 +60,23 @@ TEST(StopMatcher, TheFirstCompleteOneWinsAndTheLongestOfTwo) {
 }
 
 // Pieces in [...] are hidden.
-Told feed_with_hidden(const std::vector<std::string>& stops, const std::vector<std::string>& pieces) {
+Emitted feed_with_hidden(const std::vector<std::string>& stops, const std::vector<std::string>& pieces) {
   StopMatcher matcher(stops);
-  Told told;
+  Emitted emitted;
   for (const std::string& piece : pieces) {
     const bool hidden = piece.starts_with('[');
     const auto output = hidden ? matcher.push_hidden(piece.substr(1, piece.size() - 2)) : matcher.push(piece);
-    told.text += output.text;
-    if (output.stopped) return {told.text, true};
+    emitted.text += output.text;
+    if (output.stopped) return {emitted.text, true};
   }
-  told.text += matcher.flush();
-  return told;
+  emitted.text += matcher.flush();
+  return emitted;
 }
 
 TEST(StopMatcher, AStopStringMayBeHiddenText) {
-  const Told told = feed_with_hidden({"<s>"}, {"ab", "[<s>]", "c"});
-  EXPECT_TRUE(told.stopped);
-  EXPECT_EQ(told.text, "ab");
+  const Emitted emitted = feed_with_hidden({"<s>"}, {"ab", "[<s>]", "c"});
+  EXPECT_TRUE(emitted.stopped);
+  EXPECT_EQ(emitted.text, "ab");
   EXPECT_EQ(feed_with_hidden({"<t>"}, {"ab", "[<s>]", "c"}).text, "abc");
   EXPECT_EQ(feed_with_hidden({}, {"ab", "[<s>]", "c"}).text, "abc");
   EXPECT_EQ(feed_with_hidden({"<s>user"}, {"ab", "[<s>]", "us", "er"}).text, "ab");
@@ -102,7 +102,7 @@ TEST(StopMatcher, AgreesWithTheDefinitionWithHiddenParts) {
     std::string all;
     std::string shown;
     std::vector<size_t> shown_before;  // each byte of `all`
-    Told expected;
+    Emitted expected;
     for (size_t i = 0; i < pieces.size() && !expected.stopped; ++i) {
       const bool hidden = pieces[i].starts_with('[');
       for (const char c : hidden ? pieces[i].substr(1, pieces[i].size() - 2) : pieces[i]) {
@@ -121,9 +121,9 @@ TEST(StopMatcher, AgreesWithTheDefinitionWithHiddenParts) {
       }
     }
     if (!expected.stopped) expected.text = shown;
-    const Told told = feed_with_hidden(stops, pieces);
-    ASSERT_EQ(told.text, expected.text) << round;
-    ASSERT_EQ(told.stopped, expected.stopped) << round;
+    const Emitted emitted = feed_with_hidden(stops, pieces);
+    ASSERT_EQ(emitted.text, expected.text) << round;
+    ASSERT_EQ(emitted.stopped, expected.stopped) << round;
   }
 }
 
@@ -140,7 +140,7 @@ TEST(StopMatcher, AgreesWithTheDefinitionHoweverTextIsCut) {
     for (size_t i = 0; i <= random() % 3; ++i) stops.push_back(word(5) + word(3));
     const std::string text = word(24);
 
-    Told expected{text, false};
+    Emitted expected{text, false};
     for (size_t end = 1; end <= text.size() && !expected.stopped; ++end) {
       size_t longest = 0;
       for (const std::string& stop : stops) {
@@ -154,9 +154,9 @@ TEST(StopMatcher, AgreesWithTheDefinitionHoweverTextIsCut) {
       pieces.push_back(text.substr(at, random() % 4));
       at += pieces.back().size();
     }
-    const Told told = feed(StopMatcher(stops), pieces);
-    ASSERT_EQ(told.text, expected.text) << text;
-    ASSERT_EQ(told.stopped, expected.stopped) << text;
+    const Emitted emitted = feed(StopMatcher(stops), pieces);
+    ASSERT_EQ(emitted.text, expected.text) << text;
+    ASSERT_EQ(emitted.stopped, expected.stopped) << text;
   }
 }
 

@@ -14,7 +14,7 @@
 namespace cairn {
 namespace {
 
-std::string told(const LawRow& row) {
+std::string reported(const LawRow& row) {
   std::string text = row.what + ": " + row.remark;
   if (row.difference.has_value()) {
     text += " text " + std::to_string(row.difference->text) + " position " +
@@ -26,7 +26,7 @@ std::string told(const LawRow& row) {
 void expect_all_equal(const std::vector<LawRow>& rows) {
   EXPECT_FALSE(rows.empty());
   for (const LawRow& row : rows) {
-    EXPECT_EQ(row.outcome, LawOutcome::kEqual) << told(row);
+    EXPECT_EQ(row.outcome, LawOutcome::kEqual) << reported(row);
     EXPECT_GT(row.position_count, 0) << row.what;
   }
 }
@@ -51,7 +51,7 @@ void expect_all_sound(const std::vector<LawRow>& rows) {
   for (const LawRow& row : rows) {
     EXPECT_TRUE(row.outcome == LawOutcome::kEqual ||
                 (row.outcome == LawOutcome::kNotApplicable && needs_a_long_text(row.what)))
-        << told(row);
+        << reported(row);
   }
 }
 
@@ -190,14 +190,14 @@ TEST(Laws, FewPositionsAreEnoughForMostRows) {
 TEST(Laws, RowsAreToldAsTheyComeAndAStopKeepsThoseThatAreDone) {
   const auto model = made_model("tiny-llama", TensorType::kF32, *select_kernels(std::nullopt).value());
   LawOptions options{.position_count = 40, .kv_plans = plans({"f16", "int4"}), .thread_counts = {1}};
-  std::vector<std::string> told;
-  options.on_row = [&](const LawRow& row) { told.push_back(row.kv_plan.text() + " " + row.what); };
+  std::vector<std::string> reported;
+  options.on_row = [&](const LawRow& row) { reported.push_back(row.kv_plan.text() + " " + row.what); };
   const std::vector<LawRow> all = rows_of(model, options);
-  ASSERT_EQ(told.size(), all.size());
-  for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(told[i], all[i].kv_plan.text() + " " + all[i].what);
+  ASSERT_EQ(reported.size(), all.size());
+  for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(reported[i], all[i].kv_plan.text() + " " + all[i].what);
 
-  options.keeps_going = [&] { return told.size() < 3; };
-  told.clear();
+  options.keeps_going = [&] { return reported.size() < 3; };
+  reported.clear();
   const std::vector<LawRow> some = rows_of(model, options);
   EXPECT_EQ(some.size(), 3U);
   for (const LawRow& row : some) EXPECT_EQ(row.outcome, LawOutcome::kEqual) << row.what << row.remark;

@@ -13,8 +13,8 @@ uint64_t Scene::work_of(int64_t first, int64_t last) const {
   return sum;
 }
 
-EngineOptions Scene::options(KvStorageKind holding) const {
-  return {.storage = holding,
+EngineOptions Scene::options(KvStorageKind storage) const {
+  return {.storage = storage,
           .kv_plan = kv_plan,
           .context = length(),
           .prefill_chunk = length(),

@@ -34,7 +34,7 @@ struct Scene {
   [[nodiscard]] uint64_t work_of(int64_t first, int64_t last) const;
 
   // A whole text in one step, one sequence.
-  [[nodiscard]] EngineOptions options(KvStorageKind holding = KvStorageKind::kPaged) const;
+  [[nodiscard]] EngineOptions options(KvStorageKind storage = KvStorageKind::kPaged) const;
   // As many sequences at once; prompts share steps, and longer ones need several.
   [[nodiscard]] EngineOptions crowd_options(int64_t max_sequences) const;
   // Bytes of so many blocks.

@@ -68,9 +68,9 @@ Status Trial::submit_last(int64_t text, int64_t prompt_count) {
       .status();
 }
 
-Request Trial::watched(int64_t text, int64_t told, Request request) {
-  request.on_logits = [this, text, told](int64_t position, std::span<const float> logits) {
-    if (position < told) sink_(text, position, logits);
+Request Trial::watched(int64_t text, int64_t reported, Request request) {
+  request.on_logits = [this, text, reported](int64_t position, std::span<const float> logits) {
+    if (position < reported) sink_(text, position, logits);
   };
   request.on_finish = [this](const RequestResult& result) {
     if (status_.ok()) status_ = result.status;

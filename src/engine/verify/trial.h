@@ -84,8 +84,8 @@ class Trial {
   void step();
   Status run_tries();
   [[nodiscard]] Request request_of(const TrialRequest& request, int64_t first) const;
-  // Logits of positions below `told` are reported to the sink.
-  Request watched(int64_t text, int64_t told, Request request);
+  // Logits of positions below `reported` are reported to the sink.
+  Request watched(int64_t text, int64_t reported, Request request);
 
   const LawTexts& texts_;
   ThreadPool threads_;

@@ -135,7 +135,7 @@ Variation from_scratch(const Scene& scene) {
           run_from_scratch};
 }
 
-Variation holding(const Scene& scene, KvStorageKind kind) {
+Variation stored_as(const Scene& scene, KvStorageKind kind) {
   return {1, fmt::format("{} cache, prefill and decode", kv_storage_kind_name(kind)), scene.texts[0].size(),
           [kind](const Scene& s, Comparison& comparison) {
             return run_alone(s, comparison, prompt_of(s.length()), s.thread_count, s.options(kind));
@@ -185,14 +185,14 @@ std::vector<Variation> law_variations(const Scene& scene, std::span<const int> t
   const uint64_t all = scene.work_of(0, kCrowdTexts);
   const uint64_t one = scene.texts[0].size();
   if (scene.scope == Scope::kThoseThatCodecsCouldBreak) {
-    std::vector<Variation> few{holding(scene, KvStorageKind::kPaged), prefill_chunk(scene, 7)};
+    std::vector<Variation> few{stored_as(scene, KvStorageKind::kPaged), prefill_chunk(scene, 7)};
     for (Variation& variation : sharing_variations(scene)) few.push_back(std::move(variation));
     return few;
   }
   std::vector<Variation> list{from_scratch(scene)};
   for (const KvStorageKind kind :
        {KvStorageKind::kGrowing, KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
-    list.push_back(holding(scene, kind));
+    list.push_back(stored_as(scene, kind));
   }
   for (const int64_t chunk : kChunks) list.push_back(prefill_chunk(scene, chunk));
   for (const int count : thread_counts) list.push_back(threads(scene, count));

@@ -26,8 +26,8 @@ Result<uint64_t> bytes_by_tiles(const Config& config, const KvPlan& plan) {
 }
 
 // What each kind of storage takes for two sequences, empty and while the text runs.
-Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvStorageKind holding) {
-  EngineOptions options = scene.options(holding);
+Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvStorageKind storage) {
+  EngineOptions options = scene.options(storage);
   options.max_sequences = 2;
   const Config& config = scene.model->config();
   CAIRN_ASSIGN_OR_RETURN(const KvMemory planned, KvCache::memory_of(Engine::cache_options(
@@ -35,7 +35,7 @@ Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvSt
   CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
   const KvCache& cache = trial->cache();
   CAIRN_RETURN_IF_ERROR(expect_bytes("open rows", planned.open_bytes, cache.open_bytes()));
-  if (holding != KvStorageKind::kGrowing) {
+  if (storage != KvStorageKind::kGrowing) {
     CAIRN_RETURN_IF_ERROR(expect_bytes("blocks", planned.pool_bytes, cache.pool_bytes()));
   }
   CAIRN_ASSIGN_OR_RETURN(const uint64_t block_bytes, bytes_by_tiles(config, scene.kv_plan));
@@ -85,11 +85,11 @@ Result<std::string> run_states(const Scene& scene, Comparison& comparison) {
 
 std::vector<Variation> memory_variations(const Scene& scene) {
   std::vector<Variation> list;
-  for (const KvStorageKind holding :
+  for (const KvStorageKind storage :
        {KvStorageKind::kGrowing, KvStorageKind::kContiguous, KvStorageKind::kPaged}) {
-    list.push_back({3, fmt::format("bytes planned are bytes taken, {}", kv_storage_kind_name(holding)),
-                    scene.texts[0].size(), [holding](const Scene& s, Comparison& comparison) {
-                      return run_planned(s, comparison, holding);
+    list.push_back({3, fmt::format("bytes planned are bytes taken, {}", kv_storage_kind_name(storage)),
+                    scene.texts[0].size(), [storage](const Scene& s, Comparison& comparison) {
+                      return run_planned(s, comparison, storage);
                     }});
   }
   list.push_back(
