@@ -21,6 +21,8 @@ struct MemoryPlan {
   uint64_t program_bytes = 0;    // code, libraries, stacks. An estimate
   uint64_t loading_bytes = 0;    // of the file while weights are packed, before any of kv, step and sampling
 
+  // Keys and values, wherever they lie.
+  [[nodiscard]] uint64_t row_bytes() const { return kv_bytes + open_bytes; }
   // What is there to compute with, beside weights and keys and values.
   [[nodiscard]] uint64_t work_bytes() const { return open_bytes + step_bytes + sampling_bytes + event_bytes; }
   // What is there whatever the context and the number of sequences.

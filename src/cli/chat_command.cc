@@ -22,14 +22,19 @@ struct CommandName {
   std::string_view help;
 };
 
-constexpr std::array<CommandName, 12> kNames{{
+constexpr std::array<CommandName, 17> kNames{{
     {"/?", ChatCommand::kHelp, Argument::kNone, "/?", "this list"},
     {"/help", ChatCommand::kHelp, Argument::kNone, "", ""},
     {"/exit", ChatCommand::kExit, Argument::kNone, "/exit", "leave (also Ctrl-D)"},
     {"/quit", ChatCommand::kExit, Argument::kNone, "", ""},
+    {"/bye", ChatCommand::kExit, Argument::kNone, "", ""},
     {"/reset", ChatCommand::kReset, Argument::kNone, "/reset", "begin a new conversation"},
+    {"/new", ChatCommand::kReset, Argument::kNone, "", ""},
+    {"/clear", ChatCommand::kReset, Argument::kNone, "", ""},
     {"/undo", ChatCommand::kUndo, Argument::kNone, "/undo", "take the last question and its reply back"},
     {"/again", ChatCommand::kAgain, Argument::kNone, "/again", "another reply to the last question"},
+    {"/retry", ChatCommand::kAgain, Argument::kNone, "", ""},
+    {"/regen", ChatCommand::kAgain, Argument::kNone, "", ""},
     {"/system", ChatCommand::kSystem, Argument::kOptional, "/system [TEXT]",
      "show the system message, or set it (- removes it)"},
     {"/set", ChatCommand::kSet, Argument::kOptional, "/set [NAME VALUE]", "show the settings, or change one"},
@@ -76,6 +81,10 @@ Result<ChatLine> parse_chat_line(std::string_view text) {
   const std::string_view argument = trimmed(line.substr(word.size()));
   const auto* known = std::ranges::find(kNames, lowered(word), &CommandName::name);
   if (known == kNames.end() && !text.starts_with('/')) return ChatLine{ChatCommand::kSay, std::string(text)};
+  // Several lines are a text that was pasted, unless a system message may have them.
+  const bool is_system = known != kNames.end() && known->command == ChatCommand::kSystem;
+  if (line.find('\n') != std::string_view::npos && !is_system)
+    return ChatLine{ChatCommand::kSay, std::string(text)};
   if (known == kNames.end()) return no_such_command(word);
   if (known->argument == Argument::kNone && !argument.empty()) {
     return invalid_argument(fmt::format("{} takes no argument", word));

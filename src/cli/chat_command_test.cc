@@ -27,6 +27,13 @@ TEST(ChatLine, IsWordsWhereItDoesNotBeginWithASlash) {
   EXPECT_EQ(line_of("//etc/hosts").argument, "/etc/hosts");
 }
 
+TEST(ChatLine, OfSeveralLinesIsATextThatWasPasted) {
+  for (const char* text : {"/usr/bin/env: not found\nwhat is this?", "/save a.json\nfoo", "/undo\nx"}) {
+    EXPECT_EQ(line_of(text).command, ChatCommand::kSay);
+    EXPECT_EQ(line_of(text).argument, text);
+  }
+}
+
 TEST(ChatLine, NamesACommand) {
   EXPECT_EQ(line_of("/?").command, ChatCommand::kHelp);
   EXPECT_EQ(line_of("/help").command, ChatCommand::kHelp);

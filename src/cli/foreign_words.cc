@@ -19,7 +19,7 @@ constexpr std::string_view kChat = "cairn chat talks, turn by turn";
 constexpr std::string_view kNoMap = "weights are packed into memory when they are loaded: leave it out";
 constexpr std::string_view kNoScores = "attention keeps no table of scores: leave it out";
 
-constexpr std::array<Pair, 35> kOptions{{
+constexpr std::array<Pair, 41> kOptions{{
     {"-ngl", kProcessorAlone},
     {"--n-gpu-layers", kProcessorAlone},
     {"--gpu-layers", kProcessorAlone},
@@ -49,6 +49,12 @@ constexpr std::array<Pair, 35> kOptions{{
     {"--reverse-prompt", "--stop ends the text before a word"},
     {"-hf", "download the model, and name its file or folder with -m"},
     {"--hf-repo", "download the model, and name its file or folder with -m"},
+    {"-sys", "--system TEXT is a chat's system message"},
+    {"-np", "--samples N writes several texts from one prompt"},
+    {"-no-cnv", "cairn generate goes on with a text"},
+    {"-td", "-t N sets the threads of all work"},
+    {"--kv-cache", "--kv says how keys and values are stored"},
+    {"--users", "--sequences N plans for so many users"},
     {"--greedy", "--temp 0 takes the most likely token"},
     {"--do-sample", "--temp above 0 draws tokens, --temp 0 takes the most likely one"},
     {"--stream", "text is written as it comes"},

@@ -137,6 +137,12 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       app, "--isa", [&common](const std::string& name) { common.isa = parse_isa(name); },
       "Instruction set: scalar, neon, avx2, avx512, amx (default: the best here)")
       ->type_name("NAME");
+  add_kv_plan_option(app, common.kv_plan);
+  add_prefill_chunk_option(app, common.prefill_chunk);
+  add_pre_option(app, common.tokenizer);
+}
+
+void add_storage_options(CLI::App& app, CommonOptions& common) {
   add_parsed(
       app, "--cache",
       [&common](const std::string& name) {
@@ -144,7 +150,6 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       },
       "How keys and values are stored: none, growing, contiguous, paged (default: paged)")
       ->type_name("NAME");
-  add_kv_plan_option(app, common.kv_plan);
   add_parsed(
       app, "--kv-memory",
       [&common](const std::string& text) {
@@ -155,8 +160,6 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
   app.add_flag_callback(
       "--no-sharing", [&common] { common.sharing = PrefixSharing::kOff; },
       "Do not reuse what the cache holds of a prompt");
-  add_prefill_chunk_option(app, common.prefill_chunk);
-  add_pre_option(app, common.tokenizer);
 }
 
 void add_text_options(CLI::App& app, PromptOptions& prompt) {

@@ -40,8 +40,10 @@ void add_prefill_chunk_option(CLI::App& app, int64_t& rows);
 // An option whose value is the name of a weight type.
 void add_tensor_type_option(CLI::App& app, const std::string& name, std::function<void(TensorType)> take,
                             const std::string& help);
-// -m, -t, --isa, --cache, --kv, -c, --prefill-chunk; not --json.
+// -m, -t, --isa, --kv, -c, --prefill-chunk; not --json.
 void add_common_options(CLI::App& app, CommonOptions& common);
+// --cache, --kv-memory, --no-sharing: for commands that do not choose these themselves.
+void add_storage_options(CLI::App& app, CommonOptions& common);
 // -p, -f.
 void add_text_options(CLI::App& app, PromptOptions& prompt);
 // --explain.

@@ -177,7 +177,9 @@ std::optional<std::string> nearest_name(std::string_view word, std::span<const s
   if (word.size() > kLongestWord) return std::nullopt;
   std::optional<std::string> nearest;
   size_t least = std::max<size_t>(1, word.size() / 3) + 1;
+  constexpr size_t kNoSlip = 2;  // "-h" is a letter away from every short option
   for (const std::string& name : names) {
+    if (name.size() <= kNoSlip) continue;
     const size_t distance = edit_distance(word, name);
     if (distance >= least) continue;
     least = distance;

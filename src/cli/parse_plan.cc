@@ -42,12 +42,14 @@ void add_model_options(CLI::App& app, PlanOptions& options) {
   model->excludes(config, preset);
   config->excludes(preset);
   GivenShape& shape = options.shape;
-  const auto add_size = [&](const char* name, std::optional<int64_t>& value, const char* help) {
+  constexpr int64_t kMostLayers = 1024;  // as of a model's file
+  const auto add_size = [&](const char* name, std::optional<int64_t>& value, const char* help,
+                            int64_t most = kMostOfACount) {
     CLI::Option* size = app.add_option(name, value, help)->group("A shape of your own");
-    take_count(size, 1);
+    take_count(size, 1, most);
     for (CLI::Option* other : {model, config, preset}) size->excludes(other);
   };
-  add_size("--layers", shape.layer_count, "Layers");
+  add_size("--layers", shape.layer_count, "Layers", kMostLayers);
   add_size("--heads", shape.head_count,
            "Query heads of a layer; as many of keys and values, without --kv-heads");
   add_size("--head-dim", shape.head_dim, "Elements of a head");

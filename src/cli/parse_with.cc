@@ -39,6 +39,8 @@ class HelpFormatter : public CLI::Formatter {
     const std::string words = CLI::Formatter::make_option_opts(option);
     std::vector<std::string> excluded;
     for (const CLI::Option* other : option->get_excludes()) excluded.push_back(other->get_name());
+    // A long list hides the help: the headings say it, and the error does.
+    if (excluded.size() > 3) return words.substr(0, words.find(" Excludes:"));
     if (excluded.empty()) return words;
     std::ranges::sort(excluded);
     return words.substr(0, words.find(" Excludes:")) +
@@ -100,8 +102,16 @@ Result<Command> run_parser(CLI::App& app, Arguments arguments, const Command& co
       std::ranges::find_if(unknown, [](const std::string& word) { return word.starts_with('-'); });
   const std::string& word = option == unknown.end() ? unknown.front() : *option;
   const std::string what = option == unknown.end() ? " expects no argument '" : " has no option '";
-  const std::string name = word.substr(0, word.find('='));
-  return invalid_argument(with_nearest(app.get_name() + what + word + "'", name, option_names(app)));
+  const std::vector<std::string> names = option_names(app);
+  const std::string message = app.get_name() + what + word + "'";
+  if (option == unknown.end() && std::ranges::count(names, "--prompt") > 0) {
+    return invalid_argument(message + ": write -p before a prompt");
+  }
+  if (option == unknown.end() && std::ranges::count(names, "--preset") > 0) {
+    return invalid_argument(message +
+                            ": write --preset before the name of a published shape, -m before a file");
+  }
+  return invalid_argument(with_nearest(message, word.substr(0, word.find('=')), names));
 }
 
 // A limit that nothing keeps would be a surprise, on a small machine a costly one.

@@ -229,7 +229,9 @@ class Reporter {
   }
   Status add_saving(std::string what, const MemoryWish& wish) {
     CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(report_.model.sizes, wish));
-    if (plan.kv_bytes < report_.plan.kv_bytes) report_.savings.push_back({std::move(what), plan.kv_bytes});
+    if (plan.row_bytes() < report_.plan.row_bytes()) {
+      report_.savings.push_back({std::move(what), plan.row_bytes()});
+    }
     return {};
   }
   // The model's own windows, or one for all layers. A sequence keeps the blocks that its last positions lie in.
@@ -241,14 +243,14 @@ class Reporter {
     const bool has_own = std::ranges::any_of(layers, [](const LayerConfig& l) { return l.window > 0; });
     const KvLayout layout = geometry.layout();
     const int64_t all_blocks = KvGeometry::blocks_for(wish.engine.context);
-    uint64_t bytes = 0;
+    uint64_t bytes = report_.plan.open_bytes;
     for (size_t l = 0; l < layout.layers.size(); ++l) {
       const int64_t window = has_own ? layers[l].window : kUsualWindow;
       const int64_t kept = window > 0 ? std::min(all_blocks, KvGeometry::blocks_for(window) + 1) : all_blocks;
       const auto block_bytes = static_cast<uint64_t>(layout.layers[l].head_bytes() * layout.kv_head_count);
       bytes += block_bytes * static_cast<uint64_t>(kept * wish.engine.max_sequences);
     }
-    if (bytes >= report_.plan.kv_bytes) return;
+    if (bytes >= report_.plan.row_bytes()) return;
     const std::string window =
         fmt::format("a window of {} positions in all layers", grouped_count(kUsualWindow));
     report_.savings.push_back({has_own ? "the model's windows, if no layer kept more" : window, bytes});

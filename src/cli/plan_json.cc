@@ -27,7 +27,7 @@ boost::json::array savings(const PlanReport& report) {
   for (const Saving& saving : report.savings) {
     rows.push_back(boost::json::object{{"what", saving.what},
                                        {"kv_bytes", saving.kv_bytes},
-                                       {"saves_bytes", report.plan.kv_bytes - saving.kv_bytes}});
+                                       {"saves_bytes", report.plan.row_bytes() - saving.kv_bytes}});
   }
   return rows;
 }

@@ -169,13 +169,14 @@ std::string savings_text(const PlanReport& report) {
                {"GiB", Align::kRight},
                {"saves GB", Align::kRight},
                {"saves", Align::kRight}});
-  const uint64_t now = report.plan.kv_bytes;
+  const uint64_t now = report.plan.row_bytes();
   for (const Saving& saving : report.savings) {
     const double part = 1 - static_cast<double>(saving.kv_bytes) / static_cast<double>(now);
     table.add_row({saving.what, grouped(saving.kv_bytes), gb_text(saving.kv_bytes), gib_text(saving.kv_bytes),
                    gb_text(now - saving.kv_bytes), fmt::format("{:.0f} %", part * 100)});
   }
-  return fmt::format("\nWhat would save, of {} GB of keys and values:\n", gb_text(now)) + table.aligned();
+  return fmt::format("\nWhat would save, of {} GB of keys and values, open rows included:\n", gb_text(now)) +
+         table.aligned();
 }
 
 std::string qwen3_8b_readings() {

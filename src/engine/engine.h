@@ -110,7 +110,7 @@ class Engine {
   // dropped, and the logits after its last token are reported again.
   Status roll_back(RequestId id, int64_t length);
 
-  // One step: schedule, run, settle. False where it did nothing: idle(), waits(), or called from a callback.
+  // One step: admit, schedule, run, settle. False where it did nothing: idle(), waits(), or called from a callback.
   bool step() { return step(step_limits_); }
   // A smaller one: so many rows of prompts, so that those that decode wait less for their next token. Limits outside
   // [1, step_limits()] count as the nearest in it. Without a cache every step computes all positions, and has

@@ -1,4 +1,4 @@
-// The step: schedule, run, settle.
+// The step: admit, schedule, run, settle.
 #include <fmt/format.h>
 
 #include <algorithm>

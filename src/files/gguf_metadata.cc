@@ -79,7 +79,7 @@ Status read_elements(ByteReader& reader, std::string_view key, int depth, GgufVa
   const uint64_t least = value.element_type == GgufType::kArray ? 12 : fixed == 0 ? 8 : fixed;
   if (value.element_count > reader.remaining() / least) {
     return invalid_data(quoted(key) + ": an array of " + std::to_string(value.element_count) +
-                        " elements does not fit in the rest of the file");
+                        " elements does not fit in the rest of the file; it may have been cut in a download");
   }
   ByteReader start = reader;
   const size_t begin = reader.position();
