@@ -161,6 +161,24 @@ class ChatTest(unittest.TestCase):
             self.assertEqual(os.WTERMSIG(status), signal.SIGINT)
         self.assertEqual(termios.tcgetattr(terminal.master)[:4], terminal.attributes)
 
+    def test_a_stop_and_its_end_leave_the_editor_as_it_was(self):
+        terminal = self.chat()
+        settings = termios.tcgetattr(terminal.master)
+        os.kill(terminal.pid, signal.SIGSTOP)  # Ctrl-Z; then the shell takes the terminal
+        cooked = list(settings)
+        cooked[0] |= termios.ICRNL
+        cooked[3] |= termios.ICANON | termios.ECHO
+        termios.tcsetattr(terminal.master, termios.TCSANOW, cooked)
+        terminal.seen = b""
+        os.kill(terminal.pid, signal.SIGCONT)
+        terminal.wait_for(b"\x1b[?2004h", b"> ")
+        self.assertEqual(termios.tcgetattr(terminal.master)[:4], settings[:4])
+        line = b"word " * 1000 + b"end"
+        terminal.send(line + b"\r")
+        terminal.wait_for(b"prompt tokens", b"> ")
+        self.assertEqual(self.questions(terminal), [line.decode()])
+        self.leave(terminal)
+
     def test_a_long_line_is_not_cut(self):
         line = b"".join(b"%d " % i for i in range(2300))[:10000].strip()
         for way in (line, pasted(line)):
@@ -252,7 +270,7 @@ class ChatTest(unittest.TestCase):
                     time.sleep(0.3)
                 terminal.seen = b""
                 os.kill(terminal.pid, number)
-                self.assertEqual(terminal.end(), 0, (number, during))
+                self.assertEqual(terminal.end(), 130, (number, during))
                 self.assertEqual(termios.tcgetattr(terminal.master)[:4], terminal.attributes)
                 self.assertIn(b"\x1b[?2004l", terminal.seen)
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
 
 namespace cairn {
 namespace {
@@ -29,6 +30,11 @@ std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(kBlanks);
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+// Not by `/`, which libstdc++ 12 does not leave in order where there is no memory.
+fs::path below(const fs::path& folder, std::string_view name) {
+  return folder.native() + '/' + std::string(name);
 }
 
 std::optional<std::uint64_t> parse_count(std::string_view text) {
@@ -61,16 +67,17 @@ std::optional<std::uint64_t> stat_field(const fs::path& path, std::string_view k
 // container the path may name folders that only the host sees; those do not exist here and are left out.
 std::vector<fs::path> cgroup_folders(const MachineRoots& roots, std::string_view controller,
                                      std::initializer_list<std::string_view> mounts) {
-  const auto text = read_text(roots.proc / "self/cgroup");
+  const auto text = read_text(below(roots.proc, "self/cgroup"));
   const auto own = text ? machine::cgroup_path(*text, controller) : std::nullopt;
   std::vector<fs::path> folders;
   if (!own) return folders;
   for (const std::string_view mount : mounts) {
-    const fs::path root = roots.sys / "fs/cgroup" / mount;
+    const fs::path root = below(below(roots.sys, "fs/cgroup"), mount);
     fs::path relative = fs::path(*own).relative_path();
     for (;; relative = relative.parent_path()) {
       std::error_code error;
-      if (fs::is_directory(root / relative, error)) folders.push_back(root / relative);
+      fs::path folder = below(root, relative.native());
+      if (fs::is_directory(folder, error)) folders.push_back(std::move(folder));
       if (relative.empty()) break;
     }
   }
@@ -92,7 +99,7 @@ std::optional<int> quota_cores(const MachineRoots& roots) {
     if (cores && (!fewest || *cores < *fewest)) fewest = cores;
   };
   for (const fs::path& folder : cgroup_folders(roots, "", {"", "unified"})) {
-    if (const auto text = read_text(folder / "cpu.max")) {
+    if (const auto text = read_text(below(folder, "cpu.max"))) {
       const std::string_view both = trimmed(*text);
       const std::size_t space = both.find(' ');
       if (space != std::string_view::npos) {
@@ -101,8 +108,8 @@ std::optional<int> quota_cores(const MachineRoots& roots) {
     }
   }
   for (const fs::path& folder : cgroup_folders(roots, "cpu", {"cpu", "cpu,cpuacct"})) {
-    const auto quota = read_text(folder / "cpu.cfs_quota_us"),
-               period = read_text(folder / "cpu.cfs_period_us");
+    const auto quota = read_text(below(folder, "cpu.cfs_quota_us")),
+               period = read_text(below(folder, "cpu.cfs_period_us"));
     if (quota && period) take(machine::cores_of_quota(*quota, *period));
   }
   return fewest;
@@ -133,9 +140,9 @@ std::vector<int> allowed_cpus() {
 int count_cores(std::span<const int> cpus, const MachineRoots& roots) {
   std::set<std::string> cores;
   for (const int cpu : cpus) {
-    const fs::path topology = roots.sys / "devices/system/cpu" / ("cpu" + std::to_string(cpu)) / "topology";
+    const fs::path topology = below(roots.sys, "devices/system/cpu/cpu" + std::to_string(cpu) + "/topology");
     // The list of a core's threads names the core, whatever the numbering of packages and dies is.
-    cores.insert(read_text(topology / "thread_siblings_list").value_or("cpu" + std::to_string(cpu)));
+    cores.insert(read_text(below(topology, "thread_siblings_list")).value_or("cpu" + std::to_string(cpu)));
   }
   return std::max(1, static_cast<int>(cores.size()));
 }
@@ -189,24 +196,24 @@ int usable_core_count(const MachineRoots& roots) {
 }
 
 MemoryFacts memory_facts(const MachineRoots& roots) {
-  const std::string meminfo = read_text(roots.proc / "meminfo").value_or("");
+  const std::string meminfo = read_text(below(roots.proc, "meminfo")).value_or("");
   MemoryFacts facts;
   facts.total_bytes = machine::kilobyte_field(meminfo, "MemTotal").value_or(0);
   facts.available_bytes = machine::kilobyte_field(meminfo, "MemAvailable").value_or(facts.total_bytes);
   for (const fs::path& folder : cgroup_folders(roots, "", {"", "unified"})) {
-    limit_memory(facts, read_count(folder / "memory.max"), read_count(folder / "memory.current"),
-                 stat_field(folder / "memory.stat", "inactive_file"));
+    limit_memory(facts, read_count(below(folder, "memory.max")), read_count(below(folder, "memory.current")),
+                 stat_field(below(folder, "memory.stat"), "inactive_file"));
   }
   for (const fs::path& folder : cgroup_folders(roots, "memory", {"memory"})) {
-    limit_memory(facts, read_count(folder / "memory.limit_in_bytes"),
-                 read_count(folder / "memory.usage_in_bytes"),
-                 stat_field(folder / "memory.stat", "total_inactive_file"));
+    limit_memory(facts, read_count(below(folder, "memory.limit_in_bytes")),
+                 read_count(below(folder, "memory.usage_in_bytes")),
+                 stat_field(below(folder, "memory.stat"), "total_inactive_file"));
   }
   return facts;
 }
 
 ResidentFacts resident_facts(const MachineRoots& roots) {
-  const std::string status = read_text(roots.proc / "self/status").value_or("");
+  const std::string status = read_text(below(roots.proc, "self/status")).value_or("");
   ResidentFacts facts;
   facts.current_bytes = machine::kilobyte_field(status, "VmRSS").value_or(0);
   if (const auto peak = machine::kilobyte_field(status, "VmHWM")) {
@@ -221,7 +228,7 @@ ResidentFacts resident_facts(const MachineRoots& roots) {
 }
 
 std::optional<std::uint64_t> huge_page_bytes(const MachineRoots& roots) {
-  return machine::kilobyte_field(read_text(roots.proc / "meminfo").value_or(""), "Hugepagesize");
+  return machine::kilobyte_field(read_text(below(roots.proc, "meminfo")).value_or(""), "Hugepagesize");
 }
 
 }  // namespace cairn

@@ -89,7 +89,7 @@ ExitCode Chat::run() {
     if (!is_a_person_) return exit_code_of(after.status());
   }
   if (asks_) console_.note("");
-  return ExitCode::kDone;
+  return interrupt_.must_end() ? ExitCode::kInterrupted : ExitCode::kDone;
 }
 
 Result<Chat::After> Chat::obey_line(const std::string& text) {

@@ -30,7 +30,7 @@ enum class ExitCode : int {
   kDone = 0,
   kFailed = 1,         // a file, the machine or the model is at fault
   kBadUsage = 2,       // the request makes no sense: an option, an empty prompt, invalid UTF-8
-  kInterrupted = 130,  // Ctrl-C, as shells number it (128 + SIGINT)
+  kInterrupted = 130,  // Ctrl-C, as shells number it (128 + SIGINT), and other signals that ask for an end
 };
 
 // kBadUsage where the caller's own value is wrong, kFailed for all other errors.

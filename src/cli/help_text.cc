@@ -20,7 +20,7 @@ Without -m, the small demo model is used:
   cairn generate -f story.txt --temp 0 --json > result.json
 
 cairn help COMMAND lists a command's options. Text goes to standard output as it is generated, everything
-else to standard error. Exit code: 0 done, 1 failed, 2 bad usage, 130 stopped by Ctrl-C.
+else to standard error. Exit code: 0 done, 1 failed, 2 bad usage, 130 stopped by Ctrl-C or a signal.
 )";
 }
 

@@ -27,6 +27,10 @@ namespace {
 volatile std::sig_atomic_t size_changed = 0;
 void on_size_change(int) { size_changed = 1; }
 
+// After a stop (Ctrl-Z): the shell has given the terminal settings of its own.
+volatile std::sig_atomic_t continued = 0;
+void on_continue(int) { continued = 1; }
+
 // The editor draws characters as the locale spells them.
 void use_utf8() {
   const char* name = std::setlocale(LC_CTYPE, "");
@@ -103,6 +107,7 @@ class LineEditor::Terminal {
   static unsigned char insert_line_end(EditLine* editor, wint_t);
 
   void bind_keys();
+  void take_terminal_again();
   int next_key(wchar_t* key);
   bool get_bytes();
 
@@ -113,7 +118,8 @@ class LineEditor::Terminal {
   EditLine* editor_ = handles_.editor.get();
   HistoryW* history_ = handles_.history.get();
   bool asks_for_pastes_ = obeys_escape_sequences();
-  struct sigaction before_{};
+  struct sigaction before_size_change_{};
+  struct sigaction before_continue_{};
   KeyDecoder keys_;
   const wchar_t* prompt_ = L"";
   Event event_ = Event::kLine;
@@ -135,7 +141,9 @@ LineEditor::Terminal::Terminal(Handles handles, int in_fd, int wake_fd)
   struct sigaction action{};
   action.sa_handler = on_size_change;  // without SA_RESTART: a waiting poll returns EINTR
   sigemptyset(&action.sa_mask);
-  sigaction(SIGWINCH, &action, &before_);
+  sigaction(SIGWINCH, &action, &before_size_change_);
+  action.sa_handler = on_continue;
+  sigaction(SIGCONT, &action, &before_continue_);
   if (asks_for_pastes_) std::fputs("\x1b[?2004h", out_);
   std::fflush(out_);
 }
@@ -143,7 +151,8 @@ LineEditor::Terminal::Terminal(Handles handles, int in_fd, int wake_fd)
 LineEditor::Terminal::~Terminal() {
   if (asks_for_pastes_) std::fputs("\x1b[?2004l", out_);
   std::fflush(out_);
-  sigaction(SIGWINCH, &before_, nullptr);
+  sigaction(SIGWINCH, &before_size_change_, nullptr);
+  sigaction(SIGCONT, &before_continue_, nullptr);
 }
 
 void LineEditor::Terminal::bind_keys() {
@@ -165,6 +174,15 @@ void LineEditor::Terminal::bind_keys() {
   // written.
   el_wset(editor_, EL_SETTY, L"-d", L"-icrnl", L"-inlcr", nullptr);
   el_wset(editor_, EL_SETTY, L"-x", L"-icrnl", L"-inlcr", L"-icanon", L"-echo", nullptr);
+}
+
+// libedit sets only what it believes to have changed.
+void LineEditor::Terminal::take_terminal_again() {
+  el_wset(editor_, EL_PREP_TERM, 0);
+  el_wset(editor_, EL_PREP_TERM, 1);
+  if (asks_for_pastes_) std::fputs("\x1b[?2004h", out_);
+  el_wset(editor_, EL_REFRESH);
+  std::fflush(out_);
 }
 
 LineEditor::Terminal& LineEditor::Terminal::of(EditLine* editor) {
@@ -215,6 +233,7 @@ int LineEditor::Terminal::next_key(wchar_t* key) {
 }
 
 bool LineEditor::Terminal::get_bytes() {
+  if (std::exchange(continued, 0) != 0) take_terminal_again();
   constexpr int kSequenceMs = 50;  // the bytes of one key follow each other faster, also over a network
   std::array<pollfd, 2> both{{{in_fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}}};
   const int ready = ::poll(both.data(), both.size(), keys_.is_in_sequence() ? kSequenceMs : -1);

@@ -54,9 +54,11 @@ bool is_dumb_terminal() {
 }
 
 // A standard stream that is closed would be the first file that is opened: the model would be read as what a user typed.
+// What is written to a closed standard output is an error.
 void open_closed_streams() {
-  for (int stream = 0; stream <= 2; ++stream) {
-    if (fcntl(stream, F_GETFD) == -1) (void)open("/dev/null", stream == 0 ? O_RDONLY : O_WRONLY);
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) != -1) continue;
+    (void)open("/dev/null", stream == STDERR_FILENO ? O_WRONLY : O_RDONLY);
   }
 }
 

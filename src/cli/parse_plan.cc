@@ -6,6 +6,7 @@
 #include "cli/option_groups.h"
 #include "cli/option_values.h"
 #include "cli/parse_with.h"
+#include "model/families/keys.h"
 #include "model/published_shapes.h"
 
 namespace cairn {
@@ -42,20 +43,20 @@ void add_model_options(CLI::App& app, PlanOptions& options) {
   model->excludes(config, preset);
   config->excludes(preset);
   GivenShape& shape = options.shape;
-  constexpr int64_t kMostLayers = 1024;  // as of a model's file
-  const auto add_size = [&](const char* name, std::optional<int64_t>& value, const char* help,
-                            int64_t most = kMostOfACount) {
+  const auto add_size = [&](const char* name, std::optional<int64_t>& value, int64_t most, const char* help) {
     CLI::Option* size = app.add_option(name, value, help)->group("A shape of your own");
     take_count(size, 1, most);
     for (CLI::Option* other : {model, config, preset}) size->excludes(other);
   };
-  add_size("--layers", shape.layer_count, "Layers", kMostLayers);
-  add_size("--heads", shape.head_count,
+  add_size("--layers", shape.layer_count, ConfigLimits::kLayers, "Layers");
+  add_size("--heads", shape.head_count, ConfigLimits::kHeads,
            "Query heads of a layer; as many of keys and values, without --kv-heads");
-  add_size("--head-dim", shape.head_dim, "Elements of a head");
-  add_size("--dim", shape.model_dim, "Width of the model (default: heads x head-dim)");
-  add_size("--ffn", shape.ffn_dim, "Width of the feed-forward part; with --vocab, weights are planned too");
-  add_size("--vocab", shape.vocab_size, "Tokens of the vocabulary");
+  add_size("--head-dim", shape.head_dim, ConfigLimits::kHeadDim, "Elements of a head");
+  add_size("--dim", shape.model_dim, ConfigLimits::kModelDim,
+           "Width of the model (default: heads x head-dim)");
+  add_size("--ffn", shape.ffn_dim, ConfigLimits::kFfnDim,
+           "Width of the feed-forward part; with --vocab, weights are planned too");
+  add_size("--vocab", shape.vocab_size, ConfigLimits::kVocab, "Tokens of the vocabulary");
 }
 
 void add_plan_options(CLI::App& app, PlanOptions& options) {

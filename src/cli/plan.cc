@@ -203,6 +203,7 @@ class Reporter {
                  .position_bytes = geometry.position_bytes(),
                  .kv_bytes = plan.kv_bytes,
                  .bare_bytes = bare_bytes(config, wish.engine.kv_plan, static_cast<int64_t>(positions)),
+                 .open_bytes = plan.open_bytes,
                  .total_bytes = plan.total_bytes(),
                  .fits = fits(plan)};
     CAIRN_ASSIGN_OR_RETURN(row.limits, limits_of(wish));

@@ -35,6 +35,7 @@ struct CodecRow {
   uint64_t position_bytes = 0;  // of one position
   uint64_t kv_bytes = 0;        // of all sequences
   uint64_t bare_bytes = 0;      // the same without scales: of the codes alone
+  uint64_t open_bytes = 0;      // rows of blocks that are not sealed yet
   uint64_t total_bytes = 0;
   bool fits = false;
   MemoryLimits limits;

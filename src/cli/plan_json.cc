@@ -40,6 +40,7 @@ boost::json::array codec_rows(const PlanReport& report) {
                                        {"kv_bytes_per_token", row.position_bytes},
                                        {"kv_bytes", row.kv_bytes},
                                        {"kv_bytes_without_scales", row.bare_bytes},
+                                       {"open_bytes", row.open_bytes},
                                        {"total_bytes", or_null(report, row.total_bytes)},
                                        {"fits", row.fits},
                                        {"longest_context", row.limits.longest_context},

@@ -143,6 +143,7 @@ std::string codecs_text(const PlanReport& report) {
                {"GB", Align::kRight},
                {"GiB", Align::kRight},
                {"without scales", Align::kRight},
+               {"open rows GiB", Align::kRight},
                {"total GiB", Align::kRight},
                {"fits", Align::kLeft},
                {"longest context", Align::kRight},
@@ -152,6 +153,7 @@ std::string codecs_text(const PlanReport& report) {
     table.add_row({row.plan, fmt::format("{:g}", row.bits), grouped(row.position_bytes),
                    gb_text(row.kv_bytes), gib_text(row.kv_bytes),
                    has_scales ? gb_text(row.bare_bytes) + " GB" : "",
+                   row.open_bytes > 0 ? gib_text(row.open_bytes) : "",
                    report.knows_weights() ? gib_text(row.total_bytes) : "unknown", row.fits ? "yes" : "no",
                    grouped_count(row.limits.longest_context), grouped_count(row.limits.most_sequences)});
   }

@@ -45,6 +45,7 @@ Result<std::pair<std::string, TemplateVariable>> parse_template_variable(const s
         fmt::format("'{}' is no NAME=VALUE, as in enable_thinking=false", printable(text)));
   }
   std::string name = text.substr(0, equals);
+  CAIRN_RETURN_IF_ERROR(ChatTemplate::check_variable_name(name));
   const std::string value = text.substr(equals + 1);
   if (value == "true" || value == "false")
     return std::pair{std::move(name), TemplateVariable(value == "true")};

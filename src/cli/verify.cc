@@ -222,10 +222,10 @@ Result<ExitCode> run_verify(const VerifyOptions& options, Console& console) {
   const VerifyCounts counts = count_rows(verified);
   const bool is_stopped = interrupt.is_raised();
   if (is_json) {
-    console.write(verify_json(verified));
+    console.write(verify_json(verified, is_stopped ? Extent::kStoppedEarly : Extent::kWhole));
   } else {
     watch.say(verdict(counts) + "\n");
-    if (is_stopped) watch.say("Ctrl-C ended the check: the rest was not compared.\n");
+    if (is_stopped) watch.say("The check was stopped: the rest was not compared.\n");
   }
   if (counts.bad_row_count > 0) return ExitCode::kFailed;
   return is_stopped ? ExitCode::kInterrupted : ExitCode::kDone;

@@ -236,11 +236,12 @@ std::string verdict(const VerifyCounts& counts) {
                      grouped(static_cast<uint64_t>(counts.bad_row_count)), grouped(rows));
 }
 
-std::string verify_json(std::span<const VerifiedModel> models) {
+std::string verify_json(std::span<const VerifiedModel> models, Extent extent) {
   const VerifyCounts counts = count_rows(models);
   boost::json::array list;
   for (const VerifiedModel& model : models) list.push_back(model_object(model));
   return json_line({{"equal", counts.bad_row_count == 0},
+                    {"complete", extent == Extent::kWhole},
                     {"row_count", counts.row_count},
                     {"bad_row_count", counts.bad_row_count},
                     {"logit_count", counts.logit_count},

@@ -38,6 +38,7 @@ struct VerifyCounts {
 [[nodiscard]] std::string result_text(const LawRow& row);
 // One plain sentence.
 [[nodiscard]] std::string verdict(const VerifyCounts& counts);
-[[nodiscard]] std::string verify_json(std::span<const VerifiedModel> models);
+enum class Extent : uint8_t { kWhole, kStoppedEarly };
+[[nodiscard]] std::string verify_json(std::span<const VerifiedModel> models, Extent extent);
 
 }  // namespace cairn

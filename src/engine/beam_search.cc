@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -55,7 +56,7 @@ Status check_meaning(const Request& request) {
   }
   if (request.on_logits || request.on_mask || request.on_choice || request.on_token || request.on_text ||
       request.on_finish) {
-    return invalid_argument("a beam search calls nobody back: beams() has what it found");
+    return invalid_argument("a beam search calls nobody back: it returns what it found");
   }
   return {};
 }
@@ -102,6 +103,9 @@ Result<BeamSearch> BeamSearch::start(Engine& engine, const Tokenizer& tokenizer,
   if (request.max_tokens.value_or(1) < 1) {
     return invalid_argument("a beam search needs at least 1 token to choose");
   }
+  if (!std::isfinite(options.length_penalty)) {
+    return invalid_argument("the length penalty of a beam search is not a finite number");
+  }
   CAIRN_RETURN_IF_ERROR(check_meaning(request));
   BeamSearch search(engine, tokenizer, std::move(request), options);
   const Request& asked = search.request_;
@@ -112,14 +116,9 @@ Result<BeamSearch> BeamSearch::start(Engine& engine, const Tokenizer& tokenizer,
   Request submitted = search.request_for(first, asked.prompt);
   submitted.sampling = asked.sampling;  // for the engine to check, likewise
   submitted.stop_strings = asked.stop_strings;
-  CAIRN_ASSIGN_OR_RETURN(first.id, engine.submit(std::move(submitted)));
+  CAIRN_ASSIGN_OR_RETURN(const RequestId id, engine.submit(std::move(submitted)));
+  first.request = OwnRequest(engine, id);
   return search;
-}
-
-BeamSearch::~BeamSearch() { cancel_all(); }
-
-void BeamSearch::cancel_all() {
-  for (const auto& hypothesis : live_) engine_->cancel(hypothesis->id);
 }
 
 Request BeamSearch::request_for(Hypothesis& hypothesis, std::vector<TokenId> tokens) const {
@@ -215,7 +214,6 @@ Result<bool> BeamSearch::step() {
   CAIRN_ASSIGN_OR_RETURN(std::vector<Chosen> chosen, choose());
   token_count_ += std::ssize(live_);
   if (std::ssize(ended_) == options_.width || chosen.empty()) {
-    cancel_all();
     live_.clear();
     return false;
   }
@@ -235,13 +233,18 @@ Status BeamSearch::continue_requests(const std::vector<Chosen>& chosen, Hypothes
     }
     auto fork = std::make_unique<Hypothesis>(Hypothesis{.tokens = live_[h]->tokens, .text = chosen[i].text});
     Request request = request_for(*fork, {chosen[i].candidate.token});
-    CAIRN_ASSIGN_OR_RETURN(fork->id, engine_->fork(live_[h]->id, std::move(request)));
+    CAIRN_ASSIGN_OR_RETURN(const RequestId id, engine_->fork(live_[h]->request.id(), std::move(request)));
+    fork->request = OwnRequest(*engine_, id);
     next[i] = std::move(fork);
+  }
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    auto& tokens = (next[i] != nullptr ? next[i] : live_[chosen[i].candidate.hypothesis])->tokens;
+    tokens.reserve(tokens.size() + 1);
   }
   for (size_t i = 0; i < chosen.size(); ++i) {
     if (next[i] != nullptr) continue;
     const Candidate& candidate = chosen[i].candidate;
-    CAIRN_RETURN_IF_ERROR(engine_->extend(live_[candidate.hypothesis]->id, {&candidate.token, 1}));
+    CAIRN_RETURN_IF_ERROR(engine_->extend(live_[candidate.hypothesis]->request.id(), {&candidate.token, 1}));
   }
   return {};
 }
@@ -250,20 +253,14 @@ Status BeamSearch::continue_requests(const std::vector<Chosen>& chosen, Hypothes
 Status BeamSearch::go_on(std::vector<Chosen> chosen) {
   for (size_t h = 0; h < live_.size(); ++h) {
     const auto continues = [h](const Chosen& one) { return one.candidate.hypothesis == h; };
-    if (std::ranges::none_of(chosen, continues)) engine_->cancel(live_[h]->id);
+    if (std::ranges::none_of(chosen, continues)) engine_->cancel(live_[h]->request.id());
   }
   Hypotheses next(chosen.size());
-  const Status status = continue_requests(chosen, next);
-  if (!status.ok()) {
-    for (const auto& fork : next) {
-      if (fork != nullptr) engine_->cancel(fork->id);
-    }
-    return status;
-  }
+  CAIRN_RETURN_IF_ERROR(continue_requests(chosen, next));
   for (size_t i = 0; i < chosen.size(); ++i) {
     auto& [candidate, text] = chosen[i];
     if (next[i] == nullptr) next[i] = std::move(live_[candidate.hypothesis]);
-    next[i]->tokens.push_back(candidate.token);
+    next[i]->tokens.push_back(candidate.token);  // has room: nothing fails from here on
     next[i]->log_probability = candidate.log_probability;
     next[i]->text = std::move(text);
   }

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cairn/beam.h"
@@ -33,7 +34,8 @@ class BeamSearch {
                                   const BeamOptions& options);
   BeamSearch(BeamSearch&&) = default;
   BeamSearch& operator=(BeamSearch&&) = delete;
-  ~BeamSearch();
+  // Cancels the requests of the hypotheses that go on.
+  ~BeamSearch() = default;
 
   // One step of the engine, or, where that has brought all logits, one token further. False when the search is done.
   // Errors: what a hypothesis ended with, kInvalidData (a logit is no number), kInvalidArgument (the bias forbids
@@ -57,13 +59,34 @@ class BeamSearch {
     void push(const Tokenizer& tokenizer, TokenId token);
     [[nodiscard]] std::string whole() const;
   };
+  // A request of the engine's, which its end cancels.
+  class OwnRequest {
+   public:
+    OwnRequest() = default;
+    OwnRequest(Engine& engine, RequestId id) : engine_(&engine), id_(id) {}
+    OwnRequest(OwnRequest&& other) noexcept
+        : engine_(std::exchange(other.engine_, nullptr)), id_(other.id_) {}
+    OwnRequest& operator=(OwnRequest&& other) noexcept {
+      std::swap(engine_, other.engine_);
+      std::swap(id_, other.id_);
+      return *this;
+    }
+    ~OwnRequest() {
+      if (engine_ != nullptr) engine_->cancel(id_);
+    }
+    [[nodiscard]] RequestId id() const { return id_; }
+
+   private:
+    Engine* engine_ = nullptr;
+    RequestId id_ = {};
+  };
   struct Hypothesis {
-    RequestId id;
     std::vector<TokenId> tokens;
     double log_probability = 0;
     Text text;
     std::vector<float> logits;  // after its last token
     Status status;              // of its request, where that ended by itself
+    OwnRequest request = {};    // the last: it goes before what its callbacks write to
   };
   using Hypotheses = std::vector<std::unique_ptr<Hypothesis>>;
   struct Candidate {
@@ -87,7 +110,6 @@ class BeamSearch {
   void keep(Beam beam);
   Status continue_requests(const std::vector<Chosen>& chosen, Hypotheses& next);
   Status go_on(std::vector<Chosen> chosen);
-  void cancel_all();
 
   Engine* engine_;
   const Tokenizer* tokenizer_;

@@ -104,6 +104,35 @@ TEST_F(LlmAllocations, OfOpen) {
   expect_well(llm, truth);
 }
 
+// Whatever fails, no request of the search stays behind.
+TEST_F(LlmAllocations, OfABeamSearch) {
+  TextRequest asked = request(1);
+  asked.sampling = {};
+  asked.max_tokens = 6;
+  const BeamOptions options{.width = 3};
+  const auto truth = truth_of(1);
+  Llm llm = open();
+  const auto best = llm.search_beams(asked, options);
+  ASSERT_TRUE(best.ok()) << best.status().message();
+  for_each_failure([&](int64_t n, FailingAllocations which) {
+    std::vector<Beam> found;
+    TextRequest again = asked;
+    const Attempt tried = attempt(n, which, [&] {
+      auto beams = llm.search_beams(std::move(again), options);
+      if (beams.ok()) found = std::move(beams).value();
+      return beams.status();
+    });
+    if (!expect_no_throw(tried)) return tried;
+    EXPECT_TRUE(llm.idle());
+    if (tried.status.ok()) {
+      EXPECT_EQ(found.size(), best->size());
+      for (size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i].tokens, (*best)[i].tokens);
+    }
+    return tried;
+  });
+  expect_well(llm, truth);
+}
+
 TEST_F(LlmAllocations, OfSubmit) {
   const auto truth = truth_of(3);
   Llm llm = open();

@@ -107,6 +107,10 @@ Result<std::vector<Beam>> Llm::Impl::search_beams(TextRequest request, const Bea
   }
   if (request.sample_count != 1)
     return invalid_argument("a beam search has no samples: leave out sample_count");
+  if (request.sampling.seed.has_value() || request.sampling.sample_index != 0 ||
+      request.likeliest_count != 0) {
+    return invalid_argument("a beam search draws nothing: leave out seed, sample_index and likeliest_count");
+  }
   CAIRN_ASSIGN_OR_RETURN(std::vector<TokenId> prompt, prompt_of(request));
   const auto asked = std::make_shared<Asked>(Asked{.request = std::move(request), .samples = {}});
   Request of_engine = engine_request(asked, 0, std::move(prompt));

@@ -29,9 +29,14 @@ struct ValueOfVariable {
   Value operator()(const std::string& text) const { return Value::string(text); }
 };
 
-// What render() gives every template.
-constexpr std::array<std::string_view, 6> kGivenVariables{
-    "messages", "tools", "documents", "add_generation_prompt", "bos_token", "eos_token"};
+// What render() gives every template, and the language's own names.
+constexpr std::array<std::string_view, 17> kGivenVariables{
+    "loop",      "true",         "false",
+    "none",      "True",         "False",
+    "None",      "namespace",    "raise_exception",
+    "range",     "strftime_now", "messages",
+    "tools",     "documents",    "add_generation_prompt",
+    "bos_token", "eos_token"};
 
 bool is_word_character(char c) {
   return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');

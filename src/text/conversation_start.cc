@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kPlain = "plain";
 constexpr const char* kOtherTemplates = "`chat_template` names another";
+constexpr size_t kLongestReason = 400;  // characters: a template may say anything
 constexpr const char* kPlainLines = "turns are written as \"User: ...\" and \"Assistant: ...\" lines";
 
 ChatForm form_of(const NamedTemplate& named) {
@@ -47,13 +48,14 @@ Result<StartedConversation> start_without_own(const Tokenizer& tokenizer, const 
     if (started.ok()) {
       started->notes.push_back(
           fmt::format("the model's chat template does not run: {}; turns are written as in {}; {}",
-                      why.message(), named->name, kOtherTemplates));
+                      printable(why.message(), kLongestReason), named->name, kOtherTemplates));
       return started;
     }
   }
   CAIRN_ASSIGN_OR_RETURN(auto started, start_in(tokenizer, start, {}));
-  started.notes.push_back(fmt::format("the model's chat template does not run: {}; {}; {}", why.message(),
-                                      kPlainLines, kOtherTemplates));
+  started.notes.push_back(fmt::format("the model's chat template does not run: {}; {}; {}",
+                                      printable(why.message(), kLongestReason), kPlainLines,
+                                      kOtherTemplates));
   return started;
 }
 
