@@ -297,10 +297,12 @@ Status run_plan(const PlanOptions& options, Console& console) {
                          make_plan_report(std::move(model), options, memory_facts()));
   print_notes(report.model.notes, console);
   if (report.context_is_beyond_model()) {
-    console.note(
-        fmt::format("{} was made for {} positions: with a context of {} this plan is arithmetic only",
-                    report.model.name, grouped(static_cast<uint64_t>(report.config().context_length)),
-                    grouped(static_cast<uint64_t>(report.wish.engine.context))));
+    const std::string_view what = report.config().learned_positions
+                                      ? "it cannot run with {}, so this plan is arithmetic only"
+                                      : "with {} text gets worse, and needs --extend-context";
+    console.note(fmt::format("{} was made for {} positions: ", report.model.name,
+                             grouped(static_cast<uint64_t>(report.config().context_length))) +
+                 fmt::format(fmt::runtime(what), grouped(static_cast<uint64_t>(report.wish.engine.context))));
   }
   console.write(options.output_form == OutputForm::kJson ? plan_json(report) : plan_text(report));
   return {};

@@ -68,8 +68,8 @@ std::string parts_text(const PlanReport& report) {
     table.add_row({"weights", "unknown", "", "", is_given ? "--ffn and --vocab would tell" : ""});
   } else {
     row("weights", plan.weights_bytes,
-        report.model.weights_are_exact ? "exact: packed, with norms and biases"
-                                       : "estimate: as if all matrices had one type");
+        report.model.weights_are_exact ? "exact: packed, with norms and biases; token embeddings stay in the file"
+                                       : "estimate: as if all matrices had one type; token embeddings stay in the file");
   }
   row("keys and values", plan.kv_bytes,
       fmt::format("exact: {} a position, {} a sequence", grouped(report.position_bytes),
