@@ -185,10 +185,10 @@ Result<std::vector<int64_t>> chosen_lengths(const BenchOptions& options, const E
 
 // Calls on_row for each length, in order, as soon as both runs have come so far. Without the cache first: that is what
 // takes long, and so what its duration is told by.
-Status compare(const OpenModel& opened, KvStorageKind storage, const std::vector<int64_t>& lengths,
-               const BenchRun& run, const std::function<void(const Comparison&)>& on_row) {
+Status compare(const OpenModel& opened, const std::vector<int64_t>& lengths, const BenchRun& run,
+               const std::function<void(const Comparison&)>& on_row) {
   MarkedRun without(opened, KvStorageKind::kNone, lengths.back());
-  MarkedRun with(opened, storage, lengths.back());
+  MarkedRun with(opened, KvStorageKind::kPaged, lengths.back());
   CAIRN_RETURN_IF_ERROR(without.begin());
   CAIRN_RETURN_IF_ERROR(with.begin());
   LongRun progress(run.console, run.interrupt, "generating without and with the cache");
@@ -233,13 +233,10 @@ Status bench_cache(const BenchOptions& options, const BenchRun& run) {
   if (!options.lengths.empty()) common.context = std::ranges::max(options.lengths);
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(common, run.console));
   CAIRN_ASSIGN_OR_RETURN(const auto lengths, chosen_lengths(options, opened.engine_options));
-  const KvStorageKind storage = opened.engine_options.storage == KvStorageKind::kNone
-                                    ? KvStorageKind::kPaged
-                                    : opened.engine_options.storage;
   const bool is_json = options.common.output_form == OutputForm::kJson;
   CacheTable table(run.console, options.table_form);
   std::vector<Comparison> rows;
-  CAIRN_RETURN_IF_ERROR(compare(opened, storage, lengths, run, [&](const Comparison& row) {
+  CAIRN_RETURN_IF_ERROR(compare(opened, lengths, run, [&](const Comparison& row) {
     rows.push_back(row);
     if (!is_json) table.add(row);
   }));

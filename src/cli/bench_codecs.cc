@@ -12,6 +12,7 @@
 #include "cli/output_format.h"
 #include "cli/request_options.h"
 #include "engine/evaluation.h"
+#include "text/conversation.h"
 
 namespace cairn {
 namespace {
@@ -99,13 +100,6 @@ Result<std::vector<std::vector<TokenId>>> encoded(const std::vector<std::string>
   return documents;
 }
 
-// The token that the model expects before a text.
-Result<std::optional<TokenId>> first_token(const Tokenizer& tokenizer) {
-  CAIRN_ASSIGN_OR_RETURN(const auto tokens, tokenizer.encode("a"));
-  const bool is_there = tokenizer.bos().has_value() && !tokens.empty() && tokens.front() == *tokenizer.bos();
-  return is_there ? tokenizer.bos() : std::nullopt;
-}
-
 Result<std::vector<std::string>> read_texts(const BenchOptions& options) {
   if (options.text_files.empty()) {
     return invalid_argument(
@@ -147,7 +141,7 @@ Status bench_codecs(const BenchOptions& options, const BenchRun& run) {
   EvaluationOptions how{.window = opened.engine_options.context,
                         .on_progress = [&](uint64_t done, uint64_t total) { progress.update(done, total); },
                         .keeps_going = [&] { return !progress.is_stopped(); }};
-  CAIRN_ASSIGN_OR_RETURN(how.first_token, first_token(tokenizer));
+  if (adds_bos(tokenizer)) how.first_token = tokenizer.bos();
   if (options.reference.has_value()) how.reference = *options.reference;
   const std::vector<KvPlan> plans = chosen_plans(options, config);
   CAIRN_ASSIGN_OR_RETURN(const auto evaluation,

@@ -143,7 +143,7 @@ Status Chat::set_system(const std::string& text) {
   if (text == "-") {
     console_.note("(no system message from here on)");
   } else if (conversation.system_place() == SystemPlace::kFirstQuestion) {
-    console_.note("(the chat template has no system message: yours goes into the first question)");
+    console_.note(fmt::format("({})", kSystemInFirstQuestion));
   } else {
     console_.note("(the system message is set)");
   }

@@ -29,8 +29,8 @@ struct ChatLine {
 };
 
 // A line that begins with a slash is a command, in capitals too; with two, it is words that begin with one. Behind
-// blanks, only the name of a command makes one. Several lines are words, but for /system. kInvalidArgument: there is no such command, or it needs an argument or
-// takes none.
+// blanks, only the name of a command makes one. Several lines are words, but for /system.
+// kInvalidArgument: there is no such command, or it needs an argument or takes none.
 Result<ChatLine> parse_chat_line(std::string_view line);
 
 // What /? shows.

@@ -11,12 +11,6 @@
 namespace cairn {
 namespace {
 
-template <typename T>
-T value_or_throw(const std::string& option, Result<T> result) {
-  if (!result.ok()) throw CLI::ValidationError(option, result.status().message());
-  return std::move(result).value();
-}
-
 std::string template_names() {
   std::string names;
   for (const NamedTemplate& each : named_templates()) names += std::string(each.name) + ", ";

@@ -10,13 +10,6 @@
 namespace cairn {
 namespace {
 
-// Errors of our own parsers become errors of CLI11.
-template <typename T>
-T value_or_throw(const std::string& option, Result<T> result) {
-  if (!result.ok()) throw CLI::ValidationError(option, result.status().message());
-  return std::move(result).value();
-}
-
 // An option whose text is read by one of our parsers.
 template <typename Parse>
 CLI::Option* add_parsed(CLI::App& app, const std::string& name, const Parse& parse, const std::string& help) {

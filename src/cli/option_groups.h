@@ -2,9 +2,11 @@
 // The struct given must live until the parser is done: it is filled while arguments are read.
 #pragma once
 
+#include <CLI/Error.hpp>
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "cli/commands.h"
 #include "cli/request_options.h"
@@ -16,6 +18,13 @@ class Option;
 }  // namespace CLI
 
 namespace cairn {
+
+// Errors of our own parsers become errors of CLI11.
+template <typename T>
+T value_or_throw(const std::string& option, Result<T> result) {
+  if (!result.ok()) throw CLI::ValidationError(option, result.status().message());
+  return std::move(result).value();
+}
 
 // Shows `option`'s value as N, and accepts `least` to `most`.
 inline constexpr int64_t kMostOfACount = int64_t{1} << 31;

@@ -134,9 +134,14 @@ Result<KvPlan> read_kv_plan(const std::string& text) {
   return KvPlan::parse_text_or_json({content, file.bytes().size()});
 }
 
-std::optional<TensorType> tensor_type_of_file_name(std::string_view name) {
+std::string lowered(std::string_view word) {
   std::string lower;
-  for (const char c : name) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char c : word) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower;
+}
+
+std::optional<TensorType> tensor_type_of_file_name(std::string_view name) {
+  const std::string lower = lowered(name);
   if (const auto type = tensor_type_from_name(lower)) return type;
   constexpr std::array<std::pair<std::string_view, TensorType>, 6> kOtherNames{
       {{"fp32", TensorType::kF32},

@@ -42,6 +42,9 @@ Result<KvPlan> read_kv_plan(const std::string& text);
 [[nodiscard]] std::optional<std::string> nearest_name(std::string_view word,
                                                       std::span<const std::string> names);
 
+// In lower case, as far as it is ASCII.
+[[nodiscard]] std::string lowered(std::string_view word);
+
 // A type's name, or what files that are mostly of this type are named by: q4_k_m is q4_k (with some q6_k in the file),
 // fp16 is f16.
 [[nodiscard]] std::optional<TensorType> tensor_type_of_file_name(std::string_view name);

@@ -35,9 +35,7 @@ void add_codecs_options(CLI::App& app, BenchOptions& options) {
   app.add_option_function<std::string>(
          "--reference",
          [&options](const std::string& text) {
-           const Result<KvPlan> plan = read_kv_plan(text);
-           if (!plan.ok()) throw CLI::ValidationError("--reference", plan.status().message());
-           options.reference = *plan;
+           options.reference = value_or_throw("--reference", read_kv_plan(text));
          },
          "The plan whose predictions the others are compared with (default: f32)")
       ->type_name("PLAN");
@@ -48,11 +46,10 @@ void add_codecs_options(CLI::App& app, BenchOptions& options) {
 }
 
 void add_lengths_option(CLI::App& app, BenchOptions& options) {
-  constexpr int64_t kMost = int64_t{1} << 31;
   app.add_option("--lengths", options.lengths, "Numbers of tokens to generate (default: 128,512,2048)")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(int64_t{1}, kMost).description(""))
+      ->check(CLI::Range(int64_t{1}, kMostOfACount).description(""))
       ->type_name("N,N,...");
 }
 

@@ -88,9 +88,7 @@ void add_plan_options(CLI::App& app, PlanOptions& options) {
   app.add_option_function<std::string>(
          "--memory",
          [&options](const std::string& text) {
-           const Result<uint64_t> bytes = parse_byte_count(text);
-           if (!bytes.ok()) throw CLI::ValidationError("--memory", bytes.status().message());
-           options.memory_bytes = *bytes;
+           options.memory_bytes = value_or_throw("--memory", parse_byte_count(text));
          },
          "Free memory of the machine to plan for: 80GiB (default: this machine's)")
       ->type_name("SIZE");

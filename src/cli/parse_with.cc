@@ -90,10 +90,8 @@ Result<Command> run_parser(CLI::App& app, Arguments arguments, const Command& co
     app.parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
     return Command(ShowText{app.help()});
-  } catch (const CLI::ArgumentMismatch& error) {
-    return invalid_argument(said_plainly(error.what()) + " (" + app.get_name() + " --help explains)");
   } catch (const CLI::ParseError& error) {
-    return invalid_argument(std::string(error.what()) + " (" + app.get_name() + " --help explains)");
+    return invalid_argument(said_plainly(error.what()) + " (" + app.get_name() + " --help explains)");
   }
   const std::vector<std::string> unknown = app.remaining();
   if (unknown.empty()) return command;

@@ -44,7 +44,7 @@ struct CodecRow {
 // What keys and values of all sequences would take if one thing were different.
 struct Saving {
   std::string what;
-  uint64_t kv_bytes = 0;
+  uint64_t row_bytes = 0;  // open rows included
 };
 
 // With --shared-prefix: the blocks that all sequences share, those that each has besides, and all.

@@ -26,8 +26,8 @@ boost::json::array savings(const PlanReport& report) {
   boost::json::array rows;
   for (const Saving& saving : report.savings) {
     rows.push_back(boost::json::object{{"what", saving.what},
-                                       {"kv_bytes", saving.kv_bytes},
-                                       {"saves_bytes", report.plan.row_bytes() - saving.kv_bytes}});
+                                       {"kv_bytes", saving.row_bytes},
+                                       {"saves_bytes", report.plan.row_bytes() - saving.row_bytes}});
   }
   return rows;
 }

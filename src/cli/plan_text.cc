@@ -68,8 +68,9 @@ std::string parts_text(const PlanReport& report) {
     table.add_row({"weights", "unknown", "", "", is_given ? "--ffn and --vocab would tell" : ""});
   } else {
     row("weights", plan.weights_bytes,
-        report.model.weights_are_exact ? "exact: packed, with norms and biases; token embeddings stay in the file"
-                                       : "estimate: as if all matrices had one type; token embeddings stay in the file");
+        report.model.weights_are_exact
+            ? "exact: packed, with norms and biases; token embeddings stay in the file"
+            : "estimate: as if all matrices had one type; token embeddings stay in the file");
   }
   row("keys and values", plan.kv_bytes,
       fmt::format("exact: {} a position, {} a sequence", grouped(report.position_bytes),
@@ -173,9 +174,10 @@ std::string savings_text(const PlanReport& report) {
                {"saves", Align::kRight}});
   const uint64_t now = report.plan.row_bytes();
   for (const Saving& saving : report.savings) {
-    const double part = 1 - static_cast<double>(saving.kv_bytes) / static_cast<double>(now);
-    table.add_row({saving.what, grouped(saving.kv_bytes), gb_text(saving.kv_bytes), gib_text(saving.kv_bytes),
-                   gb_text(now - saving.kv_bytes), fmt::format("{:.0f} %", part * 100)});
+    const double part = 1 - static_cast<double>(saving.row_bytes) / static_cast<double>(now);
+    table.add_row({saving.what, grouped(saving.row_bytes), gb_text(saving.row_bytes),
+                   gib_text(saving.row_bytes), gb_text(now - saving.row_bytes),
+                   fmt::format("{:.0f} %", part * 100)});
   }
   return fmt::format("\nWhat would save, of {} GB of keys and values, open rows included:\n", gb_text(now)) +
          table.aligned();

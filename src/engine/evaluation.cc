@@ -32,19 +32,23 @@ int64_t step_rows(const Model& model) {
   return std::clamp<int64_t>(rows / kBlockSize * kBlockSize, kBlockSize, kStepRowsMax);
 }
 
+EngineOptions scorer_options(const Model& model, const KvPlan& plan, int64_t context) {
+  const int64_t rows = step_rows(model);
+  return {.sharing = PrefixSharing::kOff,
+          .kv_plan = plan,
+          .context = context,
+          .prefill_chunk = rows,
+          .score_chunk = rows};
+}
+
 // One plan's engine, which scores piece after piece.
 class Scorer {
  public:
   static Result<std::unique_ptr<Scorer>> create(const std::shared_ptr<const Model>& model,
                                                 ThreadPool& threads, const KvPlan& plan, int64_t context) {
-    const int64_t rows = step_rows(*model);
     std::unique_ptr<Scorer> scorer(new Scorer);
-    CAIRN_ASSIGN_OR_RETURN(scorer->engine_, Engine::create(model, threads,
-                                                           {.sharing = PrefixSharing::kOff,
-                                                            .kv_plan = plan,
-                                                            .context = context,
-                                                            .prefill_chunk = rows,
-                                                            .score_chunk = rows}));
+    CAIRN_ASSIGN_OR_RETURN(scorer->engine_,
+                           Engine::create(model, threads, scorer_options(*model, plan, context)));
     return scorer;
   }
 
@@ -228,15 +232,10 @@ Status check_window(const Model& model, const EvaluationOptions& options) {
 
 // How many of `plans`, at least one, run side by side.
 Result<size_t> plans_at_once(const Model& model, std::span<const KvPlan> plans, int64_t context) {
-  const int64_t rows = step_rows(model);
   uint64_t bytes = 0;
   size_t count = 0;
   for (const KvPlan& plan : plans) {
-    const MemoryWish wish{.engine = {.sharing = PrefixSharing::kOff,
-                                     .kv_plan = plan,
-                                     .context = context,
-                                     .prefill_chunk = rows,
-                                     .score_chunk = rows}};
+    const MemoryWish wish{.engine = scorer_options(model, plan, context)};
     CAIRN_ASSIGN_OR_RETURN(const MemoryPlan memory,
                            plan_memory({.config = model.config(), .weights = {}}, wish));
     bytes += memory.kv_bytes + memory.work_bytes();

@@ -27,12 +27,6 @@ std::vector<std::string> control_names(const Tokenizer& tokenizer) {
   return names;
 }
 
-bool adds_bos(const Tokenizer& tokenizer) {
-  const auto tokens = tokenizer.encode("a");
-  return tokenizer.bos().has_value() && tokens.ok() && !tokens->empty() &&
-         tokens->front() == *tokenizer.bos();
-}
-
 // Also those that come to be where one between their bytes has gone.
 void remove_marks(std::string& text) {
   for (size_t at = text.find(kMark); at != std::string::npos;) {
@@ -66,6 +60,12 @@ Status walk_marks(std::string_view marked, const Text& text, const Name& name) {
 }
 
 }  // namespace
+
+bool adds_bos(const Tokenizer& tokenizer) {
+  const auto tokens = tokenizer.encode("a");
+  return tokenizer.bos().has_value() && tokens.ok() && !tokens->empty() &&
+         tokens->front() == *tokenizer.bos();
+}
 
 Conversation::Conversation(const Tokenizer& tokenizer, const ConversationOptions& options)
     : tokenizer_(tokenizer),

@@ -31,6 +31,9 @@ struct ConversationOptions {
   std::optional<CivilTime> now;                                     // for templates that name the date
 };
 
+// Whether the tokenizer begins a text with its BOS.
+[[nodiscard]] bool adds_bos(const Tokenizer& tokenizer);
+
 class Conversation {
  public:
   // Errors: those of ChatTemplate::parse, and of rendering two turns, with the system message as one of its own.

@@ -33,7 +33,7 @@ Result<StartedConversation> start_in(const Tokenizer& tokenizer, const Conversat
   if (start.system.has_value()) {
     CAIRN_RETURN_IF_ERROR(conversation.set_system(start.system));
     if (conversation.system_place() == SystemPlace::kFirstQuestion) {
-      notes.emplace_back("the chat template has no system message: yours goes into the first question");
+      notes.emplace_back(kSystemInFirstQuestion);
     }
   }
   return StartedConversation{std::move(conversation), std::move(notes)};

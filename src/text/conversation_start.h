@@ -35,6 +35,10 @@ struct StartedConversation {
   std::vector<std::string> notes;  // what is not as the model's maker wrote it, without a full stop
 };
 
+// The note on a system message that SystemPlace::kFirstQuestion moves.
+inline constexpr const char* kSystemInFirstQuestion =
+    "the chat template has no system message: yours goes into the first question";
+
 // The note on a variable that Conversation::reads_variable does not find.
 [[nodiscard]] std::string unread_variable(std::string_view name);
 
