@@ -2,6 +2,8 @@
 #pragma once
 
 #include <CLI/App.hpp>
+#include <CLI/Config.hpp>     // an App is made here: it makes both of these, and
+#include <CLI/Formatter.hpp>  // clang looks for their virtual tables elsewhere unless it sees them
 #include <span>
 #include <string>
 #include <string_view>
