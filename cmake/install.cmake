@@ -40,7 +40,7 @@ if(CAIRN_TESTS)
   add_test(NAME install COMMAND ${CMAKE_COMMAND}
     -D build=${CMAKE_BINARY_DIR} -D source=${PROJECT_SOURCE_DIR} -D config=$<CONFIG>
     -D generator=${CMAKE_GENERATOR} -D make_program=${CMAKE_MAKE_PROGRAM} -D compiler=${CMAKE_CXX_COMPILER}
-    -D sanitize=${CAIRN_SANITIZE} -D werror=${CAIRN_WERROR}
+    -D sanitize=${CAIRN_SANITIZE} -D werror=${CAIRN_WERROR} -D lto=${CMAKE_INTERPROCEDURAL_OPTIMIZATION}
     -P ${PROJECT_SOURCE_DIR}/cmake/install_test.cmake)
   set_tests_properties(install PROPERTIES LABELS install TIMEOUT ${CAIRN_TEST_TIMEOUT_S}
     SKIP_REGULAR_EXPRESSION "install test skipped")

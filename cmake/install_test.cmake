@@ -36,6 +36,9 @@ endif()
 if(sanitize)
   string(APPEND flags " -fsanitize=${sanitize}")
 endif()
+if(lto)  # GCC 12 without optimisation loses constructors where only a part of a program is linked this way
+  string(APPEND flags " -flto")
+endif()
 run(install ignored ${CMAKE_COMMAND} --install ${build} --prefix ${prefix} --config ${config})
 run(configure ignored ${CMAKE_COMMAND} -S ${source}/examples -B ${work}/examples -G ${generator}
   -D CMAKE_MAKE_PROGRAM=${make_program} -D CMAKE_CXX_COMPILER=${compiler} -D CMAKE_BUILD_TYPE=${config}
