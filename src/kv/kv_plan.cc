@@ -94,7 +94,7 @@ Result<KvPlan::Range> KvPlan::resolve_range(const Range& range, int64_t layer_co
   return resolved;
 }
 
-Result<std::vector<KvLayerCodecs>> KvPlan::resolve(int64_t layer_count, int64_t head_dim) const {
+Result<std::vector<KvLayerPlan>> KvPlan::resolve(int64_t layer_count, int64_t head_dim) const {
   DCHECK(layer_count > 0);
   const auto count = static_cast<size_t>(layer_count);
   std::vector<char> is_named(count, 0);
@@ -104,14 +104,14 @@ Result<std::vector<KvLayerCodecs>> KvPlan::resolve(int64_t layer_count, int64_t 
       std::fill_n(is_named.begin() + layers.first, layers.last - layers.first + 1, 1);
     }
   }
-  std::vector<KvLayerCodecs> codecs(count);
+  std::vector<KvLayerPlan> plans(count);
   std::vector<char> is_set(count, 0);
   for (const Rule& rule : rules_) {
-    KvLayerCodecs chosen;
+    KvLayerPlan chosen;
     CAIRN_ASSIGN_OR_RETURN(chosen.keys, resolve_choice(rule.codecs.keys, head_dim));
     CAIRN_ASSIGN_OR_RETURN(chosen.values, resolve_choice(rule.codecs.values, head_dim));
     const auto set = [&](size_t layer) {
-      codecs[layer] = chosen;
+      plans[layer] = chosen;
       is_set[layer] = 1;
     };
     for (size_t layer = 0; layer < count && rule.selector != Selector::kRanges; ++layer) {
@@ -123,7 +123,7 @@ Result<std::vector<KvLayerCodecs>> KvPlan::resolve(int64_t layer_count, int64_t 
     }
   }
   const auto missing = std::ranges::find(is_set, 0);
-  if (missing == is_set.end()) return codecs;
+  if (missing == is_set.end()) return plans;
   return invalid_argument(
       fmt::format("KV plan: no rule is about layer {} of {}; \"rest: CODEC\" is about all "
                   "layers that no other rule names",

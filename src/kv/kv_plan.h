@@ -31,6 +31,7 @@
 
 #include "cairn/status.h"
 #include "kernels/codecs/kv_codec.h"
+#include "kernels/visibility.h"
 
 namespace cairn {
 
@@ -38,6 +39,12 @@ struct KvLayerCodecs {
   KvCodec keys;
   KvCodec values;
   friend bool operator==(const KvLayerCodecs&, const KvLayerCodecs&) = default;
+};
+
+// What a plan says of one layer.
+struct KvLayerPlan : KvLayerCodecs {
+  Visibility retention;  // what of the past stays visible; a model's own window may be narrower
+  friend bool operator==(const KvLayerPlan&, const KvLayerPlan&) = default;
 };
 
 class KvPlan {
@@ -56,9 +63,9 @@ class KvPlan {
   // Either: as JSON what begins as JSON does.
   static Result<KvPlan> parse_text_or_json(std::string_view text);
 
-  // The codecs of each layer: what the cache stores and names blocks by. Errors: kInvalidArgument for a rule about layers
+  // Of each layer, its codecs and retention: what the cache stores and names blocks by. Errors: kInvalidArgument for a rule about layers
   // that do not exist, for layers that no rule names, and for a rotation where head_dim is not a power of two.
-  [[nodiscard]] Result<std::vector<KvLayerCodecs>> resolve(int64_t layer_count, int64_t head_dim) const;
+  [[nodiscard]] Result<std::vector<KvLayerPlan>> resolve(int64_t layer_count, int64_t head_dim) const;
   // In the grammar's shortest form; parse(text()) is the same plan.
   [[nodiscard]] std::string text() const;
   friend bool operator==(const KvPlan&, const KvPlan&) = default;

@@ -67,6 +67,7 @@ KvLayerView KvCache::open_layer(int64_t layer) {
   return {.layout = &layout.layers[static_cast<size_t>(layer)],
           .kv_head_count = layout.kv_head_count,
           .head_dim = layout.head_dim,
+          .visibility = geometry_.visibility(group),
           .layer_group = group,
           .sequences = step_views(group).first(step_.size()),
           .step_slots = step_slots_.data(),

@@ -1,29 +1,13 @@
 // AttentionShape: all that attention needs to know of a model. Plain values; anyone may make one.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
 #include <vector>
 
-#include "kernels/attention/attention.h"
+#include "kernels/visibility.h"
 #include "model/config.h"
 
 namespace cairn {
-
-// Which positions the query at a position sees, as VisibleRange has them: today, one range that ends with its own.
-struct Visibility {
-  int64_t window = 0;  // how many positions, its own included; 0: all
-
-  struct Range {
-    int32_t begin = 0;
-    int32_t end = 0;
-  };
-  [[nodiscard]] std::array<Range, kVisibleRanges> at(int32_t position) const {
-    const int64_t begin = window == 0 ? 0 : std::max<int64_t>(0, position - window + 1);
-    return {{{static_cast<int32_t>(begin), position + 1}}};
-  }
-};
 
 struct AttentionShape {
   int64_t head_count = 0;  // of queries; a multiple of kv_head_count

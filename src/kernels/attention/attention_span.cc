@@ -8,7 +8,7 @@ namespace cairn {
 namespace {
 
 StoredTile in_block(const AttentionTile& tile, const KvTileShape& shape, int32_t block, int64_t offset) {
-  DCHECK(block >= tile.sequence.first_block);
+  DCHECK(tile.sequence.has(block));
   const std::byte* const data = tile.sequence.block(block) + offset;
   return {data, shape.bytes, shape.codec.format == KvFormat::kF32 ? shape.lanes : 0};
 }
