@@ -19,11 +19,11 @@ struct KvShape {
   int64_t kv_head_count = 0;
   int64_t head_dim = 0;
   KvPlan plan;
-  // What the queries of each layer see (the plan's retention and the model's own windows together); empty: all.
-  std::vector<Visibility> visibility = {};
   // The group of each layer, from 0 without a gap; empty: layers that see the same are a group. Layers of one group
   // share blocks and block tables, those of two groups share neither.
   std::vector<int32_t> layer_groups = {};
+  // What the queries of each layer see (the plan's retention and the model's own windows together); empty: all.
+  std::vector<Visibility> visibility = {};
 };
 
 class KvGeometry {
