@@ -91,7 +91,8 @@ void add_kv_plan_option(CLI::App& app, std::optional<KvPlan>& plan) {
   add_parsed(
       app, "--kv", [&plan](const std::string& text) { plan = value_or_throw("--kv", read_kv_plan(text)); },
       "Their number format: " + kv_format_names() +
-          ", k=...,v=..., by layers, or @FILE (default: " + KvPlan().text() + ")")
+          ", k=...,v=..., with window=N or sinks=S,window=N, by layers, or @FILE (default: " +
+          KvPlan().text() + ")")
       ->type_name("PLAN");
 }
 
