@@ -2,8 +2,8 @@
 // only. Inside the kv room.
 //
 // Between steps a sequence of `length` rows keeps its sink blocks and all blocks from first_kept(length) on: those that
-// its next query sees, and kRollbackMargin positions more, so that it can go back a little (a guess that was refused, a
-// few tokens that are edited, a step that failed) without computing anything again.
+// its next query sees, and two more, so that it can go back a little (a guess that was refused, a few tokens that are
+// edited, a step that failed).
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,8 @@
 
 namespace cairn {
 
-// One block: what a sequence can lose when a step fails that went past the end of its open block.
+// A sequence that has run so far can go back by so many positions, and keeps all rows before them; but where a codec
+// seals whole blocks, those of the block that is cut are computed again. So it keeps one block more.
 inline constexpr int64_t kRollbackMargin = kBlockSize;
 
 class BlockWindow {
@@ -28,7 +29,7 @@ class BlockWindow {
     return std::max(sink_blocks(), std::max<int64_t>(0, length - rows_before()) / kBlockSize);
   }
   // The first that it keeps.
-  [[nodiscard]] int64_t first_kept(int64_t length) const { return first_needed(length - kRollbackMargin); }
+  [[nodiscard]] int64_t first_kept(int64_t length) const { return first_needed(length - kKeptBehind); }
   // What is kept of a text so that others can go on from its last or its last but one block end, `end_block`.
   [[nodiscard]] int64_t tail_begin(int64_t end_block) const {
     return first_needed((end_block - 1) * kBlockSize);
@@ -36,7 +37,7 @@ class BlockWindow {
 
   // At most, of one sequence, with the row that it decodes. A window is never so large that this overflows.
   [[nodiscard]] int64_t most_blocks() const {
-    return sink_blocks() + blocks_for(rows_before()) + 1 + kRollbackMargin / kBlockSize;
+    return sink_blocks() + blocks_for(rows_before()) + 1 + kKeptBehind / kBlockSize;
   }
   [[nodiscard]] int64_t tail_blocks() const { return sink_blocks() + blocks_for(rows_before()) + 1; }
   // What a step of so many rows needs beyond most_blocks of each sequence.
@@ -46,9 +47,10 @@ class BlockWindow {
   }
 
  private:
+  static constexpr int64_t kKeptBehind = kRollbackMargin + kBlockSize;
   static int64_t blocks_for(int64_t positions) { return (positions + kBlockSize - 1) / kBlockSize; }
-  // Its last row is always there: its block's name is what the next one's is made of.
-  [[nodiscard]] int64_t rows_before() const { return std::max<int64_t>(visibility_.window - 1, 1); }
+  // At least a block: the last one that is sealed is always there, because the next one's name is made of its name.
+  [[nodiscard]] int64_t rows_before() const { return std::max<int64_t>(visibility_.window - 1, kBlockSize); }
 
   Visibility visibility_;
 };

@@ -28,9 +28,10 @@ Result<std::vector<Visibility>> visibility_of_layers(const KvShape& shape) {
   }
   for (const Visibility& layer : shape.visibility) {
     const bool has_window = layer.window >= 1 && layer.window <= KvGeometry::kMaxPositions;
-    if ((has_window && layer.sinks >= 0 && layer.sinks <= Visibility::kMaxSinks) || layer == Visibility{}) continue;
-    return invalid_argument(fmt::format("a window of {} positions and {} sinks is not possible", layer.window,
-                                        layer.sinks));
+    if ((has_window && layer.sinks >= 0 && layer.sinks <= Visibility::kMaxSinks) || layer == Visibility{})
+      continue;
+    return invalid_argument(
+        fmt::format("a window of {} positions and {} sinks is not possible", layer.window, layer.sinks));
   }
   return shape.visibility;
 }
@@ -47,7 +48,8 @@ std::vector<int32_t> groups_by_visibility(const std::vector<Visibility>& layers)
   return groups;
 }
 
-Result<std::vector<int32_t>> groups_of_layers(const KvShape& shape, const std::vector<Visibility>& visibility) {
+Result<std::vector<int32_t>> groups_of_layers(const KvShape& shape,
+                                              const std::vector<Visibility>& visibility) {
   const std::vector<int32_t> groups =
       shape.layer_groups.empty() ? groups_by_visibility(visibility) : shape.layer_groups;
   if (std::ssize(groups) != shape.layer_count) {
@@ -77,7 +79,8 @@ Result<std::vector<Visibility>> visibility_of_groups(const std::vector<int32_t>&
     std::optional<Visibility>& of_group = known[static_cast<size_t>(groups[layer])];
     if (!of_group.has_value()) of_group = layers[layer];
     if (*of_group == layers[layer]) continue;
-    return invalid_argument(fmt::format("the layers of group {} must all see the same positions", groups[layer]));
+    return invalid_argument(
+        fmt::format("the layers of group {} must all see the same positions", groups[layer]));
   }
   std::vector<Visibility> visibility;
   for (const std::optional<Visibility>& of_group : known) visibility.push_back(*of_group);
@@ -87,7 +90,7 @@ Result<std::vector<Visibility>> visibility_of_groups(const std::vector<int32_t>&
 }  // namespace
 
 Status KvGeometry::check_extent(int64_t context, int64_t max_sequences) {
-  if (context < 1 || context > kMaxPositions) {
+  if (context < 1 || context > kMaxStream) {
     return invalid_argument(fmt::format(
         "a context of {} positions is not possible: `context` must be 1 to {}", context, kMaxPositions));
   }
@@ -107,7 +110,8 @@ Result<KvGeometry> KvGeometry::make(const KvShape& shape) {
   KvGeometry geometry;
   CAIRN_ASSIGN_OR_RETURN(const std::vector<Visibility> visibility, visibility_of_layers(shape));
   CAIRN_ASSIGN_OR_RETURN(geometry.layer_groups_, groups_of_layers(shape, visibility));
-  CAIRN_ASSIGN_OR_RETURN(geometry.group_visibility_, visibility_of_groups(geometry.layer_groups_, visibility));
+  CAIRN_ASSIGN_OR_RETURN(geometry.group_visibility_,
+                         visibility_of_groups(geometry.layer_groups_, visibility));
   geometry.group_bytes_.resize(geometry.group_visibility_.size());
   geometry.plan_ = shape.plan;
   geometry.kv_head_count_ = static_cast<int32_t>(shape.kv_head_count);

@@ -30,12 +30,14 @@ class KvGeometry {
  public:
   // Positions are int32 in a Batch, and the last block may be only partly used.
   static constexpr int64_t kMaxPositions = (int64_t{1} << 31) - kBlockSize;
+  // Where every layer has a window, a sequence may be longer than any memory: as long as 31 bits can number its blocks.
+  static constexpr int64_t kMaxStream = int64_t{1} << 36;
   // Far above what a CPU serves; keeps products of counts small.
   static constexpr int64_t kMaxSequences = int64_t{1} << 16;
   // A set of groups is a word of 64 bits.
   static constexpr int32_t kMaxGroups = 64;
 
-  // kInvalidArgument: a context or a number of sequences that no cache can have. To be asked before anything is
+  // kInvalidArgument: a context (up to kMaxStream) or a number of sequences that no cache can have. To be asked before anything is
   // multiplied by them.
   static Status check_extent(int64_t context, int64_t max_sequences);
 

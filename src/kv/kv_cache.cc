@@ -239,10 +239,11 @@ int64_t KvCache::truncate(const KvLease& lease, int64_t positions) {
 
 int64_t KvCache::cut(SequenceId id, int64_t positions) {
   int64_t& length = sequence(id).length;
+  const int64_t asked = positions;
   const bool cuts_sealed_block = positions % kBlockSize != 0 && positions / kBlockSize < length / kBlockSize;
   if (cuts_sealed_block && geometry_.opens_rows()) positions -= positions % kBlockSize;
   length = storage_->truncate(id, positions);
-  if (positions - length >= kBlockSize) counts_.recomputed_positions += positions - length;
+  if (asked - length >= kBlockSize) counts_.recomputed_positions += asked - length;  // a window lacked rows
   return length;
 }
 

@@ -76,7 +76,7 @@ struct KvCacheOptions {
 struct KvMemory {
   uint64_t pool_bytes = 0;    // blocks
   uint64_t resume_bytes = 0;  // of these, what layer groups with a window keep for later sequences
-  uint64_t open_bytes = 0;  // open rows of max_sequences sequences, and of a step
+  uint64_t open_bytes = 0;    // open rows of max_sequences sequences, and of a step
   uint64_t table_bytes =
       0;  // block tables and the index of prefixes; most of it is touched only when it is used
   [[nodiscard]] uint64_t total_bytes() const { return pool_bytes + open_bytes; }

@@ -37,8 +37,7 @@ class KvEventReplay {
       const KvBlockCounts c = cache_.block_counts(static_cast<int32_t>(g));
       const Group& group = groups_[g];
       EXPECT_EQ((std::vector{group.count(State::kFree), group.count(State::kOpen), group.count(State::kHeld),
-                             group.count(State::kIdle), group.evicted, group.unified,
-                             group.passed}),
+                             group.count(State::kIdle), group.evicted, group.unified, group.passed}),
                 (std::vector{c.free_blocks, c.open_blocks, c.held_blocks, c.idle_blocks, c.evicted_blocks,
                              c.unified_blocks, c.passed_blocks}));
     }

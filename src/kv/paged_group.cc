@@ -48,7 +48,8 @@ void PagedGroup::pass(BlockId sealed_block) {
   events_->of_block(KvEventKind::kPassed, group_, sealed_block);
   const bool stays = index_ != nullptr && is_kept_[static_cast<size_t>(sealed_block.value)] != 0;
   if (index_ != nullptr && !stays && pool_.pin_count(sealed_block) == 1) {
-    index_->evict({group_, sealed_block}, {.cause = KvEviction::Cause::kOutOfWindow, .step = events_->step()});
+    index_->evict({group_, sealed_block},
+                  {.cause = KvEviction::Cause::kOutOfWindow, .step = events_->step()});
   }
   pool_.unpin(sealed_block, stays ? Unpinned::kIdle : Unpinned::kFree);
 }

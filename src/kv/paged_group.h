@@ -17,7 +17,8 @@ namespace cairn {
 class PagedGroup {
  public:
   // Without an index nothing is shared. `index` and `events` must outlive it.
-  PagedGroup(int32_t group, BlockPool pool, const BlockWindow& window, PrefixIndex* index, KvEventLog& events);
+  PagedGroup(int32_t group, BlockPool pool, const BlockWindow& window, PrefixIndex* index,
+             KvEventLog& events);
 
   [[nodiscard]] const BlockPool& pool() const { return pool_; }
   // Which blocks sequences keep.

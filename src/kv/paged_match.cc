@@ -48,18 +48,19 @@ PagedStorage::Found PagedStorage::find(int64_t block_count, const ResidentGroups
   }
   std::array<BlockRun, KvGeometry::kMaxGroups> runs;
   Found found;
-  while (found.known < block_count) {
-    const std::optional<uint64_t> resident = resident_groups(found.known);
-    if (!resident.has_value() || (*resident & keeping_all) != keeping_all) break;
-    ++found.known;
-    bool can_go_on = true;
+  for (int64_t block = 0; block < block_count; ++block) {
+    const std::optional<uint64_t> known = resident_groups(block);
+    const uint64_t resident = known.value_or(0);
+    if ((resident & keeping_all) != keeping_all) break;
+    if (known.has_value()) found.known = block + 1;
+    bool can_go_on = known.has_value();
     for (int32_t g = 0; g < group_count(); ++g) {
       if (window(g).keeps_all()) continue;
       BlockRun& run = runs[static_cast<size_t>(g)];
-      run.add((*resident >> g & 1U) != 0);
+      run.add((resident >> g & 1U) != 0);
       can_go_on = can_go_on && run.can_go_on(window(g));
     }
-    if (can_go_on) found.resumable = found.known;
+    if (can_go_on) found.resumable = block + 1;
   }
   return found;
 }
@@ -83,7 +84,7 @@ void PagedStorage::pin_prefix(SequenceId sequence, std::span<const BlockName> na
     to.first_block = window(g).first_needed(count * kBlockSize);
     for (int64_t b = to.begin(); b < count; b = to.next(b)) {
       const BlockName& name = names[static_cast<size_t>(b)];
-      const std::optional<BlockId> block = index_.find(g, name, index_.tokens(name));
+      const std::optional<BlockId> block = index_.find(g, name, index_.tokens_of(name));
       CHECK(block.has_value());
       group(g).pin(*block);
       to.blocks.push_back(*block);
@@ -147,7 +148,9 @@ void PagedStorage::explain_end(std::span<const TokenId> tokens, const PrefixName
 // Whether every group still has what queries from `positions` on see.
 bool PagedStorage::can_go_on(SequenceId sequence, int64_t positions) const {
   for (int32_t g = 0; g < group_count(); ++g) {
-    if (window(g).first_needed(positions) < table(sequence, g).first_block) return false;
+    const KvBlockTable& of = table(sequence, g);
+    const bool is_in_sinks = KvGeometry::blocks_for(positions) <= of.sink_blocks;
+    if (!is_in_sinks && window(g).first_needed(positions) < of.first_block) return false;
   }
   return true;
 }
@@ -162,7 +165,7 @@ int64_t PagedStorage::go_back(SequenceId sequence, int64_t positions) {
   const int64_t most = std::min<int64_t>(std::ssize(names), positions / kBlockSize);
   const Found found = find(most, [&](int64_t block) {
     const BlockName& name = names[static_cast<size_t>(block)];
-    return index_.resident_groups(name, index_.tokens(name));
+    return index_.resident_groups(name, index_.tokens_of(name));
   });
   pin_prefix(sequence, std::span(names).first(static_cast<size_t>(found.resumable)));
   keep_tail(sequence, positions);

@@ -176,16 +176,14 @@ void PagedStorage::shrink(SequenceId sequence, int32_t g, int64_t block_count) {
       group(g).release(block);
     }
     of.blocks.pop_back();
+    if (std::ssize(of.blocks) == of.sink_blocks)
+      of.first_block = of.sink_blocks;  // nothing is left out any more
   }
 }
 
 void PagedStorage::release_all(SequenceId sequence) {
   shrink(sequence, 0);
   chain(sequence).open_count = 0;
-  for (int32_t g = 0; g < group_count(); ++g) {
-    KvBlockTable& of = own_table(sequence, g);
-    of.first_block = of.sink_blocks;
-  }
 }
 
 int64_t PagedStorage::truncate(SequenceId sequence, int64_t positions) {

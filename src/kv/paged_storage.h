@@ -78,8 +78,8 @@ class PagedStorage final : public KvStorage {
   };
   // How much of a text is there, in leading blocks.
   struct Found {
-    int64_t known = 0;      // whose names are known; in groups that keep all, whose blocks are there
-    int64_t resumable = 0;  // and behind which every group can go on
+    int64_t known = 0;      // up to the last whose name is known; groups that keep all have all of them
+    int64_t resumable = 0;  // of these, as many as every group can go on behind
   };
 
   Chain& chain(SequenceId sequence) { return chains_[static_cast<size_t>(sequence.value)]; }

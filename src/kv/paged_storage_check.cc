@@ -54,9 +54,9 @@ Status PagedStorage::check_extent(SequenceId sequence, int32_t group) const {
   const int64_t length = c.sealed_count * kBlockSize + c.open_count;
   if (of.sink_blocks != kept.sink_blocks() || of.first_block > kept.first_needed(length) ||
       of.end_block() > c.room_blocks) {
-    return internal_error(fmt::format("sequence {} of {} rows has blocks {} to {} of group {}, and {} sink blocks",
-                                      sequence.value, length, of.first_block, of.end_block(), group,
-                                      of.sink_blocks));
+    return internal_error(
+        fmt::format("sequence {} of {} rows has blocks {} to {} of group {}, and {} sink blocks",
+                    sequence.value, length, of.first_block, of.end_block(), group, of.sink_blocks));
   }
   return {};
 }

@@ -167,10 +167,10 @@ void PrefixIndex::walk(const KvPrefixVisitor& visit) const {
 KvPrefixNode PrefixIndex::shown(int32_t n, int64_t depth) const {
   const Node& x = node(n);
   return {.name = x.name,
-                     .depth = depth,
-                     .token_count = x.is_root ? 0 : (x.index + int64_t{1}) * kBlockSize,
-                     .resident_groups = resident_groups(n),
-                     .eviction = x.eviction};
+          .depth = depth,
+          .token_count = x.is_root ? 0 : (x.index + int64_t{1}) * kBlockSize,
+          .resident_groups = resident_groups(n),
+          .eviction = x.eviction};
 }
 
 int32_t PrefixIndex::take_node(const BlockName& name) {

@@ -48,7 +48,9 @@ class PrefixIndex {
   // any more.
   [[nodiscard]] std::vector<BlockName> names_up_to(GroupBlock block) const;
   // The tokens of a known prefix's last block.
-  [[nodiscard]] const BlockTokens& tokens(const BlockName& name) const { return node(node_named(name)).tokens; }
+  [[nodiscard]] const BlockTokens& tokens_of(const BlockName& name) const {
+    return node(node_named(name)).tokens;
+  }
   // The name must have no block of this group yet, and the block no name. A ghost of that name is one no more.
   void insert(GroupBlock block, const NewNode& node);
   // The block leaves memory; a node becomes a ghost with its last one.

@@ -93,7 +93,9 @@ class KvStorage {
     return tables_[table_index(sequence, group)];
   }
   // Where a sequence's room ends.
-  [[nodiscard]] virtual int64_t end_block(SequenceId sequence) const { return table(sequence, 0).end_block(); }
+  [[nodiscard]] virtual int64_t end_block(SequenceId sequence) const {
+    return table(sequence, 0).end_block();
+  }
   [[nodiscard]] int32_t group_count() const { return plan_.geometry.group_count(); }
   [[nodiscard]] virtual bool keeps_rows() const { return true; }
   [[nodiscard]] virtual uint64_t pool_bytes() const = 0;

@@ -31,6 +31,19 @@ void size_window(const KvCacheOptions& options, int32_t group, KvStoragePlan& pl
   plan.table_blocks[g] = std::min(of_sequence + of_step, plan.context_blocks);
 }
 
+// What is kept whole has an end.
+Status check_stream(const KvGeometry& geometry, const KvCacheOptions& options) {
+  if (options.context <= KvGeometry::kMaxPositions) return {};
+  for (int32_t group = 0; group < geometry.group_count(); ++group) {
+    if (gives_back(geometry, options, group)) continue;
+    return invalid_argument(fmt::format(
+        "a context of {} positions is not possible: `context` must be 1 to {}, but in a paged cache "
+        "whose layers all have a window",
+        options.context, KvGeometry::kMaxPositions));
+  }
+  return {};
+}
+
 uint64_t bytes_of(const KvStoragePlan& plan, const std::vector<int64_t>& blocks, int32_t group) {
   return static_cast<uint64_t>(blocks[static_cast<size_t>(group)]) * plan.geometry.block_bytes(group);
 }
@@ -62,7 +75,8 @@ Status size_by_bytes(const KvCacheOptions& options, KvStoragePlan& plan) {
   const uint64_t blocks = std::min((*options.pool_bytes - window_bytes) / block_bytes, uint64_t{INT64_MAX});
   for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
     int64_t& of_group = plan.pool_blocks[static_cast<size_t>(group)];
-    if (!gives_back(plan.geometry, options, group)) of_group = std::min(of_group, static_cast<int64_t>(blocks));
+    if (!gives_back(plan.geometry, options, group))
+      of_group = std::min(of_group, static_cast<int64_t>(blocks));
   }
   return {};
 }
@@ -79,8 +93,8 @@ Status size_by_blocks(const KvCacheOptions& options, KvStoragePlan& plan) {
     if (gives_back(plan.geometry, options, group)) {
       const int64_t needed = plan.pool_blocks[g] - plan.resume_blocks[g];
       if (wanted < needed) {
-        return invalid_argument(fmt::format("layer group {} has a window and needs {} blocks, not {}", group,
-                                            needed, wanted));
+        return invalid_argument(
+            fmt::format("layer group {} has a window and needs {} blocks, not {}", group, needed, wanted));
       }
       plan.resume_blocks[g] = wanted - needed;
       plan.pool_blocks[g] = wanted;
@@ -122,6 +136,7 @@ uint64_t table_bytes_of(const KvStoragePlan& plan) {
 }  // namespace
 
 Result<KvStoragePlan> make_storage_plan(const KvGeometry& geometry, const KvCacheOptions& options) {
+  CAIRN_RETURN_IF_ERROR(check_stream(geometry, options));
   const auto group_count = static_cast<size_t>(geometry.group_count());
   KvStoragePlan plan{
       .geometry = geometry,

@@ -18,13 +18,13 @@ struct KvStoragePlan {
   KvGeometry geometry;
   int64_t context_blocks = 0;  // of one sequence of `context` positions
   int64_t max_sequences = 0;
-  PrefixSharing sharing = PrefixSharing::kOff;
   // By group. Of those storages that can have fewer than max_sequences * context_blocks.
   std::vector<int64_t> pool_blocks;
   // Of these, the blocks that no open sequence needs: what sequences have left behind lies there, for later ones.
   std::vector<int64_t> resume_blocks;
   // The longest block table of a sequence.
   std::vector<int64_t> table_blocks;
+  PrefixSharing sharing = PrefixSharing::kOff;
 };
 
 // Errors: kInvalidArgument (memory that is too small for what must be there).
