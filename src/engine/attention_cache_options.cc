@@ -70,7 +70,10 @@ AttentionShape shape_of(const AttentionCacheOptions& options) {
   const double scale = 1 / std::sqrt(static_cast<double>(options.head_dim));
   shape.scale = options.attention_scale.value_or(static_cast<float>(scale));
   shape.layers.resize(static_cast<size_t>(options.layer_count));
-  for (size_t i = 0; i < options.windows.size(); ++i) shape.layers[i].window = options.windows[i];
+  for (size_t i = 0; i < options.windows.size(); ++i) {
+    // One that never ends before the context does leaves all visible.
+    if (options.windows[i] < options.context) shape.layers[i].window = options.windows[i];
+  }
   return shape;
 }
 
@@ -105,7 +108,8 @@ Result<AttentionCachePlan> plan_attention_cache(const AttentionCacheOptions& opt
                                      .context = options.context}};
   plan.kv = {.shape = {.layer_count = options.layer_count,
                        .kv_head_count = options.kv_head_count,
-                       .head_dim = stored_head_dim(options)},
+                       .head_dim = stored_head_dim(options),
+                       .visibility = plan.shape.layers},
              .sharing = options.prefix_sharing,
              .context = options.context,
              .max_sequences = options.max_sequences,

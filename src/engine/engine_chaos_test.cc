@@ -13,6 +13,8 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/sanitizer_testing.h"
 #include "base/thread_pool.h"
@@ -118,6 +120,20 @@ std::vector<int32_t> some_layer_groups(uint64_t seed, int64_t layer_count) {
     groups.push_back(static_cast<int32_t>(layer < group_count ? layer : dice.below(group_count)));
   }
   return groups;
+}
+
+// Of these groups, each cut into layers that see the same.
+std::vector<int32_t> cut_by_visibility(const std::vector<int32_t>& groups,
+                                       const std::vector<Visibility>& visibility) {
+  std::vector<std::pair<int32_t, Visibility>> known;
+  std::vector<int32_t> cut;
+  for (size_t layer = 0; layer < groups.size(); ++layer) {
+    const std::pair of_layer{groups[layer], visibility[layer]};
+    const auto found = std::ranges::find(known, of_layer);
+    cut.push_back(static_cast<int32_t>(found - known.begin()));
+    if (found == known.end()) known.push_back(of_layer);
+  }
+  return cut;
 }
 
 // ---- over FakePass --------------------------------------------------------------------------------
@@ -276,7 +292,8 @@ int64_t play_with_model(uint64_t seed, MadeModels& models) {
   auto parts = Engine::parts_of(model, threads, options);
   EXPECT_TRUE(parts.ok()) << parts.status().message();
   if (!parts.ok()) return 0;
-  parts->kv_shape.layer_groups = some_layer_groups(seed, model->config().layer_count);
+  parts->kv_shape.layer_groups =
+      cut_by_visibility(some_layer_groups(seed, model->config().layer_count), parts->kv_shape.visibility);
   ModelOracle oracle(model, options.kv_plan);
   // The plain kernels are slow.
   const bool is_slow = isa == Isa::kScalar;

@@ -12,7 +12,8 @@ Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, Threa
                                        const EngineOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_context(model->config(), options.context));
   Parts parts = parts_beside_pass(*model, options);
-  parts.pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options));
+  parts.pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options),
+                                                 parts.kv_shape.visibility);
   return parts;
 }
 
@@ -35,7 +36,8 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
   Parts parts = parts_beside_pass(*model, options);
   // The cache before the pass: it checks the options, and has the best message for what does not fit.
   CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(parts, options));
-  parts.pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options));
+  parts.pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options),
+                                                 parts.kv_shape.visibility);
   return assemble(std::move(parts), options, std::move(cache));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/attention_shape.h"
 #include "model/transformer.h"
 
 namespace cairn {
@@ -42,7 +43,8 @@ KvShape kv_shape_of(const Config& config, const KvPlan& plan) {
   return {.layer_count = config.layer_count,
           .kv_head_count = config.kv_head_count,
           .head_dim = config.head_dim,
-          .plan = plan};
+          .plan = plan,
+          .visibility = own_windows(config)};
 }
 
 int64_t shared_blocks(int64_t shared_prefix, int64_t context) {
@@ -53,7 +55,8 @@ Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) 
   const EngineOptions& options = wish.engine;
   CAIRN_RETURN_IF_ERROR(Engine::check_options(options));
   const Config& config = model.config;
-  KvCacheOptions cache = Engine::cache_options(kv_shape_of(config, options.kv_plan), options);
+  const KvShape shape = kv_shape_of(config, options.kv_plan);
+  KvCacheOptions cache = Engine::cache_options(shape, options);
   CAIRN_ASSIGN_OR_RETURN(KvMemory kv, KvCache::memory_of(cache));
   if (wish.shared_prefix > 0 && !options.pool_bytes.has_value()) {
     const int64_t blocks = options.max_sequences * KvGeometry::blocks_for(options.context);
@@ -65,17 +68,18 @@ Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) 
     return MemoryPlan{.kv_bytes = kv.pool_bytes, .open_bytes = kv.open_bytes};
   const uint64_t logits_bytes = unsigned_of(options.max_sequences * config.vocab_size) * sizeof(float);
   const ForwardLimits limits = Engine::forward_limits(options);
-  return MemoryPlan{.weights_bytes = model.weights.loaded_bytes(),
-                    .kv_bytes = kv.pool_bytes,
-                    .open_bytes = kv.open_bytes,
-                    .step_bytes = Transformer::work_bytes_for(config, limits, wish.thread_count),
-                    .sampling_bytes = logits_bytes + Sampler::bytes_for(config.vocab_size) +
-                                      TokenMask::bytes_for(config.vocab_size),
-                    .event_bytes = EventRing<KvEvent>::bytes_for(kKvEventCapacity) +
-                                   EventRing<EngineEvent>::bytes_for(kEngineEventCapacity),
-                    .tokenizer_bytes = unsigned_of(config.vocab_size) * kTokenBytes,
-                    .program_bytes = kProgramBytes,
-                    .loading_bytes = std::min(model.weights.stored_bytes, kLoadingBytesMax)};
+  return MemoryPlan{
+      .weights_bytes = model.weights.loaded_bytes(),
+      .kv_bytes = kv.pool_bytes,
+      .open_bytes = kv.open_bytes,
+      .step_bytes = Transformer::work_bytes_for(config, shape.visibility, limits, wish.thread_count),
+      .sampling_bytes =
+          logits_bytes + Sampler::bytes_for(config.vocab_size) + TokenMask::bytes_for(config.vocab_size),
+      .event_bytes = EventRing<KvEvent>::bytes_for(kKvEventCapacity) +
+                     EventRing<EngineEvent>::bytes_for(kEngineEventCapacity),
+      .tokenizer_bytes = unsigned_of(config.vocab_size) * kTokenBytes,
+      .program_bytes = kProgramBytes,
+      .loading_bytes = std::min(model.weights.stored_bytes, kLoadingBytesMax)};
 }
 
 Result<MemoryLimits> memory_limits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes,

@@ -51,6 +51,7 @@ class Sequences final : public KvLayerGate {
     return KvLayerView{.layout = &layout_,
                        .kv_head_count = static_cast<int32_t>(case_.shape.kv_head_count),
                        .head_dim = static_cast<int32_t>(case_.shape.head_dim),
+                       .visibility = case_.shape.layers.front(),
                        .sequences = in_step_,
                        .step_slots = slots_.data(),
                        .step_slot_count = kBlocks,

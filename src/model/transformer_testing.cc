@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "model/attention_shape.h"
 
 namespace cairn {
 
@@ -25,17 +26,21 @@ std::vector<KvLayerLayout> layouts_of(const Config& config, const TestCodecs& co
 // Every layer is there at once.
 class TestGate final : public KvLayerGate {
  public:
-  TestGate(std::span<const KvLayerLayout> layers, const KvLayerView& view) : layers_(layers), view_(view) {}
+  TestGate(std::span<const KvLayerLayout> layers, std::span<const Visibility> visibility,
+           const KvLayerView& view)
+      : layers_(layers), visibility_(visibility), view_(view) {}
   [[nodiscard]] int64_t layer_count() const override { return std::ssize(layers_); }
   Result<KvLayerView> open(int64_t layer) override {
     KvLayerView view = view_;
     view.layout = &layers_[static_cast<size_t>(layer)];
+    view.visibility = visibility_[static_cast<size_t>(layer)];
     return view;
   }
   void close(int64_t) override {}
 
  private:
   std::span<const KvLayerLayout> layers_;
+  std::span<const Visibility> visibility_;
   KvLayerView view_;
 };
 
@@ -63,22 +68,24 @@ std::vector<float> forward_all(std::shared_ptr<const Model> model, ThreadPool& t
   for (int32_t b = 0; b < block_count; ++b) table.push_back({b});
   const KvSequenceView sequence_view{
       .table = table.data(), .memory = memory.data(), .block_bytes = block_bytes, .open = open.data()};
-  TestGate gate(layers, {.kv_head_count = static_cast<int32_t>(config.kv_head_count),
-                         .head_dim = static_cast<int32_t>(config.head_dim),
-                         .sequences = {&sequence_view, 1},
-                         .step_slots = slots.data(),
-                         .step_slot_count = block_count,
-                         .step_slot_bytes = slot_bytes});
+  const std::vector<Visibility> visibility = own_windows(config);
+  TestGate gate(layers, visibility,
+                {.kv_head_count = static_cast<int32_t>(config.kv_head_count),
+                 .head_dim = static_cast<int32_t>(config.head_dim),
+                 .sequences = {&sequence_view, 1},
+                 .step_slots = slots.data(),
+                 .step_slot_count = block_count,
+                 .step_slot_bytes = slot_bytes});
 
   const int64_t rows = std::min(chunk, count);
   Transformer transformer(model, threads,
-                          {.rows = rows, .logit_rows = rows, .sequences = 1, .context = count});
+                          {.rows = rows, .logit_rows = rows, .sequences = 1, .context = count}, visibility);
   std::vector<float> logits(static_cast<size_t>(count * config.vocab_size));
   for (int64_t first = 0; first < count; first += rows) {
     const int64_t n = std::min(rows, count - first);
     std::vector<int32_t> wanted(static_cast<size_t>(n));
     std::iota(wanted.begin(), wanted.end(), 0);
-    const BatchSequence sequence{0, static_cast<int32_t>(n), static_cast<int32_t>(first)};
+    const BatchSequence sequence{0, static_cast<int32_t>(n), first};
     const Batch batch{{tokens.data() + first, static_cast<size_t>(n)}, {&sequence, 1}, wanted};
     const Status status = transformer.forward(
         batch, gate, {logits.data() + first * config.vocab_size, static_cast<size_t>(n * config.vocab_size)});
