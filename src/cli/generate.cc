@@ -56,12 +56,12 @@ Status Asked::size_cache(const Config& config, EngineOptions& engine) const {
       engine.storage == KvStorageKind::kPaged || engine.storage == KvStorageKind::kGrowing;
   if (!wants_many() || !is_sizable || engine.pool_bytes.has_value() || !request.max_tokens.has_value())
     return {};
-  CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(kv_shape_of(config, engine.kv_plan)));
+  CAIRN_ASSIGN_OR_RETURN(const KvShape shape, kv_shape_of(config, engine.kv_plan, engine.context));
   const SampleSizes sizes{.prompt_tokens = std::ssize(request.prompt),
                           .max_tokens = *request.max_tokens,
                           .count = sequence_count(),
                           .context = engine.context};
-  CAIRN_ASSIGN_OR_RETURN(engine.pool_bytes, geometry.bytes_of_blocks(blocks_for(sizes, engine.storage)));
+  CAIRN_ASSIGN_OR_RETURN(engine.pool_bytes, pool_bytes_of(Engine::cache_options(shape, engine), blocks_for(sizes, engine.storage)));
   return {};
 }
 

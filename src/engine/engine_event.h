@@ -24,6 +24,7 @@ enum class EngineEventKind : uint8_t {
   kStarved,       // memory does not suffice even for it alone: rows that it has
   kAwaitsCaller,  // tokens that it has
   kResumed,       // its caller extended it or rolled it back: tokens that it has now
+  kComputesAgain,  // it went back farther than its windows reach: rows that must be computed again before that place
   kPassFailed,    // the rows of this step are lost: its passes that failed so far, one after the other
   kEnded,         // a FinishReason
 

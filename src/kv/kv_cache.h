@@ -76,6 +76,9 @@ struct KvCacheOptions {
 struct KvMemory {
   uint64_t pool_bytes = 0;    // blocks
   uint64_t resume_bytes = 0;  // of these, what layer groups with a window keep for later sequences
+  // By layer group, where the storage chooses; of them, those that are kept for later sequences.
+  std::vector<int64_t> pool_blocks;
+  std::vector<int64_t> resume_blocks;
   uint64_t open_bytes = 0;    // open rows of max_sequences sequences, and of a step
   uint64_t table_bytes =
       0;  // block tables and the index of prefixes; most of it is touched only when it is used
@@ -83,6 +86,10 @@ struct KvMemory {
 };
 
 // A pin on one sequence's blocks; dropped by its destructor. Move-only.
+// Bytes of a pool with so many blocks of each layer group that keeps all, beside what windows need.
+// Errors: those of KvCache::memory_of.
+Result<uint64_t> pool_bytes_of(KvCacheOptions options, int64_t block_count);
+
 class KvLease {
  public:
   KvLease() = default;

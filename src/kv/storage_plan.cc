@@ -105,7 +105,7 @@ Status size_by_blocks(const KvCacheOptions& options, KvStoragePlan& plan) {
   return {};
 }
 
-Result<uint64_t> pool_bytes_of(const KvStoragePlan& plan, KvStorageKind storage) {
+Result<uint64_t> bytes_of_pools(const KvStoragePlan& plan, KvStorageKind storage) {
   const KvGeometry& geometry = plan.geometry;
   if (storage == KvStorageKind::kNone) {
     return geometry.bytes_of_blocks(plan.context_blocks + plan.max_sequences);
@@ -160,8 +160,8 @@ Result<KvStoragePlan> make_storage_plan(const KvGeometry& geometry, const KvCach
 }
 
 Result<KvMemory> memory_of_storage_plan(const KvStoragePlan& plan, const KvCacheOptions& options) {
-  KvMemory memory;
-  CAIRN_ASSIGN_OR_RETURN(memory.pool_bytes, pool_bytes_of(plan, options.storage));
+  KvMemory memory{.pool_blocks = plan.pool_blocks, .resume_blocks = plan.resume_blocks};
+  CAIRN_ASSIGN_OR_RETURN(memory.pool_bytes, bytes_of_pools(plan, options.storage));
   for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
     memory.resume_bytes += bytes_of(plan, plan.resume_blocks, group);
   }
@@ -178,6 +178,21 @@ Result<KvMemory> memory_of_storage_plan(const KvStoragePlan& plan, const KvCache
                       slots * plan.geometry.step_slot_bytes();
   memory.table_bytes = table_bytes_of(plan);
   return memory;
+}
+
+Result<uint64_t> pool_bytes_of(KvCacheOptions options, int64_t block_count) {
+  options.pool_bytes.reset();
+  options.pool_blocks.clear();
+  CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(options.shape));
+  CAIRN_RETURN_IF_ERROR(geometry.bytes_of_blocks(block_count).status());
+  CAIRN_ASSIGN_OR_RETURN(KvStoragePlan plan, make_storage_plan(geometry, options));
+  uint64_t bytes = 0;
+  for (int32_t group = 0; group < geometry.group_count(); ++group) {
+    const bool is_given = !gives_back(geometry, options, group);
+    if (is_given) plan.pool_blocks[static_cast<size_t>(group)] = block_count;
+    bytes += bytes_of(plan, plan.pool_blocks, group);
+  }
+  return bytes;
 }
 
 }  // namespace cairn
