@@ -51,13 +51,18 @@ struct CommonOptions {
   std::optional<KvPlan> kv_plan;                  // --kv; absent: f16 in all layers
   PrefixSharing sharing = PrefixSharing::kOn;     // --no-sharing
   std::optional<uint64_t> kv_memory_bytes;        // --kv-memory; absent: what the context needs
-  std::optional<int64_t> context;                 // -c, at least 1; absent: min(the model's, kDefaultContext)
+  // -c, at least 1; --endless: kEndless; absent: min(the model's, kDefaultContext)
+  std::optional<int64_t> context;
   ContextLimit context_limit = ContextLimit::kOfModel;    // --extend-context: none
   int64_t prefill_chunk = EngineOptions().prefill_chunk;  // --prefill-chunk, at least 1
   TokenizerOptions tokenizer;                             // --pre
   bool shows_notes = true;                                // of the model; not with --quiet
   OutputForm output_form = OutputForm::kText;             // --json
 };
+
+[[nodiscard]] inline bool is_endless(const CommonOptions& options) { return options.context == kEndless; }
+// The KV plan of --endless without --kv: as StreamingLLM has it, within what every model was made for.
+inline constexpr std::string_view kEndlessPlan = "sinks=4,window=1020";
 
 // Whether prompts find each other's blocks: only paged ones can be shared.
 [[nodiscard]] inline PrefixSharing sharing_of(const CommonOptions& options) {

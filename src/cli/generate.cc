@@ -94,7 +94,7 @@ boost::json::object settings(const Report& report) {
           {"family", report.opened.model->config().family},
           {"isa", isa_name(report.opened.kernels->isa)},
           {"threads", report.opened.threads->thread_count()},
-          {"context", engine.context},
+          {"context", engine.context == kEndless ? boost::json::value() : boost::json::value(engine.context)},
           {"cache", kv_storage_kind_name(engine.storage)},
           {"kv", engine.kv_plan.text()},
           {"prefill_chunk", engine.prefill_chunk},

@@ -7,8 +7,8 @@
 namespace cairn {
 namespace {
 
-Visibility narrower(const LayerConfig& layer, const Visibility& retention) {
-  const Visibility own{.window = layer.window};
+Visibility narrower(int64_t own_window, const Visibility& retention) {
+  const Visibility own{.window = own_window};
   if (own.sees_all()) return retention;
   return retention.sees_all() || own.window <= retention.window ? own : retention;
 }
@@ -20,6 +20,10 @@ Visibility within(const Visibility& seen, int64_t context) {
 
 }  // namespace
 
+Visibility seen_by_layer(int64_t own_window, const Visibility& retention, int64_t context) {
+  return within(narrower(own_window, retention), context);
+}
+
 Result<std::vector<Visibility>> layer_visibility(const Config& config, const KvPlan& plan, int64_t context) {
   DCHECK(std::ssize(config.layers) == config.layer_count);
   DCHECK(context > 0);
@@ -27,7 +31,7 @@ Result<std::vector<Visibility>> layer_visibility(const Config& config, const KvP
   std::vector<Visibility> layers;
   layers.reserve(plans.size());
   for (size_t layer = 0; layer < plans.size(); ++layer) {
-    layers.push_back(within(narrower(config.layers[layer], plans[layer].retention), context));
+    layers.push_back(seen_by_layer(config.layers[layer].window, plans[layer].retention, context));
   }
   return layers;
 }

@@ -13,6 +13,9 @@
 
 namespace cairn {
 
+// One layer: its own window (0: none), and what the plan leaves of the past. As layer_visibility says.
+[[nodiscard]] Visibility seen_by_layer(int64_t own_window, const Visibility& retention, int64_t context);
+
 // One for each layer. A layer whose own window is at most the plan's keeps it, without sinks. A window without sinks
 // that no text of `context` positions outgrows is none: nothing is ever out of its sight. With sinks a window stays,
 // however wide, for they are a reduction of their own. Errors: KvPlan::resolve's.

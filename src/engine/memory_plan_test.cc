@@ -150,7 +150,6 @@ TEST(MemoryPlan, IsTheEnginesOwn) {
         wish.engine.storage = storage;
         wish.engine.prefill_chunk = 64;
         wish.thread_count = threads.thread_count();
-        if (shape == "tiny-gpt2" && kv.find("sinks") != std::string_view::npos) continue;
         const auto plan = plan_memory(sizes, wish);
         ASSERT_TRUE(plan.ok()) << plan.status().message();
         const auto engine = Engine::create(*model, threads, wish.engine);

@@ -90,8 +90,10 @@ Result<LoadedModel> load_model(const std::string& path, OpenOptions options) {
                                   [&](const ModelPlan& plan, const Tokenizer& tokenizer) {
                                     loaded.made_for = plan.config.context_length;
                                     loaded.weights = weight_sizes(plan, type_in_memory(options.weights_form));
-                                    return accept({.config = plan.config, .weights = loaded.weights},
+                                    const auto reach = accept({.config = plan.config, .weights = loaded.weights},
                                                   tokenizer, thread_count, options);
+                                    if (reach.ok()) loaded.reach = *reach;
+                                    return reach;
                                   },
                               .progress = options.on_load_progress,
                               .tokenizer = options.tokenizer,

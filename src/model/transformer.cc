@@ -147,7 +147,7 @@ void Transformer::Impl::rope_angles(int64_t row) {
 
 // Of the queries that meet the sinks of a layer from behind a full window: all of them stand at one position.
 void Transformer::Impl::set_sink_angles() {
-  CHECK(config.rope_style != RopeStyle::kNone && !config.learned_positions);
+  if (config.rope_style == RopeStyle::kNone) return;  // the query itself meets them
   for (int64_t index = 0; index < config.layer_count; ++index) {
     const Visibility& layer = shape.layers[static_cast<size_t>(index)];
     if (layer.sinks == 0) continue;
@@ -185,13 +185,12 @@ void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, int
     norm_heads(layer.query_norm, queries);
     norm_heads(layer.key_norm, keys);
   }
-  const int64_t rope = config.layers[static_cast<size_t>(index)].rope;
+  const bool meets_sinks = shape.layers[static_cast<size_t>(index)].sinks > 0;
+  if (meets_sinks) std::copy_n(queries.data, queries.floats(), rows.sink_query.row(row));
   if (config.rope_style == RopeStyle::kNone) return;
+  const int64_t rope = config.layers[static_cast<size_t>(index)].rope;
   DCHECK(rope >= 0 && rope < std::ssize(ropes));
-  if (shape.layers[static_cast<size_t>(index)].sinks > 0) {
-    std::copy_n(queries.data, queries.floats(), rows.sink_query.row(row));
-    apply_rope(sink_angles_at(row, index), rows.sink_query.split(row, config.head_dim));
-  }
+  if (meets_sinks) apply_rope(sink_angles_at(row, index), rows.sink_query.split(row, config.head_dim));
   const Angles angles = angles_at(row, rope);
   apply_rope(angles, queries);
   apply_rope(angles, keys);

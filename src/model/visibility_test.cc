@@ -201,12 +201,5 @@ TEST(Visible, WorkMemoryFollowsWhatIsSeen) {
   EXPECT_EQ(bytes({.window = 100, .sinks = 4}, kEndless), bytes({.window = 100, .sinks = 256}, kEndless));
 }
 
-TEST(VisibleDeathTest, SinksNeedRope) {
-  ThreadPool threads(1);
-  const auto model = ModelFile::of("tiny-gpt2").load(available_isas().back(), threads);
-  const std::vector<Visibility> visibility(3, {.window = 40, .sinks = 4});
-  EXPECT_DEATH(Transformer(model, threads, {}, visibility), "rope");
-}
-
 }  // namespace
 }  // namespace cairn
