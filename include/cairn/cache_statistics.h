@@ -32,8 +32,9 @@ struct CacheStatistics {
   int64_t evicted_blocks = 0;
   int64_t unified_blocks = 0;  // computed by two sequences at once, and kept once
   int64_t passed_blocks = 0;   // a window went past them, and their sequence let them go
-  int64_t recomputed_positions = 0;  // were there, and had to be computed again: after a step that was abandoned, or
-                                     // a truncation that went farther back than windows reach
+  int64_t recomputed_positions =
+      0;  // were there, and had to be computed again: after a step that was abandoned, or
+          // a truncation that went farther back than windows reach
 };
 
 }  // namespace cairn

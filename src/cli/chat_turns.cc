@@ -156,9 +156,10 @@ Result<std::vector<TokenId>> ChatTurns::fitting_prompt(std::span<const TokenId> 
         prompt.size(), room.context));
   }
   if (conversation_.forgotten_message_count() > sent_before) {
-    place_.console.note(fmt::format("{}(the context is full: the first {} messages are not sent any more; "
-                                    "cairn chat --endless goes on without leaving any out)",
-                                    begun.empty() ? "" : "\n", conversation_.forgotten_message_count()));
+    place_.console.note(
+        fmt::format("{}(the context is full: the first {} messages are not sent any more; "
+                    "cairn chat --endless goes on without leaving any out)",
+                    begun.empty() ? "" : "\n", conversation_.forgotten_message_count()));
   }
   return prompt;
 }

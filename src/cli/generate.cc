@@ -61,7 +61,8 @@ Status Asked::size_cache(const Config& config, EngineOptions& engine) const {
                           .max_tokens = *request.max_tokens,
                           .count = sequence_count(),
                           .context = engine.context};
-  CAIRN_ASSIGN_OR_RETURN(engine.pool_bytes, pool_bytes_of(Engine::cache_options(shape, engine), blocks_for(sizes, engine.storage)));
+  CAIRN_ASSIGN_OR_RETURN(engine.pool_bytes, pool_bytes_of(Engine::cache_options(shape, engine),
+                                                          blocks_for(sizes, engine.storage)));
   return {};
 }
 

@@ -42,9 +42,11 @@ std::string eviction_text(const KvMatchReport& report) {
 }
 
 std::string window_text(const KvMatchReport& report) {
-  return fmt::format("this text is known up to position {}, but layers with a window keep what is needed to go on {}",
-                     report.known_positions,
-                     report.found_positions == 0 ? "nowhere in it" : fmt::format("no farther than at {}", report.found_positions));
+  return fmt::format(
+      "this text is known up to position {}, but layers with a window keep what is needed to go on {}",
+      report.known_positions,
+      report.found_positions == 0 ? "nowhere in it"
+                                  : fmt::format("no farther than at {}", report.found_positions));
 }
 
 constexpr std::string_view kSharesNothing =

@@ -206,10 +206,10 @@ std::string context_text(int64_t context) {
 
 std::string describe_choices(const OpenModel& opened, const EngineOptions& options, const KvCache& cache) {
   const int threads = opened.threads->thread_count();
-  return fmt::format("{} ({}, {}), {}, {} thread{}, {}, cache {} {} ({})",
-                     printable_path(opened.path), opened.model->config().family,
-                     human_bytes(opened.model->file_bytes()), isa_name(opened.kernels->isa), threads,
-                     threads == 1 ? "" : "s", context_text(options.context), kv_storage_kind_name(options.storage),
+  return fmt::format("{} ({}, {}), {}, {} thread{}, {}, cache {} {} ({})", printable_path(opened.path),
+                     opened.model->config().family, human_bytes(opened.model->file_bytes()),
+                     isa_name(opened.kernels->isa), threads, threads == 1 ? "" : "s",
+                     context_text(options.context), kv_storage_kind_name(options.storage),
                      options.kv_plan.text(), human_bytes(cache.pool_bytes()));
 }
 

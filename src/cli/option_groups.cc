@@ -139,8 +139,10 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
 void add_endless_option(CLI::App& app, CommonOptions& common) {
   app.add_flag_callback(
          "--endless", [&common] { common.context = kEndless; },
-         "A text without end, in memory that stays the same: what is older than the window of --kv is forgotten "
-         "(without --kv: " + std::string(kEndlessPlan) + ")")
+         "A text without end, in memory that stays the same: what is older than the window of --kv is "
+         "forgotten "
+         "(without --kv: " +
+             std::string(kEndlessPlan) + ")")
       ->excludes("--context");
 }
 

@@ -34,8 +34,9 @@ Result<Command> parse_generate(Arguments arguments) {
         add_text_options(app, options.prompt);
         add_token_list_option(app, "--prompt-tokens", options.prompt.tokens,
                               "The prompt as token ids: 1,2,3");
-        add_token_limit_option(app, options.max_tokens, 0,
-                               "Tokens to generate at most; -1: until the context is full (default: 512; with --endless -1)");
+        add_token_limit_option(
+            app, options.max_tokens, 0,
+            "Tokens to generate at most; -1: until the context is full (default: 512; with --endless -1)");
         take_count(
             app.add_option("--samples", options.sample_count, "Texts to generate side by side (default: 1)"),
             1, kMostSequences);

@@ -132,8 +132,8 @@ Result<int64_t> planned_context(const PlannedModel& model, const PlanOptions& op
       options.context.has_value() && (model.source == Source::kPreset || model.source == Source::kShape);
   Result<int64_t> context = is_any_length
                                 ? Result<int64_t>(*options.context)
-                                : context_for(model.sizes.config, options.kv_plan.value_or(KvPlan()), options.context,
-                                              options.context_limit);
+                                : context_for(model.sizes.config, options.kv_plan.value_or(KvPlan()),
+                                              options.context, options.context_limit);
   if (!context.ok()) return context;
   if (options.shared_prefix > *context) {
     return invalid_argument(fmt::format("--shared-prefix {} is longer than a sequence: --context is {}",

@@ -80,7 +80,8 @@ Result<std::vector<Visibility>> visibility_of(const AttentionCacheOptions& optio
   for (size_t i = 0; i < plans.size(); ++i) {
     if (plans[i].retention.sinks > 0) {
       return invalid_argument(
-          "`kv_plan` has sinks: queries meet those turned to another position by RoPE, which is the caller's; "
+          "`kv_plan` has sinks: queries meet those turned to another position by RoPE, which is the "
+          "caller's; "
           "leave the sinks out");
     }
     const int64_t own = options.windows.empty() ? 0 : options.windows[i];

@@ -71,7 +71,7 @@ class Engine {
   struct Parts {
     std::unique_ptr<ForwardPass> pass;
     KvShape kv_shape;
-    std::string identity;                     // as KvCacheOptions::identity
+    std::string identity;  // as KvCacheOptions::identity
     // Of each layer: how many positions a query sees at most; 0: all. For the statistics.
     std::vector<int64_t> layer_windows;
     Tokenizer tokenizer;                      // for text and the model's end tokens

@@ -23,13 +23,12 @@ Result<Engine::Parts> Engine::parts_beside_pass(const Model& model, const Engine
   std::vector<int64_t> layer_windows;
   layer_windows.reserve(shape.visibility.size());
   for (const Visibility& layer : shape.visibility) layer_windows.push_back(layer.sinks + layer.window);
-  return Parts{
-          .pass = nullptr,
-          .kv_shape = std::move(shape),
-          .identity = block_identity(config, model.kernels()),
-          .layer_windows = std::move(layer_windows),
-          .tokenizer = model.tokenizer(),
-          .context_max = config.context_length};
+  return Parts{.pass = nullptr,
+               .kv_shape = std::move(shape),
+               .identity = block_identity(config, model.kernels()),
+               .layer_windows = std::move(layer_windows),
+               .tokenizer = model.tokenizer(),
+               .context_max = config.context_length};
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, ThreadPool& threads,

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "model/attention_shape.h"
 #include "engine/layer_visibility.h"
+#include "model/attention_shape.h"
 #include "model/transformer.h"
 
 namespace cairn {
@@ -43,12 +43,11 @@ Result<int64_t> largest_that_fits(int64_t limit, const Fits& fits) {
 
 Result<KvShape> kv_shape_of(const Config& config, const KvPlan& plan, int64_t context) {
   CAIRN_ASSIGN_OR_RETURN(auto visibility, layer_visibility(config, plan, context));
-  return KvShape{
-      .layer_count = config.layer_count,
-          .kv_head_count = config.kv_head_count,
-          .head_dim = config.head_dim,
-          .plan = plan,
-          .visibility = std::move(visibility)};
+  return KvShape{.layer_count = config.layer_count,
+                 .kv_head_count = config.kv_head_count,
+                 .head_dim = config.head_dim,
+                 .plan = plan,
+                 .visibility = std::move(visibility)};
 }
 
 int64_t shared_blocks(int64_t shared_prefix, int64_t context) {

@@ -154,7 +154,8 @@ TEST(MemoryPlan, IsTheEnginesOwn) {
         ASSERT_TRUE(plan.ok()) << plan.status().message();
         const auto engine = Engine::create(*model, threads, wish.engine);
         ASSERT_TRUE(engine.ok()) << engine.status().message();
-        EXPECT_EQ((*engine)->cache().pool_bytes(), plan->kv_bytes + plan->resume_bytes) << shape << ", " << kv;
+        EXPECT_EQ((*engine)->cache().pool_bytes(), plan->kv_bytes + plan->resume_bytes)
+            << shape << ", " << kv;
         EXPECT_EQ((*engine)->cache().open_bytes(), plan->open_bytes) << shape << ", " << kv;
         EXPECT_EQ((*engine)->pass().work_bytes(), plan->step_bytes) << shape << ", " << kv;
         EXPECT_EQ((*engine)->events().bytes() + (*engine)->cache().events().bytes(), plan->event_bytes);

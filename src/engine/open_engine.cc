@@ -22,10 +22,10 @@ Status check_endless(const Config& config, std::span<const Visibility> layers) {
   }
   const auto seeing_all = std::ranges::find_if(layers, &Visibility::sees_all);
   if (seeing_all == layers.end()) return {};
-  return invalid_argument(
-      fmt::format("a text without end is not possible: layer {} keeps all positions; give every layer a window, "
-                  "as in `kv_plan` sinks=4,window={}",
-                  seeing_all - layers.begin(), std::min<int64_t>(1024, config.context_length) - 4));
+  return invalid_argument(fmt::format(
+      "a text without end is not possible: layer {} keeps all positions; give every layer a window, "
+      "as in `kv_plan` sinks=4,window={}",
+      seeing_all - layers.begin(), std::min<int64_t>(1024, config.context_length) - 4));
 }
 
 Status too_far(const Config& config, int64_t reach) {
@@ -75,7 +75,8 @@ Result<int64_t> context_for(const Config& config, const KvPlan& plan, std::optio
 
 Result<EngineOptions> engine_options_for(const Config& config, const OpenOptions& options) {
   EngineOptions engine = options.engine;
-  CAIRN_ASSIGN_OR_RETURN(engine.context, context_for(config, engine.kv_plan, options.context, options.context_limit));
+  CAIRN_ASSIGN_OR_RETURN(engine.context,
+                         context_for(config, engine.kv_plan, options.context, options.context_limit));
   const uint64_t available_bytes = memory_facts().available_bytes;
   if (available_bytes > 0) engine.available_bytes = available_bytes;
   return engine;
@@ -90,8 +91,9 @@ Result<LoadedModel> load_model(const std::string& path, OpenOptions options) {
                                   [&](const ModelPlan& plan, const Tokenizer& tokenizer) {
                                     loaded.made_for = plan.config.context_length;
                                     loaded.weights = weight_sizes(plan, type_in_memory(options.weights_form));
-                                    const auto reach = accept({.config = plan.config, .weights = loaded.weights},
-                                                  tokenizer, thread_count, options);
+                                    const auto reach =
+                                        accept({.config = plan.config, .weights = loaded.weights}, tokenizer,
+                                               thread_count, options);
                                     if (reach.ok()) loaded.reach = *reach;
                                     return reach;
                                   },

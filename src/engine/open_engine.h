@@ -61,7 +61,7 @@ struct LoadedModel {
   EngineOptions engine_options;  // OpenOptions::engine, completed for this model after it was loaded
   WeightSizes weights;
   int64_t made_for = 0;  // the model's own context
-  int64_t reach = 0;     // one more than the largest distance: more than made_for only with ContextLimit::kNone
+  int64_t reach = 0;  // one more than the largest distance: more than made_for only with ContextLimit::kNone
 };
 
 // Errors: those of OpenOptions::prepare, select_kernels, checked_thread_count, Model::load and context_for;

@@ -26,7 +26,8 @@ TEST(OpenEngine, TheContextIsTheModelsUpToTheDefault) {
   EXPECT_EQ(*context_for(made_for(131072), KvPlan(), 131072), 131072);
   EXPECT_EQ(*context_for(made_for(2048), KvPlan(), 1), 1);
   for (const int64_t context : {int64_t{0}, int64_t{-1}, int64_t{2049}}) {
-    EXPECT_EQ(context_for(made_for(2048), KvPlan(), context).status().code(), StatusCode::kInvalidArgument) << context;
+    EXPECT_EQ(context_for(made_for(2048), KvPlan(), context).status().code(), StatusCode::kInvalidArgument)
+        << context;
   }
 }
 

@@ -79,7 +79,7 @@ struct KvMemory {
   // By layer group, where the storage chooses; of them, those that are kept for later sequences.
   std::vector<int64_t> pool_blocks;
   std::vector<int64_t> resume_blocks;
-  uint64_t open_bytes = 0;    // open rows of max_sequences sequences, and of a step
+  uint64_t open_bytes = 0;  // open rows of max_sequences sequences, and of a step
   uint64_t table_bytes =
       0;  // block tables and the index of prefixes; most of it is touched only when it is used
   [[nodiscard]] uint64_t total_bytes() const { return pool_bytes + open_bytes; }

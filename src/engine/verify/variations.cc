@@ -74,7 +74,8 @@ Result<std::string> run_late(const Scene& scene, Comparison& comparison) {
 // Memory for the text and two blocks more: the others lose theirs and are computed again.
 Result<std::string> run_preempted(const Scene& scene, Comparison& comparison) {
   EngineOptions options = scene.crowd_options(kCrowdTexts);
-  CAIRN_ASSIGN_OR_RETURN(options.pool_bytes, scene.pool_of(options, KvGeometry::blocks_for(scene.length()) + 2));
+  CAIRN_ASSIGN_OR_RETURN(options.pool_bytes,
+                         scene.pool_of(options, KvGeometry::blocks_for(scene.length()) + 2));
   require_texts(scene, comparison, 0, kCrowdTexts);
   CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
   CAIRN_RETURN_IF_ERROR(submit_crowd(scene, *trial, 0, kCrowdTexts));

@@ -47,8 +47,7 @@ Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvSt
   options.max_sequences = 2;
   const Config& config = scene.model->config();
   CAIRN_ASSIGN_OR_RETURN(const KvShape shape, kv_shape_of(config, scene.kv_plan, options.context));
-  CAIRN_ASSIGN_OR_RETURN(const KvMemory planned,
-                         KvCache::memory_of(Engine::cache_options(shape, options)));
+  CAIRN_ASSIGN_OR_RETURN(const KvMemory planned, KvCache::memory_of(Engine::cache_options(shape, options)));
   CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
   const KvCache& cache = trial->cache();
   CAIRN_RETURN_IF_ERROR(expect_bytes("open rows", planned.open_bytes, cache.open_bytes()));
@@ -64,8 +63,8 @@ Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvSt
       trial->submit_text({.prompt_count = scene.length(), .token_count = scene.length(), .session = session})
           .status());
   CAIRN_RETURN_IF_ERROR(trial->finish());
-  CAIRN_RETURN_IF_ERROR(expect_bytes("the text's rows", bytes_of_text(cache, storage, scene.length()),
-                                     cache.used_bytes()));
+  CAIRN_RETURN_IF_ERROR(
+      expect_bytes("the text's rows", bytes_of_text(cache, storage, scene.length()), cache.used_bytes()));
   CAIRN_RETURN_IF_ERROR(expect_bytes("open rows, later", planned.open_bytes, cache.open_bytes()));
   if (cache.pool_bytes() > planned.pool_bytes) return internal_error("blocks: more is taken than planned");
   return std::string();
@@ -74,7 +73,8 @@ Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvSt
 // Trial looks at every block after every step; here most of what can happen to blocks happens.
 Result<std::string> run_states(const Scene& scene, Comparison& comparison) {
   EngineOptions options = scene.crowd_options(4);
-  CAIRN_ASSIGN_OR_RETURN(options.pool_bytes, scene.pool_of(options, KvGeometry::blocks_for(scene.length()) + 4));
+  CAIRN_ASSIGN_OR_RETURN(options.pool_bytes,
+                         scene.pool_of(options, KvGeometry::blocks_for(scene.length()) + 4));
   CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
   require(comparison, 0, 0, scene.length());
   for (int64_t text = 0; text < std::ssize(scene.texts); ++text) {
