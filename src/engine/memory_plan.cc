@@ -94,8 +94,11 @@ Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) 
 Result<MemoryLimits> memory_limits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes,
                                    int64_t context_max) {
   const auto fits = [&](const MemoryWish& tried) -> Result<bool> {
-    CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(model, tried));
-    return plan.total_bytes() <= available_bytes;
+    const Result<MemoryPlan> plan = plan_memory(model, tried);
+    // What is wished is possible; more of it may have windows that its pool cannot hold.
+    if (!plan.ok() && tried.engine.pool_bytes.has_value()) return false;
+    CAIRN_RETURN_IF_ERROR(plan.status());
+    return plan->total_bytes() <= available_bytes;
   };
   MemoryLimits limits;
   MemoryWish tried = wish;
