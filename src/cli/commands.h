@@ -187,11 +187,12 @@ Result<ExitCode> run_verify(const VerifyOptions& options, Console& console);
 // of the subjects in lower case.
 enum class BenchSubject : uint8_t {
   kAll,
-  kCache,      // generating with and without the cache, and the counts beside their formulas
-  kSpeed,      // decode and prefill beside the machine's ceilings
-  kDepth,      // what depth costs: decode and prefill behind many positions, by codec
-  kCodecs,     // what each KV plan costs in bytes, and changes in a model's predictions of a text (--file)
-  kShared,     // many sequences that begin alike: memory, speed, and what a hit saves
+  kCache,   // generating with and without the cache, and the counts beside their formulas
+  kSpeed,   // decode and prefill beside the machine's ceilings
+  kDepth,   // what depth costs: decode and prefill behind many positions, by codec
+  kCodecs,  // what each KV plan costs in bytes, and changes in a model's predictions of a text (--file)
+  kStream,  // a text without end: speed, memory and perplexity, part by part; not part of kAll: it takes long
+  kShared,  // many sequences that begin alike: memory, speed, and what a hit saves
   kScheduler,  // what the engine's own work costs in a step; not part of kAll, which is about the model
 };
 
@@ -204,10 +205,10 @@ struct BenchOptions {
   TableForm table_form = TableForm::kAligned;  // --csv
   std::vector<int64_t> lengths;                // --lengths, of cache; empty: its own
   bool every_codec = false;                    // --every-codec, of depth and codecs: not only the usual ones
-  // Of codecs:
-  std::vector<std::string> text_files;                // -f; it needs one
-  std::optional<KvPlan> reference;                    // --reference; absent: f32
-  std::optional<int64_t> token_count;                 // -n, of each file; absent: all
+  // Of codecs and stream:
+  std::vector<std::string> text_files;  // -f; codecs needs one, stream takes one at most
+  std::optional<KvPlan> reference;      // --reference; absent: f32
+  std::optional<int64_t> token_count;   // -n, of each file; absent: all (stream without a file: 100,000)
   WeightsForm weights_form = WeightsForm::kAsStored;  // --f32-weights
 };
 
