@@ -12,11 +12,11 @@
 //   codec     = format { ":" word }
 //   word      = "token" | "channel"            the axis, of integer formats only; one of them
 //             | "hadamard"                     rotated; heads of a power of two of elements
-//   format    = "f32" | "f16" | "bf16" | "fp8" | "fp8_e4m3" | "fp8_e5m2"
-//             | "int8" | "int4" | "int3" | "int2"
 //   retention = window [ "," sinks ] | sinks "," window
 //   window    = "window=" N                    the last N positions, a query's own included
 //   sinks     = "sinks=" S                     and before them the first S, at most 256
+//   format    = "f32" | "f16" | "bf16" | "fp8" | "fp8_e4m3" | "fp8_e5m2"
+//             | "int8" | "int4" | "int3" | "int2"
 //
 //   int8      k=int4:channel,v=int4:token      layers 0-3: f16; rest: k=int4:channel,v=int4:token
 //   window=1024                                layers 0-11: f16,sinks=4,window=1024; rest: int8
