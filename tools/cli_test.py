@@ -390,6 +390,41 @@ class CliTest(unittest.TestCase):
         self.assertNotIn("larger", error)
         self.fails(2, "generate", "-m", self.model, "--prompt-tokens", ids, "-c", 16, says=f"--context (at most {most})")
 
+    def test_a_text_without_end(self):
+        most = json.loads(self.ok("model", "-m", self.model, "--json"))["config"]["context_length"]
+        plan = ("--kv", "sinks=4,window=60", "--temp", 0, "--ignore-eos")
+        endless = self.generate("-p", "Hello", "--endless", "-n", most + 100, *plan)
+        self.assertEqual((len(endless["tokens"]), endless["finish_reason"]), (most + 100, "length"))
+        self.assertIsNone(endless["settings"]["context"])
+        # The same as a cache that keeps all, and in memory that does not depend on the length.
+        kept = self.generate("-p", "Hello", "-c", most + 200, "-n", most + 100, "--cache", "contiguous", *plan)
+        self.assertEqual((kept["tokens"], kept["logits_sha256"]), (endless["tokens"], endless["logits_sha256"]))
+        short = self.generate("-p", "Hello", "--endless", "-n", 200, *plan)
+        self.assertEqual(short["kv_pool_bytes"], endless["kv_pool_bytes"])
+        self.assertLess(endless["kv_bytes"], kept["kv_bytes"] / 4)
+
+    def test_a_text_without_end_is_refused_with_a_reason(self):
+        self.fails(2, "generate", "-m", self.model, "-p", "x", "--endless", "--kv", "f16", says="layer 0 keeps all")
+        self.fails(2, "generate", "-m", self.model, "-p", "x", "--endless", "-c", 64, says="--context")
+        self.fails(2, "generate", "-m", self.model, "-p", "x", "--endless", "--cache", "none", says="paged")
+        self.fails(2, "generate", "-m", self.model, "-p", "x", "--endless", "--kv", "window=1000000",
+                   says="made for distances")
+        gpt2 = self.tmp / "gpt2.gguf"
+        self.ok("model", "synth", "--shape", "tiny-gpt2", gpt2)
+        self.fails(2, "generate", "-m", gpt2, "-p", "x", "--endless", "--kv", "window=20", says="table of")
+        self.fails(2, "generate", "-m", self.model, "-p", "x", "--kv", "sinks=4", says="window")
+
+    def test_bench_stream(self):
+        text = self.tmp / "stream.txt"
+        text.write_text("Words that go on for a while. " * 20)
+        parts = json.loads(self.ok("bench", "stream", "-m", self.model, "-f", text, "-n", 200, "-t", 1, "--json", "--kv",
+                                   "sinks=4,window=40"))["stream"]
+        self.assertEqual([part["tokens"] for part in parts], [20 * (1 + i % 10) for i in range(20)])
+        self.assertEqual({part["kv"] for part in parts}, {"sinks=4,window=40", "without sinks"})
+        self.assertTrue(all(part["perplexity"] > 1 for part in parts))
+        self.assertEqual(len({part["used_bytes"] for part in parts[6:10]}), 1)
+        self.fails(2, "bench", "stream", "-m", self.model, "-n", 10, "--kv", "f16", says="keeps all")
+
     # ---- words
 
     def test_options_are_checked_before_the_model_is_loaded(self):

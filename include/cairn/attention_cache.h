@@ -56,7 +56,8 @@ struct AttentionCacheOptions {
   float soft_cap = 0;                         // c: scores become c * tanh(score / c); 0: none
 
   // How keys and values are stored: "f32", "f16", "int8", "k=int4:channel,v=int4:token", "layers 0-3: f16;
-  // rest: int8" ...; or the same as JSON (docs/kv.md has the grammar).
+  // rest: int8" ...; or the same as JSON (docs/kv.md has the grammar). "window=1024" keeps the last 1,024 positions only;
+  // sinks are refused, since queries meet those at another position, and RoPE is the caller's.
   std::string kv_plan = "f16";
   int64_t context = 0;                           // positions of a sequence at most
   int64_t max_sequences = 1;                     // open at once
@@ -116,7 +117,8 @@ class AttentionCache {
   // Its rows go; full blocks stay to be found until their memory is needed.
   Status end(CachedSequenceId sequence);
   // The sequence ends before `positions`. Returns its new length: `positions`, or less where rows of a full
-  // block must be computed again (fewer than one block's).
+  // block must be computed again (fewer than one block's), or where a window has passed what is needed to go on from
+  // there (more than 32 positions back): then it is the last block end that all layers can go on from, or 0.
   Result<int64_t> truncate(CachedSequenceId sequence, int64_t positions);
   [[nodiscard]] Result<int64_t> length(CachedSequenceId sequence) const;  // positions whose rows are there
 

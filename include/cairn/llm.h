@@ -47,12 +47,16 @@ struct LlmOptions {
   // Allows a context longer than the model was made for. It computes positions that the model has never seen: expect
   // worse text, the worse the farther.
   bool extend_context = false;
+  // A text has no end: it may be longer than any context, in memory that stays the same. The KV plan must give every layer
+  // a window, as "sinks=4,window=1020" does; `context` must be absent. Refused for models with a table of positions.
+  bool endless = false;
   int64_t max_sequences = 4;             // how many run at once; more may be submitted, they wait
   int64_t prefill_chunk = 512;           // prompt tokens in a step at most
   std::optional<int> thread_count = {};  // the caller's thread included; absent: all usable physical cores
   std::optional<std::string> isa = {};   // "scalar", "neon", "avx2", "avx512", "amx"; absent: the best here
   // How keys and values are stored, layer by layer: "f16", "int8", "k=int4:channel,v=int4:token",
-  // "layers 0-3: f16; rest: int8" ...; or the same as JSON (docs/kv.md has the grammar).
+  // "layers 0-3: f16; rest: int8" ...; and which positions stay: "int8,window=4096"; or the same as JSON (docs/kv.md has
+  // the grammar).
   std::string kv_plan = "f16";
   std::optional<uint64_t> kv_memory_bytes = {};  // for blocks; absent: for max_sequences whole contexts
   PrefixSharing prefix_sharing = PrefixSharing::kOn;

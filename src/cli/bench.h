@@ -35,6 +35,8 @@ Status bench_depth(const BenchOptions& options, const BenchRun& run);
 Status bench_shared(const BenchOptions& options, const BenchRun& run);
 // What each KV plan costs in bytes, and what it changes in a model's predictions.
 Status bench_codecs(const BenchOptions& options, const BenchRun& run);
+// A text without end: speed, memory and perplexity, part by part.
+Status bench_stream(const BenchOptions& options, const BenchRun& run);
 // What the engine's own work costs in a step. Needs no model: the engine runs over a forward pass that computes
 // nothing, and every token is given.
 Status bench_scheduler(const BenchOptions& options, const BenchRun& run);

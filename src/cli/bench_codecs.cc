@@ -21,8 +21,10 @@ namespace {
 std::string plan_text(const KvPlan& plan, const Config& config) {
   const std::string text = plan.text();
   const auto codecs = plan.resolve(config.layer_count, config.head_dim);
-  if (!codecs.ok() || std::ranges::adjacent_find(*codecs, std::ranges::not_equal_to()) != codecs->end())
+  if (!codecs.ok() || !codecs->front().retention.sees_all() ||
+      std::ranges::adjacent_find(*codecs, std::ranges::not_equal_to()) != codecs->end()) {
     return text;
+  }
   const std::string exact = KvPlan(codecs->front()).text();
   return exact == text ? text : fmt::format("{} ({})", text, exact);
 }

@@ -73,6 +73,21 @@ Examples:
   cairn bench codecs -f book.txt --f32-weights
   cairn bench codecs -f book.txt --kv int4 --reference int8 -n 16384)";
 
+constexpr std::string_view kStream =
+    R"(One text, far longer than any context, in ten parts: decoded token by token with the window of --kv (without it:
+sinks=4,window=1020). Of a given text (-f), and of the same plan without its sinks, the perplexity too; without one the
+model says what it likes.
+  kv                    the plan
+  tokens                of the stream so far
+  tokens/s              of this part
+  bytes of blocks       what the cache holds at its end
+  bytes of the process  what is resident then
+  perplexity            e to the mean of -ln p(next token), of this part
+
+Examples:
+  cairn bench stream
+  cairn bench stream -f book.txt -n 100000 --kv "f16,sinks=4,window=1020")";
+
 constexpr std::string_view kScheduler =
     R"(The engine's own work in a step: admit, schedule, collect the batch, a forward pass that does nothing, commit, name
 the blocks that filled up, and deliver a given token, as text too, to each request that runs. Nothing is sampled, and
@@ -84,7 +99,7 @@ no model is needed.
 
 Example: cairn bench scheduler)";
 
-constexpr std::array<BenchPage, 6> kPages{{
+constexpr std::array<BenchPage, 7> kPages{{
     {BenchSubject::kCache, "cache", "Generates with and without the cache, and counts the work of both.",
      kCache},
     {BenchSubject::kSpeed, "speed", "Decode and prefill, beside what the machine can do in the same run.",
@@ -94,6 +109,8 @@ constexpr std::array<BenchPage, 6> kPages{{
      "Many sequences behind one prefix: memory, speed, and what a hit saves.", kShared},
     {BenchSubject::kCodecs, "codecs", "Bytes of each KV plan, and what it changes in predictions of a text.",
      kCodecs},
+    {BenchSubject::kStream, "stream", "One text without end: speed, memory and perplexity, part by part.",
+     kStream},
     {BenchSubject::kScheduler, "scheduler", "What the engine's own work costs in a step, with many requests.",
      kScheduler},
 }};

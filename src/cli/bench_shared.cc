@@ -199,11 +199,11 @@ Status bench_shared(const BenchOptions& options, const BenchRun& run) {
   settings.sharing = PrefixSharing::kOn;
   settings.context = prefix + kBehind;
   settings.max_sequences = kSequences;
-  CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry,
-                         KvGeometry::make(kv_shape_of(opened.model->config(), settings.kv_plan)));
+  CAIRN_ASSIGN_OR_RETURN(const KvShape shape,
+                         kv_shape_of(opened.model->config(), settings.kv_plan, settings.context));
   // Two prefixes and every tail: what sharing needs, not what the sequences would take apart.
   const int64_t blocks = 2 * prefix / kBlockSize + kSequences * KvGeometry::blocks_for(kBehind);
-  CAIRN_ASSIGN_OR_RETURN(settings.pool_bytes, geometry.bytes_of_blocks(blocks));
+  CAIRN_ASSIGN_OR_RETURN(settings.pool_bytes, pool_bytes_of(Engine::cache_options(shape, settings), blocks));
   CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, settings));
   CAIRN_ASSIGN_OR_RETURN(const SharedCost cost,
                          measure(*engine, opened.model->config().vocab_size, prefix, run));

@@ -8,6 +8,7 @@
 #include "cli/console.h"
 #include "cli/match_words.h"
 #include "cli/template_options.h"
+#include "engine/open_engine.h"
 #include "text/conversation_start.h"
 #include "text/fit_prompt.h"
 
@@ -151,12 +152,14 @@ Result<std::vector<TokenId>> ChatTurns::fitting_prompt(std::span<const TokenId> 
     if (fewer.forgotten_message_count() == sent_before) return fitting;
     return invalid_argument(fmt::format(
         "the conversation has {} tokens, and the context holds {}: take turns back (/undo, /reset), "
-        "or let the oldest go (/set when-full drop)",
+        "let the oldest go (/set when-full drop), or begin again with --endless",
         prompt.size(), room.context));
   }
   if (conversation_.forgotten_message_count() > sent_before) {
-    place_.console.note(fmt::format("{}(the context is full: the first {} messages are not sent any more)",
-                                    begun.empty() ? "" : "\n", conversation_.forgotten_message_count()));
+    place_.console.note(
+        fmt::format("{}(the context is full: the first {} messages are not sent any more; "
+                    "cairn chat --endless goes on without leaving any out)",
+                    begun.empty() ? "" : "\n", conversation_.forgotten_message_count()));
   }
   return prompt;
 }
@@ -170,7 +173,9 @@ std::string ChatTurns::describe_state() const {
     text += fmt::format(", the first {} of them not sent any more", conversation_.forgotten_message_count());
   }
   if (count > 0 && prompt.ok()) {
-    text += fmt::format("; {} of {} positions of the context", prompt->size(), place_.engine.context());
+    text += place_.engine.context() == kEndless
+                ? fmt::format("; {} tokens", prompt->size())
+                : fmt::format("; {} of {} positions of the context", prompt->size(), place_.engine.context());
   }
   return text;
 }

@@ -51,13 +51,18 @@ struct CommonOptions {
   std::optional<KvPlan> kv_plan;                  // --kv; absent: f16 in all layers
   PrefixSharing sharing = PrefixSharing::kOn;     // --no-sharing
   std::optional<uint64_t> kv_memory_bytes;        // --kv-memory; absent: what the context needs
-  std::optional<int64_t> context;                 // -c, at least 1; absent: min(the model's, kDefaultContext)
+  // -c, at least 1; --endless: kEndless; absent: min(the model's, kDefaultContext)
+  std::optional<int64_t> context;
   ContextLimit context_limit = ContextLimit::kOfModel;    // --extend-context: none
   int64_t prefill_chunk = EngineOptions().prefill_chunk;  // --prefill-chunk, at least 1
   TokenizerOptions tokenizer;                             // --pre
   bool shows_notes = true;                                // of the model; not with --quiet
   OutputForm output_form = OutputForm::kText;             // --json
 };
+
+[[nodiscard]] inline bool is_endless(const CommonOptions& options) { return options.context == kEndless; }
+// The KV plan of --endless without --kv: as StreamingLLM has it, within what every model was made for.
+inline constexpr std::string_view kEndlessPlan = "sinks=4,window=1020";
 
 // Whether prompts find each other's blocks: only paged ones can be shared.
 [[nodiscard]] inline PrefixSharing sharing_of(const CommonOptions& options) {
@@ -182,11 +187,12 @@ Result<ExitCode> run_verify(const VerifyOptions& options, Console& console);
 // of the subjects in lower case.
 enum class BenchSubject : uint8_t {
   kAll,
-  kCache,      // generating with and without the cache, and the counts beside their formulas
-  kSpeed,      // decode and prefill beside the machine's ceilings
-  kDepth,      // what depth costs: decode and prefill behind many positions, by codec
-  kCodecs,     // what each KV plan costs in bytes, and changes in a model's predictions of a text (--file)
-  kShared,     // many sequences that begin alike: memory, speed, and what a hit saves
+  kCache,   // generating with and without the cache, and the counts beside their formulas
+  kSpeed,   // decode and prefill beside the machine's ceilings
+  kDepth,   // what depth costs: decode and prefill behind many positions, by codec
+  kCodecs,  // what each KV plan costs in bytes, and changes in a model's predictions of a text (--file)
+  kStream,  // a text without end: speed, memory and perplexity, part by part; not part of kAll: it takes long
+  kShared,  // many sequences that begin alike: memory, speed, and what a hit saves
   kScheduler,  // what the engine's own work costs in a step; not part of kAll, which is about the model
 };
 
@@ -199,10 +205,10 @@ struct BenchOptions {
   TableForm table_form = TableForm::kAligned;  // --csv
   std::vector<int64_t> lengths;                // --lengths, of cache; empty: its own
   bool every_codec = false;                    // --every-codec, of depth and codecs: not only the usual ones
-  // Of codecs:
-  std::vector<std::string> text_files;                // -f; it needs one
-  std::optional<KvPlan> reference;                    // --reference; absent: f32
-  std::optional<int64_t> token_count;                 // -n, of each file; absent: all
+  // Of codecs and stream:
+  std::vector<std::string> text_files;  // -f; codecs needs one, stream takes one at most
+  std::optional<KvPlan> reference;      // --reference; absent: f32
+  std::optional<int64_t> token_count;   // -n, of each file; absent: all (stream without a file: 100,000)
   WeightsForm weights_form = WeightsForm::kAsStored;  // --f32-weights
 };
 

@@ -56,12 +56,13 @@ Status Asked::size_cache(const Config& config, EngineOptions& engine) const {
       engine.storage == KvStorageKind::kPaged || engine.storage == KvStorageKind::kGrowing;
   if (!wants_many() || !is_sizable || engine.pool_bytes.has_value() || !request.max_tokens.has_value())
     return {};
-  CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(kv_shape_of(config, engine.kv_plan)));
+  CAIRN_ASSIGN_OR_RETURN(const KvShape shape, kv_shape_of(config, engine.kv_plan, engine.context));
   const SampleSizes sizes{.prompt_tokens = std::ssize(request.prompt),
                           .max_tokens = *request.max_tokens,
                           .count = sequence_count(),
                           .context = engine.context};
-  CAIRN_ASSIGN_OR_RETURN(engine.pool_bytes, geometry.bytes_of_blocks(blocks_for(sizes, engine.storage)));
+  CAIRN_ASSIGN_OR_RETURN(engine.pool_bytes, pool_bytes_of(Engine::cache_options(shape, engine),
+                                                          blocks_for(sizes, engine.storage)));
   return {};
 }
 
@@ -94,7 +95,7 @@ boost::json::object settings(const Report& report) {
           {"family", report.opened.model->config().family},
           {"isa", isa_name(report.opened.kernels->isa)},
           {"threads", report.opened.threads->thread_count()},
-          {"context", engine.context},
+          {"context", engine.context == kEndless ? boost::json::value() : boost::json::value(engine.context)},
           {"cache", kv_storage_kind_name(engine.storage)},
           {"kv", engine.kv_plan.text()},
           {"prefill_chunk", engine.prefill_chunk},

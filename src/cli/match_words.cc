@@ -41,6 +41,14 @@ std::string eviction_text(const KvMatchReport& report) {
                      report.idle_blocks == 1 ? "1 was" : fmt::format("{} were", report.idle_blocks));
 }
 
+std::string window_text(const KvMatchReport& report) {
+  return fmt::format(
+      "this text is known up to position {}, but layers with a window keep what is needed to go on {}",
+      report.known_positions,
+      report.found_positions == 0 ? "nowhere in it"
+                                  : fmt::format("no farther than at {}", report.found_positions));
+}
+
 constexpr std::string_view kSharesNothing =
     "this cache shares no prefixes (--no-sharing, or a --cache other than paged)";
 
@@ -63,6 +71,7 @@ std::string reason_text(const KvMatchReport& report, const Tokenizer& tokenizer,
     case KvMatchEnd::kNothingKnown: return unknown_text(report);
     case KvMatchEnd::kTokensDiffer: return difference_text(report, tokenizer);
     case KvMatchEnd::kEvicted: return eviction_text(report);
+    case KvMatchEnd::kOutOfWindow: return window_text(report);
     case KvMatchEnd::kOwnRows: return own_rows_text(report, sharing);
   }
   CHECK(false);

@@ -58,7 +58,9 @@ std::vector<TensorTypeCount> count_types(const ModelFile& file) {
 std::vector<KvCost> kv_costs(const Config& config) {
   std::vector<KvCost> costs;
   for (const KvPlan& plan : kv_plans_of_common_formats()) {
-    const auto geometry = KvGeometry::make(kv_shape_of(config, plan));
+    const auto shape = kv_shape_of(config, plan, config.context_length);
+    if (!shape.ok()) continue;
+    const auto geometry = KvGeometry::make(*shape);
     if (geometry.ok()) costs.push_back({plan.text(), geometry->position_bytes()});
   }
   return costs;

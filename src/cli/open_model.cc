@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/printable.h"
 #include "cli/console.h"
@@ -138,6 +139,17 @@ Result<Tokenizer> open_tokenizer(const std::string& path, const TokenizerOptions
   return load_tokenizer(file, options);
 }
 
+namespace {
+
+KvPlan plan_of(const CommonOptions& options) {
+  if (options.kv_plan.has_value() || !is_endless(options)) return options.kv_plan.value_or(KvPlan());
+  const Result<KvPlan> plan = KvPlan::parse(kEndlessPlan);
+  CHECK(plan.ok());
+  return *plan;
+}
+
+}  // namespace
+
 OpenOptions open_options(const CommonOptions& options, int64_t max_sequences) {
   OpenOptions open{.thread_count = options.thread_count,
                    .context = options.context,
@@ -145,7 +157,7 @@ OpenOptions open_options(const CommonOptions& options, int64_t max_sequences) {
                    .tokenizer = options.tokenizer,
                    .engine = {.storage = options.storage,
                               .sharing = options.sharing,
-                              .kv_plan = options.kv_plan.value_or(KvPlan()),
+                              .kv_plan = plan_of(options),
                               .max_sequences = max_sequences,
                               .prefill_chunk = options.prefill_chunk,
                               .pool_bytes = options.kv_memory_bytes}};
@@ -162,10 +174,10 @@ Result<OpenModel> open_model(const std::string& path, OpenOptions options, Conso
     return load_model(path, options);
   };
   CAIRN_ASSIGN_OR_RETURN(LoadedModel loaded, load());
-  if (loaded.engine_options.context > loaded.made_for) {
+  if (loaded.reach > loaded.made_for) {
     console.note(fmt::format(
         "warning: a context of {} positions, but {} was made for {}: beyond that its text gets worse",
-        loaded.engine_options.context, printable_path(path), loaded.made_for));
+        loaded.reach, printable_path(path), loaded.made_for));
   }
   return OpenModel{std::move(loaded), path, clock.now_ns() - begin_ns};
 }
@@ -188,12 +200,16 @@ void print_notes(std::span<const std::string> notes, Console& console) {
   for (const std::string& note : notes) console.note("note: " + with_flags(note));
 }
 
+std::string context_text(int64_t context) {
+  return context == kEndless ? "no end" : fmt::format("context {}", context);
+}
+
 std::string describe_choices(const OpenModel& opened, const EngineOptions& options, const KvCache& cache) {
   const int threads = opened.threads->thread_count();
-  return fmt::format("{} ({}, {}), {}, {} thread{}, context {}, cache {} {} ({})",
-                     printable_path(opened.path), opened.model->config().family,
-                     human_bytes(opened.model->file_bytes()), isa_name(opened.kernels->isa), threads,
-                     threads == 1 ? "" : "s", options.context, kv_storage_kind_name(options.storage),
+  return fmt::format("{} ({}, {}), {}, {} thread{}, {}, cache {} {} ({})", printable_path(opened.path),
+                     opened.model->config().family, human_bytes(opened.model->file_bytes()),
+                     isa_name(opened.kernels->isa), threads, threads == 1 ? "" : "s",
+                     context_text(options.context), kv_storage_kind_name(options.storage),
                      options.kv_plan.text(), human_bytes(cache.pool_bytes()));
 }
 

@@ -83,6 +83,9 @@ Result<OpenModel> open_model(const std::string& path, OpenOptions options, Conso
 // A line for each note of a model or a tokenizer, for standard error.
 void print_notes(std::span<const std::string> notes, Console& console);
 
+// "context 8192", or "no end".
+[[nodiscard]] std::string context_text(int64_t context);
+
 // One line of what was chosen, for standard error: model, instruction set, threads, context, cache.
 [[nodiscard]] std::string describe_choices(const OpenModel& opened, const EngineOptions& options,
                                            const KvCache& cache);

@@ -91,7 +91,8 @@ void add_kv_plan_option(CLI::App& app, std::optional<KvPlan>& plan) {
   add_parsed(
       app, "--kv", [&plan](const std::string& text) { plan = value_or_throw("--kv", read_kv_plan(text)); },
       "Their number format: " + kv_format_names() +
-          ", k=...,v=..., by layers, or @FILE (default: " + KvPlan().text() + ")")
+          ", k=...,v=..., with window=N or sinks=S,window=N, by layers, or @FILE (default: " +
+          KvPlan().text() + ")")
       ->type_name("PLAN");
 }
 
@@ -133,6 +134,16 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
   add_kv_plan_option(app, common.kv_plan);
   add_prefill_chunk_option(app, common.prefill_chunk);
   add_pre_option(app, common.tokenizer);
+}
+
+void add_endless_option(CLI::App& app, CommonOptions& common) {
+  app.add_flag_callback(
+         "--endless", [&common] { common.context = kEndless; },
+         "A text without end, in memory that stays the same: what is older than the window of --kv is "
+         "forgotten "
+         "(without --kv: " +
+             std::string(kEndlessPlan) + ")")
+      ->excludes("--context");
 }
 
 void add_storage_options(CLI::App& app, CommonOptions& common) {

@@ -34,8 +34,9 @@ Result<Command> parse_generate(Arguments arguments) {
         add_text_options(app, options.prompt);
         add_token_list_option(app, "--prompt-tokens", options.prompt.tokens,
                               "The prompt as token ids: 1,2,3");
-        add_token_limit_option(app, options.max_tokens, 0,
-                               "Tokens to generate at most; -1: until the context is full (default: 512)");
+        add_token_limit_option(
+            app, options.max_tokens, 0,
+            "Tokens to generate at most; -1: until the context is full (default: 512; with --endless -1)");
         take_count(
             app.add_option("--samples", options.sample_count, "Texts to generate side by side (default: 1)"),
             1, kMostSequences);
@@ -44,10 +45,14 @@ Result<Command> parse_generate(Arguments arguments) {
                    1, kMostSequences);
         add_common_options(app, options.common);
         add_storage_options(app, options.common);
+        add_endless_option(app, options.common);
         add_json_option(app, options.common.output_form);
         add_explain_option(app, options.explains);
         add_sampling_options(app, options.sampling);
-        app.final_callback([&app, &options] { refuse_draws_with_beams(app, options); });
+        app.final_callback([&app, &options] {
+          refuse_draws_with_beams(app, options);
+          if (is_endless(options.common) && app.count("--max-tokens") == 0) options.max_tokens.reset();
+        });
       });
 }
 

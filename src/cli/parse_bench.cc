@@ -45,6 +45,17 @@ void add_codecs_options(CLI::App& app, BenchOptions& options) {
   add_every_codec_option(app, options);
 }
 
+void add_stream_options(CLI::App& app, BenchOptions& options) {
+  app.remove_option(app.get_option("--context"));  // a text without end has none
+  app.add_option_function<std::string>(
+         "-f,--file", [&options](const std::string& file) { options.text_files = {file}; },
+         "A text to decode (default: the model's own)")
+      ->type_name("FILE");
+  take_count(app.add_option("-n,--tokens", options.token_count,
+                            "Tokens of the stream at most (default: all of the file; without one 100000)"),
+             10);
+}
+
 void add_lengths_option(CLI::App& app, BenchOptions& options) {
   app.add_option("--lengths", options.lengths, "Numbers of tokens to generate (default: 128,512,2048)")
       ->delimiter(',')
@@ -66,6 +77,8 @@ Result<Command> parse_page(const BenchPage& page, Arguments arguments) {
                                       add_every_codec_option(app, options);
                                     if (page.subject == BenchSubject::kCodecs)
                                       add_codecs_options(app, options);
+                                    if (page.subject == BenchSubject::kStream)
+                                      add_stream_options(app, options);
                                     add_table_options(app, options);
                                   });
 }
@@ -101,7 +114,7 @@ Result<Command> parse_bench(Arguments arguments) {
       [](CLI::App& app, BenchOptions& options) {
         app.add_option_function<std::string>(
             "WHAT", [&options](const std::string& name) { options.subject = subject_named(name); },
-            "One of the benches below, or all (default: all but scheduler)");
+            "One of the benches below, or all (default: all but scheduler and stream)");
         add_text_file_option(app, options);
         add_common_options(app, options.common);
         app.add_flag("--every-codec", options.every_codec,

@@ -151,6 +151,8 @@ TEST(Parse, EachBenchExplainsItsColumns) {
   EXPECT_SAYS(page("shared"), "first token of");
   EXPECT_SAYS(page("codecs"), "same best token");
   EXPECT_SAYS(page("scheduler"), "median us");
+  EXPECT_SAYS(page("stream"), "bytes of the process");
+  EXPECT_EQ(page("stream").find("--context"), std::string::npos);
   EXPECT_EQ(page("scheduler").find("--model"), std::string::npos);
   EXPECT_SAYS(parsed<ShowText>({"bench", "--help"}).text, "What a token costs behind many positions");
   EXPECT_SAYS(parsed<ShowText>({"verify", "--help"}).text, "The memory plan is the truth");
@@ -268,6 +270,19 @@ TEST(Parse, TokensMayBeUnlimited) {
   EXPECT_EQ(parsed<ChatOptions>({"chat", "-n", "-1"}).settings.max_tokens, std::nullopt);
   EXPECT_EQ(parsed<ChatOptions>({"chat", "-n", "7"}).settings.max_tokens, 7);
   EXPECT_SAYS(refusal({"chat", "-n", "0"}), "--max-tokens");
+}
+
+TEST(Parse, ATextWithoutEndGoesOnUntilItIsStopped) {
+  const auto options = parsed<GenerateOptions>({"generate", "--endless"});
+  EXPECT_TRUE(is_endless(options.common));
+  EXPECT_EQ(options.max_tokens, std::nullopt);
+  EXPECT_EQ(options.common.kv_plan, std::nullopt);
+  EXPECT_TRUE(KvPlan::parse(kEndlessPlan).ok());
+  EXPECT_EQ(parsed<GenerateOptions>({"generate", "--endless", "-n", "9"}).max_tokens, 9);
+  EXPECT_FALSE(is_endless(parsed<GenerateOptions>({"generate"}).common));
+  EXPECT_TRUE(is_endless(parsed<ChatOptions>({"chat", "--endless"}).common));
+  EXPECT_SAYS(refusal({"generate", "--endless", "-c", "100"}), "--context");
+  EXPECT_SAYS(refusal({"generate", "--endless", "--cache", "contiguous"}), "paged");
 }
 
 TEST(Parse, OtherProgramsNamesOfAnOptionMeanTheSame) {

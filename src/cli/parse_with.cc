@@ -114,6 +114,10 @@ Result<Command> run_parser(CLI::App& app, Arguments arguments, const Command& co
 
 // A limit that nothing keeps would be a surprise, on a small machine a costly one.
 Status check_options(const CommonOptions& options) {
+  if (is_endless(options) && options.storage != KvStorageKind::kPaged) {
+    return invalid_argument(fmt::format("--endless needs the paged cache: --cache {} forgets nothing",
+                                        kv_storage_kind_name(options.storage)));
+  }
   const bool is_sizable =
       options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
   if (is_sizable || !options.kv_memory_bytes.has_value()) return {};

@@ -132,7 +132,8 @@ Result<int64_t> planned_context(const PlannedModel& model, const PlanOptions& op
       options.context.has_value() && (model.source == Source::kPreset || model.source == Source::kShape);
   Result<int64_t> context = is_any_length
                                 ? Result<int64_t>(*options.context)
-                                : context_for(model.sizes.config, options.context, options.context_limit);
+                                : context_for(model.sizes.config, options.kv_plan.value_or(KvPlan()),
+                                              options.context, options.context_limit);
   if (!context.ok()) return context;
   if (options.shared_prefix > *context) {
     return invalid_argument(fmt::format("--shared-prefix {} is longer than a sequence: --context is {}",
@@ -146,7 +147,7 @@ uint64_t bare_bytes(const Config& config, const KvPlan& plan, int64_t positions)
   const auto codecs = plan.resolve(config.layer_count, config.head_dim);
   uint64_t bits = 0;
   if (!codecs.ok()) return bits;
-  for (const KvLayerCodecs& layer : *codecs) {
+  for (const KvLayerPlan& layer : *codecs) {
     bits += static_cast<uint64_t>(kv_format_bits(layer.keys.format) + kv_format_bits(layer.values.format));
   }
   return bits * static_cast<uint64_t>(config.kv_head_count * config.head_dim * positions) / 8;
@@ -178,7 +179,9 @@ class Reporter {
 
  private:
   [[nodiscard]] Result<KvGeometry> geometry_of(const KvPlan& plan) const {
-    return KvGeometry::make(kv_shape_of(report_.config(), plan));
+    CAIRN_ASSIGN_OR_RETURN(const KvShape shape,
+                           kv_shape_of(report_.config(), plan, report_.wish.engine.context));
+    return KvGeometry::make(shape);
   }
   [[nodiscard]] bool fits(const MemoryPlan& plan) const {
     return plan.total_bytes() <= report_.machine.available_bytes;

@@ -316,6 +316,7 @@ TEST(AttentionCacheAllocations, OfCallsThatAreRefusedInAStep) {
 
 TEST(AttentionCacheAllocations, OfCallsForWhichThereIsNoRoom) {
   AttentionCacheOptions asked = options();
+  asked.windows.clear();  // a window never lacks room
   asked.kv_memory_bytes = 4 * AttentionCache::create(asked)->statistics().block_bytes;
   Stage stage(asked);
   const Refusal too_many_rows{"reserve", StatusCode::kResourceExhausted,

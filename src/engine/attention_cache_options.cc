@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/machine.h"
+#include "engine/layer_visibility.h"
 #include "engine/thread_count.h"
 #include "model/layer_attention.h"
 
@@ -69,9 +70,24 @@ AttentionShape shape_of(const AttentionCacheOptions& options) {
                        .soft_cap = options.soft_cap};
   const double scale = 1 / std::sqrt(static_cast<double>(options.head_dim));
   shape.scale = options.attention_scale.value_or(static_cast<float>(scale));
-  shape.layers.resize(static_cast<size_t>(options.layer_count));
-  for (size_t i = 0; i < options.windows.size(); ++i) shape.layers[i].window = options.windows[i];
   return shape;
+}
+
+// The caller's windows and the plan's.
+Result<std::vector<Visibility>> visibility_of(const AttentionCacheOptions& options, const KvPlan& plan) {
+  CAIRN_ASSIGN_OR_RETURN(const auto plans, plan.resolve(options.layer_count, stored_head_dim(options)));
+  std::vector<Visibility> layers;
+  for (size_t i = 0; i < plans.size(); ++i) {
+    if (plans[i].retention.sinks > 0) {
+      return invalid_argument(
+          "`kv_plan` has sinks: queries meet those turned to another position by RoPE, which is the "
+          "caller's; "
+          "leave the sinks out");
+    }
+    const int64_t own = options.windows.empty() ? 0 : options.windows[i];
+    layers.push_back(seen_by_layer(own, plans[i].retention, options.context));
+  }
+  return layers;
 }
 
 // Work memory is bounded here, where the message can name the numbers; the rest is the cache's.
@@ -112,6 +128,8 @@ Result<AttentionCachePlan> plan_attention_cache(const AttentionCacheOptions& opt
              .step_rows = options.step_rows,
              .pool_bytes = options.kv_memory_bytes};
   CAIRN_ASSIGN_OR_RETURN(plan.kv.shape.plan, KvPlan::parse_text_or_json(options.kv_plan));
+  CAIRN_ASSIGN_OR_RETURN(plan.kv.shape.visibility, visibility_of(options, plan.kv.shape.plan));
+  plan.shape.layers = plan.kv.shape.visibility;
   CAIRN_ASSIGN_OR_RETURN(plan.thread_count, checked_thread_count(options.thread_count));
   CAIRN_ASSIGN_OR_RETURN(plan.kernels, select_kernels(options.isa));
   CAIRN_RETURN_IF_ERROR(take_work_memory(plan));

@@ -74,7 +74,7 @@ void AttentionCache::Impl::lay_batch() {
     kv_rows.push_back({lease.sequence(), row_count});
     batch_sequences.push_back({.first_row = static_cast<int32_t>(rows),
                                .row_count = static_cast<int32_t>(row_count),
-                               .first_position = static_cast<int32_t>(cache->length(lease))});
+                               .first_position = cache->length(lease)});
     rows += row_count;
   }
 }

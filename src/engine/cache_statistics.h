@@ -9,6 +9,7 @@ namespace cairn {
 [[nodiscard]] inline CacheStatistics cache_statistics_of(const KvCache& cache) {
   const KvCounts counts = cache.counts();
   return {.block_positions = kBlockSize,
+          .group_count = cache.geometry().group_count(),
           .block_bytes = cache.geometry().block_bytes(),
           .block_count = counts.block_count,
           .free_blocks = counts.free_blocks,
@@ -20,7 +21,9 @@ namespace cairn {
           .open_rows_bytes = cache.open_bytes(),
           .matched_positions = counts.matched_positions,
           .evicted_blocks = counts.evicted_blocks,
-          .unified_blocks = counts.unified_blocks};
+          .unified_blocks = counts.unified_blocks,
+          .passed_blocks = counts.passed_blocks,
+          .recomputed_positions = counts.recomputed_positions};
 }
 
 }  // namespace cairn

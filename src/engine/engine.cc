@@ -14,6 +14,9 @@
 namespace cairn {
 namespace {
 
+// Of a request's tokens, how many have memory from the start: those of any context, but a stream's grow with it.
+constexpr int64_t kMostTokensAhead = int64_t{1} << 20;
+
 PromptCuts prompt_cuts(const KvCache& cache) {
   if (!cache.keeps_rows()) return PromptCuts::kNowhere;
   return cache.geometry().opens_rows() ? PromptCuts::kAtBlockEnds : PromptCuts::kAnywhere;
@@ -121,8 +124,8 @@ Result<RequestId> Engine::take(Request request) {
   return sequence->id;
 }
 
-// The request has been checked. All memory that it will need on its way is taken here: either all of it, or nothing has
-// changed.
+// The request has been checked. All memory that it will need on its way is taken here, but for the history of a stream
+// (make_history_room): either all of it, or nothing has changed.
 Result<Sequence*> Engine::start(Request request) {
   const RequestId id{next_id_};
   const auto prompt_count = static_cast<int64_t>(request.prompt.size());
@@ -131,11 +134,12 @@ Result<Sequence*> Engine::start(Request request) {
   const int64_t max_tokens = std::min(most, request.max_tokens.value_or(most));
   if (!request.sampling.seed.has_value()) request.sampling.seed = random_bits(options_.seed, id.value, 0);
 
+  const int64_t ahead = std::min(max_tokens, kMostTokensAhead);
   std::vector<TokenId> tokens;
-  tokens.reserve(static_cast<size_t>(prompt_count + max_tokens));
+  tokens.reserve(static_cast<size_t>(prompt_count + ahead));
   tokens = request.prompt;
   PrefixNames names = cache_->names_of(tokens, request.salt);
-  names.blocks.reserve(static_cast<size_t>((prompt_count + max_tokens) / kBlockSize));
+  names.blocks.reserve(static_cast<size_t>((prompt_count + ahead) / kBlockSize));
   StopMatcher stops(request.stop_strings);
   const int64_t likeliest_count = request.on_choice ? request.likeliest_count : 0;
   const SequenceKey key{-int64_t{request.priority}, id.value};
@@ -160,6 +164,15 @@ Result<Sequence*> Engine::start(Request request) {
   // Not in the queue yet: its caller says where it goes.
   ++state_counts_[static_cast<size_t>(started->state)];
   return started;
+}
+
+// Memory for `count` tokens more, and for the names of their blocks. Only a very long text has not got it yet. May throw.
+void Engine::make_history_room(Sequence& sequence, int64_t count) {
+  const size_t wanted = sequence.tokens.size() + static_cast<size_t>(count);
+  if (wanted <= sequence.tokens.capacity()) return;
+  const size_t larger = std::max(wanted, 2 * sequence.tokens.capacity());  // amortised
+  sequence.names.blocks.reserve(larger / kBlockSize);
+  sequence.tokens.reserve(larger);
 }
 
 // Every list can hold every live sequence, so that no step needs memory for one.
@@ -221,6 +234,7 @@ Status Engine::take_tokens(RequestId id, std::span<const TokenId> tokens) {
     return invalid_argument(fmt::format("{} more tokens are too many: the request may have {} in all", count,
                                         sequence->max_tokens));
   }
+  make_history_room(*sequence, count);
   sequence->tokens.insert(sequence->tokens.end(), tokens.begin(), tokens.end());
   sequence->stats.generated_tokens += count;
   events_.of_request(EngineEventKind::kResumed, id, std::ssize(sequence->tokens));
@@ -253,12 +267,21 @@ Status Engine::take_back_tokens(RequestId id, int64_t length) {
   sequence->scored = std::min(sequence->scored, length - 1);
   events_.of_request(EngineEventKind::kResumed, id, length);
   if (sequence->kv) {
-    if (cache_->length(sequence->kv) >= length) cache_->truncate(sequence->kv, length - 1);
+    if (cache_->length(sequence->kv) >= length) go_back(*sequence, sequence->kv, length - 1);
     set_state(*sequence, SequenceState::kRunning);
   } else {
     enqueue(*sequence);
   }
   return {};
+}
+
+// Where windows have passed what is needed from there, fewer rows stay. Returns how many.
+int64_t Engine::go_back(const Sequence& sequence, const KvLease& kv, int64_t positions) {
+  const int64_t kept = cache_->truncate(kv, positions);
+  if (positions - kept >= kBlockSize) {
+    events_.of_request(EngineEventKind::kComputesAgain, sequence.id, positions - kept);
+  }
+  return kept;
 }
 
 Sequence* Engine::find_sequence(RequestId id) const {

@@ -11,7 +11,8 @@
 // back, so callbacks see every request in order, and may submit, fork, extend, roll back and cancel.
 // One thread calls an engine. Where memory runs short, a call that needs it returns kResourceExhausted, and a running
 // request ends with that status; nothing throws. step() allocates nothing from the heap once warm, except with the
-// storages none and growing, for a token's text of more than 15 bytes, and in callbacks.
+// storages none and growing, for a token's text of more than 15 bytes, for the history of a request of more than a
+// million tokens, and in callbacks.
 #pragma once
 
 #include <array>
@@ -70,8 +71,9 @@ class Engine {
   struct Parts {
     std::unique_ptr<ForwardPass> pass;
     KvShape kv_shape;
-    std::string identity;                     // as KvCacheOptions::identity
-    std::vector<int64_t> layer_windows;       // as LayerConfig::window, for each layer; for the statistics
+    std::string identity;  // as KvCacheOptions::identity
+    // Of each layer: how many positions a query sees at most; 0: all. For the statistics.
+    std::vector<int64_t> layer_windows;
     Tokenizer tokenizer;                      // for text and the model's end tokens
     std::optional<int64_t> context_max = {};  // of the model; absent: not known
   };
@@ -159,7 +161,7 @@ class Engine {
   // Rows of prompts in a step. Without a cache all positions of a sequence run at once.
   [[nodiscard]] static int64_t prefill_rows(const EngineOptions& options);
   // All but the pass.
-  static Parts parts_beside_pass(const Model& model, const EngineOptions& options);
+  static Result<Parts> parts_beside_pass(const Model& model, const EngineOptions& options);
   static Result<std::unique_ptr<KvCache>> make_cache(const Parts& parts, const EngineOptions& options);
   static Result<std::unique_ptr<Engine>> assemble(Parts parts, const EngineOptions& options,
                                                   std::unique_ptr<KvCache> cache);
@@ -173,6 +175,8 @@ class Engine {
   Status take_tokens(RequestId id, std::span<const TokenId> tokens);
   Status take_back_tokens(RequestId id, int64_t length);
   Result<Sequence*> start(Request request);
+  static void make_history_room(Sequence& sequence, int64_t count);
+  int64_t go_back(const Sequence& sequence, const KvLease& kv, int64_t positions);
   void reserve_lists();
   [[nodiscard]] Sequence* find_sequence(RequestId id) const;
   [[nodiscard]] Sequence* find_waiting(RequestId id) const;

@@ -77,7 +77,7 @@ void Engine::begin_fork(Sequence& child, const Sequence& parent) {
   if (!kv) return enqueue(child);  // it will find what it can of the prefix
   // The last token runs, if need be again: its logits are wanted.
   const int64_t again = child.prompt_count - 1;
-  if (cache_->length(kv) > again) cache_->truncate(kv, again);
+  if (cache_->length(kv) > again) go_back(child, kv, again);
   const int64_t held = cache_->length(kv);
   child.stats.reused_tokens = held;
   child.stats.match = {
@@ -139,6 +139,7 @@ void Engine::wait_for(Sequence& owner, Sequence& sequence) {
   set_state(sequence, SequenceState::kLoading);
   events_.of_request(EngineEventKind::kWaitsForPrefix, sequence.id, owner.id);
   sequence.owner = &owner;
+  if (owner.kv) cache_->keep_tail(owner.kv, sequence.wanted_positions);  // the sequence will go on from there
   owner.next_wake = owner.waiters.empty() ? sequence.wanted_positions
                                           : std::min(owner.next_wake, sequence.wanted_positions);
   owner.waiters.push(sequence);

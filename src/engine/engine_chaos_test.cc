@@ -13,12 +13,15 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/sanitizer_testing.h"
 #include "base/thread_pool.h"
 #include "engine/chaos_testing.h"
 #include "engine/engine.h"
 #include "engine/fake_pass_testing.h"
+#include "engine/memory_plan.h"
 #include "engine/verify/laws_testing.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
@@ -99,11 +102,11 @@ EngineOptions some_options(Dice& dice, std::span<const char* const> plans) {
 }
 
 // Half of the pools are so small that requests evict each other.
-void limit_pool(Dice& dice, EngineOptions& options, uint64_t block_bytes) {
+void limit_pool(Dice& dice, EngineOptions& options, const KvShape& shape) {
   const bool has_pool =
       options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
-  if (has_pool && dice.one_in(2))
-    options.pool_bytes = static_cast<uint64_t>(dice.between(2, 9)) * block_bytes;
+  if (!has_pool || !dice.one_in(2)) return;
+  options.pool_bytes = *pool_bytes_of(Engine::cache_options(shape, options), dice.between(2, 9));
 }
 
 // Half of the games partition the layers into two or three groups. Drawn apart, so that the rest of a game is what it
@@ -118,6 +121,20 @@ std::vector<int32_t> some_layer_groups(uint64_t seed, int64_t layer_count) {
     groups.push_back(static_cast<int32_t>(layer < group_count ? layer : dice.below(group_count)));
   }
   return groups;
+}
+
+// Of these groups, each cut into layers that see the same.
+std::vector<int32_t> cut_by_visibility(const std::vector<int32_t>& groups,
+                                       const std::vector<Visibility>& visibility) {
+  std::vector<std::pair<int32_t, Visibility>> known;
+  std::vector<int32_t> cut;
+  for (size_t layer = 0; layer < groups.size(); ++layer) {
+    const std::pair of_layer{groups[layer], visibility[layer]};
+    const auto found = std::ranges::find(known, of_layer);
+    cut.push_back(static_cast<int32_t>(found - known.begin()));
+    if (found == known.end()) known.push_back(of_layer);
+  }
+  return cut;
 }
 
 // ---- over FakePass --------------------------------------------------------------------------------
@@ -171,7 +188,7 @@ TEST(EngineChaos, FakeModel) {
   play_games("FakeModel", rows_wanted, [&](uint64_t seed) {
     Dice dice(seed, 0);
     EngineOptions options = some_options(dice, kFakePlans);
-    limit_pool(dice, options, fake_blocks(1, options.kv_plan));
+    limit_pool(dice, options, fake_shape(options.kv_plan));
     FakeOracle& oracle = oracles.try_emplace(options.kv_plan.text(), options.kv_plan).first->second;
     ChaosGame game(seed, options, make_fake(seed, options), oracle, {});
     game.play();
@@ -201,7 +218,11 @@ constexpr std::array kPlans = {"f16",
                                "k=int2:channel,v=int2:token",
                                "k=bf16,v=int8:channel",
                                "layers 0-1: f16; rest: int4",
-                               "layer 0: k=int3:channel,v=fp8; rest: int8:token"};
+                               "layer 0: k=int3:channel,v=fp8; rest: int8:token",
+                               "window=20",
+                               "int4,window=70",
+                               "f16,sinks=4,window=40",
+                               "layer 0: int8,sinks=33,window=50; rest: k=int4,v=f16"};
 constexpr std::array kShapes = {"tiny-llama", "tiny-mistral", "tiny-gemma2", "tiny-gpt2"};
 
 // All positions in one step, by one thread, without a cache.
@@ -257,26 +278,18 @@ class MadeModels {
   std::map<std::pair<std::string, Isa>, std::shared_ptr<const Model>> models_;
 };
 
-uint64_t block_bytes_of(const Model& model, const KvPlan& plan) {
-  const Config& config = model.config();
-  return KvGeometry::make({.layer_count = config.layer_count,
-                           .kv_head_count = config.kv_head_count,
-                           .head_dim = config.head_dim,
-                           .plan = plan})
-      ->block_bytes();
-}
-
 int64_t play_with_model(uint64_t seed, MadeModels& models) {
   Dice dice(seed, 0);
   const Isa isa = dice.one_of(available_isas());
   const auto model = models.get(dice.one_of(kShapes), isa);
   EngineOptions options = some_options(dice, kPlans);
-  limit_pool(dice, options, block_bytes_of(*model, options.kv_plan));
+  limit_pool(dice, options, *kv_shape_of(model->config(), options.kv_plan, options.context));
   ThreadPool threads(static_cast<int>(dice.between(1, 3)));
   auto parts = Engine::parts_of(model, threads, options);
   EXPECT_TRUE(parts.ok()) << parts.status().message();
   if (!parts.ok()) return 0;
-  parts->kv_shape.layer_groups = some_layer_groups(seed, model->config().layer_count);
+  parts->kv_shape.layer_groups =
+      cut_by_visibility(some_layer_groups(seed, model->config().layer_count), parts->kv_shape.visibility);
   ModelOracle oracle(model, options.kv_plan);
   // The plain kernels are slow.
   const bool is_slow = isa == Isa::kScalar;

@@ -24,8 +24,9 @@ enum class EngineEventKind : uint8_t {
   kStarved,       // memory does not suffice even for it alone: rows that it has
   kAwaitsCaller,  // tokens that it has
   kResumed,       // its caller extended it or rolled it back: tokens that it has now
-  kPassFailed,    // the rows of this step are lost: its passes that failed so far, one after the other
-  kEnded,         // a FinishReason
+  kComputesAgain,  // it went back farther than its windows reach: rows that must be computed again before that place
+  kPassFailed,  // the rows of this step are lost: its passes that failed so far, one after the other
+  kEnded,       // a FinishReason
 
   // Without a request.
   kSessionDropped,  // an idle session's rows went, because memory or a place is needed: the session's id

@@ -359,7 +359,7 @@ class Watcher {
   }
 
   std::vector<TokenId> text_;
-  int32_t end_ = 0;
+  int64_t end_ = 0;
   bool ran_ = false;
 };
 

@@ -10,32 +10,34 @@ namespace cairn {
 
 Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, ThreadPool& threads,
                                        const EngineOptions& options) {
-  CAIRN_RETURN_IF_ERROR(check_context(model->config(), options.context));
-  Parts parts = parts_beside_pass(*model, options);
-  parts.pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options));
+  CAIRN_ASSIGN_OR_RETURN(Parts parts, parts_beside_pass(*model, options));
+  parts.pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options),
+                                                 parts.kv_shape.visibility);
   return parts;
 }
 
-Engine::Parts Engine::parts_beside_pass(const Model& model, const EngineOptions& options) {
+Result<Engine::Parts> Engine::parts_beside_pass(const Model& model, const EngineOptions& options) {
   const Config& config = model.config();
+  CAIRN_RETURN_IF_ERROR(check_context(config, options.kv_plan, options.context));
+  CAIRN_ASSIGN_OR_RETURN(KvShape shape, kv_shape_of(config, options.kv_plan, options.context));
   std::vector<int64_t> layer_windows;
-  layer_windows.reserve(config.layers.size());
-  for (const LayerConfig& layer : config.layers) layer_windows.push_back(layer.window);
-  return {.pass = nullptr,
-          .kv_shape = kv_shape_of(config, options.kv_plan),
-          .identity = block_identity(config, model.kernels()),
-          .layer_windows = std::move(layer_windows),
-          .tokenizer = model.tokenizer(),
-          .context_max = config.context_length};
+  layer_windows.reserve(shape.visibility.size());
+  for (const Visibility& layer : shape.visibility) layer_windows.push_back(layer.sinks + layer.window);
+  return Parts{.pass = nullptr,
+               .kv_shape = std::move(shape),
+               .identity = block_identity(config, model.kernels()),
+               .layer_windows = std::move(layer_windows),
+               .tokenizer = model.tokenizer(),
+               .context_max = config.context_length};
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, ThreadPool& threads,
                                                const EngineOptions& options) {
-  CAIRN_RETURN_IF_ERROR(check_context(model->config(), options.context));
-  Parts parts = parts_beside_pass(*model, options);
+  CAIRN_ASSIGN_OR_RETURN(Parts parts, parts_beside_pass(*model, options));
   // The cache before the pass: it checks the options, and has the best message for what does not fit.
   CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(parts, options));
-  parts.pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options));
+  parts.pass = std::make_unique<TransformerPass>(std::move(model), threads, forward_limits(options),
+                                                 parts.kv_shape.visibility);
   return assemble(std::move(parts), options, std::move(cache));
 }
 

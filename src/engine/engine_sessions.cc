@@ -41,7 +41,8 @@ void Engine::continue_session(Session& session, Sequence& sequence, std::string 
   session.tokens.clear();
   if (agreed == 0 || cache_->findable(findable_tokens(sequence), sequence.names) > agreed) return;
 
-  const int64_t kept = cache_->truncate(kv, agreed);
+  const int64_t kept = go_back(sequence, kv, agreed);
+  cache_->keep_tail(kv, std::ssize(prompt));
   sequence.scored = kept;
   sequence.stats.reused_tokens = kept;
   sequence.stats.match = {

@@ -133,6 +133,7 @@ void Engine::pick_token(Sequence& sequence, std::span<const float> logits) {
 }
 
 void Engine::deliver(Sequence& sequence, TokenId token) {
+  make_history_room(sequence, 1);
   sequence.tokens.push_back(token);
   ++sequence.stats.generated_tokens;
   if (sequence.request.on_token) sequence.request.on_token(token);

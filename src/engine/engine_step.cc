@@ -140,7 +140,7 @@ void Engine::lay_batch() {
   kv_rows_.clear();
   for (const Part& part : parts_) {
     const Sequence& sequence = *part.sequence;
-    const auto first_position = static_cast<int32_t>(cache_->length(sequence.kv));
+    const int64_t first_position = cache_->length(sequence.kv);
     const auto first_row = static_cast<int32_t>(tokens_.size());
     const auto row_count = static_cast<int32_t>(part.row_count);
     const auto begin = sequence.tokens.begin() + first_position;

@@ -304,8 +304,8 @@ Result<Evaluation> evaluate_plans(const std::shared_ptr<const Model>& model, Thr
     if (!evaluation.is_complete && !evaluation.plans.empty()) break;  // fewer positions than those before it
     for (size_t i = 0; i < group.size(); ++i) {
       const Sums& sums = comparison->sums()[i];
-      CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry,
-                             KvGeometry::make(kv_shape_of(model->config(), group[i])));
+      CAIRN_ASSIGN_OR_RETURN(const KvShape shape, kv_shape_of(model->config(), group[i], context));
+      CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(shape));
       evaluation.plans.push_back(quality_of(group[i], sums, geometry));
       evaluation.position_count = sums.count;
       evaluation.reference_perplexity =

@@ -100,7 +100,7 @@ void store(const KvLayerView& kv, const StepBlock& block, int64_t layer, std::sp
     }
     if (!block.is_filled()) continue;
     for (int64_t slot = 0; slot < kBlockSize; ++slot) {
-      const int64_t position = int64_t{block.block} * kBlockSize + slot;
+      const int64_t position = block.block * kBlockSize + slot;
       const HeadRows open = open_rows(kv, block, head, position);
       const HeadRows sealed = sealed_rows(kv, block.sequence, head, position);
       for (int64_t d = 0; d < kHeadDim; ++d) {
@@ -134,7 +134,7 @@ void FakePass::run_layer(const Batch& batch, const KvLayerView& kv, int64_t laye
   ASSERT_EQ(batch.sequences.size(), kv.sequences.size());
   for (const StepBlock& block : blocks_.blocks()) store(kv, block, layer, batch.tokens);
   uint64_t before = 0;  // over the blocks before this one
-  int32_t done = 0;
+  int64_t done = 0;
   for (const StepBlock& block : blocks_.blocks()) {
     if (block.slot == StepBlock::kOwnSlot) before = 0, done = 0;
     for (; done < block.block * kBlockSize; ++done) {
@@ -143,7 +143,7 @@ void FakePass::run_layer(const Batch& batch, const KvLayerView& kv, int64_t laye
       }
     }
     uint64_t hash = before;
-    for (int32_t position = done; position < block.end_position(); ++position) {
+    for (int64_t position = done; position < block.end_position(); ++position) {
       for (int64_t head = 0; head < kHeads; ++head) {
         hash = mix_head(hash, open_rows(kv, block, head, position));
       }

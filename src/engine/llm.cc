@@ -22,9 +22,12 @@ using Asked = AskedOfLlm;
 
 Result<OpenOptions> open_options(const LlmOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const KvPlan kv_plan, KvPlan::parse_text_or_json(options.kv_plan));
+  if (options.endless && options.context.has_value()) {
+    return invalid_argument("`endless` and `context` exclude each other: a text without end has no context");
+  }
   return OpenOptions{.isa = options.isa,
                      .thread_count = options.thread_count,
-                     .context = options.context,
+                     .context = options.endless ? kEndless : options.context,
                      .context_limit = options.extend_context ? ContextLimit::kNone : ContextLimit::kOfModel,
                      .tokenizer = {.pre = options.pre},
                      .engine = {.sharing = options.prefix_sharing,

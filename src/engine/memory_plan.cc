@@ -1,7 +1,10 @@
 #include "engine/memory_plan.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "engine/layer_visibility.h"
+#include "model/attention_shape.h"
 #include "model/transformer.h"
 
 namespace cairn {
@@ -38,11 +41,13 @@ Result<int64_t> largest_that_fits(int64_t limit, const Fits& fits) {
 
 }  // namespace
 
-KvShape kv_shape_of(const Config& config, const KvPlan& plan) {
-  return {.layer_count = config.layer_count,
-          .kv_head_count = config.kv_head_count,
-          .head_dim = config.head_dim,
-          .plan = plan};
+Result<KvShape> kv_shape_of(const Config& config, const KvPlan& plan, int64_t context) {
+  CAIRN_ASSIGN_OR_RETURN(auto visibility, layer_visibility(config, plan, context));
+  return KvShape{.layer_count = config.layer_count,
+                 .kv_head_count = config.kv_head_count,
+                 .head_dim = config.head_dim,
+                 .plan = plan,
+                 .visibility = std::move(visibility)};
 }
 
 int64_t shared_blocks(int64_t shared_prefix, int64_t context) {
@@ -53,36 +58,47 @@ Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) 
   const EngineOptions& options = wish.engine;
   CAIRN_RETURN_IF_ERROR(Engine::check_options(options));
   const Config& config = model.config;
-  KvCacheOptions cache = Engine::cache_options(kv_shape_of(config, options.kv_plan), options);
+  CAIRN_ASSIGN_OR_RETURN(const KvShape shape, kv_shape_of(config, options.kv_plan, options.context));
+  KvCacheOptions cache = Engine::cache_options(shape, options);
   CAIRN_ASSIGN_OR_RETURN(KvMemory kv, KvCache::memory_of(cache));
   if (wish.shared_prefix > 0 && !options.pool_bytes.has_value()) {
-    const int64_t blocks = options.max_sequences * KvGeometry::blocks_for(options.context);
+    CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(shape));
     const int64_t saved = (options.max_sequences - 1) * shared_blocks(wish.shared_prefix, options.context);
-    cache.pool_bytes = kv.pool_bytes / unsigned_of(blocks) * unsigned_of(blocks - saved);
+    cache.pool_blocks = kv.pool_blocks;
+    for (int32_t group = 0; group < geometry.group_count(); ++group) {
+      if (geometry.visibility(group).sees_all()) cache.pool_blocks[static_cast<size_t>(group)] -= saved;
+    }
     CAIRN_ASSIGN_OR_RETURN(kv, KvCache::memory_of(cache));
   }
   if (model.known == KnownSizes::kCache)
-    return MemoryPlan{.kv_bytes = kv.pool_bytes, .open_bytes = kv.open_bytes};
+    return MemoryPlan{.kv_bytes = kv.pool_bytes - kv.resume_bytes,
+                      .resume_bytes = kv.resume_bytes,
+                      .open_bytes = kv.open_bytes};
   const uint64_t logits_bytes = unsigned_of(options.max_sequences * config.vocab_size) * sizeof(float);
   const ForwardLimits limits = Engine::forward_limits(options);
-  return MemoryPlan{.weights_bytes = model.weights.loaded_bytes(),
-                    .kv_bytes = kv.pool_bytes,
-                    .open_bytes = kv.open_bytes,
-                    .step_bytes = Transformer::work_bytes_for(config, limits, wish.thread_count),
-                    .sampling_bytes = logits_bytes + Sampler::bytes_for(config.vocab_size) +
-                                      TokenMask::bytes_for(config.vocab_size),
-                    .event_bytes = EventRing<KvEvent>::bytes_for(kKvEventCapacity) +
-                                   EventRing<EngineEvent>::bytes_for(kEngineEventCapacity),
-                    .tokenizer_bytes = unsigned_of(config.vocab_size) * kTokenBytes,
-                    .program_bytes = kProgramBytes,
-                    .loading_bytes = std::min(model.weights.stored_bytes, kLoadingBytesMax)};
+  return MemoryPlan{
+      .weights_bytes = model.weights.loaded_bytes(),
+      .kv_bytes = kv.pool_bytes - kv.resume_bytes,
+      .resume_bytes = kv.resume_bytes,
+      .open_bytes = kv.open_bytes,
+      .step_bytes = Transformer::work_bytes_for(config, shape.visibility, limits, wish.thread_count),
+      .sampling_bytes =
+          logits_bytes + Sampler::bytes_for(config.vocab_size) + TokenMask::bytes_for(config.vocab_size),
+      .event_bytes = EventRing<KvEvent>::bytes_for(kKvEventCapacity) +
+                     EventRing<EngineEvent>::bytes_for(kEngineEventCapacity),
+      .tokenizer_bytes = unsigned_of(config.vocab_size) * kTokenBytes,
+      .program_bytes = kProgramBytes,
+      .loading_bytes = std::min(model.weights.stored_bytes, kLoadingBytesMax)};
 }
 
 Result<MemoryLimits> memory_limits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes,
                                    int64_t context_max) {
   const auto fits = [&](const MemoryWish& tried) -> Result<bool> {
-    CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(model, tried));
-    return plan.total_bytes() <= available_bytes;
+    const Result<MemoryPlan> plan = plan_memory(model, tried);
+    // What is wished is possible; more of it may have windows that its pool cannot hold.
+    if (!plan.ok() && tried.engine.pool_bytes.has_value()) return false;
+    CAIRN_RETURN_IF_ERROR(plan.status());
+    return plan->total_bytes() <= available_bytes;
   };
   MemoryLimits limits;
   MemoryWish tried = wish;

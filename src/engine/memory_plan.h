@@ -37,7 +37,8 @@ struct MemoryWish {
   int64_t shared_prefix = 0;
 };
 
-[[nodiscard]] KvShape kv_shape_of(const Config& config, const KvPlan& plan);
+// What the cache of such a model stores, for sequences of `context` positions. Errors: those of layer_visibility.
+Result<KvShape> kv_shape_of(const Config& config, const KvPlan& plan, int64_t context);
 
 // Errors: kInvalidArgument (an option is out of range, or the KV plan does not suit the model).
 Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish);

@@ -65,7 +65,7 @@ TEST(MemoryPlan, ReproducesWorkedExamples) {
 
 TEST(MemoryPlan, KeepsASharedPrefixOnce) {
   const ModelSizes model = published("llama3-8b");
-  const KvGeometry geometry = *KvGeometry::make(kv_shape_of(model.config, KvPlan()));
+  const KvGeometry geometry = *KvGeometry::make(*kv_shape_of(model.config, KvPlan(), 2048 + 64));
   MemoryWish wish = wish_of(2048 + 64, 32);
   const MemoryPlan apart = *plan_memory(model, wish);
   wish.shared_prefix = 2048;
@@ -142,7 +142,8 @@ TEST(MemoryPlan, IsTheEnginesOwn) {
     const auto model = Model::load(path, **kernels, threads);
     ASSERT_TRUE(model.ok()) << model.status().message();
     for (const std::string_view kv :
-         {"f32", "f16", "int8", "int4", "int3", "layers 0-1: f16; rest: int4:channel"}) {
+         {"f32", "f16", "int8", "int4", "int3", "layers 0-1: f16; rest: int4:channel", "window=33",
+          "int4,sinks=4,window=48", "layer 0: f16,sinks=33,window=64; rest: int8"}) {
       for (const KvStorageKind storage :
            {KvStorageKind::kPaged, KvStorageKind::kContiguous, KvStorageKind::kNone}) {
         MemoryWish wish = wish_of(200, 3, kv);
@@ -153,7 +154,8 @@ TEST(MemoryPlan, IsTheEnginesOwn) {
         ASSERT_TRUE(plan.ok()) << plan.status().message();
         const auto engine = Engine::create(*model, threads, wish.engine);
         ASSERT_TRUE(engine.ok()) << engine.status().message();
-        EXPECT_EQ((*engine)->cache().pool_bytes(), plan->kv_bytes) << shape << ", " << kv;
+        EXPECT_EQ((*engine)->cache().pool_bytes(), plan->kv_bytes + plan->resume_bytes)
+            << shape << ", " << kv;
         EXPECT_EQ((*engine)->cache().open_bytes(), plan->open_bytes) << shape << ", " << kv;
         EXPECT_EQ((*engine)->pass().work_bytes(), plan->step_bytes) << shape << ", " << kv;
         EXPECT_EQ((*engine)->events().bytes() + (*engine)->cache().events().bytes(), plan->event_bytes);

@@ -52,14 +52,14 @@ Status refuse_unless_fits(const ModelSizes& model, const MemoryWish& wish, uint6
   if (plan.total_bytes() <= available_bytes) return {};
   const std::string need = fmt::format(
       "this takes {} of memory (weights {}, keys and values {}, work {}, the rest {}), and {} are free",
-      gib(plan.total_bytes()), gib(plan.weights_bytes), gib(plan.kv_bytes), gib(plan.work_bytes()),
-      gib(plan.tokenizer_bytes + plan.program_bytes), gib(available_bytes));
+      gib(plan.total_bytes()), gib(plan.weights_bytes), gib(plan.kv_bytes + plan.resume_bytes),
+      gib(plan.work_bytes()), gib(plan.tokenizer_bytes + plan.program_bytes), gib(available_bytes));
   if (plan.base_bytes() + plan.loading_bytes > available_bytes) {
     return resource_exhausted(need +
                               ": the weights alone do not fit; take a smaller model or smaller weights");
   }
   if (wish.engine.pool_bytes.has_value()) {  // context and sequences share it, however many
-    const uint64_t rest = plan.total_bytes() - plan.kv_bytes;
+    const uint64_t rest = plan.total_bytes() - plan.kv_bytes - plan.resume_bytes;
     return resource_exhausted(fmt::format("{}. Way out: `kv_memory_bytes` of at most {}", need,
                                           gib(available_bytes > rest ? available_bytes - rest : 0)));
   }

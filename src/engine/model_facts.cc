@@ -45,8 +45,8 @@ Result<ModelDescription> describe(const Result<File>& file, const std::string& p
   CAIRN_ASSIGN_OR_RETURN(const FileFacts of_file, file_facts(*file, path));
   CAIRN_ASSIGN_OR_RETURN(const int thread_count, checked_thread_count(options.thread_count));
   MemoryWish wish{.engine = options.engine, .thread_count = thread_count};
-  CAIRN_ASSIGN_OR_RETURN(wish.engine.context,
-                         context_for(plan.config, options.context, options.context_limit));
+  CAIRN_ASSIGN_OR_RETURN(wish.engine.context, context_for(plan.config, wish.engine.kv_plan, options.context,
+                                                          options.context_limit));
   const WeightSizes weights = weight_sizes(plan);
   ModelDescription description{.facts = facts_of(plan.config, tokenizer), .context = wish.engine.context};
   add_file(of_file, description.facts);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/machine.h"
+#include "engine/layer_visibility.h"
 #include "engine/memory_plan.h"
 #include "engine/thread_count.h"
 #include "model/model_plan.h"
@@ -13,7 +14,28 @@
 namespace cairn {
 namespace {
 
-// The context, if all fits. What the caller decides by the model is kept in `options`.
+// In a text without end all must be forgotten some time.
+Status check_endless(const Config& config, std::span<const Visibility> layers) {
+  if (config.learned_positions) {
+    return invalid_argument(fmt::format(
+        "a text without end is not possible: this model has a table of {} positions", config.context_length));
+  }
+  const auto seeing_all = std::ranges::find_if(layers, &Visibility::sees_all);
+  if (seeing_all == layers.end()) return {};
+  return invalid_argument(fmt::format(
+      "a text without end is not possible: layer {} keeps all positions; give every layer a window, "
+      "as in `kv_plan` sinks=4,window={}",
+      seeing_all - layers.begin(), std::min<int64_t>(1024, config.context_length) - 4));
+}
+
+Status too_far(const Config& config, int64_t reach) {
+  return invalid_argument(
+      fmt::format("a window and sinks of {} positions together are not possible: this model was made for "
+                  "distances of fewer than {}",
+                  reach, config.context_length));
+}
+
+// How far RoPE must reach, if all fits. What the caller decides by the model is kept in `options`.
 Result<int64_t> accept(const ModelSizes& model, const Tokenizer& tokenizer, int thread_count,
                        OpenOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(EngineOptions engine, engine_options_for(model.config, options));
@@ -23,31 +45,38 @@ Result<int64_t> accept(const ModelSizes& model, const Tokenizer& tokenizer, int 
     CAIRN_RETURN_IF_ERROR(
         refuse_unless_fits(model, {.engine = engine, .thread_count = thread_count}, *engine.available_bytes));
   }
-  return engine.context;
+  CAIRN_ASSIGN_OR_RETURN(const auto layers, layer_visibility(model.config, engine.kv_plan, engine.context));
+  return largest_reach(layers, engine.context);
 }
 
 }  // namespace
 
-Status check_context(const Config& config, int64_t context, ContextLimit limit) {
+Status check_context(const Config& config, const KvPlan& plan, int64_t context, ContextLimit limit) {
   constexpr int64_t kLongest = int64_t{1} << 30;
   const bool can_go_on = !config.learned_positions;  // a table of positions has an end
   const int64_t longest = limit == ContextLimit::kNone && can_go_on ? kLongest : config.context_length;
-  if (context >= 1 && context <= longest) return {};
+  CAIRN_ASSIGN_OR_RETURN(const auto layers, layer_visibility(config, plan, std::max<int64_t>(context, 1)));
+  if (context == kEndless) CAIRN_RETURN_IF_ERROR(check_endless(config, layers));
+  const int64_t reach = can_go_on ? largest_reach(layers, context) : context;
+  if (context >= 1 && reach <= longest) return {};
+  if (reach < context) return too_far(config, reach);
   const bool may_be_longer = can_go_on && context > longest && longest < kLongest;
   return invalid_argument(fmt::format(
       "a context of {} positions is not possible: this model was made for 1 to {}{}", context,
       config.context_length, may_be_longer ? " (beyond that, with `extend_context`, it gets worse)" : ""));
 }
 
-Result<int64_t> context_for(const Config& config, std::optional<int64_t> asked, ContextLimit limit) {
+Result<int64_t> context_for(const Config& config, const KvPlan& plan, std::optional<int64_t> asked,
+                            ContextLimit limit) {
   const int64_t context = asked.value_or(std::min(config.context_length, kDefaultContext));
-  CAIRN_RETURN_IF_ERROR(check_context(config, context, limit));
+  CAIRN_RETURN_IF_ERROR(check_context(config, plan, context, limit));
   return context;
 }
 
 Result<EngineOptions> engine_options_for(const Config& config, const OpenOptions& options) {
   EngineOptions engine = options.engine;
-  CAIRN_ASSIGN_OR_RETURN(engine.context, context_for(config, options.context, options.context_limit));
+  CAIRN_ASSIGN_OR_RETURN(engine.context,
+                         context_for(config, engine.kv_plan, options.context, options.context_limit));
   const uint64_t available_bytes = memory_facts().available_bytes;
   if (available_bytes > 0) engine.available_bytes = available_bytes;
   return engine;
@@ -62,8 +91,11 @@ Result<LoadedModel> load_model(const std::string& path, OpenOptions options) {
                                   [&](const ModelPlan& plan, const Tokenizer& tokenizer) {
                                     loaded.made_for = plan.config.context_length;
                                     loaded.weights = weight_sizes(plan, type_in_memory(options.weights_form));
-                                    return accept({.config = plan.config, .weights = loaded.weights},
-                                                  tokenizer, thread_count, options);
+                                    const auto reach =
+                                        accept({.config = plan.config, .weights = loaded.weights}, tokenizer,
+                                               thread_count, options);
+                                    if (reach.ok()) loaded.reach = *reach;
+                                    return reach;
                                   },
                               .progress = options.on_load_progress,
                               .tokenizer = options.tokenizer,

@@ -24,16 +24,22 @@ inline constexpr int64_t kDefaultContext = 8192;  // more costs memory that few 
 // never seen, and quality falls off: sooner or later, by model and RoPE scaling.
 enum class ContextLimit : uint8_t { kOfModel, kNone };
 
-// kInvalidArgument: the model was not made for so many positions.
-Status check_context(const Config& config, int64_t context, ContextLimit limit = ContextLimit::kOfModel);
+// The context of a text without end: longer than any that is ever written.
+inline constexpr int64_t kEndless = KvGeometry::kMaxStream;
+
+// kInvalidArgument: the model was not made for so many positions. What counts is how far apart a query and a key may be
+// (largest_reach): where the plan, or the model itself, leaves every layer a window, a text may be longer than the model's
+// context, unless the model has a table of positions. Also: kEndless where a layer sees all.
+Status check_context(const Config& config, const KvPlan& plan, int64_t context,
+                     ContextLimit limit = ContextLimit::kOfModel);
 // `asked`; where it is absent, the model's own context up to kDefaultContext. Errors: those of check_context.
-Result<int64_t> context_for(const Config& config, std::optional<int64_t> asked,
+Result<int64_t> context_for(const Config& config, const KvPlan& plan, std::optional<int64_t> asked,
                             ContextLimit limit = ContextLimit::kOfModel);
 
 struct OpenOptions {
   std::optional<std::string> isa = {};   // absent: the best of this machine
   std::optional<int> thread_count = {};  // the caller's thread included; absent: all usable physical cores
-  std::optional<int64_t> context = {};   // as context_for
+  std::optional<int64_t> context = {};   // as context_for; kEndless: a text has no end
   ContextLimit context_limit = ContextLimit::kOfModel;
   TokenizerOptions tokenizer = {};
   EngineOptions engine = {};  // but for context and available_bytes, which are set here
@@ -54,7 +60,8 @@ struct LoadedModel {
   std::shared_ptr<const Model> model;
   EngineOptions engine_options;  // OpenOptions::engine, completed for this model after it was loaded
   WeightSizes weights;
-  int64_t made_for = 0;  // the model's own context: less than the engine's only with ContextLimit::kNone
+  int64_t made_for = 0;  // the model's own context
+  int64_t reach = 0;  // one more than the largest distance: more than made_for only with ContextLimit::kNone
 };
 
 // Errors: those of OpenOptions::prepare, select_kernels, checked_thread_count, Model::load and context_for;

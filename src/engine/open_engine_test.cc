@@ -13,34 +13,38 @@ namespace {
 
 Config made_for(int64_t context) {
   Config config;
+  config.layer_count = 2;
+  config.head_dim = 64;
+  config.layers.resize(2);
   config.context_length = context;
   return config;
 }
 
 TEST(OpenEngine, TheContextIsTheModelsUpToTheDefault) {
-  EXPECT_EQ(*context_for(made_for(2048), std::nullopt), 2048);
-  EXPECT_EQ(*context_for(made_for(131072), std::nullopt), kDefaultContext);
-  EXPECT_EQ(*context_for(made_for(131072), 131072), 131072);
-  EXPECT_EQ(*context_for(made_for(2048), 1), 1);
+  EXPECT_EQ(*context_for(made_for(2048), KvPlan(), std::nullopt), 2048);
+  EXPECT_EQ(*context_for(made_for(131072), KvPlan(), std::nullopt), kDefaultContext);
+  EXPECT_EQ(*context_for(made_for(131072), KvPlan(), 131072), 131072);
+  EXPECT_EQ(*context_for(made_for(2048), KvPlan(), 1), 1);
   for (const int64_t context : {int64_t{0}, int64_t{-1}, int64_t{2049}}) {
-    EXPECT_EQ(context_for(made_for(2048), context).status().code(), StatusCode::kInvalidArgument) << context;
+    EXPECT_EQ(context_for(made_for(2048), KvPlan(), context).status().code(), StatusCode::kInvalidArgument)
+        << context;
   }
 }
 
 TEST(OpenEngine, ALongerContextNeedsAnOption) {
-  const Status refused = check_context(made_for(2048), 2049);
+  const Status refused = check_context(made_for(2048), KvPlan(), 2049);
   EXPECT_NE(refused.message().find("`extend_context`"), std::string::npos) << refused.message();
-  EXPECT_TRUE(check_context(made_for(2048), 2049, ContextLimit::kNone).ok());
-  EXPECT_EQ(*context_for(made_for(2048), 100000, ContextLimit::kNone), 100000);
-  EXPECT_EQ(*context_for(made_for(2048), std::nullopt, ContextLimit::kNone), 2048);
+  EXPECT_TRUE(check_context(made_for(2048), KvPlan(), 2049, ContextLimit::kNone).ok());
+  EXPECT_EQ(*context_for(made_for(2048), KvPlan(), 100000, ContextLimit::kNone), 100000);
+  EXPECT_EQ(*context_for(made_for(2048), KvPlan(), std::nullopt, ContextLimit::kNone), 2048);
   for (const int64_t context : {int64_t{0}, (int64_t{1} << 30) + 1}) {
-    EXPECT_FALSE(check_context(made_for(2048), context, ContextLimit::kNone).ok()) << context;
+    EXPECT_FALSE(check_context(made_for(2048), KvPlan(), context, ContextLimit::kNone).ok()) << context;
   }
   // A table of positions has an end.
   Config table = made_for(2048);
   table.learned_positions = true;
-  EXPECT_FALSE(check_context(table, 2049, ContextLimit::kNone).ok());
-  EXPECT_EQ(check_context(table, 2049).message().find("extend_context"), std::string::npos);
+  EXPECT_FALSE(check_context(table, KvPlan(), 2049, ContextLimit::kNone).ok());
+  EXPECT_EQ(check_context(table, KvPlan(), 2049).message().find("extend_context"), std::string::npos);
 }
 
 TEST(OpenEngine, AnExtendedContextRuns) {

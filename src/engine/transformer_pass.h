@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "engine/forward_pass.h"
 #include "model/transformer.h"
@@ -13,8 +14,11 @@ namespace cairn {
 
 class TransformerPass final : public ForwardPass {
  public:
-  TransformerPass(std::shared_ptr<const Model> model, ThreadPool& threads, const ForwardLimits& limits)
-      : vocab_size_(model->config().vocab_size), transformer_(std::move(model), threads, limits) {}
+  // `visibility`: of each layer, as the cache's geometry has it.
+  TransformerPass(std::shared_ptr<const Model> model, ThreadPool& threads, const ForwardLimits& limits,
+                  std::vector<Visibility> visibility)
+      : vocab_size_(model->config().vocab_size),
+        transformer_(std::move(model), threads, limits, std::move(visibility)) {}
 
   Status forward(const Batch& batch, KvLayerGate& gate, std::span<float> logits) override {
     return transformer_.forward(batch, gate, logits);

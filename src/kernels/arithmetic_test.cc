@@ -93,7 +93,7 @@ void Arithmetic::add_attention(const KvCodec& codec) {
   const TestArray<float> state(attention_state_floats(kHeadDim));
   const TestArray<float> scratch(attention_scratch_floats(kHeadDim));
   for (const float soft_cap : {0.0F, 5.0F}) {
-    const AttentionRow row{.visible = {{query.data(), 7, kBlocks * kBlockSize - 9}}, .state = state.data()};
+    const AttentionRow row{.visible = {query.data(), 7, kBlocks * kBlockSize - 9}, .state = state.data()};
     const AttentionTile tile{
         .keys = keys,
         .values = values,

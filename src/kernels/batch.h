@@ -14,7 +14,7 @@ namespace cairn {
 struct BatchSequence {
   int32_t first_row = 0;
   int32_t row_count = 0;
-  int32_t first_position = 0;
+  int64_t first_position = 0;
 };
 
 // One step's work: rows of (sequence, position, wants logits); prefill and decode rows may be mixed.

@@ -10,6 +10,7 @@
 
 #include "cairn/status.h"
 #include "kernels/codecs/kv_codec.h"
+#include "kernels/visibility.h"
 
 namespace cairn {
 
@@ -56,18 +57,22 @@ struct BlockId {
   friend auto operator<=>(const BlockId&, const BlockId&) = default;
 };
 
-// One sequence's block table: table[b - first_block] holds positions [b * kBlockSize, (b + 1) * kBlockSize).
+// One sequence's block table. Block b holds positions [b * kBlockSize, (b + 1) * kBlockSize); those from sink_blocks up
+// to first_block are gone, and no query of this layer sees them.
 struct KvSequenceView {
-  const BlockId* table = nullptr;
-  int32_t first_block = 0;      // earlier blocks are gone, and no query of this layer can see them
+  const BlockId* table = nullptr;  // the blocks that are there, in order
+  int64_t sink_blocks = 0;
+  int64_t first_block = 0;      // at least sink_blocks
   std::byte* memory = nullptr;  // block `id` begins at memory + id * block_bytes
   int64_t block_bytes = 0;
   // The open rows of the block in which the step's first row lies: from step to step they stay here. Null
   // where the layout opens nothing.
   std::byte* open = nullptr;
 
+  [[nodiscard]] bool has(int64_t index) const { return index < sink_blocks || index >= first_block; }
   [[nodiscard]] std::byte* block(int64_t index) const {
-    return memory + table[index - first_block].value * block_bytes;
+    const int64_t place = index < sink_blocks ? index : index - first_block + sink_blocks;
+    return memory + table[place].value * block_bytes;
   }
 };
 
@@ -76,6 +81,8 @@ struct KvLayerView {
   const KvLayerLayout* layout = nullptr;
   int32_t kv_head_count = 0;
   int32_t head_dim = 0;
+  // What its queries see: no other blocks need be there.
+  Visibility visibility;
   // Layers of one group have the same `sequences`; another group has blocks and tables of its own.
   int32_t layer_group = 0;
   std::span<const KvSequenceView> sequences;

@@ -28,7 +28,7 @@ class OneHead {
     Row scaled{}, out{};
     std::ranges::transform(query, scaled.begin(), [](float q) { return q / 2.0F; });
     const BlockId table[] = {{0}};
-    const AttentionRow rows[] = {{.visible = {{.query = scaled.data(), .end = end}}, .state = state_.data()}};
+    const AttentionRow rows[] = {{.visible = {.query = scaled.data(), .end = end}, .state = state_.data()}};
     const AttentionTile tile{.keys = keys_,
                              .values = values_,
                              .values_offset = keys_.bytes,

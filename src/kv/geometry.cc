@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace cairn {
 namespace {
@@ -19,9 +20,38 @@ Status check_dimension(const char* name, int64_t value) {
                                       name, value, kMaxDimension));
 }
 
-Result<std::vector<int32_t>> groups_of_layers(const KvShape& shape) {
-  std::vector<int32_t> groups = shape.layer_groups;
-  if (groups.empty()) groups.resize(static_cast<size_t>(shape.layer_count));
+Result<std::vector<Visibility>> visibility_of_layers(const KvShape& shape) {
+  if (shape.visibility.empty()) return std::vector<Visibility>(static_cast<size_t>(shape.layer_count));
+  if (std::ssize(shape.visibility) != shape.layer_count) {
+    return invalid_argument(fmt::format("what is seen is said of {} layers, of {} layers",
+                                        shape.visibility.size(), shape.layer_count));
+  }
+  for (const Visibility& layer : shape.visibility) {
+    const bool has_window = layer.window >= 1 && layer.window <= KvGeometry::kMaxPositions;
+    if ((has_window && layer.sinks >= 0 && layer.sinks <= Visibility::kMaxSinks) || layer == Visibility{})
+      continue;
+    return invalid_argument(
+        fmt::format("a window of {} positions and {} sinks is not possible", layer.window, layer.sinks));
+  }
+  return shape.visibility;
+}
+
+// Numbers the different ones in the order of their first layers.
+std::vector<int32_t> groups_by_visibility(const std::vector<Visibility>& layers) {
+  std::vector<Visibility> known;
+  std::vector<int32_t> groups;
+  for (const Visibility& layer : layers) {
+    const auto found = std::ranges::find(known, layer);
+    groups.push_back(static_cast<int32_t>(found - known.begin()));
+    if (found == known.end()) known.push_back(layer);
+  }
+  return groups;
+}
+
+Result<std::vector<int32_t>> groups_of_layers(const KvShape& shape,
+                                              const std::vector<Visibility>& visibility) {
+  const std::vector<int32_t> groups =
+      shape.layer_groups.empty() ? groups_by_visibility(visibility) : shape.layer_groups;
   if (std::ssize(groups) != shape.layer_count) {
     return invalid_argument(
         fmt::format("{} layers have groups, of {} layers", groups.size(), shape.layer_count));
@@ -42,10 +72,25 @@ Result<std::vector<int32_t>> groups_of_layers(const KvShape& shape) {
   return groups;
 }
 
+Result<std::vector<Visibility>> visibility_of_groups(const std::vector<int32_t>& groups,
+                                                     const std::vector<Visibility>& layers) {
+  std::vector<std::optional<Visibility>> known(static_cast<size_t>(std::ranges::max(groups)) + 1);
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    std::optional<Visibility>& of_group = known[static_cast<size_t>(groups[layer])];
+    if (!of_group.has_value()) of_group = layers[layer];
+    if (*of_group == layers[layer]) continue;
+    return invalid_argument(
+        fmt::format("the layers of group {} must all see the same positions", groups[layer]));
+  }
+  std::vector<Visibility> visibility;
+  for (const std::optional<Visibility>& of_group : known) visibility.push_back(*of_group);
+  return visibility;
+}
+
 }  // namespace
 
 Status KvGeometry::check_extent(int64_t context, int64_t max_sequences) {
-  if (context < 1 || context > kMaxPositions) {
+  if (context < 1 || context > kMaxStream) {
     return invalid_argument(fmt::format(
         "a context of {} positions is not possible: `context` must be 1 to {}", context, kMaxPositions));
   }
@@ -60,16 +105,19 @@ Result<KvGeometry> KvGeometry::make(const KvShape& shape) {
   CAIRN_RETURN_IF_ERROR(check_dimension("layer count", shape.layer_count));
   CAIRN_RETURN_IF_ERROR(check_dimension("KV head count", shape.kv_head_count));
   CAIRN_RETURN_IF_ERROR(check_dimension("head dimension", shape.head_dim));
-  CAIRN_ASSIGN_OR_RETURN(const std::vector<KvLayerCodecs> codecs,
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<KvLayerPlan> plans,
                          shape.plan.resolve(shape.layer_count, shape.head_dim));
   KvGeometry geometry;
-  CAIRN_ASSIGN_OR_RETURN(geometry.layer_groups_, groups_of_layers(shape));
-  geometry.group_bytes_.resize(static_cast<size_t>(std::ranges::max(geometry.layer_groups_)) + 1);
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<Visibility> visibility, visibility_of_layers(shape));
+  CAIRN_ASSIGN_OR_RETURN(geometry.layer_groups_, groups_of_layers(shape, visibility));
+  CAIRN_ASSIGN_OR_RETURN(geometry.group_visibility_,
+                         visibility_of_groups(geometry.layer_groups_, visibility));
+  geometry.group_bytes_.resize(geometry.group_visibility_.size());
   geometry.plan_ = shape.plan;
   geometry.kv_head_count_ = static_cast<int32_t>(shape.kv_head_count);
   geometry.head_dim_ = static_cast<int32_t>(shape.head_dim);
-  for (const KvLayerCodecs& layer_codecs : codecs) {
-    KvLayerLayout layer = kv_layer_layout(layer_codecs.keys, layer_codecs.values, geometry.head_dim_);
+  for (const KvLayerPlan& of_layer : plans) {
+    KvLayerLayout layer = kv_layer_layout(of_layer.keys, of_layer.values, geometry.head_dim_);
     const int32_t group = geometry.group_of(geometry.layer_count());
     uint64_t& group_bytes = geometry.group_bytes_[static_cast<size_t>(group)];
     const auto layer_bytes = static_cast<uint64_t>(layer.head_bytes() * shape.kv_head_count);

@@ -19,21 +19,25 @@ struct KvShape {
   int64_t kv_head_count = 0;
   int64_t head_dim = 0;
   KvPlan plan;
-  // The group of each layer, from 0 without a gap; empty: all layers are in group 0. Layers of one group share blocks
-  // and block tables, those of two groups share neither.
+  // The group of each layer, from 0 without a gap; empty: layers that see the same are a group. Layers of one group
+  // share blocks and block tables, those of two groups share neither.
   std::vector<int32_t> layer_groups = {};
+  // What the queries of each layer see (the plan's retention and the model's own windows together); empty: all.
+  std::vector<Visibility> visibility = {};
 };
 
 class KvGeometry {
  public:
   // Positions are int32 in a Batch, and the last block may be only partly used.
   static constexpr int64_t kMaxPositions = (int64_t{1} << 31) - kBlockSize;
+  // Where every layer has a window, a sequence may be longer than any memory: as long as 31 bits can number its blocks.
+  static constexpr int64_t kMaxStream = int64_t{1} << 36;
   // Far above what a CPU serves; keeps products of counts small.
   static constexpr int64_t kMaxSequences = int64_t{1} << 16;
   // A set of groups is a word of 64 bits.
   static constexpr int32_t kMaxGroups = 64;
 
-  // kInvalidArgument: a context or a number of sequences that no cache can have. To be asked before anything is
+  // kInvalidArgument: a context (up to kMaxStream) or a number of sequences that no cache can have. To be asked before anything is
   // multiplied by them.
   static Status check_extent(int64_t context, int64_t max_sequences);
 
@@ -46,6 +50,10 @@ class KvGeometry {
   [[nodiscard]] int64_t layer_count() const { return static_cast<int64_t>(layers_.size()); }
   [[nodiscard]] int32_t group_count() const { return static_cast<int32_t>(group_bytes_.size()); }
   [[nodiscard]] int32_t group_of(int64_t layer) const { return layer_groups_[static_cast<size_t>(layer)]; }
+  // What the queries of a group's layers see.
+  [[nodiscard]] const Visibility& visibility(int32_t group) const {
+    return group_visibility_[static_cast<size_t>(group)];
+  }
   [[nodiscard]] const KvPlan& plan() const { return plan_; }
   // Bytes of one position in sealed blocks: keys and values of all layers and KV heads.
   [[nodiscard]] uint64_t position_bytes() const { return block_bytes_ / kBlockSize; }
@@ -75,6 +83,7 @@ class KvGeometry {
   std::vector<KvLayerLayout> layers_;
   std::vector<int32_t> layer_groups_;  // by layer
   std::vector<uint64_t> group_bytes_;  // of a block, by group
+  std::vector<Visibility> group_visibility_;
   int32_t kv_head_count_ = 0;
   int32_t head_dim_ = 0;
   uint64_t block_bytes_ = 0;  // of all groups

@@ -23,76 +23,6 @@ Status check_options(const KvCacheOptions& options) {
 
 double gib(uint64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(uint64_t{1} << 30); }
 
-// How many blocks of each group the options ask for.
-Result<std::vector<int64_t>> wanted_blocks(const KvGeometry& geometry, const KvCacheOptions& options) {
-  const auto group_count = static_cast<size_t>(geometry.group_count());
-  if (!options.pool_blocks.empty()) {
-    if (options.pool_blocks.size() == group_count && std::ranges::min(options.pool_blocks) >= 1) {
-      return options.pool_blocks;
-    }
-    return invalid_argument(
-        fmt::format("{} layer groups must have a block each at least", geometry.group_count()));
-  }
-  const uint64_t blocks = *options.pool_bytes / geometry.block_bytes();
-  if (blocks == 0) {
-    return invalid_argument(
-        fmt::format("a cache of {} bytes cannot hold one block of {} positions ({} bytes): ask for more "
-                    "`kv_memory_bytes`",
-                    *options.pool_bytes, kBlockSize, geometry.block_bytes()));
-  }
-  constexpr auto kMost = static_cast<uint64_t>(INT64_MAX);
-  return std::vector<int64_t>(group_count, static_cast<int64_t>(std::min(blocks, kMost)));
-}
-
-// How many blocks the storage may take at most.
-Result<KvStoragePlan> make_plan(const KvGeometry& geometry, const KvCacheOptions& options) {
-  KvStoragePlan plan{
-      .geometry = geometry,
-      .context_blocks = KvGeometry::blocks_for(options.context),
-      .max_sequences = options.max_sequences,
-      .sharing = options.storage == KvStorageKind::kPaged ? options.sharing : PrefixSharing::kOff};
-  const int64_t most_blocks = plan.context_blocks * plan.max_sequences;
-  plan.pool_blocks.assign(static_cast<size_t>(geometry.group_count()), most_blocks);
-  const bool sizable = options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
-  if (!sizable || (!options.pool_bytes.has_value() && options.pool_blocks.empty())) return plan;
-  CAIRN_ASSIGN_OR_RETURN(plan.pool_blocks, wanted_blocks(geometry, options));
-  for (int64_t& blocks : plan.pool_blocks) blocks = std::min(blocks, most_blocks);
-  return plan;
-}
-
-Result<uint64_t> pool_bytes_of(const KvStoragePlan& plan, KvStorageKind storage) {
-  const KvGeometry& geometry = plan.geometry;
-  if (storage == KvStorageKind::kNone) {
-    return geometry.bytes_of_blocks(plan.context_blocks + plan.max_sequences);
-  }
-  // The largest group decides whether the sum can be counted.
-  CAIRN_RETURN_IF_ERROR(geometry.bytes_of_blocks(std::ranges::max(plan.pool_blocks)).status());
-  uint64_t bytes = 0;
-  for (int32_t group = 0; group < geometry.group_count(); ++group) {
-    bytes +=
-        static_cast<uint64_t>(plan.pool_blocks[static_cast<size_t>(group)]) * geometry.block_bytes(group);
-  }
-  return bytes;
-}
-
-Result<KvMemory> memory_of_plan(const KvStoragePlan& plan, const KvCacheOptions& options) {
-  KvMemory memory;
-  CAIRN_ASSIGN_OR_RETURN(memory.pool_bytes, pool_bytes_of(plan, options.storage));
-  const auto slots =
-      static_cast<uint64_t>(KvGeometry::step_slots_for(options.step_rows, options.max_sequences));
-  // A block's open rows are at most 11 times as large as the block (int2), so only this product can be too
-  // large.
-  if (const uint64_t bytes = plan.geometry.step_slot_bytes(); bytes > (uint64_t{1} << 62) / slots) {
-    return invalid_argument(
-        fmt::format("open rows of {} bytes for a step of {} rows are more than can be counted", bytes,
-                    options.step_rows));
-  }
-  memory.open_bytes = static_cast<uint64_t>(options.max_sequences) * plan.geometry.open_bytes() +
-                      slots * plan.geometry.step_slot_bytes();
-  memory.table_bytes = KvStorage::table_bytes_for(plan);
-  return memory;
-}
-
 const char* ways_out(const KvCacheOptions& options) {
   if (options.max_sequences == 1) {
     return "ask for a shorter `context` or a smaller codec (`kv_plan` int8 or int4)";
@@ -125,8 +55,11 @@ std::string identity_of(const KvGeometry& geometry, std::string_view of_options)
                                  layout.layers.size(), layout.kv_head_count, layout.head_dim, kBlockSize);
   for (int64_t i = 0; i < geometry.layer_count(); ++i) {
     const KvLayerLayout& layer = layout.layers[static_cast<size_t>(i)];
-    text += fmt::format("{},{} in group {}\n", kv_codec_name(layer.keys.codec),
-                        kv_codec_name(layer.values.codec), geometry.group_of(i));
+    const int32_t group = geometry.group_of(i);
+    const Visibility& seen = geometry.visibility(group);
+    text += fmt::format("{},{} in group {}", kv_codec_name(layer.keys.codec),
+                        kv_codec_name(layer.values.codec), group);
+    text += seen.sees_all() ? "\n" : fmt::format(", {} sinks and a window of {}\n", seen.sinks, seen.window);
   }
   return text;
 }
@@ -151,15 +84,15 @@ KvLease::~KvLease() {
 Result<KvMemory> KvCache::memory_of(const KvCacheOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_options(options));
   CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(options.shape));
-  CAIRN_ASSIGN_OR_RETURN(const KvStoragePlan plan, make_plan(geometry, options));
-  return memory_of_plan(plan, options);
+  CAIRN_ASSIGN_OR_RETURN(const KvStoragePlan plan, make_storage_plan(geometry, options));
+  return memory_of_storage_plan(plan, options);
 }
 
 Result<std::unique_ptr<KvCache>> KvCache::create(const KvCacheOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_options(options));
   CAIRN_ASSIGN_OR_RETURN(KvGeometry geometry, KvGeometry::make(options.shape));
-  CAIRN_ASSIGN_OR_RETURN(const KvStoragePlan plan, make_plan(geometry, options));
-  CAIRN_ASSIGN_OR_RETURN(const KvMemory memory, memory_of_plan(plan, options));
+  CAIRN_ASSIGN_OR_RETURN(const KvStoragePlan plan, make_storage_plan(geometry, options));
+  CAIRN_ASSIGN_OR_RETURN(const KvMemory memory, memory_of_storage_plan(plan, options));
   CAIRN_RETURN_IF_ERROR(check_memory(memory, options));
   auto events = std::make_unique<KvEventLog>();
   auto storage = make_storage(options.storage, plan, *events);
@@ -306,10 +239,17 @@ int64_t KvCache::truncate(const KvLease& lease, int64_t positions) {
 
 int64_t KvCache::cut(SequenceId id, int64_t positions) {
   int64_t& length = sequence(id).length;
+  const int64_t asked = positions;
   const bool cuts_sealed_block = positions % kBlockSize != 0 && positions / kBlockSize < length / kBlockSize;
   if (cuts_sealed_block && geometry_.opens_rows()) positions -= positions % kBlockSize;
   length = storage_->truncate(id, positions);
+  if (asked - length >= kBlockSize) counts_.recomputed_positions += asked - length;  // a window lacked rows
   return length;
+}
+
+void KvCache::keep_tail(const KvLease& lease, int64_t positions) {
+  CHECK(positions >= 0 && positions <= context_);
+  storage_->keep_tail(sequence_of(lease), positions);
 }
 
 // A sequence whose step still runs keeps its blocks until the step ends: kernels may be reading them.

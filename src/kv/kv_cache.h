@@ -74,7 +74,11 @@ struct KvCacheOptions {
 
 // What a cache takes from the system at the start (growing: at most).
 struct KvMemory {
-  uint64_t pool_bytes = 0;  // blocks
+  uint64_t pool_bytes = 0;    // blocks
+  uint64_t resume_bytes = 0;  // of these, what layer groups with a window keep for later sequences
+  // By layer group, where the storage chooses; of them, those that are kept for later sequences.
+  std::vector<int64_t> pool_blocks;
+  std::vector<int64_t> resume_blocks;
   uint64_t open_bytes = 0;  // open rows of max_sequences sequences, and of a step
   uint64_t table_bytes =
       0;  // block tables and the index of prefixes; most of it is touched only when it is used
@@ -82,6 +86,10 @@ struct KvMemory {
 };
 
 // A pin on one sequence's blocks; dropped by its destructor. Move-only.
+// Bytes of a pool with so many blocks of each layer group that keeps all, beside what windows need.
+// Errors: those of KvCache::memory_of.
+Result<uint64_t> pool_bytes_of(KvCacheOptions options, int64_t block_count);
+
 class KvLease {
  public:
   KvLease() = default;
@@ -202,8 +210,14 @@ class KvCache {
   [[nodiscard]] KvSequenceView view(const KvLease& lease, int32_t group = 0) const;
   // The sequence ends before `positions` (<= length). Returns how many rows stay: `positions`, but for those
   // that must be computed again because a sealed block was cut (fewer than kBlockSize): all of the block's
-  // where its codec sealed it as a whole, or where there is no memory for a copy. Room without rows goes.
+  // where its codec sealed it as a whole, or where there is no memory for a copy. Where a layer group no longer has what
+  // its window shows from there (more than kRollbackMargin positions back), fewer stay: up to the last block end that
+  // all groups can go on from, or none; KvCounts::recomputed_positions counts them. Room without rows goes.
   int64_t truncate(const KvLease& lease, int64_t positions);
+  // Later sequences are likely to go on from here: a prompt that ends, a turn, a place where texts part; `positions` may
+  // be still to come. Layer groups with a window then keep what is needed for that, as long as there is memory, when the
+  // sequence has gone past it. A match says it of its text's end and of the place where it parts from what is known.
+  void keep_tail(const KvLease& lease, int64_t positions);
 
   [[nodiscard]] int64_t length(const KvLease& lease) const;
   [[nodiscard]] int64_t room(const KvLease& lease) const;  // in positions, a multiple of kBlockSize

@@ -36,6 +36,14 @@ inline KvShape grouped_shape(std::string_view plan, std::vector<int32_t> layer_g
   return shape;
 }
 
+// With a layer, and so a group, for each entry; all different.
+inline KvShape windowed_shape(std::string_view plan, std::vector<Visibility> visibility) {
+  KvShape shape = small_shape(plan);
+  shape.layer_count = std::ssize(visibility);
+  shape.visibility = std::move(visibility);
+  return shape;
+}
+
 // `pool_blocks` of each group; 0: as many as the sequences can need.
 inline std::unique_ptr<KvCache> make_cache(KvCacheOptions options, uint64_t pool_blocks = 0) {
   if (options.shape.layer_count == 0) options.shape = small_shape("f16");
@@ -85,6 +93,7 @@ class TestRows {
   // Of a group. The open rows, which a sequence has once, are those of group 0.
   explicit TestRows(const KvGeometry& geometry, int32_t group = 0)
       : group_(group),
+        visibility_(geometry.visibility(group)),
         stripe_bytes_(geometry.block_bytes(group) / kBlockSize),
         open_bytes_(group == 0 ? geometry.open_bytes() / kBlockSize : 0),
         at_once_bytes_(open_bytes_ > 0 ? stripe_bytes_ / 2 : stripe_bytes_) {}
@@ -111,11 +120,12 @@ class TestRows {
     }
   }
 
-  // The first position whose row is not what the marks say; nothing where all are.
+  // The first position that the next query sees whose row is not what the marks say; nothing where all are.
   [[nodiscard]] std::optional<int64_t> first_wrong(const KvSequenceView& in,
                                                    const std::vector<uint64_t>& marks) const {
     const auto length = static_cast<int64_t>(marks.size());
     for (int64_t p = 0; p < length; ++p) {
+      if (p >= visibility_.sinks && p < visibility_.recent_range(length).begin) continue;
       const uint64_t mark = marks[static_cast<size_t>(p)];
       if (!holds(stripe(in, p), at_once_bytes_, in_group(mark))) return p;
       if (open_bytes_ == 0) continue;
@@ -148,6 +158,7 @@ class TestRows {
   }
 
   int32_t group_;
+  Visibility visibility_;
   uint64_t stripe_bytes_;
   uint64_t open_bytes_;     // of an open row
   uint64_t at_once_bytes_;  // of a stripe

@@ -16,6 +16,7 @@ struct KvBlockCounts {
   // Since the cache was made.
   int64_t evicted_blocks = 0;
   int64_t unified_blocks = 0;  // computed twice at once, and kept once
+  int64_t passed_blocks = 0;   // a sequence's window went past them, and it let them go
 
   KvBlockCounts& operator+=(const KvBlockCounts& other) {
     block_count += other.block_count;
@@ -25,6 +26,7 @@ struct KvBlockCounts {
     idle_blocks += other.idle_blocks;
     evicted_blocks += other.evicted_blocks;
     unified_blocks += other.unified_blocks;
+    passed_blocks += other.passed_blocks;
     return *this;
   }
 };
@@ -34,8 +36,10 @@ struct KvCounts : KvBlockCounts {
   // request had before it lost its memory: recovered_positions counts those.
   int64_t matched_positions = 0;
   int64_t recovered_positions = 0;
-  int64_t abandoned_steps = 0;       // begun, and ended without their rows
-  int64_t recomputed_positions = 0;  // rows that abandoned steps cost: they were there before the step
+  int64_t abandoned_steps = 0;  // begun, and ended without their rows
+  // Rows that were there, and must be computed again: those that abandoned steps cost; and of a sequence that was cut
+  // farther back than its windows reach, those between where it goes on and the cut.
+  int64_t recomputed_positions = 0;
 };
 
 }  // namespace cairn

@@ -21,8 +21,9 @@ enum class KvEventKind : uint8_t {
   kPinned,    // held or idle -> held, pinned once more: every pin is an event, not only an idle block's first
   kUnpinned,  // held -> held, pinned once less
   kReleased,  // held -> idle: the last pin of a block with a name went
-  kFreed,     // held -> free: the last pin of one without a name went
+  kFreed,     // held -> free: the last pin went of one without a name, or of one that was passed
   kEvicted,   // idle -> free: the sequence needs memory
+  kPassed,    // the sequence's window has gone past it: it lets it go, and what becomes of it follows
   kUnified,   // the sequence computed this block's content once more: it pins this one, and frees its own
   kStepBegun,
   kStepCommitted,

@@ -37,9 +37,9 @@ class KvEventReplay {
       const KvBlockCounts c = cache_.block_counts(static_cast<int32_t>(g));
       const Group& group = groups_[g];
       EXPECT_EQ((std::vector{group.count(State::kFree), group.count(State::kOpen), group.count(State::kHeld),
-                             group.count(State::kIdle), group.evicted, group.unified}),
+                             group.count(State::kIdle), group.evicted, group.unified, group.passed}),
                 (std::vector{c.free_blocks, c.open_blocks, c.held_blocks, c.idle_blocks, c.evicted_blocks,
-                             c.unified_blocks}));
+                             c.unified_blocks, c.passed_blocks}));
     }
     EXPECT_EQ(abandoned_steps_, cache_.counts().abandoned_steps);
     EXPECT_EQ(in_step_, cache_.in_step());
@@ -57,6 +57,7 @@ class KvEventReplay {
     std::vector<Block> blocks;
     int64_t evicted = 0;
     int64_t unified = 0;
+    int64_t passed = 0;
 
     [[nodiscard]] int64_t count(State state) const {
       return std::ranges::count(blocks, state, &Block::state);
@@ -103,6 +104,10 @@ class KvEventReplay {
         return move(b, State::kHeld,
                     {event.kind == KvEventKind::kFreed ? State::kFree : State::kIdle, 0, {}});
       case KvEventKind::kEvicted: ++group.evicted; return move(b, State::kIdle, {});
+      case KvEventKind::kPassed:
+        ASSERT_EQ(b.state, State::kHeld);
+        ++group.passed;
+        return;
       case KvEventKind::kUnified:
         ASSERT_TRUE(b.state == State::kHeld || b.state == State::kIdle);
         ++group.unified;

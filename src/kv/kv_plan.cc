@@ -9,6 +9,11 @@
 namespace cairn {
 namespace {
 
+std::string retention_text(const Visibility& retention) {
+  if (retention.sinks == 0) return fmt::format("window={}", retention.window);
+  return fmt::format("sinks={},window={}", retention.sinks, retention.window);
+}
+
 std::string_view axis_word(KvAxis axis) { return axis == KvAxis::kToken ? ":token" : ":channel"; }
 
 Status check_rotation(const KvCodec& codec, int64_t head_dim) {
@@ -47,6 +52,13 @@ std::string KvPlan::choices_text(const Choices& choices) {
   return fmt::format("k={},v={}", choice_text(choices.keys), choice_text(choices.values));
 }
 
+// Behind a selector, if any.
+std::string KvPlan::what_text(const Rule& rule) {
+  if (rule.retention.sees_all()) return choices_text(rule.codecs);
+  const std::string retention = retention_text(rule.retention);
+  return rule.codecs == Choices{} ? retention : choices_text(rule.codecs) + "," + retention;
+}
+
 Result<KvCodec> KvPlan::resolve_choice(const Choice& choice, int64_t head_dim) {
   const auto* codec = std::get_if<KvCodec>(&choice);
   if (codec == nullptr) return kv_best_codec(std::get<KvFormat>(choice), head_dim);
@@ -71,7 +83,7 @@ std::string KvPlan::text() const {
   std::string text;
   for (const Rule& rule : rules_) {
     if (&rule != rules_.data()) text += "; ";
-    text += selector_text(rule) + choices_text(rule.codecs);
+    text += selector_text(rule) + what_text(rule);
   }
   return text;
 }
@@ -94,7 +106,7 @@ Result<KvPlan::Range> KvPlan::resolve_range(const Range& range, int64_t layer_co
   return resolved;
 }
 
-Result<std::vector<KvLayerCodecs>> KvPlan::resolve(int64_t layer_count, int64_t head_dim) const {
+Result<std::vector<KvLayerPlan>> KvPlan::resolve(int64_t layer_count, int64_t head_dim) const {
   DCHECK(layer_count > 0);
   const auto count = static_cast<size_t>(layer_count);
   std::vector<char> is_named(count, 0);
@@ -104,14 +116,14 @@ Result<std::vector<KvLayerCodecs>> KvPlan::resolve(int64_t layer_count, int64_t 
       std::fill_n(is_named.begin() + layers.first, layers.last - layers.first + 1, 1);
     }
   }
-  std::vector<KvLayerCodecs> codecs(count);
+  std::vector<KvLayerPlan> plans(count);
   std::vector<char> is_set(count, 0);
   for (const Rule& rule : rules_) {
-    KvLayerCodecs chosen;
+    KvLayerPlan chosen{.retention = rule.retention};
     CAIRN_ASSIGN_OR_RETURN(chosen.keys, resolve_choice(rule.codecs.keys, head_dim));
     CAIRN_ASSIGN_OR_RETURN(chosen.values, resolve_choice(rule.codecs.values, head_dim));
     const auto set = [&](size_t layer) {
-      codecs[layer] = chosen;
+      plans[layer] = chosen;
       is_set[layer] = 1;
     };
     for (size_t layer = 0; layer < count && rule.selector != Selector::kRanges; ++layer) {
@@ -123,7 +135,7 @@ Result<std::vector<KvLayerCodecs>> KvPlan::resolve(int64_t layer_count, int64_t 
     }
   }
   const auto missing = std::ranges::find(is_set, 0);
-  if (missing == is_set.end()) return codecs;
+  if (missing == is_set.end()) return plans;
   return invalid_argument(
       fmt::format("KV plan: no rule is about layer {} of {}; \"rest: CODEC\" is about all "
                   "layers that no other rule names",

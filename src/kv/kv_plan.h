@@ -1,26 +1,34 @@
-// KvPlan: which codec each layer's keys and values are stored with. One grammar for the command line, the API
-// and files.
+// KvPlan: which codec each layer's keys and values are stored with, and how much of the past stays visible. One
+// grammar for the command line, the API and files.
 //
-//   plan      = rule { ";" rule }              a later rule overrides an earlier one
-//   rule      = [ selector ":" ] codecs        without a selector: all layers
+//   plan      = rule { ";" rule }              a later rule overrides an earlier one wholly
+//   rule      = [ selector ":" ] what          without a selector: all layers
 //   selector  = "all" | "rest" | ("layer" | "layers") range { "," range }
 //   range     = layer | layer "-" layer        both ends are included
 //   layer     = N | "-" N                      from 0; -1 is the last layer
+//   what      = codecs [ "," retention ]       without a retention, all positions stay visible
+//             | retention                      without codecs: f16
 //   codecs    = codec | "k=" codec "," "v=" codec
 //   codec     = format { ":" word }
 //   word      = "token" | "channel"            the axis, of integer formats only; one of them
 //             | "hadamard"                     rotated; heads of a power of two of elements
+//   retention = window [ "," sinks ] | sinks "," window
+//   window    = "window=" N                    the last N positions, a query's own included
+//   sinks     = "sinks=" S                     and before them the first S, at most 256
 //   format    = "f32" | "f16" | "bf16" | "fp8" | "fp8_e4m3" | "fp8_e5m2"
 //             | "int8" | "int4" | "int3" | "int2"
 //
 //   int8      k=int4:channel,v=int4:token      layers 0-3: f16; rest: k=int4:channel,v=int4:token
+//   window=1024                                layers 0-11: f16,sinks=4,window=1024; rest: int8
 //
 // The rest are all layers that no range of the plan names. Between any two words there may be spaces.
 // An integer format without words is the most exact codec of its bytes for the model's heads (kv_best_codec):
 // by channel, and rotated where heads can be. With "hadamard" alone the axis is channel. fp8 is fp8_e4m3.
 // As JSON (a file's content): a string of this grammar, {"plan": "..."} (the same string, or a list), or a
-// list of rules as objects; "layers": "all", "rest", ranges, or a number; without it: all.
+// list of rules as objects; "layers": "all", "rest", ranges, or a number; without it: all. "sinks" and "window" are
+// numbers.
 //   [{"layers": "0-3", "codec": "f16"}, {"layers": "rest", "k": "int4:channel", "v": "int4:token"}]
+//   [{"layers": "0-11", "codec": "f16", "sinks": 4, "window": 1024}, {"layers": "rest", "window": 4096}]
 #pragma once
 
 #include <cstdint>
@@ -31,6 +39,7 @@
 
 #include "cairn/status.h"
 #include "kernels/codecs/kv_codec.h"
+#include "kernels/visibility.h"
 
 namespace cairn {
 
@@ -38,6 +47,12 @@ struct KvLayerCodecs {
   KvCodec keys;
   KvCodec values;
   friend bool operator==(const KvLayerCodecs&, const KvLayerCodecs&) = default;
+};
+
+// What a plan says of one layer.
+struct KvLayerPlan : KvLayerCodecs {
+  Visibility retention;  // what of the past stays visible; a model's own window may be narrower
+  friend bool operator==(const KvLayerPlan&, const KvLayerPlan&) = default;
 };
 
 class KvPlan {
@@ -56,9 +71,10 @@ class KvPlan {
   // Either: as JSON what begins as JSON does.
   static Result<KvPlan> parse_text_or_json(std::string_view text);
 
-  // The codecs of each layer: what the cache stores and names blocks by. Errors: kInvalidArgument for a rule about layers
-  // that do not exist, for layers that no rule names, and for a rotation where head_dim is not a power of two.
-  [[nodiscard]] Result<std::vector<KvLayerCodecs>> resolve(int64_t layer_count, int64_t head_dim) const;
+  // Of each layer, its codecs and retention: what the cache stores and names blocks by. Errors: kInvalidArgument
+  // for a rule about layers that do not exist, for layers that no rule names, and for a rotation where head_dim is
+  // not a power of two.
+  [[nodiscard]] Result<std::vector<KvLayerPlan>> resolve(int64_t layer_count, int64_t head_dim) const;
   // In the grammar's shortest form; parse(text()) is the same plan.
   [[nodiscard]] std::string text() const;
   friend bool operator==(const KvPlan&, const KvPlan&) = default;
@@ -81,6 +97,7 @@ class KvPlan {
     Selector selector = Selector::kAll;
     std::vector<Range> ranges;
     Choices codecs;
+    Visibility retention;
     friend bool operator==(const Rule&, const Rule&) = default;
   };
   class Parser;
@@ -89,6 +106,7 @@ class KvPlan {
   [[nodiscard]] static Choice choice_of(KvFormat format);
   [[nodiscard]] static std::string choice_text(const Choice& choice);
   [[nodiscard]] static std::string choices_text(const Choices& choices);
+  [[nodiscard]] static std::string what_text(const Rule& rule);
   static Result<KvCodec> resolve_choice(const Choice& choice, int64_t head_dim);
   [[nodiscard]] static std::string selector_text(const Rule& rule);
   static Result<Range> resolve_range(const Range& range, int64_t layer_count);

@@ -74,16 +74,18 @@ class KvPlan::JsonReader {
 
  private:
   static Result<Rule> rule(const json::object& object, const std::string& where) {
-    constexpr std::array<std::string_view, 4> kMembers{"layers", "codec", "k", "v"};
+    constexpr std::array<std::string_view, 6> kMembers{"layers", "codec", "k", "v", "sinks", "window"};
     for (const auto& [key, value] : object) {
       if (std::ranges::find(kMembers, std::string_view(key)) != kMembers.end()) continue;
-      return invalid_argument(fmt::format(
-          "{}: \"{}\" is not a member of a rule; there are layers, codec, k and v", where, printable(key)));
+      return invalid_argument(
+          fmt::format("{}: \"{}\" is not a member of a rule; there are layers, codec, k, v, sinks and window",
+                      where, printable(key)));
     }
     Rule rule;
     if (const json::value* layers = object.if_contains("layers")) {
       CAIRN_ASSIGN_OR_RETURN(rule, selector(*layers, where + ", \"layers\""));
     }
+    CAIRN_ASSIGN_OR_RETURN(rule.retention, retention(object, where));
     CAIRN_ASSIGN_OR_RETURN(rule.codecs, codecs(object, where));
     return rule;
   }
@@ -98,10 +100,15 @@ class KvPlan::JsonReader {
     const json::value* both = object.if_contains("codec");
     const json::value* keys = object.if_contains("k");
     const json::value* values = object.if_contains("v");
+    const bool is_window_alone =
+        both == nullptr && keys == nullptr && values == nullptr && object.contains("window");
+    if (is_window_alone) return Choices{};
     const bool is_apart = keys != nullptr && values != nullptr && both == nullptr;
     const bool is_both = both != nullptr && keys == nullptr && values == nullptr;
     if (!is_apart && !is_both) {
-      return invalid_argument(where + ": either \"codec\", or \"k\" and \"v\" are expected");
+      return invalid_argument(
+          where +
+          ": either \"codec\", or \"k\" and \"v\" are expected, or \"window\" alone, which keeps f16");
     }
     if (is_both) {
       CAIRN_ASSIGN_OR_RETURN(const std::string_view text, string_of(*both, where + ", \"codec\""));
@@ -116,6 +123,28 @@ class KvPlan::JsonReader {
   static Result<Choice> side(const json::value& value, const std::string& where) {
     CAIRN_ASSIGN_OR_RETURN(const std::string_view text, string_of(value, where));
     return Parser(text, where).whole_codec();
+  }
+
+  static Result<Visibility> retention(const json::object& object, const std::string& where) {
+    const json::value* sinks = object.if_contains("sinks");
+    const json::value* window = object.if_contains("window");
+    Visibility retention;
+    if (window != nullptr) {
+      CAIRN_ASSIGN_OR_RETURN(retention.window, positions(*window, kKvWindowLimits, where + ", \"window\""));
+    }
+    if (sinks == nullptr) return retention;
+    if (window == nullptr) {
+      return invalid_argument(where +
+                              ": sinks need a window beside them, as in {\"sinks\": 4, \"window\": 1024}");
+    }
+    CAIRN_ASSIGN_OR_RETURN(retention.sinks, positions(*sinks, kKvSinkLimits, where + ", \"sinks\""));
+    return retention;
+  }
+
+  static Result<int64_t> positions(const json::value& value, const KvRetentionLimits& limits,
+                                   const std::string& where) {
+    if (value.is_int64() && limits.allow(value.get_int64())) return value.get_int64();
+    return invalid_argument(fmt::format("{}: {} is expected", where, limits.text()));
   }
 };
 

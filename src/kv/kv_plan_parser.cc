@@ -42,7 +42,7 @@ Result<std::vector<KvPlan::Rule>> KvPlan::Parser::whole_plan() {
   do {
     CAIRN_ASSIGN_OR_RETURN(rules.emplace_back(), rule());
   } while (take(';'));
-  CAIRN_RETURN_IF_ERROR(end("\":\" and a word, \";\" and another rule, or the end"));
+  CAIRN_RETURN_IF_ERROR(end(fmt::format("{}\";\" and another rule, or the end", rule_end_)));
   return rules;
 }
 
@@ -88,8 +88,22 @@ Result<KvPlan::Rule> KvPlan::Parser::rule() {
                                     rule.ranges.empty() ? "" : ", or \",\" and more layers"));
     }
   }
-  CAIRN_ASSIGN_OR_RETURN(rule.codecs, codecs());
+  CAIRN_RETURN_IF_ERROR(what(rule));
   return rule;
+}
+
+Status KvPlan::Parser::what(Rule& rule) {
+  const std::string_view word = peek_word();
+  if (!is_kv_retention_word(word)) {
+    if (word_ends_with('=') && word != "k" && word != "v") {
+      return error(at_, fmt::format("{}, where \"k=\", \"sinks=\" or \"window=\" is expected", found(at_)));
+    }
+    CAIRN_ASSIGN_OR_RETURN(rule.codecs, codecs());
+    rule_end_ = "\":\" and a word, \",\" and \"sinks=\" or \"window=\", ";
+    if (!take(',')) return {};
+  }
+  CAIRN_ASSIGN_OR_RETURN(rule.retention, retention());
+  return {};
 }
 
 Result<std::vector<KvPlan::Range>> KvPlan::Parser::ranges() {

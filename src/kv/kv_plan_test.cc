@@ -150,9 +150,10 @@ TEST(KvPlan, SaysWhereAWordIsWrong) {
   EXPECT_EQ(parse_error("int4:token:channel"),
             "KV plan, column 12: \"channel\" is a second axis; one is enough");
   EXPECT_EQ(parse_error("int4:hadamard:hadamard"), "KV plan, column 15: \"hadamard\" stands here twice");
-  EXPECT_EQ(parse_error("f16 f32"),
-            "KV plan, column 5: \"f32\", where only \":\" and a word, \";\" and another rule, or the end can "
-            "stand");
+  EXPECT_EQ(
+      parse_error("f16 f32"),
+      "KV plan, column 5: \"f32\", where only \":\" and a word, \",\" and \"sinks=\" or \"window=\", \";\" "
+      "and another rule, or the end can stand");
 }
 
 TEST(KvPlan, SaysWhereKeysAndValuesAreWrong) {
@@ -221,6 +222,8 @@ TEST(KvPlan, SaysWhereJsonIsWrong) {
   const std::string forms =
       "a plan is a string, {\"plan\": ...}, or a list of rules like {\"layers\": \"0-3\", \"codec\": "
       "\"f16\"}";
+  const std::string codecs =
+      "either \"codec\", or \"k\" and \"v\" are expected, or \"window\" alone, which keeps f16";
   EXPECT_EQ(json_error("[\n{\"codec\" \"f16\"}]").find("KV plan, line 2: not valid JSON: "), 0U);
   EXPECT_EQ(json_error("\"f16\"\n x"), "KV plan, line 2: not valid JSON: something follows the plan");
   EXPECT_EQ(json_error("[[[[[[]]]]]]").find("KV plan, line 1: not valid JSON: "), 0U);
@@ -231,12 +234,11 @@ TEST(KvPlan, SaysWhereJsonIsWrong) {
   EXPECT_EQ(json_error("[7]"), "KV plan, rule 1: not an object; " + forms);
   EXPECT_EQ(json_error("\"int5\""), std::string("KV plan, column 1: \"int5\" is not a format; ") + kFormats);
   EXPECT_EQ(json_error(R"([{"codec": "f16"}, {"layer": 3, "codec": "f16"}])"),
-            "KV plan, rule 2: \"layer\" is not a member of a rule; there are layers, codec, k and v");
+            "KV plan, rule 2: \"layer\" is not a member of a rule; there are layers, codec, k, v, sinks and "
+            "window");
   EXPECT_EQ(json_error(R"([{"codec": 16}])"), "KV plan, rule 1, \"codec\": a string is expected");
-  EXPECT_EQ(json_error(R"([{"codec": "f16", "k": "f32"}])"),
-            "KV plan, rule 1: either \"codec\", or \"k\" and \"v\" are expected");
-  EXPECT_EQ(json_error(R"([{"k": "f32"}])"),
-            "KV plan, rule 1: either \"codec\", or \"k\" and \"v\" are expected");
+  EXPECT_EQ(json_error(R"([{"codec": "f16", "k": "f32"}])"), "KV plan, rule 1: " + codecs);
+  EXPECT_EQ(json_error(R"([{"k": "f32"}])"), "KV plan, rule 1: " + codecs);
   EXPECT_EQ(
       json_error(R"([{"k": "f32", "v": "int4:row"}])"),
       "KV plan, rule 1, \"v\", column 6: \"row\" is not a word of a codec; there are token, channel and "

@@ -43,6 +43,7 @@ KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
     CHECK(end <= context_);  // the last block may reach beyond it
     CHECK(end <= storage_->end_block(part.sequence) * kBlockSize);
     s.is_in_step = true;
+    storage_->begin_rows(part.sequence, end);
     for (int32_t group = 0; group < geometry_.group_count(); ++group) {
       step_views(group)[step_.size()] = view(part.sequence, group);
     }
@@ -67,6 +68,7 @@ KvLayerView KvCache::open_layer(int64_t layer) {
   return {.layout = &layout.layers[static_cast<size_t>(layer)],
           .kv_head_count = layout.kv_head_count,
           .head_dim = layout.head_dim,
+          .visibility = geometry_.visibility(group),
           .layer_group = group,
           .sequences = step_views(group).first(step_.size()),
           .step_slots = step_slots_.data(),
@@ -97,6 +99,7 @@ void KvCache::abandon_step() {
   for (const KvStepRows& part : step_) {
     if (sequence(part.sequence).closes_after_step) continue;  // nobody computes its rows again
     const int64_t length = sequence(part.sequence).length;
+    storage_->abandon_rows(part.sequence, length);
     const int64_t open_count = length % kBlockSize;
     const int64_t end = open_count + part.row_count;
     const bool overwrites =

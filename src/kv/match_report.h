@@ -16,6 +16,7 @@ enum class KvMatchEnd : uint8_t {
   kNothingKnown,      // nothing is known of what follows
   kTokensDiffer,      // the nearest known text goes on with other tokens
   kEvicted,           // the next block had been computed, but its memory was needed
+  kOutOfWindow,       // the text is known further, but layers with a window have no rows to go on from there
   kOwnRows,           // the rows of its session, or of a fork's parent, went as far or further, and were used
 };
 
@@ -27,6 +28,8 @@ struct KvMatchReport {
   int64_t differs_at = 0;
   TokenId wanted_token = 0;
   TokenId known_token = 0;
+  // kOutOfWindow: up to where the text is known.
+  int64_t known_positions = 0;
   // kEvicted: how many steps ago, how many blocks were needed then, and how many were idle.
   int64_t evicted_steps_ago = 0;
   int64_t wanted_blocks = 0;

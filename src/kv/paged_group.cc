@@ -8,6 +8,15 @@
 
 namespace cairn {
 
+PagedGroup::PagedGroup(int32_t group, BlockPool pool, const BlockWindow& window, PrefixIndex* index,
+                       KvEventLog& events)
+    : group_(group),
+      pool_(std::move(pool)),
+      window_(window),
+      is_kept_(static_cast<size_t>(pool_.block_count()), 0),
+      index_(index),
+      events_(&events) {}
+
 BlockId PagedGroup::take(int64_t wanted_blocks) {
   if (pool_.free_count() == 0) {
     const std::optional<BlockId> oldest = pool_.oldest_idle();
@@ -19,7 +28,9 @@ BlockId PagedGroup::take(int64_t wanted_blocks) {
     pool_.evict(*oldest);
     ++evicted_blocks_;
   }
-  return *pool_.take();
+  const BlockId block = *pool_.take();
+  is_kept_[static_cast<size_t>(block.value)] = 0;
+  return block;
 }
 
 BlockId PagedGroup::copy_of(BlockId block) {
@@ -30,6 +41,17 @@ BlockId PagedGroup::copy_of(BlockId block) {
 
 void PagedGroup::release(BlockId sealed_block) {
   pool_.unpin(sealed_block, index_ != nullptr ? Unpinned::kIdle : Unpinned::kFree);
+}
+
+void PagedGroup::pass(BlockId sealed_block) {
+  ++passed_blocks_;
+  events_->of_block(KvEventKind::kPassed, group_, sealed_block);
+  const bool stays = index_ != nullptr && is_kept_[static_cast<size_t>(sealed_block.value)] != 0;
+  if (index_ != nullptr && !stays && pool_.pin_count(sealed_block) == 1) {
+    index_->evict({group_, sealed_block},
+                  {.cause = KvEviction::Cause::kOutOfWindow, .step = events_->step()});
+  }
+  pool_.unpin(sealed_block, stays ? Unpinned::kIdle : Unpinned::kFree);
 }
 
 BlockId PagedGroup::seal(BlockId open_block, const PrefixIndex::NewNode* node) {
@@ -72,7 +94,8 @@ KvBlockCounts PagedGroup::counts() const {
           .held_blocks = pool_.held_count(),
           .idle_blocks = pool_.idle_count(),
           .evicted_blocks = evicted_blocks_,
-          .unified_blocks = unified_blocks_};
+          .unified_blocks = unified_blocks_,
+          .passed_blocks = passed_blocks_};
 }
 
 Status PagedGroup::check(std::span<const int> pins) const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kv/block_pool.h"
+#include "kv/block_window.h"
 #include "kv/kv_counts.h"
 #include "kv/prefix_index.h"
 
@@ -16,10 +17,12 @@ namespace cairn {
 class PagedGroup {
  public:
   // Without an index nothing is shared. `index` and `events` must outlive it.
-  PagedGroup(int32_t group, BlockPool pool, PrefixIndex* index, KvEventLog& events)
-      : group_(group), pool_(std::move(pool)), index_(index), events_(&events) {}
+  PagedGroup(int32_t group, BlockPool pool, const BlockWindow& window, PrefixIndex* index,
+             KvEventLog& events);
 
   [[nodiscard]] const BlockPool& pool() const { return pool_; }
+  // Which blocks sequences keep.
+  [[nodiscard]] const BlockWindow& window() const { return window_; }
   // Blocks that take could return: free and idle ones.
   [[nodiscard]] int64_t room() const { return pool_.free_count() + pool_.idle_count(); }
   // An open block, of `wanted_blocks` that are needed now. There must be room for it: an idle block is evicted where
@@ -30,6 +33,11 @@ class PagedGroup {
   void drop(BlockId open_block) { pool_.drop(open_block); }
   void pin(BlockId sealed_block) { pool_.pin(sealed_block); }
   void release(BlockId sealed_block);
+  // Likewise of a block that the sequence's window has passed: where no other sequence has it, it is free, and its name
+  // is gone; but one that is kept for later sequences turns idle.
+  void pass(BlockId sealed_block);
+  // Later sequences may go on behind this sealed block.
+  void keep(BlockId sealed_block) { is_kept_[static_cast<size_t>(sealed_block.value)] = 1; }
   // Seals an open block, and names it where prefixes are shared. A block that another sequence has computed already
   // ends as one with it: their bits are the same. Returns the block that stays.
   BlockId seal(BlockId open_block, const PrefixIndex::NewNode* node);
@@ -52,10 +60,13 @@ class PagedGroup {
 
   int32_t group_;
   BlockPool pool_;
+  BlockWindow window_;
+  std::vector<char> is_kept_;  // by block: when sequences pass it, it stays
   PrefixIndex* index_;
   KvEventLog* events_;
   int64_t evicted_blocks_ = 0;
   int64_t unified_blocks_ = 0;
+  int64_t passed_blocks_ = 0;
 };
 
 }  // namespace cairn

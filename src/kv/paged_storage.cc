@@ -14,14 +14,6 @@ namespace {
 // Enough to explain the misses of a busy pool, and never more than a few megabytes.
 constexpr int64_t kMostGhosts = 4096;
 
-std::span<const TokenId> block_tokens(std::span<const TokenId> tokens, int64_t block) {
-  return tokens.subspan(static_cast<size_t>(block * kBlockSize), kBlockSize);
-}
-
-const BlockName& parent_of(const PrefixNames& names, int64_t block) {
-  return block == 0 ? names.root : names.blocks[static_cast<size_t>(block - 1)];
-}
-
 int64_t block_count_of(const KvStoragePlan& plan) {
   return std::accumulate(plan.pool_blocks.begin(), plan.pool_blocks.end(), int64_t{0});
 }
@@ -56,111 +48,59 @@ PagedStorage::PagedStorage(const KvStoragePlan& plan, std::vector<BlockPool> poo
       chains_(static_cast<size_t>(plan.max_sequences)) {
   groups_.reserve(pools.size());
   for (BlockPool& pool : pools) {
-    groups_.emplace_back(static_cast<int32_t>(groups_.size()), std::move(pool), shares() ? &index_ : nullptr,
-                         events);
-  }
-}
-
-const BlockName& PagedStorage::last_name(SequenceId sequence) const {
-  const Chain& c = chain(sequence);
-  if (c.sealed_count == 0) return c.root;
-  return index_.name({0, table(sequence, 0).at(c.sealed_count - 1)});
-}
-
-// The blocks of all groups, or none. So a match goes as far as all groups are resident. (A group whose layers see a
-// window only will need no more than the last blocks before the match's end.)
-bool PagedStorage::find(const PrefixNames& names, std::span<const TokenId> tokens, int64_t block,
-                        FoundBlocks& found) const {
-  const BlockName& name = names.blocks[static_cast<size_t>(block)];
-  for (int32_t group = 0; group < group_count(); ++group) {
-    const auto in_group = index_.find(group, name, block_tokens(tokens, block));
-    if (!in_group.has_value()) return false;
-    found[static_cast<size_t>(group)] = *in_group;
-  }
-  return true;
-}
-
-int64_t PagedStorage::findable(std::span<const TokenId> tokens, const PrefixNames& names) const {
-  if (!shares()) return 0;
-  const int64_t most = findable_blocks(std::ssize(tokens));
-  FoundBlocks found;
-  int64_t count = 0;
-  while (count < most && find(names, tokens, count, found)) ++count;
-  return count * kBlockSize;
-}
-
-KvMatchReport PagedStorage::match(SequenceId sequence, std::span<const TokenId> tokens,
-                                  const PrefixNames& names) {
-  const KvEventLog::Scope scope(events_, sequence);
-  Chain& c = chain(sequence);
-  CHECK(end_block(sequence) == 0);
-  KvMatchReport report{.text_positions = std::ssize(tokens)};
-  if (!shares()) return report;
-  c.root = names.root;
-  const int64_t most = findable_blocks(std::ssize(tokens));
-  FoundBlocks found;
-  while (c.sealed_count < most && find(names, tokens, c.sealed_count, found)) {
-    for (int32_t group = 0; group < group_count(); ++group) {
-      const BlockId block = found[static_cast<size_t>(group)];
-      groups_[static_cast<size_t>(group)].pin(block);
-      own_table(sequence, group).blocks.push_back(block);
+    const auto g = static_cast<int32_t>(groups_.size());
+    const bool gives_back = rows == Rows::kStay;
+    const BlockWindow window(gives_back ? plan.geometry.visibility(g) : Visibility());
+    for (int32_t s = 0; s < plan.max_sequences; ++s) {
+      KvBlockTable& table = own_table({s}, g);
+      table.sink_blocks = table.first_block = window.sink_blocks();
     }
-    ++c.sealed_count;
-  }
-  report.found_positions = c.sealed_count * kBlockSize;
-  explain_end(tokens, names, report);
-  return report;
-}
-
-void PagedStorage::explain_end(std::span<const TokenId> tokens, const PrefixNames& names,
-                               KvMatchReport& report) const {
-  if (tokens.empty()) return;
-  const int64_t block = report.found_positions / kBlockSize;
-  if (findable_blocks(std::ssize(tokens)) == 0) {
-    report.end = KvMatchEnd::kShorterThanBlock;
-    return;
-  }
-  if (block == findable_blocks(std::ssize(tokens))) {
-    report.end = KvMatchEnd::kComplete;
-    return;
-  }
-  report.end = KvMatchEnd::kNothingKnown;
-  const auto wanted = block_tokens(tokens, block);
-  const auto nearest = index_.nearest(parent_of(names, block), wanted);
-  if (!nearest.has_value()) return;
-  if (nearest->eviction.has_value()) {
-    report.end = KvMatchEnd::kEvicted;
-    report.evicted_steps_ago = events_.step() - nearest->eviction->step;
-    report.wanted_blocks = nearest->eviction->wanted_blocks;
-    report.idle_blocks = nearest->eviction->idle_blocks;
-  } else if (nearest->known.has_value()) {
-    report.end = KvMatchEnd::kTokensDiffer;
-    report.differs_at = report.found_positions + nearest->common;
-    report.wanted_token = wanted[static_cast<size_t>(nearest->common)];
-    report.known_token = *nearest->known;
+    groups_.emplace_back(g, std::move(pool), window, shares() ? &index_ : nullptr, events);
   }
 }
 
+// In the groups that keep all; the others always have room.
 bool PagedStorage::has_room(int64_t block_count) const {
-  return std::ranges::all_of(groups_, [&](const PagedGroup& group) { return group.room() >= block_count; });
+  return std::ranges::all_of(groups_, [&](const PagedGroup& group) {
+    return !group.window().keeps_all() || group.room() >= block_count;
+  });
 }
 
+// Groups with a window take blocks when a step begins.
 Room PagedStorage::grow(SequenceId sequence, int64_t end_block) {
   const KvEventLog::Scope scope(events_, sequence);
   const int64_t wanted = end_block - this->end_block(sequence);
   if (!has_room(wanted)) return Room::kNoRoom;
-  for (int32_t group = 0; group < group_count(); ++group) {
-    std::vector<BlockId>& blocks = own_table(sequence, group).blocks;
-    for (int64_t i = 0; i < wanted; ++i) {
-      blocks.push_back(groups_[static_cast<size_t>(group)].take(wanted));
-    }
+  for (int32_t g = 0; g < group_count(); ++g) {
+    if (!window(g).keeps_all()) continue;
+    for (int64_t i = 0; i < wanted; ++i) own_table(sequence, g).blocks.push_back(group(g).take(wanted));
   }
+  chain(sequence).room_blocks = end_block;
   return Room::kOk;
 }
 
+void PagedStorage::begin_rows(SequenceId sequence, int64_t positions) {
+  const KvEventLog::Scope scope(events_, sequence);
+  for (int32_t g = 0; g < group_count(); ++g) {
+    if (window(g).keeps_all()) continue;
+    KvBlockTable& of = own_table(sequence, g);
+    const int64_t wanted = KvGeometry::blocks_for(positions) - of.end_block();
+    CHECK(of.blocks.size() + static_cast<size_t>(wanted) <= of.blocks.capacity());
+    for (int64_t i = 0; i < wanted; ++i) of.blocks.push_back(group(g).take(wanted));
+  }
+}
+
+void PagedStorage::abandon_rows(SequenceId sequence, int64_t length) {
+  const KvEventLog::Scope scope(events_, sequence);
+  for (int32_t g = 0; g < group_count(); ++g) {
+    if (!window(g).keeps_all()) shrink(sequence, g, KvGeometry::blocks_for(length));
+  }
+}
+
 int64_t PagedStorage::missing_blocks(SequenceId sequence, int64_t end_block, int32_t group) const {
+  if (!window(group).keeps_all()) return 0;
   const int64_t wanted = end_block - table(sequence, group).end_block();
-  return std::max<int64_t>(0, wanted - groups_[static_cast<size_t>(group)].room());
+  return std::max<int64_t>(0, wanted - this->group(group).room());
 }
 
 int64_t PagedStorage::sole_blocks(SequenceId sequence, int32_t group) const {
@@ -177,6 +117,13 @@ void PagedStorage::commit(SequenceId sequence, int64_t length, std::span<const T
     c.open_tokens[static_cast<size_t>(c.open_count++)] = token;
     if (c.open_count == kBlockSize) seal(sequence);
   }
+  pass_blocks(sequence, length + std::ssize(tokens));
+}
+
+const BlockName& PagedStorage::last_name(SequenceId sequence) const {
+  const Chain& c = chain(sequence);
+  if (c.sealed_count == 0) return c.root;
+  return index_.name({0, table(sequence, 0).at(c.sealed_count - 1)});
 }
 
 // Where a group has the node's block already, the two end as one there; the others insert theirs.
@@ -192,29 +139,60 @@ void PagedStorage::seal(SequenceId sequence) {
   }
   ++c.sealed_count;
   c.open_count = 0;
+  if (c.tail_count == 0 || c.tails[0] != c.sealed_count) return;
+  keep_tail_here(sequence);
+  std::shift_left(c.tails.begin(), c.tails.begin() + static_cast<std::ptrdiff_t>(c.tail_count--), 1);
+}
+
+// What no query from here on sees goes.
+void PagedStorage::pass_blocks(SequenceId sequence, int64_t length) {
+  for (int32_t g = 0; g < group_count(); ++g) {
+    KvBlockTable& of = own_table(sequence, g);
+    const int64_t count = window(g).first_kept(length) - of.first_block;
+    if (count <= 0) continue;
+    const auto first = of.blocks.begin() + of.sink_blocks;
+    for (auto block = first; block != first + count; ++block) group(g).pass(*block);
+    of.blocks.erase(first, first + count);
+    of.first_block += count;
+  }
 }
 
 // From the end, so that a block becomes idle after its children.
 void PagedStorage::shrink(SequenceId sequence, int64_t block_count) {
+  for (int32_t g = 0; g < group_count(); ++g) shrink(sequence, g, block_count);
   Chain& c = chain(sequence);
-  for (int32_t g = 0; g < group_count(); ++g) {
-    KvBlockTable& of = own_table(sequence, g);
-    PagedGroup& group = groups_[static_cast<size_t>(g)];
-    while (of.end_block() > block_count) {
-      const BlockId block = of.blocks.back();
-      if (of.end_block() > c.sealed_count) {
-        group.drop(block);
-      } else {
-        group.release(block);
-      }
-      of.blocks.pop_back();
-    }
-  }
+  c.room_blocks = std::min(c.room_blocks, block_count);
   c.sealed_count = std::min(c.sealed_count, block_count);
+  while (c.tail_count > 0 && c.tails[c.tail_count - 1] > block_count) --c.tail_count;
+}
+
+void PagedStorage::shrink(SequenceId sequence, int32_t g, int64_t block_count) {
+  KvBlockTable& of = own_table(sequence, g);
+  while (of.end_block() > block_count && !of.blocks.empty()) {
+    const BlockId block = of.blocks.back();
+    if (of.end_block() > chain(sequence).sealed_count) {
+      group(g).drop(block);
+    } else {
+      group(g).release(block);
+    }
+    of.blocks.pop_back();
+    if (std::ssize(of.blocks) == of.sink_blocks)
+      of.first_block = of.sink_blocks;  // nothing is left out any more
+  }
+}
+
+void PagedStorage::release_all(SequenceId sequence) {
+  shrink(sequence, 0);
+  chain(sequence).open_count = 0;
 }
 
 int64_t PagedStorage::truncate(SequenceId sequence, int64_t positions) {
   const KvEventLog::Scope scope(events_, sequence);
+  if (positions == 0) {
+    release_all(sequence);
+    return 0;
+  }
+  if (!can_go_on(sequence, positions)) return go_back(sequence, positions);
   Chain& c = chain(sequence);
   const int64_t whole_blocks = positions / kBlockSize;
   const int64_t rest = positions % kBlockSize;
@@ -254,12 +232,13 @@ Room PagedStorage::fork(SequenceId original, int64_t length, SequenceId copy) {
   if (has_open_rows && !has_room(1)) return Room::kNoRoom;
   const Chain& from = chain(original);
   chain(copy) = from;
+  chain(copy).room_blocks = KvGeometry::blocks_for(length);
   for (int32_t g = 0; g < group_count(); ++g) {
     PagedGroup& group = groups_[static_cast<size_t>(g)];
     const KvBlockTable& of = table(original, g);
     KvBlockTable& to = own_table(copy, g);
     to.first_block = of.first_block;
-    for (int64_t b = of.first_block; b < from.sealed_count; ++b) {
+    for (int64_t b = of.begin(); b < from.sealed_count; b = of.next(b)) {
       group.pin(of.at(b));
       to.blocks.push_back(of.at(b));
     }
@@ -283,7 +262,13 @@ uint64_t PagedStorage::used_bytes() const {
   return bytes;
 }
 
-int64_t PagedStorage::max_blocks_alone() const { return std::ranges::min(plan_.pool_blocks); }
+int64_t PagedStorage::max_blocks_alone() const {
+  int64_t most = plan_.context_blocks;
+  for (const PagedGroup& group : groups_) {
+    if (group.window().keeps_all()) most = std::min(most, group.pool().block_count());
+  }
+  return most;
+}
 
 Result<std::unique_ptr<KvStorage>> make_paged_storage(const KvStoragePlan& plan, KvEventLog& events) {
   return PagedStorage::make(plan, events, PagedStorage::Rows::kStay);

@@ -2,10 +2,15 @@
 // when its last ones are full, so memory follows what is used. Sealed blocks get names and are shared: by sequences that
 // begin alike, by forks and, while they are idle, by later sequences.
 //
-// Always true: a sequence has the same rows in all groups. Its sealed blocks come first in its tables, and are held;
-// after them come open ones, of which the first may have rows. A sequence that has a block has all before it, so a child
-// is never released after its parent: eviction takes ends of chains before their beginnings. An operation that needs
-// room asks all groups before it changes one. Inside the kv room only.
+// A group whose layers see a window gives back what is out of it (block_window.h). It takes blocks for a step's rows when
+// the step begins, and its pool always has them: what runs out of room is a group that keeps all. What later sequences
+// may go on from (tails: the end of a prompt, a place where texts part) stays, idle, until its memory is needed.
+//
+// Always true: a sequence has the same rows in all groups, but for those that a window has passed. Its sealed blocks come
+// first in its tables, and are held; after them come open ones, of which the first may have rows. In a group that keeps
+// all, a sequence that has a block has all before it, so a child is never released after its parent: eviction takes ends
+// of chains before their beginnings. An operation that needs room asks all groups before it changes one. Inside the kv
+// room only.
 #pragma once
 
 #include <array>
@@ -32,13 +37,18 @@ class PagedStorage final : public KvStorage {
   Room grow(SequenceId sequence, int64_t end_block) override;
   [[nodiscard]] int64_t missing_blocks(SequenceId sequence, int64_t end_block, int32_t group) const override;
   [[nodiscard]] int64_t sole_blocks(SequenceId sequence, int32_t group) const override;
+  void begin_rows(SequenceId sequence, int64_t positions) override;
+  void abandon_rows(SequenceId sequence, int64_t length) override;
   void commit(SequenceId sequence, int64_t length, std::span<const TokenId> tokens) override;
   int64_t truncate(SequenceId sequence, int64_t positions) override;
+  void keep_tail(SequenceId sequence, int64_t positions) override;
   Room fork(SequenceId original, int64_t length, SequenceId copy) override;
 
+  [[nodiscard]] int64_t end_block(SequenceId sequence) const override { return chain(sequence).room_blocks; }
   [[nodiscard]] KvSequenceView view(SequenceId sequence, int32_t group) const override {
     const KvBlockTable& of = table(sequence, group);
     return {.table = of.blocks.data(),
+            .sink_blocks = of.sink_blocks,
             .first_block = of.first_block,
             .memory = groups_[static_cast<size_t>(group)].pool().data(),
             .block_bytes = block_bytes(group)};
@@ -54,30 +64,55 @@ class PagedStorage final : public KvStorage {
   [[nodiscard]] Status check() const override;
 
  private:
-  // How much of a sequence's tables is sealed, and what its open blocks contain.
+  // How much of a sequence is sealed, and what its open blocks contain.
   struct Chain {
+    int64_t room_blocks = 0;  // that were asked for; where its tables end, but for those with a window
     int64_t sealed_count = 0;
     BlockName root{};
     BlockTokens open_tokens{};  // of the rows in the first open block of each group
     int64_t open_count = 0;
+    // Block ends that are still to come and behind which later sequences may go on.
+    static constexpr size_t kMostTails = 8;
+    std::array<int64_t, kMostTails> tails{};
+    size_t tail_count = 0;
+  };
+  // How much of a text is there, in leading blocks.
+  struct Found {
+    int64_t known = 0;      // up to the last whose name is known; groups that keep all have all of them
+    int64_t resumable = 0;  // of these, as many as every group can go on behind
   };
 
   Chain& chain(SequenceId sequence) { return chains_[static_cast<size_t>(sequence.value)]; }
-  [[nodiscard]] bool shares() const { return plan_.sharing == PrefixSharing::kOn; }
   [[nodiscard]] const Chain& chain(SequenceId sequence) const {
     return chains_[static_cast<size_t>(sequence.value)];
   }
+  [[nodiscard]] PagedGroup& group(int32_t g) { return groups_[static_cast<size_t>(g)]; }
+  [[nodiscard]] const PagedGroup& group(int32_t g) const { return groups_[static_cast<size_t>(g)]; }
+  [[nodiscard]] const BlockWindow& window(int32_t g) const { return group(g).window(); }
+  [[nodiscard]] bool shares() const { return plan_.sharing == PrefixSharing::kOn; }
   [[nodiscard]] const BlockName& last_name(SequenceId sequence) const;
-  using FoundBlocks = std::array<BlockId, KvGeometry::kMaxGroups>;
-  bool find(const PrefixNames& names, std::span<const TokenId> tokens, int64_t block,
-            FoundBlocks& found) const;
-  void explain_end(std::span<const TokenId> tokens, const PrefixNames& names, KvMatchReport& report) const;
   [[nodiscard]] bool has_room(int64_t block_count) const;
   void seal(SequenceId sequence);
+  void pass_blocks(SequenceId sequence, int64_t length);
   void shrink(SequenceId sequence, int64_t block_count);
+  void shrink(SequenceId sequence, int32_t group, int64_t block_count);
+  void release_all(SequenceId sequence);
   bool reopen(SequenceId sequence, int64_t row_count);
+
+  // What is found again (paged_match.cc).
+  template <typename ResidentGroups>
+  [[nodiscard]] Found find(int64_t block_count, const ResidentGroups& resident_groups) const;
+  [[nodiscard]] Found find(std::span<const TokenId> tokens, const PrefixNames& names) const;
+  void pin_prefix(SequenceId sequence, std::span<const BlockName> names);
+  void explain_end(std::span<const TokenId> tokens, const PrefixNames& names, const Found& found,
+                   KvMatchReport& report) const;
+  [[nodiscard]] bool can_go_on(SequenceId sequence, int64_t positions) const;
+  int64_t go_back(SequenceId sequence, int64_t positions);
+  void keep_tail_here(SequenceId sequence);
+
   [[nodiscard]] Status check_group(int32_t group) const;
   [[nodiscard]] Status check_table(SequenceId sequence, int32_t group, std::vector<int>& pins) const;
+  [[nodiscard]] Status check_extent(SequenceId sequence, int32_t group) const;
   [[nodiscard]] Status check_names(SequenceId sequence, int32_t group) const;
 
   Rows rows_;

@@ -8,7 +8,7 @@ namespace cairn {
 Status PagedStorage::check() const {
   CAIRN_RETURN_IF_ERROR(index_.check());
   for (int32_t group = 0; group < group_count(); ++group) CAIRN_RETURN_IF_ERROR(check_group(group));
-  return check_ends();
+  return {};
 }
 
 Status PagedStorage::check_group(int32_t group) const {
@@ -23,10 +23,8 @@ Status PagedStorage::check_table(SequenceId sequence, int32_t group, std::vector
   const Chain& c = chain(sequence);
   const KvBlockTable& of = table(sequence, group);
   const BlockPool& pool = groups_[static_cast<size_t>(group)].pool();
-  if (c.sealed_count > of.end_block() || (c.open_count > 0 && c.sealed_count == of.end_block())) {
-    return internal_error(fmt::format("sequence {} has more rows than blocks", sequence.value));
-  }
-  for (int64_t b = of.first_block; b < of.end_block(); ++b) {
+  CAIRN_RETURN_IF_ERROR(check_extent(sequence, group));
+  for (int64_t b = of.begin(); b < of.end_block(); b = of.next(b)) {
     const BlockId block = of.at(b);
     if (block.value < 0 || block.value >= pool.block_count()) {
       return internal_error(fmt::format("sequence {} has a block outside the pool", sequence.value));
@@ -41,23 +39,46 @@ Status PagedStorage::check_table(SequenceId sequence, int32_t group, std::vector
   return shares() ? check_names(sequence, group) : Status();
 }
 
+// Whether the table has the blocks that the sequence needs, and no others.
+Status PagedStorage::check_extent(SequenceId sequence, int32_t group) const {
+  const Chain& c = chain(sequence);
+  const KvBlockTable& of = table(sequence, group);
+  const BlockWindow& kept = window(group);
+  if (c.sealed_count > of.end_block() || (c.open_count > 0 && c.sealed_count == of.end_block())) {
+    return internal_error(fmt::format("sequence {} has more rows than blocks", sequence.value));
+  }
+  if (kept.keeps_all() && of.end_block() != c.room_blocks) {
+    return internal_error(fmt::format("sequence {} ends with block {} in group {}, but has room for {}",
+                                      sequence.value, of.end_block(), group, c.room_blocks));
+  }
+  const int64_t length = c.sealed_count * kBlockSize + c.open_count;
+  if (of.sink_blocks != kept.sink_blocks() || of.first_block > kept.first_needed(length) ||
+      of.end_block() > c.room_blocks) {
+    return internal_error(
+        fmt::format("sequence {} of {} rows has blocks {} to {} of group {}, and {} sink blocks",
+                    sequence.value, length, of.first_block, of.end_block(), group, of.sink_blocks));
+  }
+  return {};
+}
+
 // Each sealed block has the name that follows from its predecessor's name and its tokens.
 Status PagedStorage::check_names(SequenceId sequence, int32_t group) const {
   const Chain& c = chain(sequence);
   const KvBlockTable& of = table(sequence, group);
   BlockNamer namer{std::string_view()};
   BlockName parent = c.root;
-  for (int64_t b = of.first_block; b < c.sealed_count; ++b) {
+  int64_t next = 0;  // behind the block whose name `parent` is
+  for (int64_t b = of.begin(); b < c.sealed_count; b = of.next(b)) {
     const GroupBlock block{group, of.at(b)};
     if (!index_.has_name(block)) {
       return internal_error(fmt::format("sealed block {} of group {} has no name", block.block.value, group));
     }
-    const bool is_known = b == 0 || b > of.first_block;  // the name of the block before it
-    if (is_known && index_.name(block) != namer.child(parent, index_.tokens(block))) {
+    if (b == next && index_.name(block) != namer.child(parent, index_.tokens(block))) {
       return internal_error(fmt::format("block {} of group {} does not belong behind the one before it",
                                         block.block.value, group));
     }
     parent = index_.name(block);
+    next = b + 1;
   }
   return {};
 }

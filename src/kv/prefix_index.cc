@@ -56,6 +56,31 @@ std::optional<BlockId> PrefixIndex::find(int32_t group, const BlockName& name,
   return BlockId{slot(n, group)};
 }
 
+std::optional<uint64_t> PrefixIndex::resident_groups(const BlockName& name,
+                                                     std::span<const TokenId> tokens) const {
+  const int32_t n = node_named(name);
+  if (n == kNone || node(n).is_root || !std::ranges::equal(node(n).tokens, tokens)) return std::nullopt;
+  return resident_groups(n);
+}
+
+uint64_t PrefixIndex::resident_groups(int32_t n) const {
+  uint64_t groups = 0;
+  for (int32_t group = 0; group < group_count(); ++group) {
+    if (slot(n, group) != kNone) groups |= uint64_t{1} << group;
+  }
+  return groups;
+}
+
+std::vector<BlockName> PrefixIndex::names_up_to(GroupBlock block) const {
+  int32_t n = node_of(block);
+  std::vector<BlockName> names(static_cast<size_t>(node(n).index) + 1);
+  for (auto name = names.rbegin(); name != names.rend(); ++name, n = node(n).parent) {
+    if (n == kNone) return {};
+    *name = node(n).name;
+  }
+  return names;
+}
+
 void PrefixIndex::insert(GroupBlock block, const NewNode& wanted) {
   CHECK(!has_name(block));
   CHECK(wanted.tokens.size() == kBlockSize);
@@ -141,14 +166,11 @@ void PrefixIndex::walk(const KvPrefixVisitor& visit) const {
 
 KvPrefixNode PrefixIndex::shown(int32_t n, int64_t depth) const {
   const Node& x = node(n);
-  KvPrefixNode shown{.name = x.name,
-                     .depth = depth,
-                     .token_count = x.is_root ? 0 : (x.index + int64_t{1}) * kBlockSize,
-                     .eviction = x.eviction};
-  for (int32_t group = 0; group < group_count(); ++group) {
-    if (slot(n, group) != kNone) shown.resident_groups |= uint64_t{1} << group;
-  }
-  return shown;
+  return {.name = x.name,
+          .depth = depth,
+          .token_count = x.is_root ? 0 : (x.index + int64_t{1}) * kBlockSize,
+          .resident_groups = resident_groups(n),
+          .eviction = x.eviction};
 }
 
 int32_t PrefixIndex::take_node(const BlockName& name) {

@@ -41,6 +41,16 @@ class PrefixIndex {
   // The group's block of this name and of these tokens, if it is in memory.
   [[nodiscard]] std::optional<BlockId> find(int32_t group, const BlockName& name,
                                             std::span<const TokenId> tokens) const;
+  // Bit g: the block of group g is in memory. Nothing where the prefix is not known.
+  [[nodiscard]] std::optional<uint64_t> resident_groups(const BlockName& name,
+                                                        std::span<const TokenId> tokens) const;
+  // The prefix that ends with this block: the names of its blocks from the first on. Empty where one of them is not known
+  // any more.
+  [[nodiscard]] std::vector<BlockName> names_up_to(GroupBlock block) const;
+  // The tokens of a known prefix's last block.
+  [[nodiscard]] const BlockTokens& tokens_of(const BlockName& name) const {
+    return node(node_named(name)).tokens;
+  }
   // The name must have no block of this group yet, and the block no name. A ghost of that name is one no more.
   void insert(GroupBlock block, const NewNode& node);
   // The block leaves memory; a node becomes a ghost with its last one.
@@ -106,6 +116,7 @@ class PrefixIndex {
   int32_t root_named(const BlockName& name);
   void put(GroupBlock block, int32_t n);
   void forget_ghosts();
+  [[nodiscard]] uint64_t resident_groups(int32_t n) const;
   [[nodiscard]] KvPrefixNode shown(int32_t n, int64_t depth) const;
   [[nodiscard]] int32_t oldest_leaf() const;
   void remove_node(int32_t n);

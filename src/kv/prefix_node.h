@@ -11,7 +11,13 @@ namespace cairn {
 
 // Why a block left memory.
 struct KvEviction {
-  int64_t step = 0;           // of the cache, when it happened
+  enum class Cause : uint8_t {
+    kMemoryNeeded,
+    kOutOfWindow,  // the window of the last sequence that had it went past it
+  };
+  Cause cause = Cause::kMemoryNeeded;
+  int64_t step = 0;  // of the cache, when it happened
+  // kMemoryNeeded:
   int64_t wanted_blocks = 0;  // how many blocks of its layer group were needed then
   int64_t idle_blocks = 0;    // how many of them could have been evicted then
 };

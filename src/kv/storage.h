@@ -2,10 +2,12 @@
 //
 // It owns the block tables, one for each sequence and layer group: a table says which of the group's blocks holds
 // positions [b * kBlockSize, (b + 1) * kBlockSize). Blocks that are in a table keep their bytes; where they are changes
-// only inside grow, commit, truncate and fork. All tables of a sequence end with the same block.
+// only inside grow, begin_rows, commit, truncate and fork. All tables of a sequence end with the same block; but where a
+// group gives back what is out of its window, its tables begin late, and take blocks for a step's rows only.
 // A new kind is a new file with a make_ function, a KvStorageKind and its lines in kv_cache.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -13,16 +15,15 @@
 #include <vector>
 
 #include "cairn/ids.h"
-#include "cairn/prefix_sharing.h"
 #include "cairn/status.h"
 #include "kernels/kv_view.h"
 #include "kv/block_name.h"
-#include "kv/geometry.h"
 #include "kv/kv_counts.h"
 #include "kv/kv_event_log.h"
 #include "kv/match_report.h"
 #include "kv/prefix_node.h"
 #include "kv/sequence_id.h"
+#include "kv/storage_plan.h"
 
 namespace cairn {
 
@@ -30,30 +31,29 @@ namespace cairn {
 enum class [[nodiscard]] Room : uint8_t { kOk, kNoRoom };
 
 struct KvBlockTable {
-  int32_t first_block = 0;      // of the sequence; earlier ones are no longer kept
-  std::vector<BlockId> blocks;  // capacity for the whole context from the start
+  int64_t sink_blocks = 0;      // the first blocks of the sequence, which stay
+  int64_t first_block = 0;      // at least sink_blocks; those from there up to it are no longer kept
+  std::vector<BlockId> blocks;  // capacity from the start
 
   // Block `block` of the sequence.
-  [[nodiscard]] BlockId& at(int64_t block) { return blocks[static_cast<size_t>(block - first_block)]; }
-  [[nodiscard]] BlockId at(int64_t block) const { return blocks[static_cast<size_t>(block - first_block)]; }
-  [[nodiscard]] int64_t end_block() const { return first_block + std::ssize(blocks); }
-};
+  [[nodiscard]] BlockId& at(int64_t block) { return blocks[place(block)]; }
+  [[nodiscard]] BlockId at(int64_t block) const { return blocks[place(block)]; }
+  [[nodiscard]] int64_t end_block() const { return first_block - sink_blocks + std::ssize(blocks); }
+  // The first after `block` that is kept.
+  [[nodiscard]] int64_t next(int64_t block) const {
+    return block + 1 < sink_blocks ? block + 1 : std::max(block + 1, first_block);
+  }
+  [[nodiscard]] int64_t begin() const { return sink_blocks > 0 ? 0 : first_block; }
 
-// What every storage needs to know.
-struct KvStoragePlan {
-  KvGeometry geometry;
-  int64_t context_blocks = 0;  // of one sequence of `context` positions
-  int64_t max_sequences = 0;
-  // By group: of those storages that can have fewer than max_sequences * context_blocks.
-  std::vector<int64_t> pool_blocks;
-  PrefixSharing sharing = PrefixSharing::kOff;
+ private:
+  [[nodiscard]] size_t place(int64_t block) const {
+    return static_cast<size_t>(block < sink_blocks ? block : block - first_block + sink_blocks);
+  }
 };
 
 class KvStorage {
  public:
   explicit KvStorage(const KvStoragePlan& plan);
-  // Bytes of bookkeeping that storages of this plan take beside their blocks, at most.
-  [[nodiscard]] static uint64_t table_bytes_for(const KvStoragePlan& plan);
   virtual ~KvStorage() = default;
   KvStorage(const KvStorage&) = delete;
   KvStorage& operator=(const KvStorage&) = delete;
@@ -71,11 +71,19 @@ class KvStorage {
                                                int32_t group) const = 0;
   // Blocks of a group that are room for others once this sequence is gone.
   [[nodiscard]] virtual int64_t sole_blocks(SequenceId sequence, int32_t group) const = 0;
+  // A step is about to store rows up to `positions`, for which there is room.
+  virtual void begin_rows(SequenceId, int64_t /*positions*/) {}
+  // It did not: the sequence has `length` rows.
+  virtual void abandon_rows(SequenceId, int64_t /*length*/) {}
   // Rows of these tokens were stored after the first `length`.
   virtual void commit(SequenceId, int64_t, std::span<const TokenId>) {}
   // Rows before `positions` stay; later ones go, and so does room that the rest does not need. Where that cuts a
-  // sealed block and there is no memory for a copy of it, its rows go too. Returns how many rows stay.
+  // sealed block and there is no memory for a copy of it, its rows go too; where a group no longer has what queries from
+  // there on see, all rows up to the last block end from which every group can go on. Returns how many rows stay.
   virtual int64_t truncate(SequenceId sequence, int64_t positions) = 0;
+  // Later sequences may go on from the last block end before `positions`: what groups with a window need for that is
+  // kept when this sequence has passed it.
+  virtual void keep_tail(SequenceId, int64_t /*positions*/) {}
   // `copy`, empty, gets the first `length` rows of `original`; or returns kNoRoom and changes nothing.
   virtual Room fork(SequenceId original, int64_t length, SequenceId copy) = 0;
 
@@ -84,8 +92,10 @@ class KvStorage {
   [[nodiscard]] const KvBlockTable& table(SequenceId sequence, int32_t group) const {
     return tables_[table_index(sequence, group)];
   }
-  // Where all tables of a sequence end.
-  [[nodiscard]] int64_t end_block(SequenceId sequence) const { return table(sequence, 0).end_block(); }
+  // Where a sequence's room ends.
+  [[nodiscard]] virtual int64_t end_block(SequenceId sequence) const {
+    return table(sequence, 0).end_block();
+  }
   [[nodiscard]] int32_t group_count() const { return plan_.geometry.group_count(); }
   [[nodiscard]] virtual bool keeps_rows() const { return true; }
   [[nodiscard]] virtual uint64_t pool_bytes() const = 0;

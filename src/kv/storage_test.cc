@@ -52,6 +52,7 @@ class StorageCheck : public ::testing::TestWithParam<Way> {
               .context_blocks = 4,
               .max_sequences = 3,
               .pool_blocks = std::vector<int64_t>(static_cast<size_t>(GetParam().group_count), kPoolBlocks),
+              .table_blocks = std::vector<int64_t>(static_cast<size_t>(GetParam().group_count), 4),
               .sharing = GetParam().sharing},
         storage_(*make()(plan_)) {
     for (int32_t s = 0; s < 3; ++s) storage_->match({s}, {}, {});

@@ -1,29 +1,13 @@
 // AttentionShape: all that attention needs to know of a model. Plain values; anyone may make one.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
 #include <vector>
 
-#include "kernels/attention/attention.h"
+#include "kernels/visibility.h"
 #include "model/config.h"
 
 namespace cairn {
-
-// Which positions the query at a position sees, as VisibleRange has them: today, one range that ends with its own.
-struct Visibility {
-  int64_t window = 0;  // how many positions, its own included; 0: all
-
-  struct Range {
-    int32_t begin = 0;
-    int32_t end = 0;
-  };
-  [[nodiscard]] std::array<Range, kVisibleRanges> at(int32_t position) const {
-    const int64_t begin = window == 0 ? 0 : std::max<int64_t>(0, position - window + 1);
-    return {{{static_cast<int32_t>(begin), position + 1}}};
-  }
-};
 
 struct AttentionShape {
   int64_t head_count = 0;  // of queries; a multiple of kv_head_count
@@ -31,14 +15,19 @@ struct AttentionShape {
   int64_t head_dim = 0;
   float scale = 0;                 // queries are multiplied by this
   float soft_cap = 0;              // c: c * tanh(score / c); 0: none
-  std::vector<Visibility> layers;  // one for each layer
+  std::vector<Visibility> layers;  // what the queries of each layer see
 
   [[nodiscard]] int64_t layer_count() const { return static_cast<int64_t>(layers.size()); }
   [[nodiscard]] int64_t query_width() const { return head_count * head_dim; }
   [[nodiscard]] int64_t kv_width() const { return kv_head_count * head_dim; }
   [[nodiscard]] int64_t heads_of_kv_head() const { return head_count / kv_head_count; }
+  [[nodiscard]] bool has_sinks() const;  // in some layer
 };
 
-[[nodiscard]] AttentionShape attention_shape(const Config& config);
+// What the model's own windows leave visible, layer by layer.
+[[nodiscard]] std::vector<Visibility> own_windows(const Config& config);
+
+// `visibility`: of each layer.
+[[nodiscard]] AttentionShape attention_shape(const Config& config, std::vector<Visibility> visibility);
 
 }  // namespace cairn

@@ -28,7 +28,8 @@ class LayerAttention {
   // Sets the rows of this step, the same for all its layers.
   void begin_step(const Batch& batch);
   // rows.attended = attention of rows.query over the layer's keys and values, those of this step's rows included.
-  // Queries, keys and values are as RoPE leaves them, and are changed. Layers run in ascending order, each once in a
+  // Queries, keys and values are as RoPE leaves them, and are changed; where the layer has sinks, rows.sink_query too,
+  // turned to Visibility::sink_query_position. Layers run in ascending order, each once in a
   // step. Opens the layer's gate, and closes it when all has been read. Fails where the gate does not open; then
   // nothing was stored.
   Status run(KvLayerGate& gate, int64_t layer, const QkvRows& rows);
@@ -38,8 +39,10 @@ class LayerAttention {
   [[nodiscard]] uint64_t bytes() const { return tiles_.bytes(); }
 
  private:
-  void check_view(const KvLayerView& kv) const;
+  void check_view(const KvLayerView& kv, int64_t layer) const;
+  [[nodiscard]] bool has_sinks(int64_t layer) const;
   void attend(const KvLayerView& kv, int64_t layer, const QkvRows& rows);
+  void finish_query(const KvCodec& key_codec, const Rows& queries, int64_t row) const;
   void hadamard(const KvCodec& codec, const Rows& heads) const;
 
   const AttentionShape& shape_;

@@ -140,15 +140,33 @@ double soft_cap(double x, float cap) {
   return cap > 0 ? static_cast<double>(cap) * std::tanh(x / static_cast<double>(cap)) : x;
 }
 
-// Softmax of the scores of the keys that position t sees.
-Vector attention_weights(const Config& c, int64_t window, const double* query, const Rows& keys,
-                         int64_t kv_head, int64_t t, int64_t& first) {
-  first = window > 0 ? std::max<int64_t>(0, t - window + 1) : 0;
+// What the query at position t sees, ascending: the sinks, then the recent positions.
+std::vector<int64_t> seen_positions(const Visibility& visibility, int64_t t) {
+  std::vector<int64_t> seen;
+  for (int64_t s = 0; s <= t; ++s) {
+    if (s < visibility.sinks || visibility.window == 0 || t - s < visibility.window) seen.push_back(s);
+  }
+  return seen;
+}
+
+// One head of a row; where a RoPE is given, turned to `place`.
+Vector head_of(const Config& c, const RopeConfig* rope, const Vector& row, int64_t head, size_t place) {
+  Vector part(row.begin() + head * c.head_dim, row.begin() + (head + 1) * c.head_dim);
+  if (rope != nullptr) rotate(c, *rope, static_cast<int64_t>(place), part.data());
+  return part;
+}
+
+// Softmax of the scores of the keys of the positions that the last of them sees. Where a RoPE is given, queries and keys
+// are not turned yet and stand at their places among `seen`, as in StreamingLLM's cache.
+Vector attention_weights(const Config& c, const RopeConfig* rope, const Rows& queries, const Rows& keys,
+                         int64_t head, const std::vector<int64_t>& seen) {
+  const int64_t kv_head = head / (c.head_count / c.kv_head_count);
+  const Vector query = head_of(c, rope, queries[static_cast<size_t>(seen.back())], head, seen.size() - 1);
   Vector weights;
   double largest = -std::numeric_limits<double>::infinity();
-  for (int64_t s = first; s <= t; ++s) {
-    const double score = dot(query, keys[static_cast<size_t>(s)].data() + kv_head * c.head_dim, c.head_dim) *
-                         static_cast<double>(c.attention_scale);
+  for (size_t place = 0; place < seen.size(); ++place) {
+    const Vector key = head_of(c, rope, keys[static_cast<size_t>(seen[place])], kv_head, place);
+    const double score = dot(query.data(), key.data(), c.head_dim) * static_cast<double>(c.attention_scale);
     weights.push_back(soft_cap(score, c.attention_soft_cap));
     largest = std::max(largest, weights.back());
   }
@@ -166,9 +184,10 @@ double relative_entropy(const Vector& weights) {
 }
 
 // Attention of all positions; x are the normed inputs. Entropies of the last position's heads are added up.
-Rows attend(const Config& c, const ReferenceModel::Layer& layer, const LayerConfig& settings, const Rows& x,
-            double& entropy_sum) {
+Rows attend(const Config& c, const ReferenceModel::Layer& layer, const RopeConfig* rope,
+            const Visibility& visibility, const Rows& x, double& entropy_sum) {
   const int64_t d = c.head_dim;
+  const bool turned_by_place = rope != nullptr && visibility.sinks > 0;
   Rows queries, keys, values;
   for (size_t t = 0; t < x.size(); ++t) {
     queries.push_back(multiply(layer.query, x[t], layer.query_bias));
@@ -177,9 +196,8 @@ Rows attend(const Config& c, const ReferenceModel::Layer& layer, const LayerConf
     const auto prepare = [&](Vector& heads, int64_t count, const Vector& norm_weight) {
       for (int64_t h = 0; h < count; ++h) {
         if (c.qk_norm) rms_norm(heads.data() + h * d, d, norm_weight, static_cast<double>(c.norm_eps));
-        if (c.rope_style != RopeStyle::kNone) {
-          rotate(c, c.ropes[static_cast<size_t>(settings.rope)], static_cast<int64_t>(t),
-                 heads.data() + h * d);
+        if (rope != nullptr && !turned_by_place) {
+          rotate(c, *rope, static_cast<int64_t>(t), heads.data() + h * d);
         }
       }
     };
@@ -189,14 +207,13 @@ Rows attend(const Config& c, const ReferenceModel::Layer& layer, const LayerConf
   Rows out;
   for (size_t t = 0; t < x.size(); ++t) {
     Vector mixed(static_cast<size_t>(c.head_count * d), 0.0);
+    const std::vector<int64_t> seen = seen_positions(visibility, static_cast<int64_t>(t));
     for (int64_t h = 0; h < c.head_count; ++h) {
       const int64_t kv_head = h / (c.head_count / c.kv_head_count);
-      int64_t first = 0;
-      const Vector weights = attention_weights(c, settings.window, queries[t].data() + h * d, keys, kv_head,
-                                               static_cast<int64_t>(t), first);
+      const Vector weights = attention_weights(c, turned_by_place ? rope : nullptr, queries, keys, h, seen);
       if (t + 1 == x.size()) entropy_sum += relative_entropy(weights);
       for (size_t s = 0; s < weights.size(); ++s) {
-        const double* value = values[static_cast<size_t>(first) + s].data() + kv_head * d;
+        const double* value = values[static_cast<size_t>(seen[s])].data() + kv_head * d;
         for (int64_t i = 0; i < d; ++i) mixed[static_cast<size_t>(h * d + i)] += weights[s] * value[i];
       }
     }
@@ -251,6 +268,7 @@ ReferenceModel::ReferenceModel(const ModelPlan& plan)
       final_norm_(load_vector(plan.final_norm)),
       final_norm_bias_(load_vector(plan.final_norm_bias)) {
   for (const LayerPlan& layer : plan.layers) layers_.push_back(load_layer(layer));
+  for (const LayerConfig& layer : config_.layers) visibility_.push_back({.window = layer.window});
 }
 
 std::vector<Vector> ReferenceModel::run(std::span<const int32_t> tokens, double* entropy) const {
@@ -267,7 +285,9 @@ std::vector<Vector> ReferenceModel::run(std::span<const int32_t> tokens, double*
     Rows normed;
     for (const Vector& row : x)
       normed.push_back(normalise(c, row, layer.attention_norm, layer.attention_norm_bias));
-    const Rows attended = attend(c, layer, c.layers[l], normed, entropy_sum);
+    const RopeConfig* const rope =
+        c.rope_style == RopeStyle::kNone ? nullptr : &c.ropes[static_cast<size_t>(c.layers[l].rope)];
+    const Rows attended = attend(c, layer, rope, visibility_[l], normed, entropy_sum);
     for (size_t t = 0; t < x.size(); ++t) {
       add(x[t], c.post_norms ? normalise(c, attended[t], layer.attention_post_norm, {}) : attended[t]);
       const Vector out = feed_forward(c, layer, normalise(c, x[t], layer.ffn_norm, layer.ffn_norm_bias));

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "kernels/visibility.h"
 #include "model/config.h"
 #include "model/model_plan.h"
 
@@ -18,6 +20,8 @@ class ReferenceModel {
  public:
   // Decodes all weights to double. The plan's file may be closed afterwards.
   explicit ReferenceModel(const ModelPlan& plan);
+  // The queries of each layer see this instead of what the model's own windows leave.
+  void set_visibility(std::vector<Visibility> visibility) { visibility_ = std::move(visibility); }
 
   // Logits of every position, [tokens.size() * vocab_size].
   [[nodiscard]] std::vector<double> logits(std::span<const int32_t> tokens) const;
@@ -44,6 +48,7 @@ class ReferenceModel {
   std::vector<Vector> run(std::span<const int32_t> tokens, double* entropy) const;
 
   Config config_;
+  std::vector<Visibility> visibility_;  // of each layer
   Matrix token_embedding_, position_embedding_, output_;
   Vector final_norm_, final_norm_bias_;
   std::vector<Layer> layers_;

@@ -21,7 +21,7 @@ void store_side(const StepBlock& block, const Target& target, const Rows& rows, 
   const KvTileShape open_shape = kv_tile_shape({.format = KvFormat::kF32}, target.shape.side, head_dim);
   for (int32_t i = 0; i < block.row_count; ++i) {
     const float* row = rows.split(block.first_row + i, head_dim).row(kv_head);
-    const int32_t offset = (block.first_position + i) % kBlockSize;
+    const auto offset = static_cast<int32_t>((block.first_position + i) % kBlockSize);
     if (target.open == nullptr) {
       kv_encode_row(target.shape, row, offset, target.sealed);
     } else {
@@ -46,8 +46,9 @@ void StepBlocks::set(const Batch& batch) {
     const BatchSequence& sequence = batch.sequences[s];
     DCHECK(sequence.first_position >= 0 && sequence.row_count >= 1);
     for (int32_t done = 0; done < sequence.row_count;) {
-      const int32_t position = sequence.first_position + done;
-      const int32_t count = std::min(sequence.row_count - done, kBlockSize - position % kBlockSize);
+      const int64_t position = sequence.first_position + done;
+      const auto room = static_cast<int32_t>(kBlockSize - position % kBlockSize);
+      const int32_t count = std::min(sequence.row_count - done, room);
       blocks_.push_back({.sequence = static_cast<int32_t>(s),
                          .block = position / kBlockSize,
                          .first_row = sequence.first_row + done,

@@ -21,14 +21,14 @@ class ThreadPool;
 // Consecutive rows of one sequence that lie in one block.
 struct StepBlock {
   int32_t sequence = 0;
-  int32_t block = 0;  // of the sequence
+  int64_t block = 0;  // of the sequence
   int32_t first_row = 0;
   int32_t row_count = 0;
-  int32_t first_position = 0;
+  int64_t first_position = 0;
   int32_t slot = kOwnSlot;  // of KvLayerView::step_slots; kOwnSlot: KvSequenceView::open
 
   static constexpr int32_t kOwnSlot = -1;
-  [[nodiscard]] int32_t end_position() const { return first_position + row_count; }
+  [[nodiscard]] int64_t end_position() const { return first_position + row_count; }
   [[nodiscard]] bool is_filled() const { return end_position() % kBlockSize == 0; }
 };
 

@@ -28,6 +28,7 @@ class Layout {
     rows.key = take_rows(count, shape.kv_width());
     rows.value = take_rows(count, shape.kv_width());
     rows.attended = take_rows(count, shape.query_width());
+    if (shape.has_sinks()) rows.sink_query = take_rows(count, shape.query_width());
     return rows;
   }
   [[nodiscard]] uint64_t used_bytes() const { return used_; }
@@ -56,9 +57,8 @@ AttentionBuffers::AttentionBuffers(const AttentionShape& shape, int64_t max_rows
   rows_ = Layout(memory_.data()).take_qkv_rows(shape, max_rows);
 }
 
-uint64_t StepBuffers::lay_out(const Config& config, const ForwardLimits& limits, int thread_count,
-                              std::byte* base) {
-  const AttentionShape shape = attention_shape(config);
+uint64_t StepBuffers::lay_out(const Config& config, const AttentionShape& shape, const ForwardLimits& limits,
+                              int thread_count, std::byte* base) {
   const int64_t angles = static_cast<int64_t>(config.ropes.size()) * config.rope_dim / 2;
   const int64_t widest = std::max({config.model_dim, shape.query_width(), config.ffn_dim});
   Layout layout(base);
@@ -70,19 +70,25 @@ uint64_t StepBuffers::lay_out(const Config& config, const ForwardLimits& limits,
   up = layout.take_rows(limits.rows, config.ffn_dim);
   cosines = layout.take_rows(limits.rows, angles);
   sines = layout.take_rows(limits.rows, angles);
+  if (shape.has_sinks()) {
+    sink_cosines = layout.take_rows(config.layer_count, config.rope_dim / 2);
+    sink_sines = layout.take_rows(config.layer_count, config.rope_dim / 2);
+  }
   final_rows = layout.take_rows(limits.logit_rows, config.model_dim);
   matmul = layout.take(std::max(matmul_bytes(limits.rows, widest, thread_count),
                                 matmul_bytes(limits.logit_rows, config.model_dim, thread_count)));
   return layout.used_bytes();
 }
 
-uint64_t StepBuffers::bytes_for(const Config& config, const ForwardLimits& limits, int thread_count) {
-  return StepBuffers().lay_out(config, limits, thread_count, nullptr);
+uint64_t StepBuffers::bytes_for(const Config& config, const AttentionShape& shape,
+                                const ForwardLimits& limits, int thread_count) {
+  return StepBuffers().lay_out(config, shape, limits, thread_count, nullptr);
 }
 
-StepBuffers::StepBuffers(const Config& config, const ForwardLimits& limits, int thread_count)
-    : memory_(allocate(bytes_for(config, limits, thread_count))) {
-  const uint64_t used_bytes = lay_out(config, limits, thread_count, memory_.data());
+StepBuffers::StepBuffers(const Config& config, const AttentionShape& shape, const ForwardLimits& limits,
+                         int thread_count)
+    : memory_(allocate(bytes_for(config, shape, limits, thread_count))) {
+  const uint64_t used_bytes = lay_out(config, shape, limits, thread_count, memory_.data());
   CHECK(used_bytes <= memory_.bytes());
 }
 

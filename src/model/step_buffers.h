@@ -2,6 +2,7 @@
 // AttentionBuffers: the part of it that attention needs. For engine/attention_cache.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/memory.h"
@@ -18,9 +19,15 @@ struct QkvRows {
   Rows key;       // kv_head_count * head_dim
   Rows value;     // kv_head_count * head_dim
   Rows attended;  // head_count * head_dim
+  // Where a layer has sinks: the query again, turned to where it meets them. No rows where none has.
+  Rows sink_query;
 
   [[nodiscard]] QkvRows first(int64_t count) const {
-    return {query.first(count), key.first(count), value.first(count), attended.first(count)};
+    return {.query = query.first(count),
+            .key = key.first(count),
+            .value = value.first(count),
+            .attended = attended.first(count),
+            .sink_query = sink_query.first(std::min(count, sink_query.count))};
   }
 };
 
@@ -38,9 +45,11 @@ class AttentionBuffers {
 };
 
 struct StepBuffers {
-  StepBuffers(const Config& config, const ForwardLimits& limits, int thread_count);
-  [[nodiscard]] static uint64_t bytes_for(const Config& config, const ForwardLimits& limits,
-                                          int thread_count);
+  // `shape`: the config's attention.
+  StepBuffers(const Config& config, const AttentionShape& shape, const ForwardLimits& limits,
+              int thread_count);
+  [[nodiscard]] static uint64_t bytes_for(const Config& config, const AttentionShape& shape,
+                                          const ForwardLimits& limits, int thread_count);
 
   // limits.rows of each.
   Rows residual;  // model_dim wide: the stream that layers add to
@@ -51,6 +60,10 @@ struct StepBuffers {
   Rows up;         // ffn_dim
   Rows cosines;    // ropes * rope_dim / 2
   Rows sines;
+  // Of the query that meets the sinks from behind a full window: rope_dim / 2 for each layer; no rows where none has
+  // sinks.
+  Rows sink_cosines;
+  Rows sink_sines;
   Rows final_rows;              // limits.logit_rows of them, model_dim wide
   std::byte* matmul = nullptr;  // matmul_bytes() of the widest input
 
@@ -59,7 +72,8 @@ struct StepBuffers {
  private:
   StepBuffers() = default;
   // Places the buffers from `base` on, or only counts where that is null. Returns the bytes of all.
-  uint64_t lay_out(const Config& config, const ForwardLimits& limits, int thread_count, std::byte* base);
+  uint64_t lay_out(const Config& config, const AttentionShape& shape, const ForwardLimits& limits,
+                   int thread_count, std::byte* base);
 
   PageMemory memory_;
 };

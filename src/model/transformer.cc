@@ -1,7 +1,8 @@
 #include "model/transformer.h"
 
 #include <algorithm>
-#include <cstring>
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -17,19 +18,21 @@
 namespace cairn {
 
 struct Transformer::Impl {
-  Impl(std::shared_ptr<const Model> m, ThreadPool& t, const ForwardLimits& step_limits)
+  Impl(std::shared_ptr<const Model> m, ThreadPool& t, const ForwardLimits& step_limits,
+       std::vector<Visibility> visibility)
       : model(std::move(m)),
         config(model->config()),
         weights(model->weights()),
         kernels(model->kernels()),
         threads(t),
         limits(step_limits),
-        shape(attention_shape(config)),
-        buffers(config, limits, threads.thread_count()),
+        shape(attention_shape(config, std::move(visibility))),
+        buffers(config, shape, limits, threads.thread_count()),
         attention(shape, kernels, threads, limits) {
     for (const RopeConfig& rope : config.ropes) ropes.emplace_back(rope, config.rope_dim);
     CHECK(std::ssize(config.layers) == config.layer_count && weights.layers.size() == config.layers.size());
     places.resize(static_cast<size_t>(limits.rows));
+    if (shape.has_sinks()) set_sink_angles();
   }
 
   std::shared_ptr<const Model> model;
@@ -46,7 +49,7 @@ struct Transformer::Impl {
   // Of each row of the current step.
   struct Place {
     int32_t sequence;
-    int32_t position;
+    int64_t position;
   };
   std::vector<Place> places;
   int64_t row_count = 0;
@@ -55,6 +58,7 @@ struct Transformer::Impl {
   void begin_step(const Batch& batch);
   void embed(const Batch& batch);
   void rope_angles(int64_t row);
+  void set_sink_angles();
   Status attention_block(const LayerWeights& layer, int64_t index, KvLayerGate& gate);
   void finish_row(const LayerWeights& layer, int64_t index, int64_t row);
   void ffn_block(const LayerWeights& layer);
@@ -65,7 +69,14 @@ struct Transformer::Impl {
   void norm_rows(const std::vector<float>& w, const std::vector<float>& b);
   void add_bias(const Linear& linear, float* row) const;
   void norm_heads(const std::vector<float>& w, const Rows& heads) const;
-  void apply_rope(int64_t rope, int64_t row, const Rows& heads) const;
+  // Of a position, for one of the model's RoPEs.
+  struct Angles {
+    const float* cosines;
+    const float* sines;
+  };
+  [[nodiscard]] Angles angles_at(int64_t row, int64_t rope) const;
+  [[nodiscard]] Angles sink_angles_at(int64_t row, int64_t layer) const;
+  void apply_rope(const Angles& angles, const Rows& heads) const;
   void multiply(const Rows& x, std::span<const MatmulJob> jobs);
   // The rows of this step in one of the buffers.
   [[nodiscard]] Rows of_step(const Rows& buffer) const { return buffer.first(row_count); }
@@ -127,10 +138,23 @@ void Transformer::Impl::rope_angles(int64_t row) {
   if (ropes.empty() || config.rope_dim == 0) return;
   const Rows cosines = buffers.cosines.split(row, config.rope_dim / 2);
   const Rows sines = buffers.sines.split(row, config.rope_dim / 2);
-  const int32_t position = places[static_cast<size_t>(row)].position;
+  const int64_t position = places[static_cast<size_t>(row)].position;
   for (size_t r = 0; r < ropes.size(); ++r) {
     const auto rope = static_cast<int64_t>(r);
     ropes[r].angles(position, cosines.row(rope), sines.row(rope));
+  }
+}
+
+// Of the queries that meet the sinks of a layer from behind a full window: all of them stand at one position.
+void Transformer::Impl::set_sink_angles() {
+  if (config.rope_style == RopeStyle::kNone) return;  // the query itself meets them
+  for (int64_t index = 0; index < config.layer_count; ++index) {
+    const Visibility& layer = shape.layers[static_cast<size_t>(index)];
+    if (layer.sinks == 0) continue;
+    const Rope& rope = ropes[static_cast<size_t>(config.layers[static_cast<size_t>(index)].rope)];
+    constexpr int64_t kFar = std::numeric_limits<int64_t>::max();
+    rope.angles(layer.sink_query_position(kFar), buffers.sink_cosines.row(index),
+                buffers.sink_sines.row(index));
   }
 }
 
@@ -148,7 +172,8 @@ Status Transformer::Impl::attention_block(const LayerWeights& layer, int64_t ind
   return {};
 }
 
-// Applies bias, norm and RoPE to a row's query, key and value heads.
+// Applies bias, norm and RoPE to a row's query, key and value heads. The query that meets the layer's sinks differs by its
+// RoPE alone.
 void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, int64_t row) {
   const QkvRows& rows = buffers.attention;
   add_bias(layer.query, rows.query.row(row));
@@ -160,10 +185,15 @@ void Transformer::Impl::finish_row(const LayerWeights& layer, int64_t index, int
     norm_heads(layer.query_norm, queries);
     norm_heads(layer.key_norm, keys);
   }
+  const bool meets_sinks = shape.layers[static_cast<size_t>(index)].sinks > 0;
+  if (meets_sinks) std::copy_n(queries.data, queries.floats(), rows.sink_query.row(row));
+  if (config.rope_style == RopeStyle::kNone) return;
   const int64_t rope = config.layers[static_cast<size_t>(index)].rope;
-  DCHECK(config.rope_style == RopeStyle::kNone || (rope >= 0 && rope < std::ssize(ropes)));
-  apply_rope(rope, row, queries);
-  apply_rope(rope, row, keys);
+  DCHECK(rope >= 0 && rope < std::ssize(ropes));
+  if (meets_sinks) apply_rope(sink_angles_at(row, index), rows.sink_query.split(row, config.head_dim));
+  const Angles angles = angles_at(row, rope);
+  apply_rope(angles, queries);
+  apply_rope(angles, keys);
 }
 
 void Transformer::Impl::ffn_block(const LayerWeights& layer) {
@@ -241,18 +271,30 @@ void Transformer::Impl::add_bias(const Linear& linear, float* row) const {
   if (!linear.bias.empty()) kernels.add(row, linear.bias.data(), linear.matrix.rows, row);
 }
 
-void Transformer::Impl::apply_rope(int64_t rope, int64_t row, const Rows& heads) const {
-  if (config.rope_style == RopeStyle::kNone) return;
+Transformer::Impl::Angles Transformer::Impl::angles_at(int64_t row, int64_t rope) const {
   const int64_t pairs = config.rope_dim / 2;
-  DCHECK(2 * pairs <= heads.width);
-  const float* cosines = buffers.cosines.split(row, pairs).row(rope);
-  const float* sines = buffers.sines.split(row, pairs).row(rope);
-  const auto rotate = config.rope_style == RopeStyle::kAdjacent ? kernels.rope_adjacent : kernels.rope_halves;
-  for (int64_t h = 0; h < heads.count; ++h) rotate(cosines, sines, pairs, heads.row(h));
+  return {buffers.cosines.split(row, pairs).row(rope), buffers.sines.split(row, pairs).row(rope)};
 }
 
-Transformer::Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, const ForwardLimits& limits)
-    : impl_(std::make_unique<Impl>(std::move(model), threads, limits)) {}
+// Where a row's query meets the sinks of a layer.
+Transformer::Impl::Angles Transformer::Impl::sink_angles_at(int64_t row, int64_t layer) const {
+  const int64_t position = places[static_cast<size_t>(row)].position;
+  if (shape.layers[static_cast<size_t>(layer)].sink_query_position(position) == position) {
+    return angles_at(row, config.layers[static_cast<size_t>(layer)].rope);
+  }
+  return {buffers.sink_cosines.row(layer), buffers.sink_sines.row(layer)};
+}
+
+void Transformer::Impl::apply_rope(const Angles& angles, const Rows& heads) const {
+  const int64_t pairs = config.rope_dim / 2;
+  DCHECK(2 * pairs <= heads.width);
+  const auto rotate = config.rope_style == RopeStyle::kAdjacent ? kernels.rope_adjacent : kernels.rope_halves;
+  for (int64_t h = 0; h < heads.count; ++h) rotate(angles.cosines, angles.sines, pairs, heads.row(h));
+}
+
+Transformer::Transformer(std::shared_ptr<const Model> model, ThreadPool& threads, const ForwardLimits& limits,
+                         std::vector<Visibility> visibility)
+    : impl_(std::make_unique<Impl>(std::move(model), threads, limits, std::move(visibility))) {}
 Transformer::~Transformer() = default;
 
 Status Transformer::forward(const Batch& batch, KvLayerGate& gate, std::span<float> logits) {
@@ -260,9 +302,11 @@ Status Transformer::forward(const Batch& batch, KvLayerGate& gate, std::span<flo
 }
 const ForwardLimits& Transformer::limits() const { return impl_->limits; }
 uint64_t Transformer::work_bytes() const { return impl_->buffers.bytes() + impl_->attention.bytes(); }
-uint64_t Transformer::work_bytes_for(const Config& config, const ForwardLimits& limits, int thread_count) {
-  return StepBuffers::bytes_for(config, limits, thread_count) +
-         LayerAttention::bytes_for(attention_shape(config), limits, thread_count);
+uint64_t Transformer::work_bytes_for(const Config& config, std::vector<Visibility> visibility,
+                                     const ForwardLimits& limits, int thread_count) {
+  const AttentionShape shape = attention_shape(config, std::move(visibility));
+  return StepBuffers::bytes_for(config, shape, limits, thread_count) +
+         LayerAttention::bytes_for(shape, limits, thread_count);
 }
 
 }  // namespace cairn

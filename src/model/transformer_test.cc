@@ -43,7 +43,7 @@ TEST_P(Families, MatchGoldenLogits) {
   const auto model = Model::load(folder + "/" + c.file, kernels_for(isa), threads);
   ASSERT_TRUE(model.ok()) << model.status().message();
   for (const GoldenSequence& golden : read_family_golden(folder, c.golden)) {
-    const std::vector<float> logits = forward_all(*model, threads, golden.tokens, kF32Rows, 512);
+    const std::vector<float> logits = forward_all(*model, threads, golden.tokens, {.codecs = kF32Rows});
     const std::vector<double> wide(logits.begin(), logits.end());
     EXPECT_LT(relative_error(golden, wide), kFamilyLimit);
   }
@@ -67,7 +67,7 @@ TEST(Stories260K, MatchesTheReferenceProgram) {
     ASSERT_TRUE(model.ok()) << model.status().message();
     for (int prompt = 1; prompt <= 3; ++prompt) {
       const GoldenSequence golden = read_stories_golden(models + "/stories260K", prompt);
-      const std::vector<float> logits = forward_all(*model, threads, golden.tokens, kF32Rows, 512);
+      const std::vector<float> logits = forward_all(*model, threads, golden.tokens, {.codecs = kF32Rows});
       EXPECT_LT(absolute_error(golden, std::vector<double>(logits.begin(), logits.end())), 1e-3);
     }
   }
@@ -88,9 +88,10 @@ TEST(Forward, ChunksAndThreadsChangeNothing) {
       const KvCodec by_token{KvFormat::kInt8};
       for (const TestCodecs& codecs : {kF32Rows, TestCodecs{f16, f16}, TestCodecs{by_channel, by_token},
                                        TestCodecs{by_token, by_channel}}) {
-        const std::vector<float> whole = forward_all(*model, two, tokens, codecs, 512);
+        const std::vector<float> whole = forward_all(*model, two, tokens, {.codecs = codecs});
         for (const int64_t chunk : {1, 7, 33}) {
-          EXPECT_EQ(forward_all(*model, one, tokens, codecs, chunk), whole) << family << ", chunk " << chunk;
+          const TestRun run{.codecs = codecs, .chunk = chunk};
+          EXPECT_EQ(forward_all(*model, one, tokens, run), whole) << family << ", chunk " << chunk;
         }
       }
     }

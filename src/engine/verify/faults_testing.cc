@@ -89,7 +89,7 @@ struct OpenTiles {
 
 class WideBlock {
  public:
-  WideBlock(const AttentionTile& tile, int32_t block, const OpenTiles& open)
+  WideBlock(const AttentionTile& tile, int64_t block, const OpenTiles& open)
       : keys_(static_cast<size_t>(tile.keys.lines * kBlockSize)), value_lanes_(tile.values.lanes) {
     const std::byte* bytes = tile.sequence.block(block);
     if (open.keys != nullptr) {
@@ -107,10 +107,10 @@ class WideBlock {
       values_.assign(aligned_.begin() + shift_, aligned_.begin() + shift_ + kBlockSize * value_lanes_);
     }
   }
-  [[nodiscard]] float key(int64_t d, int32_t slot) const {
+  [[nodiscard]] float key(int64_t d, int64_t slot) const {
     return keys_[static_cast<size_t>(d * kBlockSize + slot)];
   }
-  [[nodiscard]] float value(int64_t d, int32_t slot) const {
+  [[nodiscard]] float value(int64_t d, int64_t slot) const {
     return values_[static_cast<size_t>(slot * value_lanes_ + d)];
   }
 
@@ -130,20 +130,20 @@ class WideBlock {
 };
 
 // Where a block's rows are read from, if not from the block.
-using OpenOf = std::function<OpenTiles(const AttentionTile& tile, int32_t block)>;
+using OpenOf = std::function<OpenTiles(const AttentionTile& tile, int64_t block)>;
 
-OpenTiles own_block_open(const AttentionTile& tile, int32_t block) {
+OpenTiles own_block_open(const AttentionTile& tile, int64_t block) {
   if (block != tile.open_block) return {};
   return {tile.open_keys, tile.open_values};
 }
 
 // One range of a row, reduced to a state of its own.
-std::vector<float> reduce(const std::map<int32_t, WideBlock>& blocks, const AttentionTile& tile,
+std::vector<float> reduce(const std::map<int64_t, WideBlock>& blocks, const AttentionTile& tile,
                           const VisibleRange& range) {
   const auto& [query, begin, end] = range;
   const int64_t head_dim = tile.keys.head_dim;
   std::vector<float> p;
-  for (int32_t j = begin; j < end; ++j) {
+  for (int64_t j = begin; j < end; ++j) {
     float dot = 0;
     for (int64_t d = 0; d < head_dim; ++d) {
       dot = std::fma(query[d], blocks.at(j / kBlockSize).key(d, j % kBlockSize), dot);
@@ -152,7 +152,7 @@ std::vector<float> reduce(const std::map<int32_t, WideBlock>& blocks, const Atte
   }
   std::vector<float> state(static_cast<size_t>(attention_state_floats(head_dim)), 0.0F);
   state[0] = *std::max_element(p.begin(), p.end());
-  for (int32_t j = begin; j < end; ++j) {
+  for (int64_t j = begin; j < end; ++j) {
     const float weight = std::exp(p[static_cast<size_t>(j - begin)] - state[0]);
     state[1] += weight;
     for (int64_t d = 0; d < head_dim; ++d) {
@@ -165,16 +165,15 @@ std::vector<float> reduce(const std::map<int32_t, WideBlock>& blocks, const Atte
 // As attention is defined, but with spans of any size and blocks from anywhere; the same bits as the sound
 // one only for itself.
 void attend_otherwise(const AttentionTile& tile, SpanRange spans, int32_t span_size, const OpenOf& open_of) {
-  std::map<int32_t, WideBlock> blocks;
+  std::map<int64_t, WideBlock> blocks;
   for (const AttentionRow& row : tile.rows) {
-    static_assert(kVisibleRanges == 1);
-    const VisibleRange& seen = row.visible[0];
-    const int32_t begin = std::max(seen.begin, spans.first * kSpanSize);
-    const int32_t end = std::min(seen.end, spans.last * kSpanSize);
-    for (int32_t block = begin / kBlockSize; block * kBlockSize < end; ++block) {
+    const VisibleRange& seen = row.visible;
+    const int64_t begin = std::max(seen.begin, spans.first * kSpanSize);
+    const int64_t end = std::min(seen.end, spans.last * kSpanSize);
+    for (int64_t block = begin / kBlockSize; block * kBlockSize < end; ++block) {
       if (!blocks.contains(block)) blocks.emplace(block, WideBlock(tile, block, open_of(tile, block)));
     }
-    for (int32_t low = begin / span_size * span_size; low < end; low += span_size) {
+    for (int64_t low = begin / span_size * span_size; low < end; low += span_size) {
       const std::vector<float> state =
           reduce(blocks, tile, {seen.query, std::max(low, begin), std::min(low + span_size, end)});
       reference::merge_attention(state.data(), tile.keys.head_dim, row.state);
@@ -201,7 +200,7 @@ void spans_by_threads(const AttentionTile& tile, SpanRange spans, const Attentio
 
 // Right up to the end of the first span; after it, decode (a tile that is not full) cuts the rest otherwise.
 void spans_in_long_texts(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
-  if (tile.rows.front().visible[0].end <= kSpanSize || tile.rows.size() == kFullTile) {
+  if (tile.rows.front().visible.end <= kSpanSize || tile.rows.size() == kFullTile) {
     return sound().attend(tile, spans, scratch);
   }
   attend_otherwise(tile, spans, kShortSpan, own_block_open);
@@ -215,7 +214,7 @@ void block_of_another(const AttentionTile& tile, SpanRange spans, const Attentio
   first_table.compare_exchange_strong(none, own);
   const BlockId* const other = first_table;
   if (other == own) return sound().attend(tile, spans, scratch);
-  std::vector<BlockId> table(own, own + (tile.rows.back().visible[0].end - 1) / kBlockSize + 1);
+  std::vector<BlockId> table(own, own + (tile.rows.back().visible.end - 1) / kBlockSize + 1);
   table[0] = other[0];
   AttentionTile wrong = tile;
   wrong.sequence.table = table.data();
@@ -250,7 +249,7 @@ void sealed_when_the_step_ends(const AttentionTile& tile, SpanRange spans, const
   const Place place = place_of(now.kv, tile);
   StepBlocks blocks(std::ssize(now.batch.tokens));
   blocks.set(now.batch);
-  attend_otherwise(tile, spans, kSpanSize, [&](const AttentionTile&, int32_t block) -> OpenTiles {
+  attend_otherwise(tile, spans, kSpanSize, [&](const AttentionTile&, int64_t block) -> OpenTiles {
     for (const StepBlock& filled : blocks.blocks()) {
       const auto sequence = static_cast<size_t>(filled.sequence);
       if (filled.block != block || now.kv.sequence(sequence).table != tile.sequence.table) continue;
@@ -263,9 +262,7 @@ void sealed_when_the_step_ends(const AttentionTile& tile, SpanRange spans, const
 
 // Of a group, each member's own spans come first, and then those that all share.
 void shared_spans_last(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
-  const auto needs_more = [&](const AttentionRow& row) {
-    return row.visible[0].end > spans.last * kSpanSize;
-  };
+  const auto needs_more = [&](const AttentionRow& row) { return row.visible.end > spans.last * kSpanSize; };
   if (spans.first == 0 && std::ranges::any_of(tile.rows, needs_more)) return;
   sound().attend(tile, spans, scratch);
   if (spans.first > 0) sound().attend(tile, {0, spans.first}, scratch);

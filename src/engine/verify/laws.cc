@@ -158,6 +158,9 @@ std::vector<KvPlan> default_law_plans() {
   Result<KvPlan> mixed = KvPlan::parse("layers 0: f16; rest: k=int4:channel,v=int8:token");
   CHECK(mixed.ok());
   plans.push_back(std::move(*mixed));
+  for (const char* forgetting : {"window=48", "int4,sinks=4,window=48"}) {
+    plans.push_back(KvPlan::parse(forgetting).value());
+  }
   return plans;
 }
 

@@ -42,14 +42,14 @@ class WrappedPass : public ForwardPass {
   PassPtr pass_;
 };
 
-std::byte* block_of(const AllLayers& kv, size_t sequence, int32_t position) {
+std::byte* block_of(const AllLayers& kv, size_t sequence, int64_t position) {
   return kv.sequence(sequence).block(position / kBlockSize);
 }
 
 // visit(float& of a block) for each element of a position's rows, where they are f32.
 template <typename Visit>
-void each_float(const AllLayers& kv, std::byte* block, int32_t position, const Visit& visit) {
-  const int32_t slot = position % kBlockSize;
+void each_float(const AllLayers& kv, std::byte* block, int64_t position, const Visit& visit) {
+  const int64_t slot = position % kBlockSize;
   for (const KvLayerView& view : kv.views) {
     const KvLayerLayout& layer = *view.layout;
     for (int64_t head = 0; head < view.kv_head_count; ++head) {
@@ -57,7 +57,7 @@ void each_float(const AllLayers& kv, std::byte* block, int32_t position, const V
       auto* values = reinterpret_cast<float*>(block + layer.values_offset(head));
       for (int64_t d = 0; d < view.head_dim; ++d) {
         visit(keys[d * layer.keys.lanes + slot]);
-        visit(values[int64_t{slot} * layer.values.lanes + d]);
+        visit(values[slot * layer.values.lanes + d]);
       }
     }
   }
@@ -82,7 +82,7 @@ class PassWithRowsThatStay final : public WrappedPass {
   void each_row(const Batch& batch, const AllLayers& kv, const Visit& visit) {
     for (size_t s = 0; s < batch.sequences.size(); ++s) {
       const BatchSequence& sequence = batch.sequences[s];
-      for (int32_t p = sequence.first_position; p < sequence.first_position + sequence.row_count; ++p) {
+      for (int64_t p = sequence.first_position; p < sequence.first_position + sequence.row_count; ++p) {
         each_float(kv, block_of(kv, s, p), p, visit);
       }
     }
@@ -149,7 +149,7 @@ class PassThatDecodes : public WrappedPass {
     p.tokens.insert(p.tokens.end(), tokens.begin(), tokens.end());
     p.blocks.clear();
     for (size_t at = 0; at < p.tokens.size(); at += kBlockSize) {
-      p.blocks.push_back(block_of(kv, s, static_cast<int32_t>(at)));
+      p.blocks.push_back(block_of(kv, s, static_cast<int64_t>(at)));
     }
   }
 
@@ -199,7 +199,7 @@ class PassWithForksOfNewerRows final : public WrappedPass {
   void forward_all(const Batch& batch, AllLayers& kv, std::span<float> logits) override {
     for (size_t s = 0; s < batch.sequences.size(); ++s) {
       const BatchSequence& sequence = batch.sequences[s];
-      int32_t& end = ends_[kv.sequence(s).open];
+      int64_t& end = ends_[kv.sequence(s).open];
       if (sequence.first_position != end) replace_open_rows(kv, s, sequence.first_position);
       end = sequence.first_position + sequence.row_count;
     }
@@ -207,16 +207,16 @@ class PassWithForksOfNewerRows final : public WrappedPass {
   }
 
  private:
-  static void replace_open_rows(const AllLayers& kv, size_t s, int32_t position) {
+  static void replace_open_rows(const AllLayers& kv, size_t s, int64_t position) {
     const StepBlock block{.sequence = static_cast<int32_t>(s), .block = position / kBlockSize};
-    for (int32_t slot = 0; slot < position % kBlockSize; ++slot) {
+    for (int64_t slot = 0; slot < position % kBlockSize; ++slot) {
       each_open_row(kv, block, slot, [](float* row, int64_t apart, int64_t count) {
         for (int64_t i = 0; i < count; ++i) row[i * apart] = 0.5F * row[i * apart] + 0.25F;
       });
     }
   }
 
-  std::map<const std::byte*, int32_t> ends_;  // where each sequence, by its open rows, ended
+  std::map<const std::byte*, int64_t> ends_;  // where each sequence, by its open rows, ended
 };
 
 class PassWithCutBlocksDecoded final : public PassThatDecodes {
@@ -242,7 +242,7 @@ class PassWithHitsOfTheLastToken final : public PassThatDecodes {
   using PassThatDecodes::PassThatDecodes;
 
  private:
-  using Block = std::pair<int32_t, std::vector<TokenId>>;
+  using Block = std::pair<int64_t, std::vector<TokenId>>;
 
   const std::byte* sealed_form(const AllLayers& kv, size_t s, const BatchSequence& sequence,
                                std::span<const TokenId> tokens) override {
@@ -257,7 +257,7 @@ class PassWithHitsOfTheLastToken final : public PassThatDecodes {
     const auto& all = past(kv, s).tokens;
     for (size_t at = 0; at + kBlockSize <= all.size(); at += kBlockSize) {
       const auto begin = all.begin() + static_cast<std::ptrdiff_t>(at);
-      known_.insert({static_cast<int32_t>(at), {begin, begin + kBlockSize}});
+      known_.insert({static_cast<int64_t>(at), {begin, begin + kBlockSize}});
     }
   }
 

@@ -29,9 +29,9 @@ EngineOptions Scene::crowd_options(int64_t max_sequences) const {
   return crowd;
 }
 
-Result<uint64_t> Scene::pool_of(int64_t block_count) const {
-  CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(kv_shape_of(model->config(), kv_plan)));
-  return geometry.bytes_of_blocks(block_count);
+Result<uint64_t> Scene::pool_of(const EngineOptions& options, int64_t block_count) const {
+  CAIRN_ASSIGN_OR_RETURN(const KvShape shape, kv_shape_of(model->config(), kv_plan, options.context));
+  return pool_bytes_of(Engine::cache_options(shape, options), block_count);
 }
 
 Result<std::unique_ptr<Trial>> start_trial(const Scene& scene, int thread_count, const EngineOptions& options,

@@ -37,8 +37,8 @@ struct Scene {
   [[nodiscard]] EngineOptions options(KvStorageKind storage = KvStorageKind::kPaged) const;
   // As many sequences at once; prompts share steps, and longer ones need several.
   [[nodiscard]] EngineOptions crowd_options(int64_t max_sequences) const;
-  // Bytes of so many blocks.
-  [[nodiscard]] Result<uint64_t> pool_of(int64_t block_count) const;
+  // Bytes of so many blocks, beside what windows need.
+  [[nodiscard]] Result<uint64_t> pool_of(const EngineOptions& options, int64_t block_count) const;
 };
 
 struct Variation {

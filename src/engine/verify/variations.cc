@@ -74,13 +74,17 @@ Result<std::string> run_late(const Scene& scene, Comparison& comparison) {
 // Memory for the text and two blocks more: the others lose theirs and are computed again.
 Result<std::string> run_preempted(const Scene& scene, Comparison& comparison) {
   EngineOptions options = scene.crowd_options(kCrowdTexts);
-  CAIRN_ASSIGN_OR_RETURN(options.pool_bytes, scene.pool_of(KvGeometry::blocks_for(scene.length()) + 2));
+  CAIRN_ASSIGN_OR_RETURN(options.pool_bytes,
+                         scene.pool_of(options, KvGeometry::blocks_for(scene.length()) + 2));
   require_texts(scene, comparison, 0, kCrowdTexts);
   CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
   CAIRN_RETURN_IF_ERROR(submit_crowd(scene, *trial, 0, kCrowdTexts));
   CAIRN_RETURN_IF_ERROR(trial->finish());
   if (trial->preemptions() > 0) return std::string();
   if (scene.length() <= 3 * kBlockSize) return std::string("too few positions to run out of memory");
+  if (trial->cache().max_length() == trial->cache().context()) {
+    return std::string("every layer has a window: memory never runs out");
+  }
   if (scene.length() > 10 * kBlockSize)
     return std::string("the others are too short to run out of memory with");
   return internal_error("memory was short, yet nothing was preempted");

@@ -3,6 +3,7 @@
 
 #include "engine/memory_plan.h"
 #include "engine/verify/variations.h"
+#include "kv/block_window.h"
 #include "kv/geometry.h"
 
 namespace cairn {
@@ -18,11 +19,26 @@ Result<uint64_t> bytes_by_tiles(const Config& config, const KvPlan& plan) {
   CAIRN_ASSIGN_OR_RETURN(const auto layers, plan.resolve(config.layer_count, config.head_dim));
   const auto head_dim = static_cast<int32_t>(config.head_dim);
   int64_t bytes = 0;
-  for (const KvLayerCodecs& layer : layers) {
+  for (const KvLayerPlan& layer : layers) {
     bytes += kv_tile_shape(layer.keys, KvSide::kKeys, head_dim).bytes +
              kv_tile_shape(layer.values, KvSide::kValues, head_dim).bytes;
   }
   return static_cast<uint64_t>(bytes * config.kv_head_count);
+}
+
+// Of a sequence of so many rows: paged storage gives back what windows have passed.
+uint64_t bytes_of_text(const KvCache& cache, KvStorageKind storage, int64_t length) {
+  const KvGeometry& geometry = cache.geometry();
+  uint64_t bytes = 0;
+  for (int32_t group = 0; group < geometry.group_count(); ++group) {
+    const BlockWindow window(geometry.visibility(group));
+    int64_t blocks = KvGeometry::blocks_for(length);
+    if (storage == KvStorageKind::kPaged && !window.keeps_all()) {
+      blocks -= window.first_kept(length) - window.sink_blocks();
+    }
+    bytes += static_cast<uint64_t>(blocks) * geometry.block_bytes(group);
+  }
+  return bytes;
 }
 
 // What each kind of storage takes for two sequences, empty and while the text runs.
@@ -30,8 +46,8 @@ Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvSt
   EngineOptions options = scene.options(storage);
   options.max_sequences = 2;
   const Config& config = scene.model->config();
-  CAIRN_ASSIGN_OR_RETURN(const KvMemory planned, KvCache::memory_of(Engine::cache_options(
-                                                     kv_shape_of(config, scene.kv_plan), options)));
+  CAIRN_ASSIGN_OR_RETURN(const KvShape shape, kv_shape_of(config, scene.kv_plan, options.context));
+  CAIRN_ASSIGN_OR_RETURN(const KvMemory planned, KvCache::memory_of(Engine::cache_options(shape, options)));
   CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
   const KvCache& cache = trial->cache();
   CAIRN_RETURN_IF_ERROR(expect_bytes("open rows", planned.open_bytes, cache.open_bytes()));
@@ -47,8 +63,8 @@ Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvSt
       trial->submit_text({.prompt_count = scene.length(), .token_count = scene.length(), .session = session})
           .status());
   CAIRN_RETURN_IF_ERROR(trial->finish());
-  const auto blocks = static_cast<uint64_t>(KvGeometry::blocks_for(scene.length()));
-  CAIRN_RETURN_IF_ERROR(expect_bytes("the text's rows", blocks * block_bytes, cache.used_bytes()));
+  CAIRN_RETURN_IF_ERROR(
+      expect_bytes("the text's rows", bytes_of_text(cache, storage, scene.length()), cache.used_bytes()));
   CAIRN_RETURN_IF_ERROR(expect_bytes("open rows, later", planned.open_bytes, cache.open_bytes()));
   if (cache.pool_bytes() > planned.pool_bytes) return internal_error("blocks: more is taken than planned");
   return std::string();
@@ -57,7 +73,8 @@ Result<std::string> run_planned(const Scene& scene, Comparison& comparison, KvSt
 // Trial looks at every block after every step; here most of what can happen to blocks happens.
 Result<std::string> run_states(const Scene& scene, Comparison& comparison) {
   EngineOptions options = scene.crowd_options(4);
-  CAIRN_ASSIGN_OR_RETURN(options.pool_bytes, scene.pool_of(KvGeometry::blocks_for(scene.length()) + 4));
+  CAIRN_ASSIGN_OR_RETURN(options.pool_bytes,
+                         scene.pool_of(options, KvGeometry::blocks_for(scene.length()) + 4));
   CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
   require(comparison, 0, 0, scene.length());
   for (int64_t text = 0; text < std::ssize(scene.texts); ++text) {

@@ -175,7 +175,8 @@ Result<std::string> run_tries(const Scene& scene, Comparison& comparison) {
 // Memory for the text and two blocks more, and requests that share what there is.
 Result<std::string> run_short_of_memory(const Scene& scene, Comparison& comparison) {
   EngineOptions options = scene.crowd_options(1 + kBranchTexts);
-  CAIRN_ASSIGN_OR_RETURN(options.pool_bytes, scene.pool_of(KvGeometry::blocks_for(scene.length()) + 2));
+  CAIRN_ASSIGN_OR_RETURN(options.pool_bytes,
+                         scene.pool_of(options, KvGeometry::blocks_for(scene.length()) + 2));
   CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
   require(comparison, 0, 0, scene.length());
   for (const int64_t text : {int64_t{0}, kFirstBranch, kFirstBranch + 1, kFirstBranch + 2}) {

@@ -118,7 +118,7 @@ void sum_group(const RowGroup& group, WideSpan& span, const float* scores, int64
   for (int64_t i = 0; i < group.count * padded; i += 16) store(load(sums + i) + broadcast(0.0F), sums + i);
 }
 
-void attend_span(const AttentionTile& tile, int32_t low, float* scratch) {
+void attend_span(const AttentionTile& tile, int64_t low, float* scratch) {
   const int32_t head_dim = tile.keys.head_dim;
   const int64_t padded = attention_padded(head_dim);
   float* const scores = scratch;
@@ -137,7 +137,7 @@ void attend_span(const AttentionTile& tile, int32_t low, float* scratch) {
 }
 
 void attend(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
-  for (int32_t s = spans.first; s < spans.last; ++s) attend_span(tile, s * kSpanSize, scratch.floats);
+  for (int64_t s = spans.first; s < spans.last; ++s) attend_span(tile, s * kSpanSize, scratch.floats);
 }
 
 void merge_attention(const float* from, int64_t head_dim, float* into) {

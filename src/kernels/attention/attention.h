@@ -39,18 +39,13 @@ inline void clear_attention_state(float* state) { state[1] = 0; }
 // Positions [begin, end) that a row sees, and the query that meets their keys.
 struct VisibleRange {
   const float* query = nullptr;  // [head_dim], already multiplied by the attention scale
-  int32_t begin = 0;
-  int32_t end = 0;
+  int64_t begin = 0;
+  int64_t end = 0;
 };
-
-// Ranges of a row, ascending and disjoint. In each span every range is reduced alone and merged into the row's state.
-// With more than one range, next_group() must keep a row's ranges in different groups, because the states of a group
-// are merged at once.
-inline constexpr size_t kVisibleRanges = 1;
 
 // One query head at one position.
 struct AttentionRow {
-  VisibleRange visible[kVisibleRanges];
+  VisibleRange visible;
   float* state = nullptr;  // attention_state_floats(head_dim), 64-byte aligned
 };
 
@@ -64,7 +59,7 @@ struct AttentionTile {
   KvSequenceView sequence;  // whose blocks are read
   // A query sees its own block open: where the codec of a side seals whole blocks, block `open_block` is read from
   // these f32 tiles (null: from the block).
-  int32_t open_block = 0;
+  int64_t open_block = 0;
   const float* open_keys = nullptr;    // [head_dim][kBlockSize]
   const float* open_values = nullptr;  // [kBlockSize][padded]
   float soft_cap = 0;                  // 0: none
@@ -85,8 +80,9 @@ struct AttentionScratch {
 
 // Spans [first, last). Span s holds positions [s * kSpanSize, (s + 1) * kSpanSize).
 struct SpanRange {
-  int32_t first = 0;
-  int32_t last = 0;
+  int64_t first = 0;
+  int64_t last = 0;
+  [[nodiscard]] int64_t count() const { return last - first; }
 };
 
 }  // namespace cairn

@@ -97,7 +97,7 @@ CAIRN_AMX void sum_group(const RowGroup& group, PackedSpan& span, const AmxPlace
   }
 }
 
-CAIRN_AMX void attend_span(const AttentionTile& tile, int32_t low, const AmxPlaces& places,
+CAIRN_AMX void attend_span(const AttentionTile& tile, int64_t low, const AmxPlaces& places,
                            int32_t& configured) {
   const int32_t head_dim = tile.keys.head_dim;
   const int64_t padded = attention_padded(head_dim);
@@ -124,7 +124,7 @@ CAIRN_AMX void attend_amx(const AttentionTile& tile, SpanRange spans, const Atte
   }
   const AmxPlaces places(scratch.floats, tile.keys.head_dim);
   int32_t configured = 0;  // rows of the tiles
-  for (int32_t s = spans.first; s < spans.last; ++s) attend_span(tile, s * kSpanSize, places, configured);
+  for (int64_t s = spans.first; s < spans.last; ++s) attend_span(tile, s * kSpanSize, places, configured);
   if (configured != 0) _tile_release();
 }
 

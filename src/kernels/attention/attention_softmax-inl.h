@@ -16,19 +16,21 @@
 HWY_BEFORE_NAMESPACE();
 namespace cairn::HWY_NAMESPACE {
 
-// Turns the scores [kSpanSize] of one row into probabilities: exactly 0 for positions that the row does not see.
+// Turns the scores [kSpanSize] of one row, which sees the span, into probabilities: exactly 0 for positions that the row does not see.
 // Blocks that no row of the group sees are left untouched. Returns the peak and the total.
 HWY_INLINE void soft_max_row(const VisibleRange& range, const SpanLines& lines, float soft_cap, float* s,
                              float* peak_out, float* total_out) {
   const V16 nothing = broadcast(-INFINITY);
   const V16 cap = broadcast(soft_cap);
+  const auto first = static_cast<int32_t>(HWY_MAX(range.begin - lines.low, 0));
+  const auto last = static_cast<int32_t>(HWY_MIN(range.end - lines.low, kSpanSize));
   V16 peak = nothing;
   for (int32_t i = 0; i < kSpanSize; i += 16) {
     if (lines.block[i / kBlockSize].empty()) continue;
     V16 v = load(s + i);
     if (soft_cap != 0) v = cap * tanh(v / cap);
-    const int32_t begin = range.begin - lines.low - i;
-    const int32_t end = range.end - lines.low - i;
+    const int32_t begin = first - i;
+    const int32_t end = last - i;
     if (begin > 0 || end < 16) v = select_range(begin, end, v, nothing);
     store(v, s + i);
     peak = max(peak, v);

@@ -19,16 +19,16 @@ struct LineRange {
 // For each block of the span that begins at position `low`, the lines that some row sees. Nothing else is read: a block
 // that no row sees may be missing from the block table, and lines that no row sees may hold NaN.
 struct SpanLines {
-  int32_t low = 0;
+  int64_t low = 0;
   LineRange block[kSpanBlocks];
 
-  // Adds a range; returns false if none of it lies in the span.
+  // Adds a range; returns false, and changes nothing, if none of it lies in the span.
   bool add(const VisibleRange& range);
   // The first block from `b` on that some row sees; kSpanBlocks: none.
   [[nodiscard]] int32_t seen_from(int32_t b) const;
 };
 
-[[nodiscard]] SpanLines lines_seen(const AttentionTile& tile, int32_t low);
+[[nodiscard]] SpanLines lines_seen(const AttentionTile& tile, int64_t low);
 
 inline constexpr int32_t kGroupRows = 16;
 
@@ -40,7 +40,7 @@ struct RowGroup {
 };
 
 // The next rows of the tile, from `at` on, that see the span; moves `at` past them. Empty after the last.
-[[nodiscard]] RowGroup next_group(const AttentionTile& tile, int32_t low, size_t& at);
+[[nodiscard]] RowGroup next_group(const AttentionTile& tile, int64_t low, size_t& at);
 
 // The results of one span for the rows of a group, without their weighted sums.
 struct SpanResult {
@@ -57,8 +57,8 @@ struct StoredTile {
   [[nodiscard]] const float* floats() const { return reinterpret_cast<const float*>(data); }
 };
 // Of block `b` of the span that begins at `low`.
-[[nodiscard]] StoredTile stored_keys(const AttentionTile& tile, int32_t low, int32_t b);
-[[nodiscard]] StoredTile stored_values(const AttentionTile& tile, int32_t low, int32_t b);
+[[nodiscard]] StoredTile stored_keys(const AttentionTile& tile, int64_t low, int32_t b);
+[[nodiscard]] StoredTile stored_values(const AttentionTile& tile, int64_t low, int32_t b);
 
 // What a kernel reads after the keys, or values, of block `b`, where it takes first the keys of all blocks of
 // a span, then the values: for prefetching. Empty where that is not known.

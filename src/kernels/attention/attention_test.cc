@@ -125,6 +125,22 @@ TEST_P(AttentionCuts, ChangeNoBit) {
   }
 }
 
+TEST_P(AttentionCuts, FarFromTheBeginningIsTheSame) {
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const KvCodec codec = std::get<1>(GetParam());
+  constexpr int32_t kLength = 2 * kSpanSize + 18;
+  const TestHead head({codec, codec, 24, kLength, 13});
+  std::vector<TestQuery> queries = all_positions(kLength);
+  for (TestQuery& q : queries) q.window = q.position % 2 == 0 ? 0 : 40;
+  const std::vector<float> truth = head.attend(kernels, queries, 0);
+  for (const int64_t shift : {int64_t{kSpanSize}, (int64_t{1} << 31) - kSpanSize, int64_t{1} << 33}) {
+    for (const auto spans : {AttentionCut::Spans::kInPlace, AttentionCut::Spans::kMerged}) {
+      ASSERT_TRUE(same_bits(head.attend(kernels, queries, 0, {.spans = spans, .shift = shift}), truth))
+          << shift;
+    }
+  }
+}
+
 TEST_P(AttentionCuts, ARowDoesNotDependOnWhatComesBehindIt) {
   const Kernels& kernels = *std::get<0>(GetParam()).kernels;
   const KvCodec codec = std::get<1>(GetParam());

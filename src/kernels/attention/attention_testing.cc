@@ -34,33 +34,42 @@ Call call_of(const AttentionTile& tile, std::vector<AttentionRow> rows,
   std::byte* const first = blocks.front().data();
   call.tile.sequence = {.memory = first, .block_bytes = kUnitBytes};
   for (const AttentionRow& row : call.rows) {
-    for (const VisibleRange& range : row.visible) {
-      for (int32_t b = range.begin / kBlockSize; b * kBlockSize < range.end; ++b) {
-        const auto i = static_cast<size_t>(b);
-        call.table[i] = {static_cast<int32_t>((blocks[i].data() - first) / kUnitBytes)};
-      }
+    for (int64_t b = row.visible.begin / kBlockSize; b * kBlockSize < row.visible.end; ++b) {
+      const auto i = static_cast<size_t>(b);
+      call.table[i] = {static_cast<int32_t>((blocks[i].data() - first) / kUnitBytes)};
     }
   }
   return call;
+}
+
+// The same, `shift` positions later in its sequence.
+void shift_by(int64_t shift, Call& call) {
+  call.tile.sequence.first_block = shift / kBlockSize;
+  call.tile.open_block += shift / kBlockSize;
+  for (AttentionRow& row : call.rows) {
+    row.visible.begin += shift;
+    row.visible.end += shift;
+  }
 }
 
 void run(const Kernels& kernels, Call& call, const AttentionCut& cut) {
   const int64_t head_dim = call.tile.keys.head_dim;
   const TestArray<float> memory = garbage<float>(attention_scratch_floats(head_dim));
   const AttentionScratch scratch{memory.data()};
-  const auto span_end = static_cast<int32_t>((call.table.size() + kSpanBlocks - 1) / kSpanBlocks);
+  const int64_t first = cut.shift / kSpanSize;
+  const int64_t last = first + (std::ssize(call.table) + kSpanBlocks - 1) / kSpanBlocks;
   call.tile.sequence.table = call.table.data();
   call.tile.rows = call.rows;
   if (cut.spans == AttentionCut::Spans::kInPlace) {
-    for (int32_t s = 0; s < span_end; s += std::min(cut.span_count, span_end)) {
-      kernels.attend(call.tile, {s, std::min(span_end, s + std::min(cut.span_count, span_end))}, scratch);
+    for (int64_t s = first; s < last; s += cut.span_count) {
+      kernels.attend(call.tile, {s, std::min(last, s + cut.span_count)}, scratch);
     }
     return;
   }
   const int64_t floats = attention_state_floats(head_dim);
   const TestArray<float> alone = garbage<float>(static_cast<int64_t>(call.rows.size()) * floats);
   std::vector<AttentionRow> rows = call.rows;
-  for (int32_t s = 0; s < span_end; ++s) {
+  for (int64_t s = first; s < last; ++s) {
     for (size_t i = 0; i < rows.size(); ++i) {
       rows[i].state = alone.data() + static_cast<int64_t>(i) * floats;
       clear_attention_state(rows[i].state);
@@ -148,9 +157,10 @@ std::vector<float> TestHead::attend(const Kernels& kernels, const std::vector<Te
       float* const state = states.data() + static_cast<int64_t>(i) * floats;
       clear_attention_state(state);
       const float* const row_query = query.data() + static_cast<int64_t>(i) * shape_.head_dim;
-      rows.push_back({.visible = {{row_query, q.begin(), q.position + 1}}, .state = state});
+      rows.push_back({.visible = {row_query, q.begin(), q.position + 1}, .state = state});
     }
     Call call = call_of(tile, std::move(rows), blocks_);
+    shift_by(cut.shift, call);
     run(kernels, call, cut);
     for (size_t i = 0; i < call.rows.size(); ++i) {
       kernels.finish_attention(call.rows[i].state, shape_.head_dim,

@@ -24,6 +24,8 @@ struct AttentionCut {
   int32_t tile_rows = kAttentionRows;
   int32_t span_count = 1 << 20;                                              // of one call
   enum class Spans : uint8_t { kInPlace, kMerged } spans = Spans::kInPlace;  // each alone, merged afterwards
+  // Of all positions, a multiple of kSpanSize. Earlier blocks are gone.
+  int64_t shift = 0;
 };
 
 class TestHead {

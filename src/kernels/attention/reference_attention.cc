@@ -15,16 +15,16 @@ struct WideSpan {
   int64_t value_lanes[kSpanBlocks];
   int32_t head_dim;
 
-  [[nodiscard]] float key(int32_t j, int32_t d) const {
-    const int32_t block = j % kSpanSize / kBlockSize;
-    return keys[(int64_t{block} * head_dim + d) * kBlockSize + j % kBlockSize];
+  [[nodiscard]] float key(int64_t j, int32_t d) const {
+    const int64_t block = j % kSpanSize / kBlockSize;
+    return keys[(block * head_dim + d) * kBlockSize + j % kBlockSize];
   }
-  [[nodiscard]] float value(int32_t j, int32_t d) const {
-    const int32_t block = j % kSpanSize / kBlockSize;
+  [[nodiscard]] float value(int64_t j, int32_t d) const {
+    const int64_t block = j % kSpanSize / kBlockSize;
     return values_of(block)[j % kBlockSize * value_lanes[block] + d];
   }
-  [[nodiscard]] float* values_of(int32_t block) const {
-    return values + int64_t{block} * kBlockSize * ((head_dim + 31) / 32 * 32);
+  [[nodiscard]] float* values_of(int64_t block) const {
+    return values + block * kBlockSize * ((head_dim + 31) / 32 * 32);
   }
 };
 
@@ -33,7 +33,7 @@ WideSpan widen(const AttentionTile& tile, const SpanLines& lines, float* memory)
   WideSpan span{memory, memory + int64_t{kSpanSize} * head_dim, {}, head_dim};
   for (int32_t b = 0; b < kSpanBlocks; ++b) {
     if (lines.block[b].empty()) continue;
-    const int32_t block = lines.low / kBlockSize + b;
+    const int64_t block = lines.low / kBlockSize + b;
     const int64_t key_floats = int64_t{head_dim} * kBlockSize;
     if (tile.open_keys != nullptr && block == tile.open_block) {
       std::copy_n(tile.open_keys, key_floats, span.keys + b * key_floats);
@@ -53,7 +53,7 @@ WideSpan widen(const AttentionTile& tile, const SpanLines& lines, float* memory)
   return span;
 }
 
-float score(const AttentionTile& tile, const float* query, const WideSpan& span, int32_t j) {
+float score(const AttentionTile& tile, const float* query, const WideSpan& span, int64_t j) {
   float dot = 0;
   for (int32_t d = 0; d < span.head_dim; ++d) dot = std::fma(query[d], span.key(j, d), dot);
   return tile.soft_cap == 0 ? dot : tile.soft_cap * tanh_f32(dot / tile.soft_cap);
@@ -64,12 +64,12 @@ void reduce_range(const AttentionTile& tile, const VisibleRange& range, const Wi
                   float* state) {
   const auto& [query, begin, end] = range;
   float peak = -INFINITY;
-  for (int32_t j = begin; j < end; ++j) {
+  for (int64_t j = begin; j < end; ++j) {
     p[j - begin] = score(tile, query, span, j);
     peak = p[j - begin] > peak ? p[j - begin] : peak;
   }
   float lane[16] = {};
-  for (int32_t j = begin; j < end; ++j) {
+  for (int64_t j = begin; j < end; ++j) {
     p[j - begin] = exp_f32(p[j - begin] - peak);
     lane[j % 16] += p[j - begin];
   }
@@ -81,7 +81,7 @@ void reduce_range(const AttentionTile& tile, const VisibleRange& range, const Wi
   state[1] = lane[0];
   for (int32_t d = 0; d < span.head_dim; ++d) {
     float sum = 0;
-    for (int32_t j = begin; j < end; ++j) sum = std::fma(p[j - begin], span.value(j, d), sum);
+    for (int64_t j = begin; j < end; ++j) sum = std::fma(p[j - begin], span.value(j, d), sum);
     state[16 + d] = sum + 0.0F;
   }
 }
@@ -93,15 +93,14 @@ void attend(const AttentionTile& tile, SpanRange spans, const AttentionScratch& 
   float* const p = scratch.floats;
   float* const state = p + kSpanSize;
   float* const memory = state + attention_state_floats(tile.keys.head_dim);
-  for (int32_t low = spans.first * kSpanSize; low < spans.last * kSpanSize; low += kSpanSize) {
+  for (int64_t low = spans.first * kSpanSize; low < spans.last * kSpanSize; low += kSpanSize) {
     const WideSpan span = widen(tile, lines_seen(tile, low), memory);
     for (const AttentionRow& row : tile.rows) {
-      for (const auto& [query, first, last] : row.visible) {
-        const VisibleRange in_span{query, std::max(low, first), std::min(low + kSpanSize, last)};
-        if (in_span.begin >= in_span.end) continue;
-        reduce_range(tile, in_span, span, p, state);
-        merge_attention(state, tile.keys.head_dim, row.state);
-      }
+      const auto& [query, first, last] = row.visible;
+      const VisibleRange in_span{query, std::max(low, first), std::min(low + kSpanSize, last)};
+      if (in_span.begin >= in_span.end) continue;
+      reduce_range(tile, in_span, span, p, state);
+      merge_attention(state, tile.keys.head_dim, row.state);
     }
   }
 }

@@ -1,0 +1,198 @@
+#include "kv/storage_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "kv/block_window.h"
+#include "kv/kv_cache.h"
+
+namespace cairn {
+namespace {
+
+// Whether a group gives back what is out of its window. The other storages keep all rows, or none.
+bool gives_back(const KvGeometry& geometry, const KvCacheOptions& options, int32_t group) {
+  return options.storage == KvStorageKind::kPaged && !geometry.visibility(group).sees_all();
+}
+
+// Blocks of a group with a window: what every sequence needs at once, and what is left for later ones.
+void size_window(const KvCacheOptions& options, int32_t group, KvStoragePlan& plan) {
+  const BlockWindow window(plan.geometry.visibility(group));
+  const auto g = static_cast<size_t>(group);
+  const int64_t of_sequence = std::min(window.most_blocks(), plan.context_blocks);
+  const int64_t of_step = BlockWindow::step_blocks(options.step_rows, plan.max_sequences);
+  const int64_t all = plan.max_sequences * plan.context_blocks;
+  const int64_t needed = std::min(plan.max_sequences * of_sequence + of_step, all);
+  const bool shares = plan.sharing == PrefixSharing::kOn;
+  const int64_t tails = shares ? plan.max_sequences * std::min(window.tail_blocks(), plan.context_blocks) : 0;
+  plan.resume_blocks[g] = tails;
+  plan.pool_blocks[g] = needed + tails;
+  plan.table_blocks[g] = std::min(of_sequence + of_step, plan.context_blocks);
+}
+
+// What is kept whole has an end.
+Status check_stream(const KvGeometry& geometry, const KvCacheOptions& options) {
+  if (options.context <= KvGeometry::kMaxPositions) return {};
+  for (int32_t group = 0; group < geometry.group_count(); ++group) {
+    if (gives_back(geometry, options, group)) continue;
+    return invalid_argument(fmt::format(
+        "a context of {} positions is not possible: `context` must be 1 to {}, but in a paged cache "
+        "whose layers all have a window",
+        options.context, KvGeometry::kMaxPositions));
+  }
+  return {};
+}
+
+uint64_t bytes_of(const KvStoragePlan& plan, const std::vector<int64_t>& blocks, int32_t group) {
+  return static_cast<uint64_t>(blocks[static_cast<size_t>(group)]) * plan.geometry.block_bytes(group);
+}
+
+// Every group without a window gets as many blocks as there is memory for beside the windows.
+Status size_by_bytes(const KvCacheOptions& options, KvStoragePlan& plan) {
+  uint64_t window_bytes = 0;
+  uint64_t block_bytes = 0;
+  for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
+    if (gives_back(plan.geometry, options, group)) {
+      window_bytes += bytes_of(plan, plan.pool_blocks, group);
+    } else {
+      block_bytes += plan.geometry.block_bytes(group);
+    }
+  }
+  const uint64_t least = window_bytes + block_bytes;
+  if (*options.pool_bytes < least) {
+    const std::string beside =
+        window_bytes == 0 ? std::string()
+                          : fmt::format(" beside the windows of {} sequence{}", options.max_sequences,
+                                        options.max_sequences == 1 ? "" : "s");
+    return invalid_argument(
+        fmt::format("a cache of {} bytes cannot hold one block of {} positions{} ({} bytes): ask for more "
+                    "`kv_memory_bytes`{}",
+                    *options.pool_bytes, kBlockSize, beside, least,
+                    window_bytes == 0 ? "" : ", a shorter window or fewer sequences (`max_sequences`)"));
+  }
+  if (block_bytes == 0) return {};
+  const uint64_t blocks = std::min((*options.pool_bytes - window_bytes) / block_bytes, uint64_t{INT64_MAX});
+  for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
+    int64_t& of_group = plan.pool_blocks[static_cast<size_t>(group)];
+    if (!gives_back(plan.geometry, options, group))
+      of_group = std::min(of_group, static_cast<int64_t>(blocks));
+  }
+  return {};
+}
+
+// As the options say; a window needs its blocks.
+Status size_by_blocks(const KvCacheOptions& options, KvStoragePlan& plan) {
+  if (options.pool_blocks.size() != plan.pool_blocks.size() || std::ranges::min(options.pool_blocks) < 1) {
+    return invalid_argument(
+        fmt::format("{} layer groups must have a block each at least", plan.geometry.group_count()));
+  }
+  for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
+    const auto g = static_cast<size_t>(group);
+    const int64_t wanted = options.pool_blocks[g];
+    if (gives_back(plan.geometry, options, group)) {
+      const int64_t needed = plan.pool_blocks[g] - plan.resume_blocks[g];
+      if (wanted < needed) {
+        return invalid_argument(
+            fmt::format("layer group {} has a window and needs {} blocks, not {}", group, needed, wanted));
+      }
+      plan.resume_blocks[g] = wanted - needed;
+      plan.pool_blocks[g] = wanted;
+    } else {
+      plan.pool_blocks[g] = std::min(plan.pool_blocks[g], wanted);
+    }
+  }
+  return {};
+}
+
+Result<uint64_t> bytes_of_pools(const KvStoragePlan& plan, KvStorageKind storage) {
+  const KvGeometry& geometry = plan.geometry;
+  if (storage == KvStorageKind::kNone) {
+    return geometry.bytes_of_blocks(plan.context_blocks + plan.max_sequences);
+  }
+  // The largest group decides whether the sum can be counted.
+  CAIRN_RETURN_IF_ERROR(geometry.bytes_of_blocks(std::ranges::max(plan.pool_blocks)).status());
+  uint64_t bytes = 0;
+  for (int32_t group = 0; group < geometry.group_count(); ++group) {
+    bytes += bytes_of(plan, plan.pool_blocks, group);
+  }
+  return bytes;
+}
+
+// Bytes of bookkeeping beside the blocks, at most.
+uint64_t table_bytes_of(const KvStoragePlan& plan) {
+  // Of a block: its state, its place in lists, and where prefixes are shared its node. A round figure above them all.
+  constexpr uint64_t kBlockStateBytes = 64;
+  constexpr uint64_t kNodeBytes = 512;
+  const auto sum = [](const std::vector<int64_t>& counts) {
+    return static_cast<uint64_t>(std::accumulate(counts.begin(), counts.end(), int64_t{0}));
+  };
+  const uint64_t tables =
+      static_cast<uint64_t>(plan.max_sequences) * sum(plan.table_blocks) * sizeof(BlockId);
+  const uint64_t blocks = sum(plan.pool_blocks) + sum(plan.table_blocks);
+  return tables + blocks * (kBlockStateBytes + (plan.sharing == PrefixSharing::kOn ? kNodeBytes : 0));
+}
+
+}  // namespace
+
+Result<KvStoragePlan> make_storage_plan(const KvGeometry& geometry, const KvCacheOptions& options) {
+  CAIRN_RETURN_IF_ERROR(check_stream(geometry, options));
+  const auto group_count = static_cast<size_t>(geometry.group_count());
+  KvStoragePlan plan{
+      .geometry = geometry,
+      .context_blocks = KvGeometry::blocks_for(options.context),
+      .max_sequences = options.max_sequences,
+      .sharing = options.storage == KvStorageKind::kPaged ? options.sharing : PrefixSharing::kOff};
+  plan.pool_blocks.assign(group_count, plan.context_blocks * plan.max_sequences);
+  plan.resume_blocks.assign(group_count, 0);
+  plan.table_blocks.assign(group_count, plan.context_blocks);
+  for (int32_t group = 0; group < geometry.group_count(); ++group) {
+    if (gives_back(geometry, options, group)) size_window(options, group, plan);
+  }
+  const bool sizable = options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
+  if (!sizable) return plan;
+  if (!options.pool_blocks.empty()) {
+    CAIRN_RETURN_IF_ERROR(size_by_blocks(options, plan));
+  } else if (options.pool_bytes.has_value()) {
+    CAIRN_RETURN_IF_ERROR(size_by_bytes(options, plan));
+  }
+  return plan;
+}
+
+Result<KvMemory> memory_of_storage_plan(const KvStoragePlan& plan, const KvCacheOptions& options) {
+  KvMemory memory{.pool_blocks = plan.pool_blocks, .resume_blocks = plan.resume_blocks};
+  CAIRN_ASSIGN_OR_RETURN(memory.pool_bytes, bytes_of_pools(plan, options.storage));
+  for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
+    memory.resume_bytes += bytes_of(plan, plan.resume_blocks, group);
+  }
+  const auto slots =
+      static_cast<uint64_t>(KvGeometry::step_slots_for(options.step_rows, options.max_sequences));
+  // A block's open rows are at most 11 times as large as the block (int2), so only this product can be too
+  // large.
+  if (const uint64_t bytes = plan.geometry.step_slot_bytes(); bytes > (uint64_t{1} << 62) / slots) {
+    return invalid_argument(
+        fmt::format("open rows of {} bytes for a step of {} rows are more than can be counted", bytes,
+                    options.step_rows));
+  }
+  memory.open_bytes = static_cast<uint64_t>(options.max_sequences) * plan.geometry.open_bytes() +
+                      slots * plan.geometry.step_slot_bytes();
+  memory.table_bytes = table_bytes_of(plan);
+  return memory;
+}
+
+Result<uint64_t> pool_bytes_of(KvCacheOptions options, int64_t block_count) {
+  options.pool_bytes.reset();
+  options.pool_blocks.clear();
+  CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(options.shape));
+  CAIRN_RETURN_IF_ERROR(geometry.bytes_of_blocks(block_count).status());
+  CAIRN_ASSIGN_OR_RETURN(KvStoragePlan plan, make_storage_plan(geometry, options));
+  uint64_t bytes = 0;
+  for (int32_t group = 0; group < geometry.group_count(); ++group) {
+    const bool is_given = !gives_back(geometry, options, group);
+    if (is_given) plan.pool_blocks[static_cast<size_t>(group)] = block_count;
+    bytes += bytes_of(plan, plan.pool_blocks, group);
+  }
+  return bytes;
+}
+
+}  // namespace cairn
