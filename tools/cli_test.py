@@ -683,7 +683,7 @@ class CliTest(unittest.TestCase):
         return [line for line in done.stderr.decode().splitlines() if line.startswith("cache: ")]
 
     def test_explains_what_windows_let_go(self):
-        ids = plan_check.prompt_of(157)
+        ids = plan_check.prompt_of(230)
         def windows(*arguments):
             return self.explained("generate", "--prompt-tokens", ids, "--prefill-chunk", 32, *arguments)[1:]
         self.assertEqual(windows(), [])
@@ -692,12 +692,12 @@ class CliTest(unittest.TestCase):
                         r"there; (\d+) blocks? w\w+ let go$", line)
         self.assertIsNotNone(said, line)
         begin, last, passed = map(int, said.groups())
-        self.assertEqual(last, 157 + 8 - 2)  # the last token is never fed back
+        self.assertEqual(last, 230 + 8 - 2)  # the last token is never fed back
         self.assertLessEqual(begin, last - 40 + 1)
         self.assertEqual(begin, 32 * (1 + passed))
         [line] = windows("--kv", "layer 0: window=40; rest: int8")
-        self.assertRegex(line, r"^cache: layer 0 sees the last 40 positions: \d+ to 163 are there; ")
-        for kept, words in (("contiguous", "0 to 163 are there; no block"), ("none", "none is kept; no block")):
+        self.assertRegex(line, r"^cache: layer 0 sees the last 40 positions: \d+ to 236 are there; ")
+        for kept, words in (("contiguous", "0 to 236 are there; no block"), ("none", "none is kept; no block")):
             [line] = windows("--kv", "window=40", "--cache", kept)
             self.assertIn(words, line)
 
