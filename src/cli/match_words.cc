@@ -48,8 +48,7 @@ std::string window_text(const KvMatchReport& report) {
           : fmt::format("the last place that they can go on from is position {}", report.found_positions);
   return fmt::format(
       "this text is known up to position {}, but layers with a window have let go of rows that they need to "
-      "go on "
-      "from there; {}",
+      "go on from there; {}",
       report.known_positions, place);
 }
 
