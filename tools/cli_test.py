@@ -587,7 +587,7 @@ class CliTest(unittest.TestCase):
         """Two of the shapes in tools/plan_check.py; a prompt of a prefill chunk, and the context filled."""
         if b"san.so" in subprocess.run(["ldd", PROGRAM], capture_output=True).stdout:
             self.skipTest("a sanitizer takes memory of its own")
-        for shape, plans in (("smollm2-135m", ("f16", "int4")), ("llama-110m", ("f32", "k=int8,v=int4"))):
+        for shape, plans in (("smollm2-135m", ("f16", "int4", "int8,sinks=4,window=60")), ("llama-110m", ("f32", "k=int8,v=int4"))):
             path = self.tmp / (shape + ".gguf")
             self.ok("model", "synth", "--shape", shape, "--type", "q4_0", path)
             for kv in plans:
@@ -596,7 +596,7 @@ class CliTest(unittest.TestCase):
                 run_facts = self.generate("-n", 4, "--temp", 0, "--ignore-eos", *size, "--prompt-tokens",
                                           plan_check.prompt_of(157), model=path)
                 peak = run_facts["peak_rss_bytes"]
-                self.assertEqual(run_facts["kv_pool_bytes"], facts["kv_bytes"])
+                self.assertEqual(run_facts["kv_pool_bytes"], facts["kv_bytes"] + facts["resume_bytes"])
                 self.assertTrue(plan_check.is_near(facts["total_bytes"], peak), (shape, kv, facts, peak))
             path.unlink()
 
@@ -676,11 +676,30 @@ class CliTest(unittest.TestCase):
         self.assertNotIn(b">", done.stdout.splitlines()[0][:2])
 
     def explained(self, *arguments, **more):
-        """The lines that --explain prints: one for each prompt."""
+        """The lines that --explain prints: one for each prompt, and for each layer group with a window."""
         done = run(arguments[0], "-m", self.model, "--temp", 0, "-n", 8, "--ignore-eos", "--explain", *arguments[1:],
                    **more)
         self.assertEqual(done.returncode, 0, done.stderr)
         return [line for line in done.stderr.decode().splitlines() if line.startswith("cache: ")]
+
+    def test_explains_what_windows_let_go(self):
+        ids = plan_check.prompt_of(230)
+        def windows(*arguments):
+            return self.explained("generate", "--prompt-tokens", ids, "--prefill-chunk", 32, *arguments)[1:]
+        self.assertEqual(windows(), [])
+        [line] = windows("--kv", "sinks=4,window=40")
+        said = re.match(r"cache: layers 0-\d see the first 4 and the last 40 positions: 0 to 31 and (\d+) to (\d+) are "
+                        r"there; (\d+) blocks? w\w+ let go$", line)
+        self.assertIsNotNone(said, line)
+        begin, last, passed = map(int, said.groups())
+        self.assertEqual(last, 230 + 8 - 2)  # the last token is never fed back
+        self.assertLessEqual(begin, last - 40 + 1)
+        self.assertEqual(begin, 32 * (1 + passed))
+        [line] = windows("--kv", "layer 0: window=40; rest: int8")
+        self.assertRegex(line, r"^cache: layer 0 sees the last 40 positions: \d+ to 236 are there; ")
+        for kept, words in (("contiguous", "0 to 236 are there; no block"), ("none", "none is kept; no block")):
+            [line] = windows("--kv", "window=40", "--cache", kept)
+            self.assertIn(words, line)
 
     def test_explains_a_prompt_that_nothing_is_known_of(self):
         [short] = self.explained("generate", "-p", "Hi")

@@ -274,6 +274,21 @@ class DocCommandsTest(unittest.TestCase):
         for row in rows:
             self.assertEqual(numbers_of(" ".join(row[1:])), printed[row[0]], row)
 
+    def test_what_windows_keep(self):
+        text = section(self.theory(), "### What windows keep")
+        groups, forgetting = [shlex.split(c)[1:] for c in commands_of(text) if c.startswith("cairn plan")]
+        printed = self.ok(groups)
+        table = re.findall(r"(?m)^    (\S.*)$", text)
+        self.assertEqual(len(table), 3)
+        for line in table:
+            self.assertIn(line, printed)
+        plan, flat = self.plan(groups), self.plan(forgetting)
+        without = plan["saved"][0]["kv_bytes_without"]
+        said = [agrees(*said, count) for said, count in
+                zip(byte_figures(text), (plan["resume_bytes"], without, flat["kv_bytes"]), strict=True)]
+        self.assertEqual(said, [True] * 3)
+        self.assertIn(f"save {100 * plan['saved'][0]['saves_bytes'] / without:.0f} %", text)
+
     def test_blocks_of_a_shared_prefix(self):
         text = section(self.theory(), "### A prefix that many share")
         command = next(c for c in commands_of(text) if c.startswith("cairn plan"))

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "cli/console.h"
 #include "cli/match_words.h"
 #include "cli/template_options.h"
+#include "cli/window_words.h"
 #include "engine/open_engine.h"
 #include "text/conversation_start.h"
 #include "text/fit_prompt.h"
@@ -26,7 +28,9 @@ void append(Reply part, Reply& whole) {
   whole.result.reason = part.result.reason;
   whole.result.stats.generated_tokens = generated + part.result.stats.generated_tokens;
   whole.result.stats.kv_bytes = part.result.stats.kv_bytes;
+  whole.result.stats.kept_rows = std::move(part.result.stats.kept_rows);
   whole.kv_pool_bytes = std::max(whole.kv_pool_bytes, part.kv_pool_bytes);
+  std::ranges::transform(whole.passed_blocks, part.passed_blocks, whole.passed_blocks.begin(), std::plus<>());
 }
 
 bool is_stopped_unbegun(const Reply& reply) {
@@ -95,6 +99,9 @@ Result<bool> ChatTurns::finish_turn(const Result<Reply>& reply) {
   if (settings_.shows_statistics) place_.console.note(last_statistics_);
   if (explained_.has_value()) {
     place_.console.note(explain_match(reply->result.stats.match, conversation_.tokenizer(), *explained_));
+    for (const std::string& line : explain_windows(place_.engine.cache().geometry(), *reply)) {
+      place_.console.note(line);
+    }
   }
   if (is_stopped_unbegun(*reply)) {
     place_.console.note("(stopped before the reply began: the turn is taken back)");

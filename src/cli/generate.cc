@@ -13,6 +13,7 @@
 #include "cli/output_format.h"
 #include "cli/reply.h"
 #include "cli/terminal_input.h"
+#include "cli/window_words.h"
 #include "engine/memory_plan.h"
 #include "engine/request_check.h"
 #include "engine/samples.h"
@@ -182,6 +183,8 @@ Result<ExitCode> generate_one(const Generation& generation) {
   if (asked.options.explains) {
     place.console.note(
         explain_match(reply.result.stats.match, opened.model->tokenizer(), sharing_of(asked.options.common)));
+    for (const std::string& line : explain_windows(place.engine.cache().geometry(), reply))
+      place.console.note(line);
   }
   if (!reply.result.status.ok()) return reply.result.status;
   return reply.result.reason == FinishReason::kCancelled ? ExitCode::kInterrupted : ExitCode::kDone;

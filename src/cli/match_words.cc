@@ -42,11 +42,14 @@ std::string eviction_text(const KvMatchReport& report) {
 }
 
 std::string window_text(const KvMatchReport& report) {
+  const std::string place =
+      report.found_positions == 0
+          ? "there is no place in it that they can go on from"
+          : fmt::format("the last place that they can go on from is position {}", report.found_positions);
   return fmt::format(
-      "this text is known up to position {}, but layers with a window keep what is needed to go on {}",
-      report.known_positions,
-      report.found_positions == 0 ? "nowhere in it"
-                                  : fmt::format("no farther than at {}", report.found_positions));
+      "this text is known up to position {}, but layers with a window have let go of rows that they need to "
+      "go on from there; {}",
+      report.known_positions, place);
 }
 
 constexpr std::string_view kSharesNothing =

@@ -65,6 +65,23 @@ TEST(MatchWords, SaysWhereAndWhyTheMatchEnded) {
             "there, 'd\\n' (2) in this prompt");
 }
 
+TEST(MatchWords, SaysWhereWindowsCannotGoOn) {
+  EXPECT_EQ(
+      explained({.end = KvMatchEnd::kOutOfWindow,
+                 .text_positions = 2000,
+                 .found_positions = 512,
+                 .known_positions = 1504}),
+      "cache: 512 of 2000 prompt tokens found; this text is known up to position 1504, but layers with a "
+      "window "
+      "have let go of rows that they need to go on from there; the last place that they can go on from is "
+      "position 512");
+  EXPECT_EQ(explained({.end = KvMatchEnd::kOutOfWindow, .text_positions = 2000, .known_positions = 1504}),
+            "cache: 0 of 2000 prompt tokens found; this text is known up to position 1504, but layers with a "
+            "window "
+            "have let go of rows that they need to go on from there; there is no place in it that they can "
+            "go on from");
+}
+
 TEST(MatchWords, GivesTheFiguresOfAnEviction) {
   EXPECT_EQ(explained({.end = KvMatchEnd::kEvicted,
                        .text_positions = 100,

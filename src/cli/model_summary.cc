@@ -115,10 +115,10 @@ std::string kv_line(const ModelSummary& summary) {
   }
   const int64_t context = std::min(summary.config->context_length, kDefaultContext);
   const std::string default_plan = KvPlan().text();
-  const auto by_default = std::ranges::find(summary.kv_costs, default_plan, &KvCost::type_name);
-  if (by_default == summary.kv_costs.end()) return text;
+  const auto memory = plan_kv_memory(*summary.config, {.engine = {.context = context}});
+  if (!memory.ok()) return text;
   return text + fmt::format(" ({}, {} positions: {})", default_plan, grouped(static_cast<uint64_t>(context)),
-                            human_bytes(by_default->position_bytes * static_cast<uint64_t>(context)));
+                            human_bytes(memory->pool_bytes - memory->resume_bytes));
 }
 
 boost::json::object config_object(const Config& config) {

@@ -172,8 +172,10 @@ void add_text_options(CLI::App& app, PromptOptions& prompt) {
 }
 
 void add_explain_option(CLI::App& app, bool& explains) {
-  app.add_flag("--explain", explains,
-               "Report on standard error how much of the prompt was in the cache, and why not more");
+  app.add_flag(
+      "--explain", explains,
+      "Report on standard error how much of the prompt was in the cache, and why not more; and what windows "
+      "have let go");
 }
 
 void add_sampling_options(CLI::App& app, SamplingOptions& sampling) {

@@ -2,6 +2,7 @@
 // model's file.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,44 +11,28 @@
 #include "base/machine.h"
 #include "cairn/status.h"
 #include "cli/commands.h"
+#include "cli/plan_groups.h"
+#include "cli/plan_savings.h"
+#include "cli/planned_model.h"
 #include "engine/memory_plan.h"
 
 namespace cairn {
 
-// The model that memory is planned for.
-struct PlannedModel {
-  enum class Source : uint8_t { kFile, kConfig, kPreset, kShape };
-  Source source = Source::kFile;
-  std::string name;                // path or preset
-  std::string weights_type;        // "f16", or "as the file has them"
-  bool weights_are_exact = false;  // else all matrices are taken to be of one type
-  ModelSizes sizes;
-  std::vector<std::string> notes;  // ModelPlan's: what was assumed
-};
-
-// Reads the head of the file, or the config.json. Errors: those of opening and of plan_model; kInvalidArgument
-// for --kv-heads that the model's query heads cannot share, and for a given shape that lacks a number.
-Result<PlannedModel> planned_model(const PlanOptions& options);
-
 struct CodecRow {
   std::string plan;
-  double bits = 0;              // of an element, scales included
-  uint64_t position_bytes = 0;  // of one position
-  uint64_t kv_bytes = 0;        // of all sequences
-  uint64_t bare_bytes = 0;      // the same without scales: of the codes alone
-  uint64_t open_bytes = 0;      // rows of blocks that are not sealed yet
+  double bits = 0;            // of an element, scales included
+  uint64_t growth_bytes = 0;  // as PlanReport has them
+  uint64_t sequence_bytes = 0;
+  uint64_t kv_bytes = 0;    // of all sequences, without what is kept for later ones
+  uint64_t bare_bytes = 0;  // the same without scales: of the codes alone
+  uint64_t open_bytes = 0;  // rows of blocks that are not sealed yet
   uint64_t total_bytes = 0;
   bool fits = false;
   MemoryLimits limits;
 };
 
-// What keys and values of all sequences would take if one thing were different.
-struct Saving {
-  std::string what;
-  uint64_t row_bytes = 0;  // open rows included
-};
-
-// With --shared-prefix: the blocks that all sequences share, those that each has besides, and all.
+// With --shared-prefix: the blocks that all sequences share, those that each has besides, and all; of layers that keep
+// all positions.
 struct SharedBlocks {
   int64_t shared = 0;
   int64_t of_each = 0;
@@ -62,8 +47,11 @@ struct PlanReport {
   PlannedModel model;
   MemoryWish wish;
   MemoryPlan plan;
-  uint64_t position_bytes = 0;  // of keys and values
-  uint64_t sequence_bytes = 0;  // of one sequence of `context` positions, in whole blocks
+  uint64_t position_bytes = 0;  // of keys and values of one position, in all layers
+  uint64_t growth_bytes = 0;  // what a position more takes: in layers with a window it pushes another one out
+  uint64_t sequence_bytes = 0;  // what one sequence of `context` positions keeps at most, in whole blocks
+  int64_t reach = 0;            // so many positions the model must be made for
+  std::vector<GroupRow> groups;
   MemoryFacts machine;
   bool is_this_machine = true;
   bool fits = false;  // where the weights are unknown: keys and values alone do
@@ -71,12 +59,18 @@ struct PlanReport {
   uint64_t prefix_saves_bytes = 0;  // with --shared-prefix
   SharedBlocks blocks;
   std::vector<CodecRow> codecs;
-  std::vector<Saving> savings;
+  std::vector<Saving> savings;  // what would save
+  std::vector<Saved> saved;     // what saves already
   bool explains = false;
 
   [[nodiscard]] const Config& config() const { return model.sizes.config; }
   [[nodiscard]] bool knows_weights() const { return model.sizes.known == KnownSizes::kAll; }
-  [[nodiscard]] bool context_is_beyond_model() const { return wish.engine.context > config().context_length; }
+  [[nodiscard]] bool context_is_beyond_model() const { return reach > config().context_length; }
+  // Whether a text may grow without taking more memory.
+  [[nodiscard]] bool has_flat_memory() const { return growth_bytes == 0; }
+  [[nodiscard]] bool has_windows() const {
+    return std::ranges::any_of(groups, [](const GroupRow& row) { return !row.seen.sees_all(); });
+  }
 };
 
 // kInvalidArgument: an option that the model cannot have.

@@ -32,12 +32,52 @@ boost::json::array savings(const PlanReport& report) {
   return rows;
 }
 
+boost::json::array saved(const PlanReport& report) {
+  boost::json::array rows;
+  for (const Saved& saved : report.saved) {
+    const auto saves = static_cast<int64_t>(saved.without_bytes) - static_cast<int64_t>(saved.with_bytes);
+    rows.push_back(boost::json::object{{"by", saved.by == Saved::By::kModel ? "model" : "plan"},
+                                       {"kv_bytes_without", saved.without_bytes},
+                                       {"kv_bytes_with", saved.with_bytes},
+                                       {"saves_bytes", saves}});
+  }
+  return rows;
+}
+
+boost::json::value origin_name(GroupRow::Origin origin) {
+  switch (origin) {
+    case GroupRow::Origin::kNoWindow: return nullptr;
+    case GroupRow::Origin::kModel: return "model";
+    case GroupRow::Origin::kPlan: return "plan";
+    case GroupRow::Origin::kBoth: return "both";
+  }
+  return nullptr;
+}
+
+boost::json::array groups(const PlanReport& report) {
+  boost::json::array rows;
+  for (const GroupRow& row : report.groups) {
+    rows.push_back(boost::json::object{
+        {"layers", row.layers},
+        {"window", row.seen.sees_all() ? boost::json::value() : boost::json::value(row.seen.window)},
+        {"sinks", row.seen.sinks},
+        {"window_of", origin_name(row.origin)},
+        {"positions_of_sequence", row.positions},
+        {"blocks", row.block_count},
+        {"bytes", row.bytes},
+        {"resume_blocks", row.resume_block_count},
+        {"resume_bytes", row.resume_bytes}});
+  }
+  return rows;
+}
+
 boost::json::array codec_rows(const PlanReport& report) {
   boost::json::array rows;
   for (const CodecRow& row : report.codecs) {
     rows.push_back(boost::json::object{{"kv", row.plan},
                                        {"bits_per_element", row.bits},
-                                       {"kv_bytes_per_token", row.position_bytes},
+                                       {"kv_bytes_per_token", row.growth_bytes},
+                                       {"kv_bytes_per_sequence", row.sequence_bytes},
                                        {"kv_bytes", row.kv_bytes},
                                        {"kv_bytes_without_scales", row.bare_bytes},
                                        {"open_bytes", row.open_bytes},
@@ -82,7 +122,8 @@ std::string plan_json(const PlanReport& report) {
   add_wish(report, object);
   object["weights_bytes"] = or_null(report, plan.weights_bytes);
   object["kv_bytes"] = plan.kv_bytes;
-  object["kv_bytes_per_token"] = report.position_bytes;
+  object["resume_bytes"] = plan.resume_bytes;
+  object["kv_bytes_per_token"] = report.growth_bytes;
   object["kv_bytes_per_sequence"] = report.sequence_bytes;
   object["work_bytes"] = or_null(report, plan.work_bytes());
   object["open_bytes"] = plan.open_bytes;
@@ -108,7 +149,9 @@ std::string plan_json(const PlanReport& report) {
   object["longest_context"] = report.limits.longest_context;
   object["most_sequences"] = report.limits.most_sequences;
   object["codecs"] = codec_rows(report);
+  object["groups"] = groups(report);
   object["savings"] = savings(report);
+  object["saved"] = saved(report);
   return json_line(object);
 }
 

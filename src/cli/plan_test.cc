@@ -7,38 +7,10 @@
 #include <vector>
 
 #include "base/temporary_folder_testing.h"
+#include "cli/plan_testing.h"
 
 namespace cairn {
 namespace {
-
-constexpr uint64_t kGiB = uint64_t{1} << 30;
-constexpr MemoryFacts kMachine{.total_bytes = 32 * kGiB, .available_bytes = 24 * kGiB};
-
-Result<PlanReport> try_report(const PlanOptions& options) {
-  CAIRN_ASSIGN_OR_RETURN(PlannedModel model, planned_model(options));
-  return make_plan_report(std::move(model), options, kMachine);
-}
-
-PlanReport report_of(const PlanOptions& options) {
-  auto report = try_report(options);
-  EXPECT_TRUE(report.ok()) << report.status().message();
-  return std::move(report).value();
-}
-
-PlanOptions preset(const char* name, int64_t context) {
-  PlanOptions options{.preset = name};
-  options.context = context;
-  options.thread_count = 2;
-  return options;
-}
-
-const CodecRow& codec(const PlanReport& report, std::string_view name) {
-  for (const CodecRow& row : report.codecs) {
-    if (row.plan == name) return row;
-  }
-  ADD_FAILURE() << name;
-  return report.codecs.front();
-}
 
 TEST(Plan, ReproducesTheTableOfQwen3Without) {
   PlanOptions options = preset("qwen3-8b", 40960);

@@ -6,6 +6,9 @@
 
 #include "cli/output_format.h"
 #include "cli/plan.h"
+#include "cli/plan_lessons.h"
+#include "cli/plan_windows_text.h"
+#include "engine/open_engine.h"
 
 namespace cairn {
 namespace {
@@ -53,6 +56,17 @@ std::string head_text(const PlanReport& report) {
   return text;
 }
 
+// What keys and values grow by, and what one sequence takes.
+std::string rows_note(const PlanReport& report) {
+  const std::string sequence = grouped(report.sequence_bytes);
+  if (report.has_flat_memory()) return fmt::format("exact: {} a sequence, however long it is", sequence);
+  if (report.has_windows()) {
+    return fmt::format("exact: {} a sequence; each position more adds {}", sequence,
+                       grouped(report.growth_bytes));
+  }
+  return fmt::format("exact: {} a position, {} a sequence", grouped(report.position_bytes), sequence);
+}
+
 std::string parts_text(const PlanReport& report) {
   const MemoryPlan& plan = report.plan;
   Table table({{"", Align::kLeft},
@@ -72,9 +86,10 @@ std::string parts_text(const PlanReport& report) {
             ? "exact: packed, with norms and biases; token embeddings stay in the file"
             : "estimate: as if all matrices had one type; token embeddings stay in the file");
   }
-  row("keys and values", plan.kv_bytes,
-      fmt::format("exact: {} a position, {} a sequence", grouped(report.position_bytes),
-                  grouped(report.sequence_bytes)));
+  row("keys and values", plan.kv_bytes, rows_note(report));
+  if (plan.resume_bytes > 0) {
+    row("kept for later", plan.resume_bytes, "exact: where other texts may go on from");
+  }
   row("open rows", plan.open_bytes, "exact: of blocks that are not sealed yet");
   if (!report.knows_weights()) {
     table.add_row({"all else", "unknown", "", "", ""});
@@ -89,9 +104,12 @@ std::string parts_text(const PlanReport& report) {
   return table.aligned();
 }
 
+std::string context_text(int64_t context) { return context == kEndless ? "any" : grouped_count(context); }
+
 // What a preset was made for ends no plan: beyond it, what was asked is as far as was looked.
 std::string context_remark(const PlanReport& report) {
   const int64_t longest = report.limits.longest_context;
+  if (longest == kEndless) return " (no layer keeps all positions)";
   const int64_t made_for = report.config().context_length;
   if (report.model.source == PlannedModel::Source::kShape) return longest == kLongestShape ? " or more" : "";
   if (longest < made_for) return "";
@@ -107,9 +125,28 @@ std::string limits_line(const PlanReport& report) {
   return fmt::format(
       "The longest context for {} sequence{} that fits: {}{}. The most sequences of {} positions: {}{}.\n",
       grouped_count(engine.max_sequences), engine.max_sequences == 1 ? "" : "s",
-      count_or_none(report.limits.longest_context), context_remark(report), grouped_count(engine.context),
-      count_or_none(report.limits.most_sequences),
+      report.limits.longest_context == 0 ? "none" : context_text(report.limits.longest_context),
+      context_remark(report), grouped_count(engine.context), count_or_none(report.limits.most_sequences),
       report.limits.most_sequences == kMostSequences ? " or more" : "");
+}
+
+std::string prefix_text(const PlanReport& report) {
+  if (report.wish.shared_prefix == 0) return "";
+  const std::string prefix = grouped_count(report.wish.shared_prefix);
+  if (report.has_flat_memory()) {
+    return fmt::format(
+        "A prefix of {} positions that all sequences share saves nothing: no layer keeps all positions.\n",
+        prefix);
+  }
+  const SharedBlocks& blocks = report.blocks;
+  return fmt::format(
+      "A prefix of {} positions that all sequences share is kept once{}: {} block{}, and {} for each "
+      "sequence, {} in all "
+      "instead of {}.\nThat saves {} bytes ({} GB, {} GiB).\n",
+      prefix, report.has_windows() ? " where layers see all" : "", grouped_count(blocks.shared),
+      blocks.shared == 1 ? "" : "s", grouped_count(blocks.of_each), grouped_count(blocks.in_all),
+      grouped_count(blocks.unshared), grouped(report.prefix_saves_bytes), gb_text(report.prefix_saves_bytes),
+      gib_text(report.prefix_saves_bytes));
 }
 
 std::string machine_text(const PlanReport& report) {
@@ -123,24 +160,13 @@ std::string machine_text(const PlanReport& report) {
       report.knows_weights() ? "it does not fit" : "keys and values alone do not fit";
   std::string text = fmt::format("\n{}: {}.\n", machine, report.fits ? what : what_not);
   text += limits_line(report);
-  if (report.wish.shared_prefix > 0) {
-    const SharedBlocks& blocks = report.blocks;
-    text += fmt::format(
-        "A prefix of {} positions that all sequences share is kept once: {} block{}, and {} for each "
-        "sequence, {} in all "
-        "instead of {}.\nThat saves {} bytes ({} GB, {} GiB).\n",
-        grouped_count(report.wish.shared_prefix), grouped_count(blocks.shared), blocks.shared == 1 ? "" : "s",
-        grouped_count(blocks.of_each), grouped_count(blocks.in_all), grouped_count(blocks.unshared),
-        grouped(report.prefix_saves_bytes), gb_text(report.prefix_saves_bytes),
-        gib_text(report.prefix_saves_bytes));
-  }
-  return text;
+  return text + prefix_text(report);
 }
 
 std::string codecs_text(const PlanReport& report) {
   Table table({{"--kv", Align::kLeft},
                {"bits", Align::kRight},
-               {"a position", Align::kRight},
+               {report.has_windows() ? "a sequence" : "a position", Align::kRight},
                {"GB", Align::kRight},
                {"GiB", Align::kRight},
                {"without scales", Align::kRight},
@@ -151,12 +177,13 @@ std::string codecs_text(const PlanReport& report) {
                {"most sequences", Align::kRight}});
   for (const CodecRow& row : report.codecs) {
     const bool has_scales = row.bare_bytes != row.kv_bytes;
-    table.add_row({row.plan, fmt::format("{:g}", row.bits), grouped(row.position_bytes),
+    table.add_row({row.plan, fmt::format("{:g}", row.bits),
+                   grouped(report.has_windows() ? row.sequence_bytes : row.growth_bytes),
                    gb_text(row.kv_bytes), gib_text(row.kv_bytes),
                    has_scales ? gb_text(row.bare_bytes) + " GB" : "",
                    row.open_bytes > 0 ? gib_text(row.open_bytes) : "",
                    report.knows_weights() ? gib_text(row.total_bytes) : "unknown", row.fits ? "yes" : "no",
-                   grouped_count(row.limits.longest_context), grouped_count(row.limits.most_sequences)});
+                   context_text(row.limits.longest_context), grouped_count(row.limits.most_sequences)});
   }
   const bool rotates = kv_can_rotate(report.config().head_dim);
   return "\nKeys and values of all sequences, by codec:\n" + table.aligned() +
@@ -179,53 +206,9 @@ std::string savings_text(const PlanReport& report) {
                    gib_text(saving.row_bytes), gb_text(now - saving.row_bytes),
                    fmt::format("{:.0f} %", part * 100)});
   }
-  return fmt::format("\nWhat would save, of {} GB of keys and values, open rows included:\n", gb_text(now)) +
+  return fmt::format("\nWhat would save, of {} GB of keys and values, open rows{} included:\n", gb_text(now),
+                     report.plan.resume_bytes > 0 ? " and what is kept for later" : "") +
          table.aligned();
-}
-
-std::string qwen3_8b_readings() {
-  // 36 layers, 32 heads (without sharing; the model has 8 KV heads) of 128, 40,960 positions.
-  constexpr uint64_t kElements = uint64_t{2} * 36 * 32 * 128 * 40960;
-  // The texts' own numbers: 8.0e9 parameters, and 3.04 GB of FP32 for all else, halved with each precision.
-  constexpr double kParameters = 8.0e9;
-  constexpr double kOtherF32 = 3.04;
-  Table table({{"precision", Align::kLeft},
-               {"weights*", Align::kRight},
-               {"KV as texts say", Align::kRight},
-               {"other*", Align::kRight},
-               {"total as texts say", Align::kRight},
-               {"KV exactly, GB", Align::kRight},
-               {"GiB", Align::kRight}});
-  struct Row {
-    const char* name;
-    uint64_t bits;
-  };
-  for (const auto& [name, bits] : {Row{"FP32", 32}, Row{"FP16", 16}, Row{"INT8", 8}, Row{"INT4", 4}}) {
-    const uint64_t bytes = kElements * bits / 8;
-    const double share = static_cast<double>(bits) / 32;
-    const double weights = kParameters * 4 * share / 1e9;
-    const double kv = static_cast<double>(bytes) / (1024.0 * 1024.0 * 1000.0);  // MiB taken for MB
-    const double other = kOtherF32 * share;
-    table.add_row({name, fmt::format("{:.0f}", weights), fmt::format("{:.2f}", kv),
-                   fmt::format("{:.2f}", other), fmt::format("{:.2f}", weights + kv + other), gb_text(bytes),
-                   gib_text(bytes)});
-  }
-  return "The table that texts give for this model (40,960 positions, 32 heads without sharing, no "
-         "scales):\n" +
-         table.aligned() +
-         "* estimates. The texts' KV column counts MiB and calls 1,000 of them a GB; the model's own 8 KV "
-         "heads\n"
-         "  need a quarter of it: 11.25 GiB at FP32.\n";
-}
-
-std::string when_a_cache_does_not_pay() {
-  return R"(A KV cache does not pay
-- for one pass over a text (scoring, classification, embeddings): each position is computed once either way, and
-  nothing is generated that would read it again;
-- for prompts and answers of a few tokens: it saves a few positions' work, and a step reads all weights anyway;
-- in training: all positions are known and run together, and keys and values are stale after each update;
-- for bidirectional encoders: every token sees the later ones, so a new token changes all keys and values.
-)";
 }
 
 }  // namespace
@@ -236,13 +219,10 @@ std::string gib_text(uint64_t bytes) {
 }
 
 std::string plan_text(const PlanReport& report) {
-  std::string text = head_text(report) + parts_text(report) + machine_text(report) + codecs_text(report) +
-                     savings_text(report);
-  if (!report.explains) return text;
-  if (report.model.source == PlannedModel::Source::kPreset && report.model.name == "qwen3-8b") {
-    text += "\n" + qwen3_8b_readings();
-  }
-  return text + "\n" + when_a_cache_does_not_pay();
+  const std::string text = head_text(report) + parts_text(report) + groups_text(report) +
+                           machine_text(report) + saved_text(report) + codecs_text(report) +
+                           savings_text(report);
+  return report.explains ? text + plan_lessons(report) : text;
 }
 
 }  // namespace cairn

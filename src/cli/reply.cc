@@ -41,6 +41,14 @@ std::string describe_end(const Reply& reply) {
   return "failed";
 }
 
+std::vector<int64_t> passed_blocks_of(const KvCache& cache) {
+  std::vector<int64_t> passed;
+  for (int32_t group = 0; group < cache.geometry().group_count(); ++group) {
+    passed.push_back(cache.block_counts(group).passed_blocks);
+  }
+  return passed;
+}
+
 }  // namespace
 
 Result<Reply> run_reply_as_far_as_it_goes(const ReplyPlace& place, Request request, const ReplyForm& form) {
@@ -80,6 +88,7 @@ Result<Reply> run_reply_as_far_as_it_goes(const ReplyPlace& place, Request reque
   const auto prompt_count = static_cast<uint64_t>(request.prompt.size());
   const auto chunk = static_cast<uint64_t>(engine.pass().max_rows());
   reply.kv_pool_bytes = engine.cache().pool_bytes();
+  const std::vector<int64_t> passed_before = passed_blocks_of(engine.cache());
   CAIRN_ASSIGN_OR_RETURN(const RequestId id, engine.submit(std::move(request)));
   uint64_t begun = 0;  // of the prompt, at most: rows of a session are not run again
   while (!is_done) {
@@ -89,6 +98,10 @@ Result<Reply> run_reply_as_far_as_it_goes(const ReplyPlace& place, Request reque
     engine.step();
   }
   write_opening();
+  reply.passed_blocks = passed_blocks_of(engine.cache());
+  for (size_t group = 0; group < passed_before.size(); ++group) {
+    reply.passed_blocks[group] -= passed_before[group];
+  }
   if (form.logits == ReplyLogits::kDigested) reply.logits_sha256 = to_hex(sha.finish());
   return reply;
 }

@@ -24,6 +24,8 @@ struct Reply {
   std::string logits_sha256;
   int64_t sampled_steps = 0;
   uint64_t kv_pool_bytes = 0;  // the most that the cache had taken
+  // By layer group: blocks that windows went past meanwhile (KvBlockCounts::passed_blocks).
+  std::vector<int64_t> passed_blocks;
 };
 
 // Where a reply is made.

@@ -157,6 +157,7 @@ Result<Sequence*> Engine::start(Request request) {
                .submitted_ns = clock_->now_ns()});
   sequence->stats.prompt_tokens = prompt_count;
   sequence->stats.scores_by_layer.assign(layer_windows_.size(), 0);
+  sequence->stats.kept_rows.resize(static_cast<size_t>(cache_->geometry().group_count()));
   reserve_lists();
   Sequence* const started = sequence.get();
   live_.emplace(id.value, std::move(sequence));

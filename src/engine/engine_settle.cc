@@ -188,6 +188,9 @@ void Engine::release_rows(Sequence& sequence) {
   KvLease kv = std::move(sequence.kv);
   cache_->truncate(kv, cache_->length(kv));  // releases reserved room without rows
   sequence.stats.kv_bytes = cache_->used_bytes(kv);
+  for (int32_t group = 0; group < cache_->geometry().group_count(); ++group) {
+    sequence.stats.kept_rows[static_cast<size_t>(group)] = cache_->kept_rows(kv, group);
+  }
   if (session != nullptr) keep_for_session(*session, sequence, std::move(kv));
 }
 

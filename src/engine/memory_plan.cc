@@ -54,41 +54,45 @@ int64_t shared_blocks(int64_t shared_prefix, int64_t context) {
   return std::min(shared_prefix, context - 1) / kBlockSize;
 }
 
-Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) {
+Result<KvMemory> plan_kv_memory(const Config& config, const MemoryWish& wish) {
   const EngineOptions& options = wish.engine;
   CAIRN_RETURN_IF_ERROR(Engine::check_options(options));
-  const Config& config = model.config;
   CAIRN_ASSIGN_OR_RETURN(const KvShape shape, kv_shape_of(config, options.kv_plan, options.context));
   KvCacheOptions cache = Engine::cache_options(shape, options);
-  CAIRN_ASSIGN_OR_RETURN(KvMemory kv, KvCache::memory_of(cache));
-  if (wish.shared_prefix > 0 && !options.pool_bytes.has_value()) {
-    CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(shape));
-    const int64_t saved = (options.max_sequences - 1) * shared_blocks(wish.shared_prefix, options.context);
-    cache.pool_blocks = kv.pool_blocks;
-    for (int32_t group = 0; group < geometry.group_count(); ++group) {
-      if (geometry.visibility(group).sees_all()) cache.pool_blocks[static_cast<size_t>(group)] -= saved;
-    }
-    CAIRN_ASSIGN_OR_RETURN(kv, KvCache::memory_of(cache));
+  Result<KvMemory> kv = KvCache::memory_of(cache);
+  if (!kv.ok() || wish.shared_prefix == 0 || options.pool_bytes.has_value()) return kv;
+  CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(shape));
+  const int64_t saved = (options.max_sequences - 1) * shared_blocks(wish.shared_prefix, options.context);
+  cache.pool_blocks = kv->pool_blocks;
+  for (int32_t group = 0; group < geometry.group_count(); ++group) {
+    if (geometry.visibility(group).sees_all()) cache.pool_blocks[static_cast<size_t>(group)] -= saved;
   }
+  return KvCache::memory_of(cache);
+}
+
+Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) {
+  const EngineOptions& options = wish.engine;
+  const Config& config = model.config;
+  CAIRN_ASSIGN_OR_RETURN(const KvMemory kv, plan_kv_memory(config, wish));
   if (model.known == KnownSizes::kCache)
     return MemoryPlan{.kv_bytes = kv.pool_bytes - kv.resume_bytes,
                       .resume_bytes = kv.resume_bytes,
                       .open_bytes = kv.open_bytes};
+  CAIRN_ASSIGN_OR_RETURN(const auto visibility, layer_visibility(config, options.kv_plan, options.context));
   const uint64_t logits_bytes = unsigned_of(options.max_sequences * config.vocab_size) * sizeof(float);
   const ForwardLimits limits = Engine::forward_limits(options);
-  return MemoryPlan{
-      .weights_bytes = model.weights.loaded_bytes(),
-      .kv_bytes = kv.pool_bytes - kv.resume_bytes,
-      .resume_bytes = kv.resume_bytes,
-      .open_bytes = kv.open_bytes,
-      .step_bytes = Transformer::work_bytes_for(config, shape.visibility, limits, wish.thread_count),
-      .sampling_bytes =
-          logits_bytes + Sampler::bytes_for(config.vocab_size) + TokenMask::bytes_for(config.vocab_size),
-      .event_bytes = EventRing<KvEvent>::bytes_for(kKvEventCapacity) +
-                     EventRing<EngineEvent>::bytes_for(kEngineEventCapacity),
-      .tokenizer_bytes = unsigned_of(config.vocab_size) * kTokenBytes,
-      .program_bytes = kProgramBytes,
-      .loading_bytes = std::min(model.weights.stored_bytes, kLoadingBytesMax)};
+  return MemoryPlan{.weights_bytes = model.weights.loaded_bytes(),
+                    .kv_bytes = kv.pool_bytes - kv.resume_bytes,
+                    .resume_bytes = kv.resume_bytes,
+                    .open_bytes = kv.open_bytes,
+                    .step_bytes = Transformer::work_bytes_for(config, visibility, limits, wish.thread_count),
+                    .sampling_bytes = logits_bytes + Sampler::bytes_for(config.vocab_size) +
+                                      TokenMask::bytes_for(config.vocab_size),
+                    .event_bytes = EventRing<KvEvent>::bytes_for(kKvEventCapacity) +
+                                   EventRing<EngineEvent>::bytes_for(kEngineEventCapacity),
+                    .tokenizer_bytes = unsigned_of(config.vocab_size) * kTokenBytes,
+                    .program_bytes = kProgramBytes,
+                    .loading_bytes = std::min(model.weights.stored_bytes, kLoadingBytesMax)};
 }
 
 Result<MemoryLimits> memory_limits(const ModelSizes& model, const MemoryWish& wish, uint64_t available_bytes,

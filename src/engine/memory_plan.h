@@ -40,6 +40,9 @@ struct MemoryWish {
 // What the cache of such a model stores, for sequences of `context` positions. Errors: those of layer_visibility.
 Result<KvShape> kv_shape_of(const Config& config, const KvPlan& plan, int64_t context);
 
+// What the cache of such a model takes. Errors: as plan_memory.
+Result<KvMemory> plan_kv_memory(const Config& config, const MemoryWish& wish);
+
 // Errors: kInvalidArgument (an option is out of range, or the KV plan does not suit the model).
 Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish);
 

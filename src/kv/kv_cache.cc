@@ -225,6 +225,13 @@ KvSequenceView KvCache::view(SequenceId sequence, int32_t group) const {
   return view;
 }
 
+KvKeptRows KvCache::kept_rows(const KvLease& lease, int32_t group) const {
+  const KvSequenceView seen = view(lease, group);
+  const int64_t end = length(lease);
+  return {.sinks = std::min(seen.sink_blocks * kBlockSize, end),
+          .begin = std::min(seen.first_block * kBlockSize, end),
+          .end = end};
+}
 KvSequenceView KvCache::view(const KvLease& lease, int32_t group) const {
   CHECK(group >= 0 && group < geometry_.group_count());
   return view(sequence_of(lease), group);

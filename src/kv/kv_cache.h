@@ -30,6 +30,7 @@
 #include "kernels/kv_view.h"
 #include "kv/block_name.h"
 #include "kv/geometry.h"
+#include "kv/kept_rows.h"
 #include "kv/kv_counts.h"
 #include "kv/kv_event_log.h"
 #include "kv/match_report.h"
@@ -79,7 +80,8 @@ struct KvMemory {
   // By layer group, where the storage chooses; of them, those that are kept for later sequences.
   std::vector<int64_t> pool_blocks;
   std::vector<int64_t> resume_blocks;
-  uint64_t open_bytes = 0;  // open rows of max_sequences sequences, and of a step
+  std::vector<int64_t> sequence_blocks;  // the most that one sequence keeps between steps
+  uint64_t open_bytes = 0;               // open rows of max_sequences sequences, and of a step
   uint64_t table_bytes =
       0;  // block tables and the index of prefixes; most of it is touched only when it is used
   [[nodiscard]] uint64_t total_bytes() const { return pool_bytes + open_bytes; }
@@ -208,6 +210,8 @@ class KvCache {
   [[nodiscard]] bool in_step() const { return !step_.empty(); }
   // Where a sequence's rows of a layer group are between steps. Valid until the next call that changes it.
   [[nodiscard]] KvSequenceView view(const KvLease& lease, int32_t group = 0) const;
+  // Which of a sequence's rows a layer group has, between steps.
+  [[nodiscard]] KvKeptRows kept_rows(const KvLease& lease, int32_t group) const;
   // The sequence ends before `positions` (<= length). Returns how many rows stay: `positions`, but for those
   // that must be computed again because a sealed block was cut (fewer than kBlockSize): all of the block's
   // where its codec sealed it as a whole, or where there is no memory for a copy. Where a layer group no longer has what

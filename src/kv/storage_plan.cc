@@ -26,6 +26,7 @@ void size_window(const KvCacheOptions& options, int32_t group, KvStoragePlan& pl
   const int64_t needed = std::min(plan.max_sequences * of_sequence + of_step, all);
   const bool shares = plan.sharing == PrefixSharing::kOn;
   const int64_t tails = shares ? plan.max_sequences * std::min(window.tail_blocks(), plan.context_blocks) : 0;
+  plan.sequence_blocks[g] = of_sequence;
   plan.resume_blocks[g] = tails;
   plan.pool_blocks[g] = needed + tails;
   plan.table_blocks[g] = std::min(of_sequence + of_step, plan.context_blocks);
@@ -145,6 +146,7 @@ Result<KvStoragePlan> make_storage_plan(const KvGeometry& geometry, const KvCach
       .sharing = options.storage == KvStorageKind::kPaged ? options.sharing : PrefixSharing::kOff};
   plan.pool_blocks.assign(group_count, plan.context_blocks * plan.max_sequences);
   plan.resume_blocks.assign(group_count, 0);
+  plan.sequence_blocks.assign(group_count, plan.context_blocks);
   plan.table_blocks.assign(group_count, plan.context_blocks);
   for (int32_t group = 0; group < geometry.group_count(); ++group) {
     if (gives_back(geometry, options, group)) size_window(options, group, plan);
@@ -160,7 +162,9 @@ Result<KvStoragePlan> make_storage_plan(const KvGeometry& geometry, const KvCach
 }
 
 Result<KvMemory> memory_of_storage_plan(const KvStoragePlan& plan, const KvCacheOptions& options) {
-  KvMemory memory{.pool_blocks = plan.pool_blocks, .resume_blocks = plan.resume_blocks};
+  KvMemory memory{.pool_blocks = plan.pool_blocks,
+                  .resume_blocks = plan.resume_blocks,
+                  .sequence_blocks = plan.sequence_blocks};
   CAIRN_ASSIGN_OR_RETURN(memory.pool_bytes, bytes_of_pools(plan, options.storage));
   for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
     memory.resume_bytes += bytes_of(plan, plan.resume_blocks, group);

@@ -22,6 +22,8 @@ struct KvStoragePlan {
   std::vector<int64_t> pool_blocks;
   // Of these, the blocks that no open sequence needs: what sequences have left behind lies there, for later ones.
   std::vector<int64_t> resume_blocks;
+  // The most that one sequence keeps between steps.
+  std::vector<int64_t> sequence_blocks;
   // The longest block table of a sequence.
   std::vector<int64_t> table_blocks;
   PrefixSharing sharing = PrefixSharing::kOff;

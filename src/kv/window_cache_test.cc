@@ -41,6 +41,9 @@ TEST(WindowCache, TheMemoryOfAWindowDoesNotGrowWithTheContext) {
     EXPECT_EQ(cache->block_counts(1).block_count, needed + tails);
     EXPECT_EQ(memory->resume_bytes, static_cast<uint64_t>(tails) * cache->geometry().block_bytes(1));
     EXPECT_EQ(memory->pool_bytes, cache->pool_bytes());
+    EXPECT_EQ(memory->sequence_blocks,
+              (std::vector<int64_t>{KvGeometry::blocks_for(context),
+                                    std::min(window.most_blocks(), KvGeometry::blocks_for(context))}));
   }
 }
 
@@ -55,6 +58,9 @@ TEST(WindowCache, ABlockThatNoQueryWillSeeIsFreeAtOnceAndAnEventSaysSo) {
   EXPECT_EQ(counts.idle_blocks, 0);
   EXPECT_EQ(counts.passed_blocks, 100 - held);
   EXPECT_EQ(cache->block_counts(0).held_blocks, 100);
+  EXPECT_EQ(cache->kept_rows(sequence.lease, 0), (KvKeptRows{.end = 3200}));
+  EXPECT_EQ(cache->kept_rows(sequence.lease, 1),
+            (KvKeptRows{.begin = 3200 - held * kBlockSize, .end = 3200}));
   int64_t passed = 0;
   std::array<KvEvent, 64> events;
   for (uint64_t next = 0;;) {
