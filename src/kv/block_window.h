@@ -17,6 +17,10 @@ namespace cairn {
 // seals whole blocks, those of the block that is cut are computed again. So it keeps one block more.
 inline constexpr int64_t kRollbackMargin = kBlockSize;
 
+// How many tails there is room for beside what open sequences need, at most one for each sequence that can be open. Few:
+// where fewer sequences are open, their blocks hold tails too.
+inline constexpr int64_t kReserveTails = 4;
+
 class BlockWindow {
  public:
   explicit BlockWindow(const Visibility& visibility) : visibility_(visibility) {}

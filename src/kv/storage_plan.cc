@@ -25,7 +25,8 @@ void size_window(const KvCacheOptions& options, int32_t group, KvStoragePlan& pl
   const int64_t all = plan.max_sequences * plan.context_blocks;
   const int64_t needed = std::min(plan.max_sequences * of_sequence + of_step, all);
   const bool shares = plan.sharing == PrefixSharing::kOn;
-  const int64_t tails = shares ? plan.max_sequences * std::min(window.tail_blocks(), plan.context_blocks) : 0;
+  const int64_t tail_count = shares ? std::min(plan.max_sequences, kReserveTails) : 0;
+  const int64_t tails = tail_count * std::min(window.tail_blocks(), plan.context_blocks);
   plan.sequence_blocks[g] = of_sequence;
   plan.resume_blocks[g] = tails;
   plan.pool_blocks[g] = needed + tails;
