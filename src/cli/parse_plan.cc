@@ -92,7 +92,8 @@ void add_plan_options(CLI::App& app, PlanOptions& options) {
          },
          "Free memory of the machine to plan for: 80GiB (default: this machine's)")
       ->type_name("SIZE");
-  app.add_flag("--explain", options.explains, "Also: when a cache does not pay, which tasks lose by a window, and figures that texts give");
+  app.add_flag("--explain", options.explains,
+               "Also: when a cache does not pay, which tasks lose by a window, and figures that texts give");
   add_json_option(app, options.output_form);
 }
 
