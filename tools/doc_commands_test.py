@@ -177,7 +177,7 @@ class DocCommandsTest(unittest.TestCase):
             return [*self.without(self.without(words, "--lengths"), "-c"), *tiny, "--lengths", "20,100"], b""
         if subject == "codecs":
             tiny += [] if "-f" in words else ["-f", self.text]
-            return [*self.without(words, "-n"), *tiny, "-n", "300", "-c", "128"], b""
+            return [*self.without(self.without(words, "-n"), "-c"), *tiny, "-n", "300", "-c", "128"], b""
         if subject == "depth":
             return [*self.without(words, "-c"), *tiny, "-c", "600"], b""
         if subject == "stream":
