@@ -16,6 +16,7 @@
 #include "cli/long_run.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
+#include "cli/plan_retention.h"
 #include "cli/request_options.h"
 #include "cli/row_writer.h"
 #include "engine/engine.h"
@@ -47,7 +48,7 @@ double perplexity_of(double loss, int64_t count) {
   return exact::exp(loss / static_cast<double>(std::max<int64_t>(count, 1)));
 }
 
-// Runs the script on an engine of its own, and calls back at the end of each part; where that says no, it stops.
+// Runs the script on an engine of its own, and calls back at the end of each part.
 class Stream {
  public:
   Stream(const OpenModel& opened, const Script& script, LongRun& progress)
@@ -129,22 +130,6 @@ Result<Script> make_script(const BenchOptions& options, const Tokenizer& tokeniz
       std::min(options.token_count.value_or(std::ssize(script.text)), std::ssize(script.text));
   script.text.resize(static_cast<size_t>(script.token_count));
   return script;
-}
-
-// The same plan without its sinks; nothing where it has none.
-Result<std::optional<KvPlan>> without_sinks(const KvPlan& plan, const Config& config) {
-  CAIRN_ASSIGN_OR_RETURN(const auto layers, plan.resolve(config.layer_count, config.head_dim));
-  if (std::ranges::none_of(layers, [](const KvLayerPlan& layer) { return layer.retention.sinks > 0; })) {
-    return std::optional<KvPlan>();
-  }
-  std::string text;
-  for (size_t i = 0; i < layers.size(); ++i) {
-    text += fmt::format("{}layer {}: k={},v={}", i == 0 ? "" : "; ", i, kv_codec_name(layers[i].keys),
-                        kv_codec_name(layers[i].values));
-    if (!layers[i].retention.sees_all()) text += fmt::format(",window={}", layers[i].retention.window);
-  }
-  CAIRN_ASSIGN_OR_RETURN(KvPlan bare, KvPlan::parse(text));
-  return std::optional(std::move(bare));
 }
 
 boost::json::object part_json(const Part& part) {

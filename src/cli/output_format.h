@@ -41,6 +41,10 @@ class Table {
 [[nodiscard]] std::string human_bytes(uint64_t bytes);
 // 12345678 -> "12,345,678".
 [[nodiscard]] std::string grouped(uint64_t number);
+// Of a count that is not negative.
+[[nodiscard]] inline std::string grouped_count(int64_t count) {
+  return grouped(static_cast<uint64_t>(count));
+}
 // A time in the unit that reads best: "950 ns", "1.2 ms", "3.4 s".
 [[nodiscard]] std::string human_ns(double ns);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cairn {
@@ -60,6 +61,18 @@ Result<KvPlan> with_retention(const Visibility& retention, const KvPlan& plan, c
   std::vector<std::string> words;
   for (const KvLayerPlan& layer : layers) words.push_back(codec_words(layer) + retention_words(retention));
   return plan_of_layers(words);
+}
+
+Result<std::optional<KvPlan>> without_sinks(const KvPlan& plan, const Config& config) {
+  CAIRN_ASSIGN_OR_RETURN(const auto layers, plan.resolve(config.layer_count, config.head_dim));
+  const auto has_sinks = [](const KvLayerPlan& layer) { return layer.retention.sinks > 0; };
+  if (std::ranges::none_of(layers, has_sinks)) return std::optional<KvPlan>();
+  std::vector<std::string> words;
+  for (const KvLayerPlan& layer : layers) {
+    words.push_back(codec_words(layer) + retention_words({.window = layer.retention.window}));
+  }
+  CAIRN_ASSIGN_OR_RETURN(KvPlan bare, plan_of_layers(words));
+  return std::optional(std::move(bare));
 }
 
 Result<bool> has_retention(const KvPlan& plan, const Config& config) {

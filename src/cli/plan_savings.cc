@@ -13,8 +13,6 @@ namespace {
 
 constexpr int64_t kUsualWindow = 1024;
 
-std::string grouped_count(int64_t n) { return grouped(static_cast<uint64_t>(n)); }
-
 bool has_own_windows(const Config& config) {
   return std::ranges::any_of(config.layers, [](const LayerConfig& layer) { return layer.window > 0; });
 }

@@ -19,8 +19,6 @@ std::string decimals(double value) {
   return fmt::format("{:.2f}", std::round(value * 100) / 100);  // 5.625 is 5.63
 }
 
-std::string grouped_count(int64_t n) { return grouped(static_cast<uint64_t>(n)); }
-
 std::string heads_of(const Config& c) {
   if (c.kv_head_count == c.head_count) {
     return fmt::format("{} heads of {}, each with keys and values of its own", c.head_count, c.head_dim);

@@ -12,8 +12,6 @@ namespace {
 
 using Origin = GroupRow::Origin;
 
-std::string grouped_count(int64_t n) { return grouped(static_cast<uint64_t>(n)); }
-
 const char* origin_text(Origin origin) {
   switch (origin) {
     case Origin::kNoWindow: return "";

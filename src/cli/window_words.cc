@@ -7,8 +7,6 @@
 namespace cairn {
 namespace {
 
-std::string grouped_count(int64_t n) { return grouped(static_cast<uint64_t>(n)); }
-
 std::string range_text(int64_t first, int64_t last) {
   return first == last ? grouped_count(first) : grouped_count(first) + " to " + grouped_count(last);
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "kernels/kv_view.h"
+#include "kv/geometry.h"
 
 namespace cairn {
 
@@ -26,7 +27,7 @@ class BlockWindow {
   explicit BlockWindow(const Visibility& visibility) : visibility_(visibility) {}
 
   [[nodiscard]] bool keeps_all() const { return visibility_.sees_all(); }
-  [[nodiscard]] int64_t sink_blocks() const { return blocks_for(visibility_.sinks); }
+  [[nodiscard]] int64_t sink_blocks() const { return KvGeometry::blocks_for(visibility_.sinks); }
   // The first block after the sinks that a sequence of `length` rows needs to go on.
   [[nodiscard]] int64_t first_needed(int64_t length) const {
     if (keeps_all()) return 0;
@@ -41,9 +42,11 @@ class BlockWindow {
 
   // At most, of one sequence, with the row that it decodes. A window is never so large that this overflows.
   [[nodiscard]] int64_t most_blocks() const {
-    return sink_blocks() + blocks_for(rows_before()) + 1 + kKeptBehind / kBlockSize;
+    return sink_blocks() + KvGeometry::blocks_for(rows_before()) + 1 + kKeptBehind / kBlockSize;
   }
-  [[nodiscard]] int64_t tail_blocks() const { return sink_blocks() + blocks_for(rows_before()) + 1; }
+  [[nodiscard]] int64_t tail_blocks() const {
+    return sink_blocks() + KvGeometry::blocks_for(rows_before()) + 1;
+  }
   // What a step of so many rows needs beyond most_blocks of each sequence.
   [[nodiscard]] static int64_t step_blocks(int64_t step_rows, int64_t max_sequences) {
     // Of r rows, r - 1 begin ceil((r - 1) / kBlockSize) blocks more at most.
@@ -52,7 +55,6 @@ class BlockWindow {
 
  private:
   static constexpr int64_t kKeptBehind = kRollbackMargin + kBlockSize;
-  static int64_t blocks_for(int64_t positions) { return (positions + kBlockSize - 1) / kBlockSize; }
   // At least a block: the last one that is sealed is always there, because the next one's name is made of its name.
   [[nodiscard]] int64_t rows_before() const { return std::max<int64_t>(visibility_.window - 1, kBlockSize); }
 

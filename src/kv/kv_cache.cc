@@ -232,6 +232,7 @@ KvKeptRows KvCache::kept_rows(const KvLease& lease, int32_t group) const {
           .begin = std::min(seen.first_block * kBlockSize, end),
           .end = end};
 }
+
 KvSequenceView KvCache::view(const KvLease& lease, int32_t group) const {
   CHECK(group >= 0 && group < geometry_.group_count());
   return view(sequence_of(lease), group);

@@ -8,26 +8,12 @@
 
 #include "base/random.h"
 #include "kv/geometry.h"
-#include "kv/kv_plan.h"
+#include "kv/kv_plan_testing.h"
 
 namespace cairn {
 namespace {
 
 constexpr Visibility kAll{};
-
-std::string parse_error(std::string_view text) {
-  const auto plan = KvPlan::parse(text);
-  EXPECT_FALSE(plan.ok()) << text;
-  EXPECT_EQ(plan.status().code(), StatusCode::kInvalidArgument);
-  return plan.status().message();
-}
-
-std::string json_error(std::string_view json) {
-  const auto plan = KvPlan::parse_json(json);
-  EXPECT_FALSE(plan.ok()) << json;
-  EXPECT_EQ(plan.status().code(), StatusCode::kInvalidArgument);
-  return plan.status().message();
-}
 
 std::vector<KvLayerPlan> layers_of(std::string_view text, int64_t layer_count) {
   const auto plan = KvPlan::parse(text);

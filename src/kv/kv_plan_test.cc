@@ -6,21 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "kv/kv_plan_testing.h"
+
 namespace cairn {
 namespace {
-
-std::string parse_error(std::string_view text) {
-  const auto plan = KvPlan::parse(text);
-  EXPECT_FALSE(plan.ok()) << text;
-  EXPECT_EQ(plan.status().code(), StatusCode::kInvalidArgument);
-  return plan.status().message();
-}
-
-std::string json_error(std::string_view json) {
-  const auto plan = KvPlan::parse_json(json);
-  EXPECT_FALSE(plan.ok()) << json;
-  return plan.status().message();
-}
 
 std::string resolve_error(std::string_view text, int64_t layer_count, int64_t head_dim = 64) {
   const auto plan = KvPlan::parse(text);

@@ -100,7 +100,6 @@ KvMatchReport PagedStorage::match(SequenceId sequence, std::span<const TokenId> 
   KvMatchReport report{.text_positions = std::ssize(tokens)};
   if (!shares()) return report;
   chain(sequence).root = names.root;
-  chain(sequence).tail_count = 0;
   const Found found = find(tokens, names);
   pin_prefix(sequence, std::span(names.blocks).first(static_cast<size_t>(found.resumable)));
   // Texts part where the known one ends, and others may go on from this one's end.
@@ -159,9 +158,7 @@ bool PagedStorage::can_go_on(SequenceId sequence, int64_t positions) const {
 int64_t PagedStorage::go_back(SequenceId sequence, int64_t positions) {
   std::vector<BlockName> names;
   if (shares()) names = index_.names_up_to({0, table(sequence, 0).at(chain(sequence).sealed_count - 1)});
-  const BlockName root = chain(sequence).root;
   release_all(sequence);
-  chain(sequence).root = root;
   const int64_t most = std::min<int64_t>(std::ssize(names), positions / kBlockSize);
   const Found found = find(most, [&](int64_t block) {
     const BlockName& name = names[static_cast<size_t>(block)];
