@@ -47,31 +47,36 @@ Result<KvPlan> plan_of_layers(const std::vector<std::string>& words) {
   return KvPlan::parse(text);
 }
 
-}  // namespace
-
-Result<KvPlan> with_codec(const KvPlan& codec, const KvPlan& plan, const Config& config) {
+// The plan whose layers are what `word` makes of those of `plan`.
+template <typename Word>
+Result<KvPlan> map_layers(const KvPlan& plan, const Config& config, Word word) {
   CAIRN_ASSIGN_OR_RETURN(const auto layers, plan.resolve(config.layer_count, config.head_dim));
-  std::vector<std::string> words;
-  for (const KvLayerPlan& layer : layers) words.push_back(codec.text() + retention_words(layer.retention));
+  std::vector<std::string> words(layers.size());
+  std::ranges::transform(layers, words.begin(), word);
   return plan_of_layers(words);
 }
 
+}  // namespace
+
+Result<KvPlan> with_codec(const KvPlan& codec, const KvPlan& plan, const Config& config) {
+  return map_layers(plan, config, [&](const KvLayerPlan& layer) {
+    return codec.text() + retention_words(layer.retention);
+  });
+}
+
 Result<KvPlan> with_retention(const Visibility& retention, const KvPlan& plan, const Config& config) {
-  CAIRN_ASSIGN_OR_RETURN(const auto layers, plan.resolve(config.layer_count, config.head_dim));
-  std::vector<std::string> words;
-  for (const KvLayerPlan& layer : layers) words.push_back(codec_words(layer) + retention_words(retention));
-  return plan_of_layers(words);
+  return map_layers(plan, config, [&](const KvLayerPlan& layer) {
+    return codec_words(layer) + retention_words(retention);
+  });
 }
 
 Result<std::optional<KvPlan>> without_sinks(const KvPlan& plan, const Config& config) {
   CAIRN_ASSIGN_OR_RETURN(const auto layers, plan.resolve(config.layer_count, config.head_dim));
   const auto has_sinks = [](const KvLayerPlan& layer) { return layer.retention.sinks > 0; };
   if (std::ranges::none_of(layers, has_sinks)) return std::optional<KvPlan>();
-  std::vector<std::string> words;
-  for (const KvLayerPlan& layer : layers) {
-    words.push_back(codec_words(layer) + retention_words({.window = layer.retention.window}));
-  }
-  CAIRN_ASSIGN_OR_RETURN(KvPlan bare, plan_of_layers(words));
+  CAIRN_ASSIGN_OR_RETURN(KvPlan bare, map_layers(plan, config, [](const KvLayerPlan& layer) {
+                           return codec_words(layer) + retention_words({.window = layer.retention.window});
+                         }));
   return std::optional(std::move(bare));
 }
 

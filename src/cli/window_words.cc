@@ -42,7 +42,7 @@ std::string layer_ranges(const KvGeometry& geometry, int32_t group) {
 
 std::string seen_text(const Visibility& seen) {
   if (seen.sees_all()) return "all";
-  const std::string last = "the last " + grouped_count(seen.window);
+  std::string last = "the last " + grouped_count(seen.window);
   if (seen.sinks == 0) return last;
   return fmt::format("{} sink{} and {}", seen.sinks, seen.sinks == 1 ? "" : "s", last);
 }
