@@ -499,6 +499,21 @@ class ChatTest(unittest.TestCase):
         self.assertIn(b"prompt tokens", self.told(terminal, b"two"))
         self.leave(terminal)
 
+    def test_a_full_context_may_lose_its_end(self):
+        terminal = self.chat("--when-full", "stop", tokens=300, context=128)
+        self.assertIn(b"/endless lets the text go on", self.told(terminal, b"one"))
+        shown = self.told(terminal, b"/endless")
+        self.assertIn(b"4 sinks and the last 124", shown)
+        shown = self.told(terminal, b"two")
+        self.assertIn(b"300 tokens", shown)  # as many as it may have: more than the context held
+        self.assertNotIn(b"the reply ends here", shown)
+        self.assertIn(b"has no end already", self.told(terminal, b"/endless"))
+        self.assertEqual(self.questions(terminal), ["one", "two"])
+        self.leave(terminal)
+        done = self.piped(b"one\n/endless\n", "--cache", "contiguous", context=128)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"needs the paged cache", done.stderr)
+
     def test_a_message_too_long_by_itself_changes_nothing(self):
         for when_full in ("drop", "stop"):
             terminal = self.chat("--when-full", when_full, context=256)

@@ -16,14 +16,17 @@ namespace cairn {
 // thread: kResourceExhausted. The function must leave everything as it was where it throws.
 template <typename Function>
 std::invoke_result_t<Function> no_throw(Function&& function) noexcept {
+  // So short that it needs no memory of its own.
+  const auto out_of_memory = [] { return Status(StatusCode::kResourceExhausted, "out of memory"); };
   try {
     return std::forward<Function>(function)();
   } catch (const std::bad_alloc&) {
+    return out_of_memory();
   } catch (const std::length_error&) {
+    return out_of_memory();
   } catch (const std::system_error&) {  // std::thread
+    return out_of_memory();
   }
-  // So short that it needs no memory of its own.
-  return Status(StatusCode::kResourceExhausted, "out of memory");
 }
 
 }  // namespace cairn

@@ -19,7 +19,7 @@ namespace {
 
 // "int4 (int4:channel:hadamard)" where the plan leaves the choice to the model's heads.
 std::string plan_text(const KvPlan& plan, const Config& config) {
-  const std::string text = plan.text();
+  std::string text = plan.text();
   const auto codecs = plan.resolve(config.layer_count, config.head_dim);
   if (!codecs.ok() || !codecs->front().retention.sees_all() ||
       std::ranges::adjacent_find(*codecs, std::ranges::not_equal_to()) != codecs->end()) {

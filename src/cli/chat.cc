@@ -118,6 +118,7 @@ Result<Chat::After> Chat::obey(const ChatLine& line) {
         status = turns_.set(line.argument);
       }
       break;
+    case ChatCommand::kEndless: status = turns_.go_endless(); break;
     case ChatCommand::kStats: console_.note(turns_.describe_state()); break;
     case ChatCommand::kSave: status = save(with_home(line.argument)); break;
     case ChatCommand::kLoad: status = load(with_home(line.argument)); break;
@@ -206,15 +207,13 @@ Result<ExitCode> run_chat(const ChatOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, console));
   start.model_template = opened.model->chat_template();
   CAIRN_ASSIGN_OR_RETURN(auto started, start_conversation(opened.model->tokenizer(), start));
-  const EngineOptions& engine_choices = opened.engine_options;
-  CAIRN_ASSIGN_OR_RETURN(const auto engine, Engine::create(opened.model, *opened.threads, engine_choices));
+  CAIRN_ASSIGN_OR_RETURN(ChatEngine chat, ChatEngine::create(opened));
   for (const std::string& note : started.notes) console.note(fmt::format("({})", with_flags(note)));
   Interrupt interrupt(Interrupt::SecondTime::kIsTheSame);
-  CAIRN_ASSIGN_OR_RETURN(const SessionId session, engine->open_session());
-  ChatTurns turns({*engine, console, interrupt}, session, std::move(started.conversation), options.settings,
+  ChatTurns turns({chat, console, interrupt}, std::move(started.conversation), options.settings,
                   options.explains ? std::optional(sharing_of(options.common)) : std::nullopt);
   if (options.shows_choices) {
-    console.note(describe_choices(opened, engine_choices, engine->cache()) +
+    console.note(describe_choices(opened, opened.engine_options, chat.engine().cache()) +
                  fmt::format(", seed {}", *turns.settings().sampling.seed));
   }
   return chat_with(turns, options, interrupt, early_keys, console);

@@ -22,7 +22,7 @@ struct CommandName {
   std::string_view help;
 };
 
-constexpr std::array<CommandName, 17> kNames{{
+constexpr std::array<CommandName, 18> kNames{{
     {"/?", ChatCommand::kHelp, Argument::kNone, "/?", "this list"},
     {"/help", ChatCommand::kHelp, Argument::kNone, "", ""},
     {"/exit", ChatCommand::kExit, Argument::kNone, "/exit", "leave (also Ctrl-D)"},
@@ -38,6 +38,8 @@ constexpr std::array<CommandName, 17> kNames{{
     {"/system", ChatCommand::kSystem, Argument::kOptional, "/system [TEXT]",
      "show the system message, or set it (- removes it)"},
     {"/set", ChatCommand::kSet, Argument::kOptional, "/set [NAME VALUE]", "show the settings, or change one"},
+    {"/endless", ChatCommand::kEndless, Argument::kNone, "/endless",
+     "go on past the context: from here on only the first few and the last tokens are seen"},
     {"/stats", ChatCommand::kStats, Argument::kNone, "/stats",
      "the last reply's statistics, and how full the context is"},
     {"/save", ChatCommand::kSave, Argument::kNeeded, "/save FILE", "write the conversation to a file"},

@@ -18,6 +18,7 @@ enum class ChatCommand : uint8_t {
   kAgain,
   kSystem,
   kSet,
+  kEndless,
   kStats,
   kSave,
   kLoad,

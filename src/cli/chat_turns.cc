@@ -17,6 +17,9 @@
 namespace cairn {
 namespace {
 
+// Where a context is full.
+constexpr std::string_view kOffer = "/endless lets the text go on and forget by position";
+
 void append(Reply part, Reply& whole) {
   const int64_t generated = whole.result.stats.generated_tokens;
   if (generated == 0) {
@@ -39,10 +42,9 @@ bool is_stopped_unbegun(const Reply& reply) {
 
 }  // namespace
 
-ChatTurns::ChatTurns(const ReplyPlace& place, SessionId session, Conversation conversation,
-                     ChatSettings settings, std::optional<PrefixSharing> explained)
+ChatTurns::ChatTurns(const Place& place, Conversation conversation, ChatSettings settings,
+                     std::optional<PrefixSharing> explained)
     : place_(place),
-      session_(session),
       conversation_(std::move(conversation)),
       settings_(std::move(settings)),
       explained_(explained) {
@@ -91,6 +93,15 @@ Status ChatTurns::again() {
   return is_kept.status();
 }
 
+Status ChatTurns::go_endless() {
+  CAIRN_RETURN_IF_ERROR(place_.chat.go_endless());
+  const Visibility& seen = engine().cache().geometry().visibility(0);
+  place_.console.note(
+      fmt::format("(from here on the text has no end: each token sees {}; what lies before is forgotten)",
+                  seen_text(seen)));
+  return {};
+}
+
 // Whether the reply is a part of the conversation now.
 Result<bool> ChatTurns::finish_turn(const Result<Reply>& reply) {
   CAIRN_RETURN_IF_ERROR(reply.status());
@@ -99,7 +110,7 @@ Result<bool> ChatTurns::finish_turn(const Result<Reply>& reply) {
   if (settings_.shows_statistics) place_.console.note(last_statistics_);
   if (explained_.has_value()) {
     place_.console.note(explain_match(reply->result.stats.match, conversation_.tokenizer(), *explained_));
-    for (const std::string& line : explain_windows(place_.engine.cache().geometry(), *reply)) {
+    for (const std::string& line : explain_windows(engine().cache().geometry(), *reply)) {
       place_.console.note(line);
     }
   }
@@ -129,8 +140,8 @@ Result<Reply> ChatTurns::reply() {
     if (!next.ok() || conversation_.forgotten_message_count() == sent_before) break;
     prompt = std::move(next).value();
   }
-  place_.console.note(
-      fmt::format("\n(the context of {} positions is full: the reply ends here)", place_.engine.context()));
+  place_.console.note(fmt::format("\n(the context of {} positions is full: the reply ends here; {})",
+                                  engine().context(), kOffer));
   return whole;
 }
 
@@ -140,13 +151,13 @@ Result<Reply> ChatTurns::reply_part(std::vector<TokenId> prompt, int64_t begun_c
   apply_sampling(settings_.sampling, *settings_.sampling.seed, request);
   request.sampling.sample_index = sample_index_;
   for (std::string& stop : conversation_.stop_strings()) request.stop_strings.push_back(std::move(stop));
-  request.session = session_;
-  return run_reply(place_, std::move(request), {});
+  request.session = place_.chat.session();
+  return run_reply({engine(), place_.console, place_.interrupt}, std::move(request), {});
 }
 
 // A prompt that is too long whatever is left out is refused by the engine.
 Result<std::vector<TokenId>> ChatTurns::fitting_prompt(std::span<const TokenId> begun) {
-  PromptRoom room{.context = std::min(place_.engine.context(), place_.engine.cache().max_length()),
+  PromptRoom room{.context = std::min(engine().context(), engine().cache().max_length()),
                   .max_tokens = settings_.max_tokens,
                   .when_full = settings_.when_full,
                   .begun = begun};
@@ -159,14 +170,13 @@ Result<std::vector<TokenId>> ChatTurns::fitting_prompt(std::span<const TokenId> 
     if (fewer.forgotten_message_count() == sent_before) return fitting;
     return invalid_argument(fmt::format(
         "the conversation has {} tokens, and the context holds {}: take turns back (/undo, /reset), "
-        "let the oldest go (/set when-full drop), or begin again with --endless",
-        prompt.size(), room.context));
+        "let the oldest go (/set when-full drop), or {}",
+        prompt.size(), room.context, kOffer));
   }
   if (conversation_.forgotten_message_count() > sent_before) {
     place_.console.note(
-        fmt::format("{}(the context is full: the first {} messages are not sent any more; "
-                    "cairn chat --endless goes on without leaving any out)",
-                    begun.empty() ? "" : "\n", conversation_.forgotten_message_count()));
+        fmt::format("{}(the context is full: the first {} messages are not sent any more; {})",
+                    begun.empty() ? "" : "\n", conversation_.forgotten_message_count(), kOffer));
   }
   return prompt;
 }
@@ -180,9 +190,9 @@ std::string ChatTurns::describe_state() const {
     text += fmt::format(", the first {} of them not sent any more", conversation_.forgotten_message_count());
   }
   if (count > 0 && prompt.ok()) {
-    text += place_.engine.context() == kEndless
+    text += engine().context() == kEndless
                 ? fmt::format("; {} tokens", prompt->size())
-                : fmt::format("; {} of {} positions of the context", prompt->size(), place_.engine.context());
+                : fmt::format("; {} of {} positions of the context", prompt->size(), engine().context());
   }
   return text;
 }

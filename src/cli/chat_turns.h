@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/chat_engine.h"
 #include "cli/chat_settings.h"
 #include "cli/reply.h"
 #include "text/conversation.h"
@@ -19,9 +20,13 @@ namespace cairn {
 
 class ChatTurns {
  public:
-  // The parts must outlive it; `session` is one of the place's engine. `explained`: each prompt's match with the cache
-  // is, where the cache shares so.
-  ChatTurns(const ReplyPlace& place, SessionId session, Conversation conversation, ChatSettings settings,
+  struct Place {
+    ChatEngine& chat;
+    Console& console;
+    const Interrupt& interrupt;  // ends a reply when raised
+  };
+  // The place must outlive it. `explained`: each prompt's match with the cache is, where the cache shares so.
+  ChatTurns(const Place& place, Conversation conversation, ChatSettings settings,
             std::optional<PrefixSharing> explained);
 
   [[nodiscard]] Conversation& conversation() { return conversation_; }
@@ -36,6 +41,8 @@ class ChatTurns {
   Status say(std::string_view question);
   // Another reply in place of the last one, or the first reply to the last question. kInvalidArgument: there is none.
   Status again();
+  // ChatEngine::go_endless, with a word of what it means.
+  Status go_endless();
   // The last reply's statistics, and how full the context is.
   [[nodiscard]] std::string describe_state() const;
 
@@ -46,8 +53,9 @@ class ChatTurns {
   Result<std::vector<TokenId>> fitting_prompt(std::span<const TokenId> begun);
   Result<bool> finish_turn(const Result<Reply>& reply);
 
-  ReplyPlace place_;
-  SessionId session_;
+  [[nodiscard]] Engine& engine() const { return place_.chat.engine(); }
+
+  Place place_;
   Conversation conversation_;
   ChatSettings settings_;
   std::optional<PrefixSharing> explained_;

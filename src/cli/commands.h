@@ -148,10 +148,10 @@ struct PlanOptions {
   std::optional<std::string> preset;       // --preset: a published shape
   GivenShape shape;                        // --layers and its like
 
-  std::optional<int64_t> context;  // absent: min(the model's, kDefaultContext)
+  std::optional<int64_t> context;  // absent: min(the model's, kDefaultContext); kEndless: --endless
   ContextLimit context_limit = ContextLimit::kOfModel;
   int64_t sequences = 1;          // at once
-  std::optional<KvPlan> kv_plan;  // absent: f16 in all layers
+  std::optional<KvPlan> kv_plan;  // absent: f16 in all layers; with --endless, kEndlessPlan
   std::optional<TensorType>
       weights_type;                      // absent: as in the file; without a file, config.json's type or f16
   std::optional<int64_t> kv_head_count;  // absent: the model's own

@@ -209,7 +209,7 @@ Result<ExitCode> generate_many(const Generation& generation) {
 // How many sequences run at once, and so how much memory there is for them, is what --samples and --beams ask for.
 Status with_sequence_flag(const GenerateOptions& options, const Status& status) {
   const std::string flag = options.beam_count > 0 ? "--beams" : "--samples";
-  const Status named = with_flag(status, "max_sequences", flag);
+  Status named = with_flag(status, "max_sequences", flag);
   const bool is_sized_by_texts = options.common.kv_memory_bytes == std::nullopt &&
                                  std::max(options.sample_count, options.beam_count) > 1;
   if (!is_sized_by_texts) return named;

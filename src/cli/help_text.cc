@@ -48,7 +48,8 @@ A line that begins with a slash is a command: /? lists them (/reset, /undo, /aga
 with two slashes it is sent with one. On a terminal, lines are edited with the usual keys and kept for later runs in
 $XDG_STATE_HOME/cairn/chat_history (else ~/.local/state); a paste is one message, and Alt-Enter, or a backslash at the
 end of a line, goes on in the next line. Ctrl-C stops a reply; at the prompt, a second Ctrl-C or Ctrl-D leaves.
-Where the context is full, the oldest turns are no longer sent (--when-full stop refuses the turn instead).)";
+Where the context is full, the oldest turns are no longer sent (--when-full stop refuses the turn instead). /endless, or
+--endless from the start, leaves none out: the text goes on, and what is older than a window is forgotten.)";
 
 const char* const kTokenizeExamples = R"(Examples:
   cairn tokenize -p "Once upon a time"
@@ -76,6 +77,7 @@ const char* const kPlanExamples = R"(Examples:
   cairn plan --preset llama2-7b --context 4096 --kv-heads 8       with fewer KV heads than the model has
   cairn plan --layers 40 --heads 32 --head-dim 128 --context 4000 --sequences 100 --memory 80GiB
   cairn plan --preset llama3-8b --weights q4_k --sequences 32 --shared-prefix 2048 --json
+  cairn plan --preset llama3-8b --endless --sequences 100         texts that go on, behind sinks and a window
 GB are 10^9 bytes, GiB 2^30 bytes.)";
 
 const char* const kVerifyExamples = R"(Examples:

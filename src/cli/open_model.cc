@@ -7,11 +7,11 @@
 #include <filesystem>
 #include <vector>
 
-#include "base/check.h"
 #include "base/clock.h"
 #include "base/printable.h"
 #include "cli/console.h"
 #include "cli/output_format.h"
+#include "cli/plan_retention.h"
 
 namespace cairn {
 namespace {
@@ -139,17 +139,6 @@ Result<Tokenizer> open_tokenizer(const std::string& path, const TokenizerOptions
   return load_tokenizer(file, options);
 }
 
-namespace {
-
-KvPlan plan_of(const CommonOptions& options) {
-  if (options.kv_plan.has_value() || !is_endless(options)) return options.kv_plan.value_or(KvPlan());
-  const Result<KvPlan> plan = KvPlan::parse(kEndlessPlan);
-  CHECK(plan.ok());
-  return *plan;
-}
-
-}  // namespace
-
 OpenOptions open_options(const CommonOptions& options, int64_t max_sequences) {
   OpenOptions open{.thread_count = options.thread_count,
                    .context = options.context,
@@ -157,7 +146,7 @@ OpenOptions open_options(const CommonOptions& options, int64_t max_sequences) {
                    .tokenizer = options.tokenizer,
                    .engine = {.storage = options.storage,
                               .sharing = options.sharing,
-                              .kv_plan = plan_of(options),
+                              .kv_plan = options.kv_plan.value_or(usual_kv_plan(options.context)),
                               .max_sequences = max_sequences,
                               .prefill_chunk = options.prefill_chunk,
                               .pool_bytes = options.kv_memory_bytes}};

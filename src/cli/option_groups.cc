@@ -136,12 +136,11 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
   add_pre_option(app, common.tokenizer);
 }
 
-void add_endless_option(CLI::App& app, CommonOptions& common) {
+void add_endless_option(CLI::App& app, std::optional<int64_t>& context) {
   app.add_flag_callback(
-         "--endless", [&common] { common.context = kEndless; },
+         "--endless", [&context] { context = kEndless; },
          "A text without end, in memory that stays the same: what is older than the window of --kv is "
-         "forgotten "
-         "(without --kv: " +
+         "forgotten (without --kv: " +
              std::string(kEndlessPlan) + ")")
       ->excludes("--context");
 }

@@ -51,9 +51,9 @@ void add_tensor_type_option(CLI::App& app, const std::string& name, std::functio
                             const std::string& help);
 // -m, -t, --isa, --kv, -c, --prefill-chunk; not --json.
 void add_common_options(CLI::App& app, CommonOptions& common);
+// --endless; behind --context.
+void add_endless_option(CLI::App& app, std::optional<int64_t>& context);
 // --cache, --kv-memory, --no-sharing: for commands that do not choose these themselves.
-// --endless; behind add_common_options and add_storage_options.
-void add_endless_option(CLI::App& app, CommonOptions& common);
 void add_storage_options(CLI::App& app, CommonOptions& common);
 // -p, -f.
 void add_text_options(CLI::App& app, PromptOptions& prompt);

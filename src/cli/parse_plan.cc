@@ -64,6 +64,7 @@ void add_plan_options(CLI::App& app, PlanOptions& options) {
   take_count(app.add_option("-c,--context", options.context,
                             "Positions of a sequence (default: the model's, at most 8192)"),
              1);
+  add_endless_option(app, options.context);
   add_extend_context_option(app, options.context_limit);
   take_count(app.add_option("--sequences", options.sequences, "Sequences, or users, at once (default: 1)"),
              1);

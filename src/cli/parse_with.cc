@@ -36,7 +36,7 @@ class HelpFormatter : public CLI::Formatter {
 
   // CLI11 keeps what an option excludes in the order of addresses: it is named in the order of names.
   std::string make_option_opts(const CLI::Option* option) const override {
-    const std::string words = CLI::Formatter::make_option_opts(option);
+    std::string words = CLI::Formatter::make_option_opts(option);
     std::vector<std::string> excluded;
     for (const CLI::Option* other : option->get_excludes()) excluded.push_back(other->get_name());
     // A long list hides the help: the headings say it, and the error does.

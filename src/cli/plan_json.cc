@@ -3,6 +3,7 @@
 
 #include "cli/output_format.h"
 #include "cli/plan.h"
+#include "engine/open_engine.h"
 
 namespace cairn {
 namespace {
@@ -105,7 +106,7 @@ void add_model(const PlanReport& report, boost::json::object& object) {
 
 void add_wish(const PlanReport& report, boost::json::object& object) {
   const EngineOptions& engine = report.wish.engine;
-  object["context"] = engine.context;
+  object["context"] = engine.context == kEndless ? boost::json::value() : boost::json::value(engine.context);
   object["context_is_beyond_model"] = report.context_is_beyond_model();
   object["sequences"] = engine.max_sequences;
   object["kv"] = engine.kv_plan.text();

@@ -18,14 +18,17 @@ namespace {
 
 using Source = PlannedModel::Source;
 
+KvPlan kv_plan_of(const PlanOptions& options) {
+  return options.kv_plan.value_or(usual_kv_plan(options.context));
+}
+
 // A published or given shape is there to calculate with; a model that could be loaded has to allow the context.
 Result<int64_t> planned_context(const PlannedModel& model, const PlanOptions& options) {
-  const bool is_any_length =
-      options.context.has_value() && (model.source == Source::kPreset || model.source == Source::kShape);
-  Result<int64_t> context = is_any_length
-                                ? Result<int64_t>(*options.context)
-                                : context_for(model.sizes.config, options.kv_plan.value_or(KvPlan()),
-                                              options.context, options.context_limit);
+  const bool is_any_length = options.context.value_or(kEndless) != kEndless &&
+                             (model.source == Source::kPreset || model.source == Source::kShape);
+  Result<int64_t> context = is_any_length ? Result<int64_t>(*options.context)
+                                          : context_for(model.sizes.config, kv_plan_of(options),
+                                                        options.context, options.context_limit);
   if (!context.ok()) return context;
   if (options.shared_prefix > *context) {
     return invalid_argument(fmt::format("--shared-prefix {} is longer than a sequence: --context is {}",
@@ -183,7 +186,7 @@ Result<PlanReport> make_plan_report(PlannedModel model, const PlanOptions& optio
   CAIRN_ASSIGN_OR_RETURN(report.wish.engine.context, planned_context(report.model, options));
   report.wish.engine.max_sequences = options.sequences;
   report.wish.engine.prefill_chunk = options.prefill_chunk;
-  report.wish.engine.kv_plan = options.kv_plan.value_or(KvPlan());
+  report.wish.engine.kv_plan = kv_plan_of(options);
   report.wish.thread_count = options.thread_count.value_or(usable_core_count());
   report.wish.shared_prefix = options.shared_prefix;
   CAIRN_RETURN_IF_ERROR(Reporter(report).fill());

@@ -7,6 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
+#include "cli/commands.h"
+#include "engine/open_engine.h"
+
 namespace cairn {
 namespace {
 
@@ -57,6 +61,13 @@ Result<KvPlan> map_layers(const KvPlan& plan, const Config& config, Word word) {
 }
 
 }  // namespace
+
+KvPlan usual_kv_plan(std::optional<int64_t> context) {
+  if (context != kEndless) return KvPlan();
+  Result<KvPlan> plan = KvPlan::parse(kEndlessPlan);
+  CHECK(plan.ok());
+  return std::move(plan).value();
+}
 
 Result<KvPlan> with_codec(const KvPlan& codec, const KvPlan& plan, const Config& config) {
   return map_layers(plan, config, [&](const KvLayerPlan& layer) {

@@ -1,6 +1,7 @@
 // KV plans that differ from another one in one thing. Pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "cairn/status.h"
@@ -8,6 +9,9 @@
 #include "model/config.h"
 
 namespace cairn {
+
+// The plan that is meant where none is named: f16; of a text without end (context kEndless), kEndlessPlan.
+[[nodiscard]] KvPlan usual_kv_plan(std::optional<int64_t> context);
 
 // All layers with this codec (a plan of one codec), and what `plan` leaves them of the past. Errors: KvPlan::resolve's.
 Result<KvPlan> with_codec(const KvPlan& codec, const KvPlan& plan, const Config& config);

@@ -19,6 +19,10 @@ std::string decimals(double value) {
   return fmt::format("{:.2f}", std::round(value * 100) / 100);  // 5.625 is 5.63
 }
 
+std::string length_text(int64_t context) {
+  return context == kEndless ? "any length" : fmt::format("{} positions", grouped_count(context));
+}
+
 std::string heads_of(const Config& c) {
   if (c.kv_head_count == c.head_count) {
     return fmt::format("{} heads of {}, each with keys and values of its own", c.head_count, c.head_dim);
@@ -46,11 +50,10 @@ std::string head_text(const PlanReport& report) {
     text = fmt::format("model    {}{}: keys and values only, its weights are unknown\n", name, family);
     text += fmt::format("shape    {} layers; {}{}\n", c.layer_count, heads_of(c), made_for);
   }
-  text +=
-      fmt::format("asked    {} sequence{} of {} positions, KV plan {}, prefill chunk {}, {} thread{}\n\n",
-                  grouped_count(engine.max_sequences), engine.max_sequences == 1 ? "" : "s",
-                  grouped_count(engine.context), engine.kv_plan.text(), grouped_count(engine.prefill_chunk),
-                  report.wish.thread_count, report.wish.thread_count == 1 ? "" : "s");
+  text += fmt::format("asked    {} sequence{} of {}, KV plan {}, prefill chunk {}, {} thread{}\n\n",
+                      grouped_count(engine.max_sequences), engine.max_sequences == 1 ? "" : "s",
+                      length_text(engine.context), engine.kv_plan.text(), grouped_count(engine.prefill_chunk),
+                      report.wish.thread_count, report.wish.thread_count == 1 ? "" : "s");
   return text;
 }
 
@@ -121,10 +124,10 @@ std::string limits_line(const PlanReport& report) {
   const EngineOptions& engine = report.wish.engine;
   const auto count_or_none = [](int64_t n) { return n == 0 ? std::string("none") : grouped_count(n); };
   return fmt::format(
-      "The longest context for {} sequence{} that fits: {}{}. The most sequences of {} positions: {}{}.\n",
+      "The longest context for {} sequence{} that fits: {}{}. The most sequences of {}: {}{}.\n",
       grouped_count(engine.max_sequences), engine.max_sequences == 1 ? "" : "s",
       report.limits.longest_context == 0 ? "none" : context_text(report.limits.longest_context),
-      context_remark(report), grouped_count(engine.context), count_or_none(report.limits.most_sequences),
+      context_remark(report), length_text(engine.context), count_or_none(report.limits.most_sequences),
       report.limits.most_sequences == kMostSequences ? " or more" : "");
 }
 

@@ -184,6 +184,33 @@ TEST(PlanWindows, AConfigMayGoOnBehindItsContextWhereAllLayersForget) {
   EXPECT_FALSE(try_report(with_kv(options, "sinks=4,window=256")).ok());
 }
 
+TEST(PlanWindows, ATextWithoutEndIsPlannedAsItRuns) {
+  PlanOptions options = preset("llama3-8b", kEndless);
+  options.sequences = 3;
+  const PlanReport report = report_of(options);
+  EXPECT_EQ(report.wish.engine.kv_plan.text(), kEndlessPlan);
+  EXPECT_TRUE(report.has_flat_memory());
+  EXPECT_EQ(report.reach, 1024);
+  EXPECT_EQ(report.limits.longest_context, kEndless);
+  // As much as any text that is longer than all that is kept.
+  PlanOptions longer = with_kv(preset("llama3-8b", 100'000), "sinks=4,window=1020");
+  longer.sequences = 3;
+  EXPECT_EQ(report.plan.row_bytes(), report_of(longer).plan.row_bytes());
+  expect_parts(plan_text(report),
+               {"3 sequences of any length", "however long it is", "any (no layer keeps all"});
+  EXPECT_TRUE(boost::json::parse(plan_json(report)).at("context").is_null());
+  EXPECT_NE(try_report(with_kv(options, "f16")).status().message().find("layer 0 keeps all"),
+            std::string::npos);
+
+  PlanOptions shape{.shape = {.layer_count = 4, .head_count = 2, .head_dim = 64}};
+  shape.context = kEndless;
+  EXPECT_EQ(report_of(shape).config().context_length, kDefaultContext);
+  PlanOptions demo;
+  demo.context = kEndless;
+  demo.kv_plan = KvPlan::parse("window=100").value();
+  EXPECT_EQ(report_of(demo).reach, 100);
+}
+
 TEST(PlanWindows, ExplainSaysWhichTasksLose) {
   PlanOptions options = with_kv(preset("llama3-8b", 8192), "window=1024");
   options.explains = true;

@@ -96,7 +96,8 @@ Status check_shape(const GivenShape& shape) {
 Result<PlannedModel> model_of_shape(const GivenShape& shape, const PlanOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_shape(shape));
   PlannedModel model{.source = Source::kShape, .name = "the given shape"};
-  const int64_t context = options.context.value_or(kDefaultContext);
+  const int64_t asked = options.context.value_or(kDefaultContext);
+  const int64_t context = asked == kEndless ? kDefaultContext : asked;
   const int64_t model_dim = shape.model_dim.value_or(*shape.head_count * *shape.head_dim);
   if (!shape.ffn_dim || !shape.vocab_size) {
     Config config;

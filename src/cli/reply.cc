@@ -32,7 +32,7 @@ double per_second(double count, double ns) { return ns > 0 ? count * 1e9 / ns : 
 std::string describe_end(const Reply& reply) {
   switch (reply.result.reason) {
     case FinishReason::kLength: return "ended at its length";
-    case FinishReason::kContextFull: return "ended because the context is full";
+    case FinishReason::kContextFull: return "ended because the context is full (--endless goes on)";
     case FinishReason::kEndToken: return "ended by the model";
     case FinishReason::kStopString: return "ended at a stop text";
     case FinishReason::kCancelled: return "stopped";
@@ -43,6 +43,7 @@ std::string describe_end(const Reply& reply) {
 
 std::vector<int64_t> passed_blocks_of(const KvCache& cache) {
   std::vector<int64_t> passed;
+  passed.reserve(static_cast<size_t>(cache.geometry().group_count()));
   for (int32_t group = 0; group < cache.geometry().group_count(); ++group) {
     passed.push_back(cache.block_counts(group).passed_blocks);
   }

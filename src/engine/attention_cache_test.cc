@@ -235,8 +235,8 @@ Outputs run_rows_as(const std::string& plan, std::span<const TokenId> tokens, co
 template <typename To, typename Convert>
 auto each_as(Convert convert) {
   return [convert](const std::vector<float>& rows) {
-    std::vector<To> converted;
-    for (const float number : rows) converted.push_back(convert(number));
+    std::vector<To> converted(rows.size());
+    std::ranges::transform(rows, converted.begin(), convert);
     return converted;
   };
 }

@@ -117,6 +117,7 @@ std::vector<int32_t> some_layer_groups(uint64_t seed, int64_t layer_count) {
   if (dice.one_in(2)) return {};
   const int64_t group_count = std::min(dice.between(2, 3), layer_count);
   std::vector<int32_t> groups;
+  groups.reserve(static_cast<size_t>(layer_count));
   for (int64_t layer = 0; layer < layer_count; ++layer) {
     groups.push_back(static_cast<int32_t>(layer < group_count ? layer : dice.below(group_count)));
   }

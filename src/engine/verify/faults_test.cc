@@ -175,6 +175,31 @@ TEST(PlantedFault, AHitThatCoversTheLastToken) {
   EXPECT_EQ(found.outcome("in a batch of 8"), kEqual);
 }
 
+TEST(PlantedFault, AWindowThatBeginsAtABlocksEdgeInDecode) {
+  const Kernels kernels = with_windows_from_block_edges();
+  for (const char* plan : {"window=40", "int4,sinks=4,window=40"}) {
+    SCOPED_TRACE(plan);
+    const Found found = with_fault(kernels, {.plan = plan});
+    EXPECT_EQ(found.outcome("prefill chunk 1"), kDifferent);
+    EXPECT_EQ(found.outcome("growing cache, prefill and decode"), kDifferent);
+    EXPECT_EQ(found.outcome("prefill chunk 512"), kEqual);
+  }
+  EXPECT_EQ(with_fault(kernels, {.plan = "f16"}).outcome("prefill chunk 1"), kEqual);
+}
+
+TEST(PlantedFault, ABlockGivenBackWhileAQueryStillSeesIt) {
+  for (const char* plan : {"window=40", "int4,sinks=4,window=40"}) {
+    SCOPED_TRACE(plan);
+    const Found found =
+        with_fault(sound_kernels(),
+                   {.position_count = 200, .plan = plan, .wrap_pass = with_blocks_given_back_too_early});
+    EXPECT_EQ(found.outcome("prefill chunk 7"), kDifferent);
+    EXPECT_EQ(found.outcome("in a batch of 8"), kDifferent);
+    EXPECT_EQ(found.outcome("contiguous cache, prefill and decode"), kEqual);  // which gives nothing back
+    EXPECT_EQ(found.outcome("prefill chunk 512"), kEqual);
+  }
+}
+
 TEST(PlantedFault, LogitsThatSayNothing) {
   const std::string row = "logits are finite and not constant";
   const Kernels constant = with_constant_logits();

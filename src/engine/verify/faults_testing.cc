@@ -206,6 +206,15 @@ void spans_in_long_texts(const AttentionTile& tile, SpanRange spans, const Atten
   attend_otherwise(tile, spans, kShortSpan, own_block_open);
 }
 
+void windows_from_block_edges(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
+  if (tile.rows.size() == kFullTile) return sound().attend(tile, spans, scratch);
+  std::vector<AttentionRow> rows(tile.rows.begin(), tile.rows.end());
+  for (AttentionRow& row : rows) row.visible.begin -= row.visible.begin % kBlockSize;
+  AttentionTile wider = tile;
+  wider.rows = rows;
+  sound().attend(wider, spans, scratch);
+}
+
 std::atomic<const BlockId*> first_table = nullptr;
 
 void block_of_another(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
@@ -307,6 +316,7 @@ Kernels with_scales_shared_by_rows() { return replaced(&Kernels::prepare_group, 
 Kernels with_spans_by_tile_height() { return replaced(&Kernels::attend, &spans_by_tile_height); }
 Kernels with_spans_by_threads() { return replaced(&Kernels::attend, &spans_by_threads); }
 Kernels with_spans_in_long_texts() { return replaced(&Kernels::attend, &spans_in_long_texts); }
+Kernels with_windows_from_block_edges() { return replaced(&Kernels::attend, &windows_from_block_edges); }
 Kernels with_block_of_another_sequence() { return replaced(&Kernels::attend, &block_of_another); }
 Kernels with_spans_by_batch() { return replaced(&Kernels::attend, &spans_by_batch); }
 Kernels with_seals_when_the_step_ends() { return replaced(&Kernels::attend, &sealed_when_the_step_ends); }

@@ -18,6 +18,8 @@ namespace cairn {
 [[nodiscard]] Kernels with_spans_by_threads();
 [[nodiscard]] Kernels with_spans_in_long_texts();
 [[nodiscard]] Kernels with_spans_by_batch();
+// A row that decodes sees its window from the edge of the block in which it begins.
+[[nodiscard]] Kernels with_windows_from_block_edges();
 // attend reads the first block of another sequence; all blocks that the step fills as if they were still
 // open; the spans that a group shares after each member's own.
 [[nodiscard]] Kernels with_block_of_another_sequence();

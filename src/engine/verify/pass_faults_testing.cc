@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <set>
 #include <utility>
@@ -264,6 +265,39 @@ class PassWithHitsOfTheLastToken final : public PassThatDecodes {
   std::set<Block> known_;
 };
 
+class PassWithBlocksGivenBackTooEarly final : public WrappedPass {
+ public:
+  using WrappedPass::WrappedPass;
+  void forward_all(const Batch& batch, AllLayers& kv, std::span<float> logits) override {
+    tables_.clear();
+    sequences_.clear();
+    for (KvLayerView& view : kv.views) {
+      auto& sequences = sequences_.emplace_back(view.sequences.begin(), view.sequences.end());
+      for (size_t s = 0; s < sequences.size(); ++s) {
+        if (sequences[s].first_block > 0) take_oldest(view.visibility, batch.sequences[s], sequences[s]);
+      }
+      view.sequences = sequences;
+    }
+    WrappedPass::forward_all(batch, kv, logits);
+  }
+
+ private:
+  // Its place is the next block's.
+  void take_oldest(const Visibility& visibility, const BatchSequence& rows, KvSequenceView& view) {
+    const int64_t oldest = visibility.recent_range(rows.first_position).begin / kBlockSize;
+    const int64_t place = oldest - view.first_block + view.sink_blocks;
+    const int64_t last = rows.first_position + rows.row_count - 1;
+    const BlockId* const end = view.table + last / kBlockSize - view.first_block + view.sink_blocks + 1;
+    auto& table = tables_.emplace_back(view.table, end);
+    if (place + 1 < std::ssize(table))
+      table[static_cast<size_t>(place)] = table[static_cast<size_t>(place + 1)];
+    view.table = table.data();
+  }
+
+  std::deque<std::vector<BlockId>> tables_;
+  std::deque<std::vector<KvSequenceView>> sequences_;
+};
+
 }  // namespace
 
 AllLayers::AllLayers(KvLayerGate& gate) {
@@ -289,6 +323,9 @@ PassPtr with_forks_of_newer_rows(PassPtr pass) {
 }
 PassPtr with_hits_of_the_last_token(PassPtr pass) {
   return std::make_unique<PassWithHitsOfTheLastToken>(std::move(pass));
+}
+PassPtr with_blocks_given_back_too_early(PassPtr pass) {
+  return std::make_unique<PassWithBlocksGivenBackTooEarly>(std::move(pass));
 }
 
 }  // namespace cairn

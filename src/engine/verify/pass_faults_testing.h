@@ -47,5 +47,7 @@ using PassPtr = std::unique_ptr<ForwardPass>;
 // A prompt that ends at the edge of a block that is there already: the block is taken, and only the last
 // token runs.
 [[nodiscard]] PassPtr with_hits_of_the_last_token(PassPtr pass);
+// Where blocks have left a window, the oldest one that is still seen has gone as well, and holds other rows by now.
+[[nodiscard]] PassPtr with_blocks_given_back_too_early(PassPtr pass);
 
 }  // namespace cairn
