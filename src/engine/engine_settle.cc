@@ -177,6 +177,7 @@ void Engine::flush_text(Sequence& sequence) try {
   const std::string_view held = last.stopped ? std::string_view() : sequence.stops.flush();
   if (!held.empty()) sequence.request.on_text(held);
 } catch (const std::bad_alloc&) {
+  return;
 }
 
 // To the session, where there is one: its next request may continue from here.

@@ -243,6 +243,7 @@ std::vector<TokenId> bytes_of(std::string_view text) {
 
 std::vector<TokenId> some_prompt(uint64_t seed, int64_t count) {
   std::vector<TokenId> tokens;
+  tokens.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) {
     tokens.push_back(static_cast<TokenId>(random_bits(seed, 7, static_cast<uint64_t>(i)) % kFakeVocab));
   }

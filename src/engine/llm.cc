@@ -152,8 +152,8 @@ Result<RequestId> Llm::Impl::submit_prompt(TextRequest request, std::vector<Toke
                                     .unfinished = count});
   std::vector<Request> samples;
   samples.reserve(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i)
-    samples.push_back(engine_request(asked, i, i == 0 ? prompt : std::vector<TokenId>()));
+  samples.push_back(engine_request(asked, 0, std::move(prompt)));
+  for (int64_t i = 1; i < count; ++i) samples.push_back(engine_request(asked, i, {}));
   samples.front().session = session;
   make_room_for_one();
   CAIRN_ASSIGN_OR_RETURN(const std::vector<RequestId> ids, submit_samples(*engine, std::move(samples)));

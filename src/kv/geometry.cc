@@ -83,6 +83,7 @@ Result<std::vector<Visibility>> visibility_of_groups(const std::vector<int32_t>&
         fmt::format("the layers of group {} must all see the same positions", groups[layer]));
   }
   std::vector<Visibility> visibility;
+  visibility.reserve(known.size());
   for (const std::optional<Visibility>& of_group : known) visibility.push_back(*of_group);
   return visibility;
 }

@@ -193,6 +193,7 @@ class WindowOperations {
       who.push_back(i);
     }
     if (who.empty()) return;
+    parts.reserve(who.size());
     for (size_t i = 0; i < who.size(); ++i) parts.push_back({&then[i], sequences_[who[i]].real.length()});
     const bool fails = one_in(6);
     KvStep running = cache_->begin_step(rows);

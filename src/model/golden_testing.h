@@ -35,4 +35,4 @@ double absolute_error(const GoldenSequence& golden, const std::vector<double>& l
 #define CAIRN_NEED_SHARED_MODELS(folder)                                                        \
   const auto folder##_found = cairn::shared_models_folder();                                    \
   if (!folder##_found) GTEST_SKIP() << "../shared/models is absent, so its models are not run"; \
-  const std::string folder = *folder##_found
+  const std::string& folder = *folder##_found

@@ -56,6 +56,7 @@ class ModelFile {
 
 std::vector<TokenId> some_tokens(int64_t count, int64_t seed = 7) {
   std::vector<TokenId> tokens;
+  tokens.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) tokens.push_back(static_cast<TokenId>((i * 181 + seed) % 500));
   return tokens;
 }

@@ -38,6 +38,7 @@ float largest_difference(const std::vector<float>& a, const std::vector<float>& 
 
 std::vector<TestQuery> all_positions(int32_t length) {
   std::vector<TestQuery> queries;
+  queries.reserve(static_cast<size_t>(length));
   for (int32_t t = 0; t < length; ++t) queries.push_back({t, 0});
   return queries;
 }
