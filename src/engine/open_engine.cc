@@ -41,6 +41,7 @@ Result<int64_t> accept(const ModelSizes& model, const Tokenizer& tokenizer, int 
   CAIRN_ASSIGN_OR_RETURN(EngineOptions engine, engine_options_for(model.config, options));
   if (options.prepare) CAIRN_RETURN_IF_ERROR(options.prepare(model.config, tokenizer, engine));
   options.engine = engine;
+  options.context = engine.context;  // stays, also where a settled RoPE is good for less (behind a window)
   if (engine.available_bytes.has_value()) {
     CAIRN_RETURN_IF_ERROR(
         refuse_unless_fits(model, {.engine = engine, .thread_count = thread_count}, *engine.available_bytes));

@@ -79,8 +79,16 @@ TEST(OpenEngine, RopeIsSettledByTheContext) {
   };
   EXPECT_NE(identity(short_one), identity(long_one));
   EXPECT_EQ(identity(long_one), identity(longer_one));
-  // A model that was loaded for short contexts runs no longer ones.
+  // A model that was loaded for short contexts runs no longer ones ...
   EXPECT_FALSE(Engine::create(short_one.model, *short_one.threads, long_one.engine_options).ok());
+  // ... but behind a window, where no distance is longer.
+  const LoadedModel windowed =
+      load_model(path, {.thread_count = 1, .engine = {.kv_plan = KvPlan::parse("sinks=4,window=40").value()}})
+          .value();
+  EXPECT_EQ(windowed.model->config().ropes[0].divisors.back(), 2.5);
+  EXPECT_EQ(windowed.reach, 44);
+  EXPECT_EQ(windowed.engine_options.context, 2048);
+  EXPECT_TRUE(Engine::create(windowed.model, *windowed.threads, windowed.engine_options).ok());
 }
 
 TEST(OpenEngine, OptionsOfTheEngineKeepWhatWasAskedFor) {
