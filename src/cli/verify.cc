@@ -132,7 +132,7 @@ LawOptions law_options(const VerifyOptions& options) {
                   .kv_plans = {options.common.kv_plan.value_or(KvPlan())},
                   .thread_counts = {options.common.thread_count.value_or(usable_core_count())},
                   .seed = options.seed};
-  const auto add = [](auto& list, auto value) {
+  const auto add = [](auto& list, const auto& value) {
     if (std::ranges::find(list, value) == list.end()) list.push_back(value);
   };
   for (const KvPlan& plan : default_law_plans()) add(laws.kv_plans, plan);

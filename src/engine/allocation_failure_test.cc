@@ -25,7 +25,7 @@ EngineOptions options(KvStorageKind holding) {
 // What a request's callbacks were called with is kept by sound allocations.
 Request quiet_request(std::vector<TokenId> prompt, int64_t max_tokens, Heard& heard) {
   Request request = make_request(std::move(prompt), max_tokens, heard);
-  const auto quiet = [](auto&& callback) {
+  const auto quiet = [](auto callback) {
     return [callback = std::move(callback)](auto... arguments) {
       const SoundAllocations sound;
       callback(arguments...);

@@ -43,7 +43,7 @@ Status FailingPass::forward(const Batch& batch, KvLayerGate& gate, std::span<flo
 Status FailingPass::fail(const Batch& batch, KvLayerGate& gate, std::span<float> logits) {
   const int64_t layer = dice_.between(0, gate.layer_count());
   ShutGate shut(gate, layer);
-  const Status status = pass_->forward(batch, shut, logits);
+  Status status = pass_->forward(batch, shut, logits);
   if (!status.ok() && !dice_.one_in(6)) return status;
   if (dice_.one_in(2)) return internal_error("the pass fails at its end");
   return resource_exhausted("out of memory");
