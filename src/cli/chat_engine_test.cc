@@ -35,7 +35,7 @@ TEST_F(ChatEngineTest, GoesOnBehindSinksAndAWindowWithinItsContext) {
   EXPECT_EQ(chat->engine().context(), kEndless);
   const KvGeometry& geometry = chat->engine().cache().geometry();
   EXPECT_EQ(geometry.visibility(0), (Visibility{.window = 196, .sinks = 4}));
-  EXPECT_EQ(geometry.plan().text(), "int8,sinks=4,window=196");
+  EXPECT_EQ(geometry.plan().text(), "int8:channel:hadamard,sinks=4,window=196");
   EXPECT_EQ(chat->go_endless().code(), StatusCode::kInvalidArgument);
 }
 

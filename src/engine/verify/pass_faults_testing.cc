@@ -274,7 +274,8 @@ class PassWithBlocksGivenBackTooEarly final : public WrappedPass {
     for (KvLayerView& view : kv.views) {
       auto& sequences = sequences_.emplace_back(view.sequences.begin(), view.sequences.end());
       for (size_t s = 0; s < sequences.size(); ++s) {
-        if (sequences[s].first_block > 0) take_oldest(view.visibility, batch.sequences[s], sequences[s]);
+        if (sequences[s].first_block > sequences[s].sink_blocks)
+          take_oldest(view.visibility, batch.sequences[s], sequences[s]);
       }
       view.sequences = sequences;
     }
