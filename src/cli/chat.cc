@@ -166,9 +166,9 @@ Status Chat::save(const std::string& file) {
 }
 
 Status Chat::load(const std::string& file) {
-  CAIRN_ASSIGN_OR_RETURN(Transcript transcript, load_transcript(file));
+  CAIRN_ASSIGN_OR_RETURN(const Transcript transcript, load_transcript(file));
   Conversation& conversation = turns_.conversation();
-  CAIRN_RETURN_IF_ERROR(conversation.set_messages(transcript.system, std::move(transcript.messages)));
+  CAIRN_RETURN_IF_ERROR(conversation.set_messages(transcript.system, transcript.messages));
   own_files_.insert(file);
   const auto& messages = conversation.messages();
   const bool waits = !messages.empty() && messages.back().role == "user";

@@ -223,8 +223,8 @@ TEST(EngineThreadAllocations, OfAnExecutorThatThrows) {
 TEST(EngineThreadAllocations, OfCreate) {
   for_each_failure([&](int64_t n, FailingAllocations which) {
     auto engine = small_engine();
-    Executor executor = [](Delivery) {};
-    const Attempt tried = attempt(
+    Executor executor = [](const Delivery&) {};
+    Attempt tried = attempt(
         n, which, [&] { return EngineThread::create(std::move(engine), std::move(executor), {}).status(); });
     (void)expect_no_throw(tried);
     return tried;
@@ -235,7 +235,7 @@ TEST(EngineThreadAllocations, OfCreate) {
 void expect_survived(auto&& call) {
   Scene scene;
   for_each_failure([&](int64_t n, FailingAllocations which) {
-    const Attempt tried = attempt(n, which, [&] { return call(*scene.thread); });
+    Attempt tried = attempt(n, which, [&] { return call(*scene.thread); });
     (void)expect_no_throw(tried);
     return tried;
   });

@@ -176,7 +176,8 @@ void EngineThread::post_what_is_taken() noexcept {
     live->changed = false;
     try {
       post(*live);
-    } catch (...) {  // nobody can reach its listeners
+    } catch (...) {
+      continue;  // nobody can reach its listeners
     }
   }
   changed_.clear();

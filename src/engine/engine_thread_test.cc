@@ -241,7 +241,7 @@ TEST(EngineThread, RefusesOptionsWithoutRoom) {
        {EngineThreadOptions{.mailbox_capacity = 0}, EngineThreadOptions{.max_requests = 0},
         EngineThreadOptions{.undelivered_bytes = 0}}) {
     const auto made =
-        EngineThread::create(make_fake_engine({.context = 64}).engine, [](Delivery) {}, options);
+        EngineThread::create(make_fake_engine({.context = 64}).engine, [](const Delivery&) {}, options);
     EXPECT_EQ(made.status().code(), StatusCode::kInvalidArgument);
   }
 }

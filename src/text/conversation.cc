@@ -221,7 +221,7 @@ Status Conversation::set_variable(const std::string& name, const TemplateVariabl
 }
 
 Status Conversation::set_messages(const std::optional<std::string>& system,
-                                  std::vector<ChatMessage> messages) {
+                                  const std::vector<ChatMessage>& messages) {
   Conversation next = *this;
   next.reset();
   CAIRN_RETURN_IF_ERROR(next.set_system(system));

@@ -66,7 +66,7 @@ class Conversation {
   // All messages but the system message, those that are not sent any more included.
   [[nodiscard]] const std::vector<ChatMessage>& messages() const { return messages_; }
   // In place of all others. An error, and no change, where the template fails with them.
-  Status set_messages(const std::optional<std::string>& system, std::vector<ChatMessage> messages);
+  Status set_messages(const std::optional<std::string>& system, const std::vector<ChatMessage>& messages);
 
   // The oldest question that is sent, and what follows it up to the next question, will not be sent any more. False
   // where there is no next question.

@@ -64,7 +64,8 @@ Status read_soft_caps(const boost::json::object& settings, SoftCaps absent, Conf
 
 void set_gguf_attention_scale(Config& config, int64_t layer_count_of_27b) {
   if (config.layer_count != layer_count_of_27b) return;
-  config.attention_scale = inverse_sqrt(static_cast<double>(config.model_dim / config.head_count));
+  const int64_t width_of_head = config.model_dim / config.head_count;
+  config.attention_scale = inverse_sqrt(static_cast<double>(width_of_head));
 }
 
 Status read_hf_attention_scale(const boost::json::object& settings, Config& config) {

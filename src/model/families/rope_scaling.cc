@@ -212,7 +212,7 @@ constexpr auto kHfScalingKeys =
                                      "short_factor", "long_factor", "original_max_position_embeddings"});
 
 std::string type_from_hf(HfKeys& keys) {
-  const std::string type = keys.text_or("rope_type", keys.text_or("type", ""));
+  std::string type = keys.text_or("rope_type", keys.text_or("type", ""));
   if (!type.empty()) return type;
   const auto has = [&](std::string_view key) { return keys.find(key) != nullptr; };
   const auto* key = std::ranges::find_if(kHfScalingKeys, has);
