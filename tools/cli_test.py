@@ -407,12 +407,29 @@ class CliTest(unittest.TestCase):
         self.fails(2, "generate", "-m", self.model, "-p", "x", "--endless", "--kv", "f16", says="layer 0 keeps all")
         self.fails(2, "generate", "-m", self.model, "-p", "x", "--endless", "-c", 64, says="--context")
         self.fails(2, "generate", "-m", self.model, "-p", "x", "--endless", "--cache", "none", says="paged")
+        self.fails(2, "generate", "-m", self.model, "-p", "x", "--endless", "--samples", 2, says="-n")
+        self.fails(2, "generate", "-m", self.model, "-p", "x", "--endless", "--beams", 2, says="-n")
+        empty = self.tmp / "empty.txt"
+        empty.write_text("")
+        self.fails(2, "bench", "stream", "-m", self.model, "-f", empty, says="no text")
         self.fails(2, "generate", "-m", self.model, "-p", "x", "--endless", "--kv", "window=1000000",
-                   says="made for distances")
+                   says="more than the")
         gpt2 = self.tmp / "gpt2.gguf"
         self.ok("model", "synth", "--shape", "tiny-gpt2", gpt2)
         self.fails(2, "generate", "-m", gpt2, "-p", "x", "--endless", "--kv", "window=20", says="table of")
         self.fails(2, "generate", "-m", self.model, "-p", "x", "--kv", "sinks=4", says="window")
+
+    def test_benches_count_what_windows_keep(self):
+        gemma = self.tmp / "gemma3.gguf"
+        mistral = self.tmp / "mistral.gguf"
+        self.ok("model", "synth", "--shape", "tiny-gemma3", gemma)
+        self.ok("model", "synth", "--shape", "tiny-mistral", mistral)
+        for arguments in (("-m", gemma), ("-m", mistral), ("-m", self.model, "--kv", "window=20"),
+                          ("-m", self.model, "--kv", "layer 0: int8; rest: sinks=4,window=70")):
+            cost = json.loads(self.ok("bench", "shared", "-t", 1, "-c", 700, "--json", *arguments))
+            self.assertEqual(cost["used_bytes"], cost["expected_bytes"], arguments)
+            rows = json.loads(self.ok("bench", "cache", "-t", 1, "--lengths", "40,200", "--json", *arguments))["lengths"]
+            self.assertTrue(all(row["formulas_agree"] for row in rows), (arguments, rows))
 
     def test_bench_stream(self):
         text = self.tmp / "stream.txt"
@@ -689,7 +706,7 @@ class CliTest(unittest.TestCase):
         self.assertEqual(windows(), [])
         [line] = windows("--kv", "sinks=4,window=40")
         said = re.match(r"cache: layers 0-\d see the first 4 and the last 40 positions: 0 to 31 and (\d+) to (\d+) are "
-                        r"there; (\d+) blocks? w\w+ let go$", line)
+                        r"there; (\d+) blocks? w\w+ let go meanwhile$", line)
         self.assertIsNotNone(said, line)
         begin, last, passed = map(int, said.groups())
         self.assertEqual(last, 230 + 8 - 2)  # the last token is never fed back

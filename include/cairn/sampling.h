@@ -38,10 +38,11 @@ struct SamplingParams {
   double repetition_penalty = 1;      // > 0; 1: none
   double frequency_penalty = 0;
   double presence_penalty = 0;
-  std::optional<int64_t> penalty_window = {};  // >= 0; absent: the whole history
-  std::vector<LogitBias> logit_bias = {};      // a token named twice: the values add up
-  std::optional<uint64_t> seed = {};           // absent: the engine derives one
-  uint64_t sample_index = 0;                   // distinguishes several samples of one request
+  // >= 0; absent: the whole history, or of a text without end as much of it as the next token is picked by.
+  std::optional<int64_t> penalty_window = {};
+  std::vector<LogitBias> logit_bias = {};  // a token named twice: the values add up
+  std::optional<uint64_t> seed = {};       // absent: the engine derives one
+  uint64_t sample_index = 0;               // distinguishes several samples of one request
 };
 
 }  // namespace cairn

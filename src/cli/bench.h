@@ -42,15 +42,15 @@ Status bench_stream(const BenchOptions& options, const BenchRun& run);
 Status bench_scheduler(const BenchOptions& options, const BenchRun& run);
 
 // The work of generating m tokens after a prompt of n, by formula. A score is one query head's product with
-// one key, of one layer without a window.
+// one key, of one layer whose queries see `reach` positions at most.
 struct CacheWork {
   uint64_t positions = 0;  // run through the layers
   uint64_t scores = 0;     // of pairs where the key is not behind the query: the upper triangle is skipped
 };
 // All pairs of each step's positions, as a program without a cache counts them that does not skip that triangle.
 [[nodiscard]] uint64_t whole_square_scores(uint64_t prompt, uint64_t generated);
-[[nodiscard]] CacheWork work_without_cache(uint64_t prompt, uint64_t generated);
-[[nodiscard]] CacheWork work_with_cache(uint64_t prompt, uint64_t generated);
+[[nodiscard]] CacheWork work_without_cache(uint64_t prompt, uint64_t generated, uint64_t reach);
+[[nodiscard]] CacheWork work_with_cache(uint64_t prompt, uint64_t generated, uint64_t reach);
 
 // The machine's ceilings, measured in the same run as what is compared with them. Holds one buffer, which is
 // larger than any processor cache.

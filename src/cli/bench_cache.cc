@@ -16,6 +16,7 @@
 #include "cli/open_model.h"
 #include "cli/output_format.h"
 #include "cli/row_writer.h"
+#include "engine/layer_visibility.h"
 
 namespace cairn {
 namespace {
@@ -26,13 +27,16 @@ constexpr int64_t kUsualLengths[] = {128, 512, 2048};
 struct Mark {
   double seconds = 0;
   CacheWork work;
-  bool layers_agree = true;  // every layer without a window computed the same number of scores
+  bool layers_agree = true;  // every layer that sees most computed the same number of scores
 };
 
-CacheWork counted(const RequestStats& stats, const Config& config, bool* layers_agree) {
+// Scores of the layers that see most.
+CacheWork counted(const RequestStats& stats, const std::vector<Visibility>& layers, int64_t context,
+                  bool* layers_agree) {
   CacheWork work{stats.projected_positions, 0};
+  const int64_t most = largest_reach(layers, context);
   for (size_t layer = 0; layer < stats.scores_by_layer.size(); ++layer) {
-    if (config.layers[layer].window != 0) continue;
+    if (layers[layer].reach(context) < most) continue;
     if (work.scores != 0 && stats.scores_by_layer[layer] != work.scores) *layers_agree = false;
     work.scores = stats.scores_by_layer[layer];
   }
@@ -49,6 +53,8 @@ class MarkedRun {
   }
 
   Status begin() {
+    CAIRN_ASSIGN_OR_RETURN(layers_,
+                           layer_visibility(opened_.model->config(), settings_.kv_plan, settings_.context));
     CAIRN_ASSIGN_OR_RETURN(engine_, Engine::create(opened_.model, *opened_.threads, settings_));
     CAIRN_ASSIGN_OR_RETURN(id_, engine_->submit(greedy_request()));
     return {};
@@ -71,10 +77,14 @@ class MarkedRun {
     return mark_;
   }
 
+  // How many positions a query sees at most.
+  [[nodiscard]] uint64_t reach() const {
+    return static_cast<uint64_t>(largest_reach(layers_, settings_.context));
+  }
   // About: positions that are run until so many tokens are there.
   [[nodiscard]] uint64_t work_until(int64_t generated) const {
     const auto m = static_cast<uint64_t>(generated);
-    return settings_.storage == KvStorageKind::kNone ? work_without_cache(1, m).positions : m;
+    return settings_.storage == KvStorageKind::kNone ? work_without_cache(1, m, m).positions : m;
   }
   [[nodiscard]] uint64_t work_done() const { return generated_ == 0 ? 0 : work_until(generated_); }
 
@@ -88,7 +98,7 @@ class MarkedRun {
     request.on_token = [this](TokenId) {
       if (++generated_ != next_length_) return;
       mark_.emplace();
-      mark_->work = counted(*engine_->stats(id_), opened_.model->config(), &mark_->layers_agree);
+      mark_->work = counted(*engine_->stats(id_), layers_, settings_.context, &mark_->layers_agree);
     };
     request.on_finish = [this](const RequestResult& result) { status_ = result.status; };
     return request;
@@ -96,6 +106,7 @@ class MarkedRun {
 
   const OpenModel& opened_;
   EngineOptions settings_;
+  std::vector<Visibility> layers_;
   std::unique_ptr<Engine> engine_;
   RequestId id_;
   Status status_;
@@ -203,23 +214,29 @@ Status compare(const OpenModel& opened, const std::vector<int64_t>& lengths, con
     CAIRN_ASSIGN_OR_RETURN(const std::optional<Mark> with_mark, with.go_on(length, keeps_going));
     if (!with_mark.has_value()) break;
     const auto m = static_cast<uint64_t>(length);
-    on_row({length, *with_mark, *without_mark, work_with_cache(1, m), work_without_cache(1, m),
-            whole_square_scores(1, m)});
+    on_row({length, *with_mark, *without_mark, work_with_cache(1, m, with.reach()),
+            work_without_cache(1, m, without.reach()), whole_square_scores(1, m)});
   }
   return {};
 }
 
+// Scores of so many positions in a row, each of which sees all before it and itself, `reach` at most.
+uint64_t triangle(uint64_t positions, uint64_t reach) {
+  const uint64_t rising = std::min(positions, reach);
+  return rising * (rising + 1) / 2 + (positions - rising) * reach;
+}
+
 }  // namespace
 
-CacheWork work_without_cache(uint64_t prompt, uint64_t generated) {
+CacheWork work_without_cache(uint64_t prompt, uint64_t generated, uint64_t reach) {
   CacheWork work{generated * prompt + generated * (generated - 1) / 2, 0};
-  for (uint64_t t = prompt; t < prompt + generated; ++t) work.scores += t * (t + 1) / 2;
+  for (uint64_t t = prompt; t < prompt + generated; ++t) work.scores += triangle(t, reach);
   return work;
 }
 
-CacheWork work_with_cache(uint64_t prompt, uint64_t generated) {
+CacheWork work_with_cache(uint64_t prompt, uint64_t generated, uint64_t reach) {
   const uint64_t positions = prompt + generated - 1;
-  return {positions, positions * (positions + 1) / 2};
+  return {positions, triangle(positions, reach)};
 }
 
 uint64_t whole_square_scores(uint64_t prompt, uint64_t generated) {

@@ -15,7 +15,9 @@
 #include "cli/open_model.h"
 #include "cli/output_format.h"
 #include "cli/row_writer.h"
+#include "engine/layer_visibility.h"
 #include "kv/kv_plan_lists.h"
+#include "model/attention_shape.h"
 
 namespace cairn {
 namespace {
@@ -94,14 +96,11 @@ class Driven {
 
 // Multiply-adds times two: the matrices of kPrefillTokens rows, the output of one, and each row's scores and
 // weighted sums over what it sees.
-double prefill_operations(const Model& model, int64_t depth) {
+double prefill_operations(const Model& model, const std::vector<Visibility>& layers, int64_t depth) {
   const Config& config = model.config();
   double scores = 0;
-  for (const LayerConfig& layer : config.layers) {
-    for (int64_t i = 0; i < kPrefillTokens; ++i) {
-      const int64_t seen = depth + i + 1;
-      scores += static_cast<double>(layer.window > 0 ? std::min(layer.window, seen) : seen);
-    }
+  for (const Visibility& layer : layers) {
+    for (int64_t i = 0; i < kPrefillTokens; ++i) scores += static_cast<double>(layer.reach(depth + i + 1));
   }
   return 2.0 * (static_cast<double>(model.layer_products_per_row()) * kPrefillTokens +
                 static_cast<double>(model.output_products_per_row())) +
@@ -109,13 +108,11 @@ double prefill_operations(const Model& model, int64_t depth) {
 }
 
 // What one token reads of the cache at this depth.
-uint64_t kv_bytes_at(const Engine& engine, const Config& config, int64_t depth) {
-  const KvGeometry& geometry = engine.cache().geometry();
-  const KvLayout layout = geometry.layout();
+uint64_t kv_bytes_at(const Engine& engine, const std::vector<Visibility>& layers, int64_t depth) {
+  const KvLayout layout = engine.cache().geometry().layout();
   uint64_t bytes = 0;
   for (size_t l = 0; l < layout.layers.size(); ++l) {
-    const int64_t window = config.layers[l].window;
-    const int64_t seen = window > 0 ? std::min(window, depth) : depth;
+    const int64_t seen = layers[l].reach(depth);
     bytes += static_cast<uint64_t>(layout.layers[l].head_bytes() * layout.kv_head_count * seen / kBlockSize);
   }
   return bytes;
@@ -124,10 +121,13 @@ uint64_t kv_bytes_at(const Engine& engine, const Config& config, int64_t depth) 
 Result<DepthCost> measure(Driven& shallow, Driven& deep, const OpenModel& opened, const Engine& engine,
                           const Ceilings& ceilings) {
   const int64_t depth = deep.length() - 1;
+  CAIRN_ASSIGN_OR_RETURN(
+      const auto layers,
+      layer_visibility(opened.model->config(), engine.cache().geometry().plan(), engine.context()));
   DepthCost cost{.plan = engine.cache().geometry().plan().text(),
                  .depth = depth,
-                 .kv_bytes = kv_bytes_at(engine, opened.model->config(), depth),
-                 .prefill_operations = prefill_operations(*opened.model, depth)};
+                 .kv_bytes = kv_bytes_at(engine, layers, depth),
+                 .prefill_operations = prefill_operations(*opened.model, layers, depth)};
   std::vector<double> bandwidths, shallow_times, deep_times, peaks, prefill_times;
   for (int round = 0; round < kRounds; ++round) {
     bandwidths.push_back(ceilings.read_bandwidth());
@@ -170,6 +170,7 @@ class DepthBench {
       : opened_(opened),
         settings_(std::move(settings)),
         ceilings_(ceilings),
+        own_windows_(own_windows(opened.model->config())),
         depths_(depths_within(settings_.context)),
         progress_(run.console, run.interrupt, "measuring depths") {
     settings_.sharing = PrefixSharing::kOff;
@@ -193,7 +194,7 @@ class DepthBench {
     const auto before = std::ranges::lower_bound(depths_, depth);
     const int64_t from = before == depths_.begin() ? 0 : *(before - 1);
     const double rows = static_cast<double>(depth - from) / kPrefillTokens + kPrefillRounds;
-    return static_cast<uint64_t>(rows * prefill_operations(*opened_.model, depth) * 1e-6);
+    return static_cast<uint64_t>(rows * prefill_operations(*opened_.model, own_windows_, depth) * 1e-6);
   }
 
   Status measure_plan(const KvPlan& plan, const std::function<void(const DepthCost&)>& on_cost) {
@@ -223,6 +224,7 @@ class DepthBench {
   const OpenModel& opened_;
   EngineOptions settings_;
   const Ceilings& ceilings_;
+  std::vector<Visibility> own_windows_;  // what the model's layers see, whatever the plan
   std::vector<int64_t> depths_;
   LongRun progress_;
   uint64_t plan_work_ = 0;

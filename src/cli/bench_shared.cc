@@ -12,6 +12,7 @@
 #include "cli/open_model.h"
 #include "cli/output_format.h"
 #include "engine/memory_plan.h"
+#include "kv/block_window.h"
 
 namespace cairn {
 namespace {
@@ -118,16 +119,31 @@ class SharedBench {
   std::vector<RequestId> requests_;
 };
 
+// One prefix and all tails, in whole blocks: of a group with a window, what lies in it when all have their tails.
+uint64_t bytes_behind_one_prefix(const KvGeometry& geometry, int64_t prefix) {
+  const int64_t length = prefix + kTail;
+  const int64_t prefix_end = prefix / kBlockSize;
+  uint64_t bytes = 0;
+  for (int32_t group = 0; group < geometry.group_count(); ++group) {
+    const BlockWindow window(geometry.visibility(group));
+    const int64_t sinks = std::min(window.sink_blocks(), prefix_end);
+    const int64_t begin = std::max(sinks, window.first_kept(length));
+    const int64_t shared = sinks + std::max<int64_t>(0, prefix_end - begin);
+    const int64_t own = KvGeometry::blocks_for(length) - std::max(begin, prefix_end);
+    bytes += static_cast<uint64_t>(shared + kSequences * own) * geometry.block_bytes(group);
+  }
+  return bytes;
+}
+
 // A stop ends it after one round of each.
 Result<SharedCost> measure(Engine& engine, int64_t vocab_size, int64_t prefix, const BenchRun& run) {
   SharedBench bench(engine, vocab_size, prefix);
   LongRun progress(run.console, run.interrupt, "measuring shared prefixes");
   CAIRN_RETURN_IF_ERROR(bench.fill());
   progress.update(1, 2 * kRounds + 1);
-  const int64_t tail_blocks = KvGeometry::blocks_for(prefix + kTail) - prefix / kBlockSize;
-  SharedCost cost{.prefix = prefix, .used_bytes = engine.cache().used_bytes()};
-  cost.expected_bytes = static_cast<uint64_t>(prefix / kBlockSize + kSequences * tail_blocks) *
-                        engine.cache().geometry().block_bytes();
+  SharedCost cost{.prefix = prefix,
+                  .used_bytes = engine.cache().used_bytes(),
+                  .expected_bytes = bytes_behind_one_prefix(engine.cache().geometry(), prefix)};
   std::vector<double> one, all, hits, rests;
   for (int round = 0; round < kRounds && (round == 0 || !progress.is_stopped()); ++round) {
     progress.update(uint64_t{1} + static_cast<uint64_t>(round), 2 * kRounds + 1);

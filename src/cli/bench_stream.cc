@@ -11,12 +11,12 @@
 #include "base/clock.h"
 #include "base/exact_math.h"
 #include "base/machine.h"
+#include "base/printable.h"
 #include "cli/bench.h"
 #include "cli/console.h"
 #include "cli/long_run.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
-#include "cli/plan_retention.h"
 #include "cli/request_options.h"
 #include "cli/row_writer.h"
 #include "engine/engine.h"
@@ -126,6 +126,9 @@ Result<Script> make_script(const BenchOptions& options, const Tokenizer& tokeniz
   prompt.file = options.text_files.front();
   CAIRN_ASSIGN_OR_RETURN(const std::string text, read_prompt_text(prompt));
   CAIRN_ASSIGN_OR_RETURN(script.text, tokenizer.encode(text, {.bos_eos = BosEos::kNone}));
+  if (script.text.empty()) {
+    return invalid_argument(fmt::format("{} has no text to measure on", printable_path(prompt.file.value())));
+  }
   script.token_count =
       std::min(options.token_count.value_or(std::ssize(script.text)), std::ssize(script.text));
   script.text.resize(static_cast<size_t>(script.token_count));
@@ -193,8 +196,7 @@ Status bench_stream(const BenchOptions& options, const BenchRun& run) {
   Report report(options, !script.text.empty(), run.console);
   std::vector<std::pair<std::string, KvPlan>> plans{{plan.text(), plan}};
   if (!script.text.empty()) {
-    CAIRN_ASSIGN_OR_RETURN(const auto bare, without_sinks(plan, opened.model->config()));
-    if (bare.has_value()) plans.emplace_back("without sinks", *bare);
+    if (const KvPlan bare = plan.without_sinks(); bare != plan) plans.emplace_back("without sinks", bare);
   }
   for (const auto& [name, one] : plans) {
     LongRun progress(run.console, run.interrupt, name);

@@ -5,19 +5,16 @@
 #include <algorithm>
 #include <utility>
 
-#include "cli/plan_retention.h"
+#include "engine/open_engine.h"
 
 namespace cairn {
 namespace {
 
 // Sinks and a window that together reach no farther than the opened model does.
-Result<KvPlan> endless_plan(const OpenModel& opened, const KvPlan& plan) {
-  const Config& config = opened.model->config();
-  CAIRN_ASSIGN_OR_RETURN(const auto layers,
-                         usual_kv_plan(kEndless).resolve(config.layer_count, config.head_dim));
-  Visibility seen = layers.front().retention;
+Visibility endless_retention(const OpenModel& opened) {
+  Visibility seen = kEndlessRetention;
   seen.window = std::max<int64_t>(1, std::min(seen.window, opened.reach - seen.sinks));
-  return with_retention(seen, plan, config);
+  return seen;
 }
 
 }  // namespace
@@ -38,7 +35,7 @@ Status ChatEngine::open(const EngineOptions& options) {
   return {};
 }
 
-Status ChatEngine::go_endless() {
+Result<EngineOptions> ChatEngine::endless_options() const {
   if (is_endless()) return invalid_argument("this chat's text has no end already");
   if (options_.storage != KvStorageKind::kPaged) {
     return invalid_argument(
@@ -47,8 +44,17 @@ Status ChatEngine::go_endless() {
   }
   EngineOptions endless = options_;
   endless.context = kEndless;
-  CAIRN_ASSIGN_OR_RETURN(endless.kv_plan, endless_plan(*opened_, options_.kv_plan));
+  endless.kv_plan = options_.kv_plan.with_retention(endless_retention(*opened_));
   CAIRN_RETURN_IF_ERROR(check_context(opened_->model->config(), endless.kv_plan, kEndless));
+  return endless;
+}
+
+std::optional<Visibility> ChatEngine::endless_view() const {
+  return endless_options().ok() ? std::optional(endless_retention(*opened_)) : std::nullopt;
+}
+
+Status ChatEngine::go_endless() {
+  CAIRN_ASSIGN_OR_RETURN(const EngineOptions endless, endless_options());
   return open(endless);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "cairn/status.h"
 #include "cli/open_model.h"
@@ -18,6 +19,8 @@ class ChatEngine {
   [[nodiscard]] Engine& engine() const { return *engine_; }
   [[nodiscard]] SessionId session() const { return session_; }
   [[nodiscard]] bool is_endless() const;
+  // What a token would see after go_endless(); nothing where that would be refused.
+  [[nodiscard]] std::optional<Visibility> endless_view() const;
 
   // From here on, queries see a few first positions and a window of the last ones: the default of --endless, within the
   // distances that the model was opened for. Codecs stay; the rows of before are gone, so the next prompt is run again.
@@ -28,6 +31,7 @@ class ChatEngine {
  private:
   explicit ChatEngine(const OpenModel& opened) : opened_(&opened), options_(opened.engine_options) {}
   Status open(const EngineOptions& options);
+  [[nodiscard]] Result<EngineOptions> endless_options() const;
 
   const OpenModel* opened_;
   EngineOptions options_;  // of the engine that is there

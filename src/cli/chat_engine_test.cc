@@ -24,18 +24,18 @@ class ChatEngineTest : public ::testing::Test {
 };
 
 TEST_F(ChatEngineTest, GoesOnBehindSinksAndAWindowWithinItsContext) {
-  const OpenModel model =
-      opened("tiny-llama", {.context = 200, .engine = {.kv_plan = KvPlan(KvFormat::kInt8)}});
+  const OpenModel model = opened("tiny-llama", {.context = 200, .kv_plan = KvPlan(KvFormat::kInt8)});
   Result<ChatEngine> chat = ChatEngine::create(model);
   ASSERT_TRUE(chat.ok()) << chat.status().message();
   EXPECT_EQ(chat->engine().context(), 200);
   EXPECT_FALSE(chat->is_endless());
+  EXPECT_EQ(chat->endless_view(), (Visibility{.window = 196, .sinks = 4}));
   ASSERT_TRUE(chat->go_endless().ok());
   EXPECT_TRUE(chat->is_endless());
   EXPECT_EQ(chat->engine().context(), kEndless);
   const KvGeometry& geometry = chat->engine().cache().geometry();
   EXPECT_EQ(geometry.visibility(0), (Visibility{.window = 196, .sinks = 4}));
-  EXPECT_EQ(geometry.plan().text(), "int8:channel:hadamard,sinks=4,window=196");
+  EXPECT_EQ(geometry.plan().text(), "int8,sinks=4,window=196");
   EXPECT_EQ(chat->go_endless().code(), StatusCode::kInvalidArgument);
 }
 
@@ -44,6 +44,7 @@ TEST_F(ChatEngineTest, StaysWhereATextMustHaveAnEnd) {
   Result<ChatEngine> chat = ChatEngine::create(gpt2);
   ASSERT_TRUE(chat.ok());
   const Engine* const engine = &chat->engine();
+  EXPECT_FALSE(chat->endless_view().has_value());
   EXPECT_NE(chat->go_endless().message().find("a table of"), std::string::npos);
   EXPECT_EQ(&chat->engine(), engine);
   EXPECT_FALSE(chat->is_endless());

@@ -17,9 +17,6 @@
 namespace cairn {
 namespace {
 
-// Where a context is full.
-constexpr std::string_view kOffer = "/endless lets the text go on and forget by position";
-
 void append(Reply part, Reply& whole) {
   const int64_t generated = whole.result.stats.generated_tokens;
   if (generated == 0) {
@@ -93,6 +90,17 @@ Status ChatTurns::again() {
   return is_kept.status();
 }
 
+// Where the context is full: what else there is, behind what is said of it.
+std::string ChatTurns::offer() const {
+  const std::optional<Visibility> seen = place_.chat.endless_view();
+  if (!seen.has_value()) return "";
+  return fmt::format(
+      "; /endless lets the text go on without an end, and older text fade: a token then sees {}",
+      seen_text(*seen));
+}
+
+std::string ChatTurns::offer_once() { return std::exchange(has_offered_, true) ? "" : offer(); }
+
 Status ChatTurns::go_endless() {
   CAIRN_RETURN_IF_ERROR(place_.chat.go_endless());
   const Visibility& seen = engine().cache().geometry().visibility(0);
@@ -140,8 +148,8 @@ Result<Reply> ChatTurns::reply() {
     if (!next.ok() || conversation_.forgotten_message_count() == sent_before) break;
     prompt = std::move(next).value();
   }
-  place_.console.note(fmt::format("\n(the context of {} positions is full: the reply ends here; {})",
-                                  engine().context(), kOffer));
+  place_.console.note(fmt::format("\n(the context of {} positions is full: the reply ends here{})",
+                                  engine().context(), offer()));
   return whole;
 }
 
@@ -170,13 +178,13 @@ Result<std::vector<TokenId>> ChatTurns::fitting_prompt(std::span<const TokenId> 
     if (fewer.forgotten_message_count() == sent_before) return fitting;
     return invalid_argument(fmt::format(
         "the conversation has {} tokens, and the context holds {}: take turns back (/undo, /reset), "
-        "let the oldest go (/set when-full drop), or {}",
-        prompt.size(), room.context, kOffer));
+        "or let the oldest go (/set when-full drop){}",
+        prompt.size(), room.context, offer()));
   }
   if (conversation_.forgotten_message_count() > sent_before) {
-    place_.console.note(
-        fmt::format("{}(the context is full: the first {} messages are not sent any more; {})",
-                    begun.empty() ? "" : "\n", conversation_.forgotten_message_count(), kOffer));
+    place_.console.note(fmt::format("{}(the context is full: the first {} messages are not sent any more{})",
+                                    begun.empty() ? "" : "\n", conversation_.forgotten_message_count(),
+                                    offer_once()));
   }
   return prompt;
 }

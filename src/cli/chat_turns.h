@@ -54,11 +54,14 @@ class ChatTurns {
   Result<bool> finish_turn(const Result<Reply>& reply);
 
   [[nodiscard]] Engine& engine() const { return place_.chat.engine(); }
+  [[nodiscard]] std::string offer() const;
+  [[nodiscard]] std::string offer_once();
 
   Place place_;
   Conversation conversation_;
   ChatSettings settings_;
   std::optional<PrefixSharing> explained_;
+  bool has_offered_ = false;
   uint64_t sample_index_ = 0;  // other randomness for each /again
   std::string last_statistics_;
 };

@@ -61,8 +61,6 @@ struct CommonOptions {
 };
 
 [[nodiscard]] inline bool is_endless(const CommonOptions& options) { return options.context == kEndless; }
-// The KV plan of --endless without --kv: as StreamingLLM has it, within what every model was made for.
-inline constexpr std::string_view kEndlessPlan = "sinks=4,window=1020";
 
 // Whether prompts find each other's blocks: only paged ones can be shared.
 [[nodiscard]] inline PrefixSharing sharing_of(const CommonOptions& options) {
@@ -151,7 +149,7 @@ struct PlanOptions {
   std::optional<int64_t> context;  // absent: min(the model's, kDefaultContext); kEndless: --endless
   ContextLimit context_limit = ContextLimit::kOfModel;
   int64_t sequences = 1;          // at once
-  std::optional<KvPlan> kv_plan;  // absent: f16 in all layers; with --endless, kEndlessPlan
+  std::optional<KvPlan> kv_plan;  // absent: f16 in all layers; with --endless, default_kv_plan()
   std::optional<TensorType>
       weights_type;                      // absent: as in the file; without a file, config.json's type or f16
   std::optional<int64_t> kv_head_count;  // absent: the model's own

@@ -225,6 +225,11 @@ Result<ExitCode> run_generate(const GenerateOptions& options, Console& console) 
   if (options.beam_count > 0 && options.max_tokens == 0) {
     return invalid_argument("--beams needs a token to choose: give -n 1 or more");
   }
+  if (is_endless(options.common) && !options.max_tokens.has_value() &&
+      (options.sample_count > 1 || options.beam_count > 0)) {
+    return invalid_argument(
+        "--samples and --beams write their texts when all have ended: with --endless give -n too");
+  }
   if (options.explains && (options.sample_count > 1 || options.beam_count > 0)) {
     return invalid_argument("--explain speaks of one text: leave out --samples and --beams");
   }

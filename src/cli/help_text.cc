@@ -32,6 +32,7 @@ const char* const kGenerateExamples = R"(Examples:
   cairn generate --prompt-tokens 1,403,407 --json
   cairn generate -p "The cat" --samples 3 -n 40      three texts; the prompt is computed and kept once
   cairn generate -p "The cat" --beams 3 -n 40        the three likeliest texts, by beam search
+  cairn generate -p "The cat" --endless --ignore-eos --kv int8,sinks=4,window=1020       goes on until Ctrl-C
 The last line end of standard input or of a file (LF or CRLF) is not part of the prompt. On a terminal the prompt is
 shown before the text. Ctrl-C stops the text, or a search with the best so far; statistics follow, and the exit code
 is 130. Where a text fails midway, what there is of it is printed, then the error. --samples and --beams take memory for
@@ -78,6 +79,7 @@ const char* const kPlanExamples = R"(Examples:
   cairn plan --layers 40 --heads 32 --head-dim 128 --context 4000 --sequences 100 --memory 80GiB
   cairn plan --preset llama3-8b --weights q4_k --sequences 32 --shared-prefix 2048 --json
   cairn plan --preset llama3-8b --endless --sequences 100         texts that go on, behind sinks and a window
+  cairn plan --preset llama3-8b --kv "layers 0-15: window=1024; rest: int8"
 GB are 10^9 bytes, GiB 2^30 bytes.)";
 
 const char* const kVerifyExamples = R"(Examples:

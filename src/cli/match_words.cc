@@ -61,8 +61,17 @@ std::string own_rows_text(const KvMatchReport& report, PrefixSharing sharing) {
     return fmt::format("the conversation's own rows differ from the first token on, and {}",
                        shares ? "no shared block begins as it does" : kSharesNothing);
   }
-  return fmt::format("they are rows of this conversation, or of the request it was forked from; {}",
-                     shares ? "no shared block goes further" : kSharesNothing);
+  std::string text =
+      fmt::format("they are rows of this conversation, or of the request it was forked from; {}",
+                  shares ? "no shared block goes further" : kSharesNothing);
+  const int64_t lost = report.known_positions - report.found_positions;
+  if (lost >= kBlockSize) {
+    text += fmt::format(
+        "; {} more are known, but layers with a window have let go of rows that they need to go on "
+        "there",
+        lost);
+  }
+  return text;
 }
 
 std::string reason_text(const KvMatchReport& report, const Tokenizer& tokenizer, PrefixSharing sharing) {

@@ -117,7 +117,10 @@ std::string kv_line(const ModelSummary& summary) {
   const std::string default_plan = KvPlan().text();
   const auto memory = plan_kv_memory(*summary.config, {.engine = {.context = context}});
   if (!memory.ok()) return text;
-  return text + fmt::format(" ({}, {} positions: {})", default_plan, grouped(static_cast<uint64_t>(context)),
+  const bool has_windows =
+      std::ranges::any_of(summary.config->layers, [](const LayerConfig& layer) { return layer.window > 0; });
+  return text + fmt::format(" ({}, {} positions{}: {})", default_plan,
+                            grouped(static_cast<uint64_t>(context)), has_windows ? " behind its windows" : "",
                             human_bytes(memory->pool_bytes - memory->resume_bytes));
 }
 

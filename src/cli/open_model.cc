@@ -11,7 +11,6 @@
 #include "base/printable.h"
 #include "cli/console.h"
 #include "cli/output_format.h"
-#include "cli/plan_retention.h"
 
 namespace cairn {
 namespace {
@@ -144,9 +143,9 @@ OpenOptions open_options(const CommonOptions& options, int64_t max_sequences) {
                    .context = options.context,
                    .context_limit = options.context_limit,
                    .tokenizer = options.tokenizer,
+                   .kv_plan = options.kv_plan,
                    .engine = {.storage = options.storage,
                               .sharing = options.sharing,
-                              .kv_plan = options.kv_plan.value_or(usual_kv_plan(options.context)),
                               .max_sequences = max_sequences,
                               .prefill_chunk = options.prefill_chunk,
                               .pool_bytes = options.kv_memory_bytes}};
@@ -164,9 +163,10 @@ Result<OpenModel> open_model(const std::string& path, OpenOptions options, Conso
   };
   CAIRN_ASSIGN_OR_RETURN(LoadedModel loaded, load());
   if (loaded.reach > loaded.made_for) {
-    console.note(fmt::format(
-        "warning: a context of {} positions, but {} was made for {}: beyond that its text gets worse",
-        loaded.reach, printable_path(path), loaded.made_for));
+    console.note(
+        fmt::format("warning: {} of {} positions, but {} was made for {}: beyond that its text gets worse",
+                    loaded.reach < loaded.engine_options.context ? "sinks and a window" : "a context",
+                    loaded.reach, printable_path(path), loaded.made_for));
   }
   return OpenModel{std::move(loaded), path, clock.now_ns() - begin_ns};
 }

@@ -1,5 +1,7 @@
 #include "cli/option_groups.h"
 
+#include <fmt/format.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -90,7 +92,7 @@ void add_thread_option(CLI::App& app, std::optional<int>& thread_count) {
 void add_kv_plan_option(CLI::App& app, std::optional<KvPlan>& plan) {
   add_parsed(
       app, "--kv", [&plan](const std::string& text) { plan = value_or_throw("--kv", read_kv_plan(text)); },
-      "Their number format: " + kv_format_names() +
+      "How keys and values are stored: " + kv_format_names() +
           ", k=...,v=..., with window=N or sinks=S,window=N, by layers, or @FILE (default: " +
           KvPlan().text() + ")")
       ->type_name("PLAN");
@@ -139,9 +141,11 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
 void add_endless_option(CLI::App& app, std::optional<int64_t>& context) {
   app.add_flag_callback(
          "--endless", [&context] { context = kEndless; },
-         "A text without end, in memory that stays the same: what is older than the window of --kv is "
-         "forgotten (without --kv: " +
-             std::string(kEndlessPlan) + ")")
+         fmt::format(
+             "A text without end, in memory that stays the same: what is older than the window of --kv "
+             "is forgotten (without --kv: sinks={},window={}). It ends where the model ends it, or with "
+             "Ctrl-C",
+             kEndlessRetention.sinks, kEndlessRetention.window))
       ->excludes("--context");
 }
 

@@ -277,7 +277,6 @@ TEST(Parse, ATextWithoutEndGoesOnUntilItIsStopped) {
   EXPECT_TRUE(is_endless(options.common));
   EXPECT_EQ(options.max_tokens, std::nullopt);
   EXPECT_EQ(options.common.kv_plan, std::nullopt);
-  EXPECT_TRUE(KvPlan::parse(kEndlessPlan).ok());
   EXPECT_EQ(parsed<GenerateOptions>({"generate", "--endless", "-n", "9"}).max_tokens, 9);
   EXPECT_FALSE(is_endless(parsed<GenerateOptions>({"generate"}).common));
   EXPECT_TRUE(is_endless(parsed<ChatOptions>({"chat", "--endless"}).common));

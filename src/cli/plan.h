@@ -19,7 +19,8 @@
 namespace cairn {
 
 struct CodecRow {
-  std::string plan;
+  std::string codec;
+  std::string plan;           // with that codec in all layers
   double bits = 0;            // of an element, scales included
   uint64_t growth_bytes = 0;  // as PlanReport has them
   uint64_t sequence_bytes = 0;
@@ -49,8 +50,9 @@ struct PlanReport {
   MemoryPlan plan;
   uint64_t position_bytes = 0;  // of keys and values of one position, in all layers
   uint64_t growth_bytes = 0;  // what a position more takes: in layers with a window it pushes another one out
-  uint64_t sequence_bytes = 0;  // what one sequence of `context` positions keeps at most, in whole blocks
-  int64_t reach = 0;            // so many positions the model must be made for
+  uint64_t sequence_bytes = 0;   // what one sequence of `context` positions keeps at most, in whole blocks
+  bool has_flat_memory = false;  // a text may grow without taking more
+  int64_t reach = 0;             // so many positions the model must be made for
   std::vector<GroupRow> groups;
   MemoryFacts machine;
   bool is_this_machine = true;
@@ -66,8 +68,6 @@ struct PlanReport {
   [[nodiscard]] const Config& config() const { return model.sizes.config; }
   [[nodiscard]] bool knows_weights() const { return model.sizes.known == KnownSizes::kAll; }
   [[nodiscard]] bool context_is_beyond_model() const { return reach > config().context_length; }
-  // Whether a text may grow without taking more memory.
-  [[nodiscard]] bool has_flat_memory() const { return growth_bytes == 0; }
   [[nodiscard]] bool has_windows() const {
     return std::ranges::any_of(groups, [](const GroupRow& row) { return !row.seen.sees_all(); });
   }

@@ -23,6 +23,11 @@ boost::json::value or_null(const PlanReport& report, uint64_t bytes) {
   return report.knows_weights() ? boost::json::value(bytes) : boost::json::value(nullptr);
 }
 
+// Null: any.
+boost::json::value length(int64_t context) {
+  return context == kEndless ? boost::json::value() : boost::json::value(context);
+}
+
 boost::json::array savings(const PlanReport& report) {
   boost::json::array rows;
   for (const Saving& saving : report.savings) {
@@ -84,7 +89,7 @@ boost::json::array codec_rows(const PlanReport& report) {
                                        {"open_bytes", row.open_bytes},
                                        {"total_bytes", or_null(report, row.total_bytes)},
                                        {"fits", row.fits},
-                                       {"longest_context", row.limits.longest_context},
+                                       {"longest_context", length(row.limits.longest_context)},
                                        {"most_sequences", row.limits.most_sequences}});
   }
   return rows;
@@ -106,7 +111,7 @@ void add_model(const PlanReport& report, boost::json::object& object) {
 
 void add_wish(const PlanReport& report, boost::json::object& object) {
   const EngineOptions& engine = report.wish.engine;
-  object["context"] = engine.context == kEndless ? boost::json::value() : boost::json::value(engine.context);
+  object["context"] = length(engine.context);
   object["context_is_beyond_model"] = report.context_is_beyond_model();
   object["sequences"] = engine.max_sequences;
   object["kv"] = engine.kv_plan.text();
@@ -147,7 +152,7 @@ std::string plan_json(const PlanReport& report) {
   object["machine_bytes"] = report.machine.total_bytes;
   object["available_bytes"] = report.machine.available_bytes;
   object["fits"] = report.fits;
-  object["longest_context"] = report.limits.longest_context;
+  object["longest_context"] = length(report.limits.longest_context);
   object["most_sequences"] = report.limits.most_sequences;
   object["codecs"] = codec_rows(report);
   object["groups"] = groups(report);

@@ -18,8 +18,8 @@ namespace {
 
 using Source = PlannedModel::Source;
 
-KvPlan kv_plan_of(const PlanOptions& options) {
-  return options.kv_plan.value_or(usual_kv_plan(options.context));
+KvPlan kv_plan_of(const PlannedModel& model, const PlanOptions& options) {
+  return options.kv_plan.value_or(default_kv_plan(model.sizes.config, options.context));
 }
 
 // A published or given shape is there to calculate with; a model that could be loaded has to allow the context.
@@ -27,7 +27,7 @@ Result<int64_t> planned_context(const PlannedModel& model, const PlanOptions& op
   const bool is_any_length = options.context.value_or(kEndless) != kEndless &&
                              (model.source == Source::kPreset || model.source == Source::kShape);
   Result<int64_t> context = is_any_length ? Result<int64_t>(*options.context)
-                                          : context_for(model.sizes.config, kv_plan_of(options),
+                                          : context_for(model.sizes.config, kv_plan_of(model, options),
                                                         options.context, options.context_limit);
   if (!context.ok()) return context;
   if (options.shared_prefix > *context) {
@@ -87,6 +87,9 @@ class Reporter {
     CAIRN_ASSIGN_OR_RETURN(const KvMemory memory, plan_kv_memory(report_.config(), wish));
     report_.position_bytes = geometry.position_bytes();
     report_.growth_bytes = growth_bytes_of(geometry);
+    report_.has_flat_memory = std::ranges::all_of(memory.sequence_blocks, [&](int64_t blocks) {
+      return blocks < KvGeometry::blocks_for(wish.engine.context);
+    });
     report_.sequence_bytes = sequence_bytes_of(geometry, memory);
     CAIRN_RETURN_IF_ERROR(measure_reach());
     report_.groups = group_rows(report_.config(), geometry, memory, wish.engine.context);
@@ -152,12 +155,13 @@ class Reporter {
   Status add_codec(const KvPlan& codec) {
     const Config& config = report_.config();
     MemoryWish wish = report_.wish;
-    CAIRN_ASSIGN_OR_RETURN(wish.engine.kv_plan, with_codec(codec, report_.wish.engine.kv_plan, config));
+    wish.engine.kv_plan = report_.wish.engine.kv_plan.with_codecs(codec);
     CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, geometry_of(wish));
     CAIRN_ASSIGN_OR_RETURN(const MemoryPlan plan, plan_memory(report_.model.sizes, wish));
     CAIRN_ASSIGN_OR_RETURN(const KvMemory memory, plan_kv_memory(config, wish));
     const int64_t elements = 2 * config.layer_count * config.kv_head_count * config.head_dim;
-    CodecRow row{.plan = wish.engine.kv_plan.text(),
+    CodecRow row{.codec = codec.text(),
+                 .plan = wish.engine.kv_plan.text(),
                  .bits = 8 * static_cast<double>(geometry.position_bytes()) / static_cast<double>(elements),
                  .growth_bytes = growth_bytes_of(geometry),
                  .sequence_bytes = sequence_bytes_of(geometry, memory),
@@ -186,7 +190,7 @@ Result<PlanReport> make_plan_report(PlannedModel model, const PlanOptions& optio
   CAIRN_ASSIGN_OR_RETURN(report.wish.engine.context, planned_context(report.model, options));
   report.wish.engine.max_sequences = options.sequences;
   report.wish.engine.prefill_chunk = options.prefill_chunk;
-  report.wish.engine.kv_plan = kv_plan_of(options);
+  report.wish.engine.kv_plan = kv_plan_of(report.model, options);
   report.wish.thread_count = options.thread_count.value_or(usable_core_count());
   report.wish.shared_prefix = options.shared_prefix;
   CAIRN_RETURN_IF_ERROR(Reporter(report).fill());

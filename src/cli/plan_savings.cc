@@ -27,9 +27,8 @@ class Savings {
     return {};
   }
   Status add_codec(MemoryWish wish) {
-    CAIRN_ASSIGN_OR_RETURN(wish.engine.kv_plan,
-                           with_codec(KvPlan(KvFormat::kInt8), wish.engine.kv_plan, model_.config));
-    return add("int8", wish);
+    wish.engine.kv_plan = wish.engine.kv_plan.with_codecs(KvPlan(KvFormat::kInt8));
+    return add(wish.engine.kv_plan.text(), wish);
   }
   Status add_prefix(MemoryWish wish) {
     if (wish.shared_prefix > 0 || wish.engine.max_sequences == 1) return {};
@@ -39,13 +38,14 @@ class Savings {
     return add(fmt::format("a prefix of {} positions that all share", grouped_count(wish.shared_prefix)),
                wish);
   }
-  // Arithmetic for models that have no windows: what it does to texts is another matter.
+  // Arithmetic: what it does to texts is another matter.
   Status add_window(MemoryWish wish) {
     CAIRN_ASSIGN_OR_RETURN(const bool forgets, has_retention(wish.engine.kv_plan, model_.config));
-    if (forgets || has_own_windows(model_.config)) return {};
-    CAIRN_ASSIGN_OR_RETURN(wish.engine.kv_plan,
-                           with_retention({.window = kUsualWindow}, wish.engine.kv_plan, model_.config));
-    return add(fmt::format("a window of {} positions in all layers", grouped_count(kUsualWindow)), wish);
+    if (forgets) return {};
+    wish.engine.kv_plan = wish.engine.kv_plan.with_retention({.window = kUsualWindow});
+    return add(fmt::format("a window of {} positions in all layers{}", grouped_count(kUsualWindow),
+                           has_own_windows(model_.config) ? " that see more" : ""),
+               wish);
   }
 
   [[nodiscard]] std::vector<Saving> take() { return std::move(savings_); }
@@ -69,7 +69,7 @@ Result<std::vector<Saving>> savings_of(const ModelSizes& model, const MemoryWish
 
 Result<std::vector<Saved>> saved_by_windows(const ModelSizes& model, const MemoryWish& wish) {
   MemoryWish remembering = wish;
-  CAIRN_ASSIGN_OR_RETURN(remembering.engine.kv_plan, with_retention({}, wish.engine.kv_plan, model.config));
+  remembering.engine.kv_plan = wish.engine.kv_plan.with_retention({});
   std::vector<Saved> saved;
   const auto own = plan_memory(model, remembering);
   if (has_own_windows(model.config)) {

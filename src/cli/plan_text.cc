@@ -60,10 +60,12 @@ std::string head_text(const PlanReport& report) {
 // What keys and values grow by, and what one sequence takes.
 std::string rows_note(const PlanReport& report) {
   const std::string sequence = grouped(report.sequence_bytes);
-  if (report.has_flat_memory()) return fmt::format("exact: {} a sequence, however long it is", sequence);
+  if (report.has_flat_memory) return fmt::format("exact: {} bytes a sequence, however long it is", sequence);
   if (report.has_windows()) {
-    return fmt::format("exact: {} a sequence; each position more adds {}", sequence,
-                       grouped(report.growth_bytes));
+    const std::string more = report.growth_bytes == 0
+                                 ? "until its windows are full"
+                                 : fmt::format("each position more adds {}", grouped(report.growth_bytes));
+    return fmt::format("exact: {} bytes a sequence; {}", sequence, more);
   }
   return fmt::format("exact: {} a position, {} a sequence", grouped(report.position_bytes), sequence);
 }
@@ -134,7 +136,7 @@ std::string limits_line(const PlanReport& report) {
 std::string prefix_text(const PlanReport& report) {
   if (report.wish.shared_prefix == 0) return "";
   const std::string prefix = grouped_count(report.wish.shared_prefix);
-  if (report.has_flat_memory()) {
+  if (report.growth_bytes == 0) {
     return fmt::format(
         "A prefix of {} positions that all sequences share saves nothing: no layer keeps all positions.\n",
         prefix);
@@ -165,7 +167,8 @@ std::string machine_text(const PlanReport& report) {
 }
 
 std::string codecs_text(const PlanReport& report) {
-  Table table({{"--kv", Align::kLeft},
+  const bool forgets = plan_forgets(report);
+  Table table({{forgets ? "codec" : "--kv", Align::kLeft},
                {"bits", Align::kRight},
                {report.has_windows() ? "a sequence" : "a position", Align::kRight},
                {"GB", Align::kRight},
@@ -178,7 +181,7 @@ std::string codecs_text(const PlanReport& report) {
                {"most sequences", Align::kRight}});
   for (const CodecRow& row : report.codecs) {
     const bool has_scales = row.bare_bytes != row.kv_bytes;
-    table.add_row({row.plan, fmt::format("{:g}", row.bits),
+    table.add_row({forgets ? row.codec : row.plan, fmt::format("{:g}", row.bits),
                    grouped(report.has_windows() ? row.sequence_bytes : row.growth_bytes),
                    gb_text(row.kv_bytes), gib_text(row.kv_bytes),
                    has_scales ? gb_text(row.bare_bytes) + " GB" : "",
@@ -187,7 +190,9 @@ std::string codecs_text(const PlanReport& report) {
                    context_text(row.limits.longest_context), grouped_count(row.limits.most_sequences)});
   }
   const bool rotates = kv_can_rotate(report.config().head_dim);
-  return "\nKeys and values of all sequences, by codec:\n" + table.aligned() +
+  return fmt::format("\nKeys and values of all sequences, by codec{}:\n",
+                     forgets ? ", each with the same windows" : "") +
+         table.aligned() +
          (rotates ? "Integer formats by channel, rotated (int8 is int8:channel:hadamard).\n"
                   : "Integer formats by channel: such heads cannot be rotated.\n");
 }

@@ -38,7 +38,7 @@ std::string sentence(const PlanReport& report, const Saved& saved) {
 }
 
 std::string loss_text(const PlanReport& report) {
-  return std::string(report.has_flat_memory()
+  return std::string(report.growth_bytes == 0
                          ? "What lies beyond the KV plan's window cannot be recalled"
                          : "Layers with the KV plan's window cannot recall what lies beyond it") +
          " (--explain: which tasks lose by it).\n";
@@ -67,7 +67,8 @@ std::string groups_text(const PlanReport& report) {
                    grouped_count(row.block_count), grouped(row.bytes), gb_text(row.bytes),
                    gib_text(row.bytes)});
   }
-  return "\nKeys and values of all sequences, by what layers see:\n" + table.aligned();
+  return "\nKeys and values of all sequences, by what layers see:\n" + table.aligned() +
+         "Blocks: what is kept of each sequence, and where there is a window the rows of one step.\n";
 }
 
 std::string saved_text(const PlanReport& report) {

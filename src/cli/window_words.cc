@@ -20,8 +20,8 @@ std::string kept_text(const KvKeptRows& kept) {
 }
 
 std::string passed_text(int64_t blocks) {
-  if (blocks == 0) return "no block was let go";
-  return fmt::format("{} block{} let go", grouped_count(blocks), blocks == 1 ? " was" : "s were");
+  if (blocks == 0) return "no block was let go meanwhile";
+  return fmt::format("{} block{} let go meanwhile", grouped_count(blocks), blocks == 1 ? " was" : "s were");
 }
 
 }  // namespace
@@ -55,10 +55,10 @@ std::vector<std::string> explain_windows(const KvGeometry& geometry, const Reply
     const std::string layers = layer_ranges(geometry, group);
     const bool is_one = layers.find_first_of(",-") == std::string::npos;
     lines.push_back(fmt::format(
-        "cache: layer{} {} see{} {} positions: {}; {}", is_one ? "" : "s", layers, is_one ? "s" : "",
+        "cache: layer{} {} see{} {} position{}: {}; {}", is_one ? "" : "s", layers, is_one ? "s" : "",
         seen.sinks == 0 ? seen_text(seen)
                         : fmt::format("the first {} and the last {}", seen.sinks, grouped_count(seen.window)),
-        kept_text(reply.result.stats.kept_rows[static_cast<size_t>(group)]),
+        seen.window == 1 ? "" : "s", kept_text(reply.result.stats.kept_rows[static_cast<size_t>(group)]),
         passed_text(reply.passed_blocks[static_cast<size_t>(group)])));
   }
   return lines;

@@ -45,19 +45,20 @@ TEST(WindowWords, SaysWhatIsStillThereAndWhatWasLetGo) {
           made, reply({{.begin = 1472, .end = 2048}, {.end = 2048}, {.sinks = 32, .begin = 960, .end = 2048}},
                       {46, 0, 1})),
       (Lines{
-          "cache: layers 0-1, 3 see the last 512 positions: 1,472 to 2,047 are there; 46 blocks were let go",
+          "cache: layers 0-1, 3 see the last 512 positions: 1,472 to 2,047 are there; 46 blocks were let go "
+          "meanwhile",
           "cache: layer 4 sees the first 4 and the last 1,020 positions: 0 to 31 and 960 to 2,047 are there; "
           "1 "
-          "block was let go"}));
+          "block was let go meanwhile"}));
   // Nothing was out of sight yet.
   EXPECT_EQ(
       explain_windows(made, reply({{.end = 1}, {.end = 1}, {.sinks = 1, .begin = 1, .end = 1}}, {0, 0, 0})),
-      (Lines{
-          "cache: layers 0-1, 3 see the last 512 positions: 0 is there; no block was let go",
-          "cache: layer 4 sees the first 4 and the last 1,020 positions: 0 is there; no block was let go"}));
+      (Lines{"cache: layers 0-1, 3 see the last 512 positions: 0 is there; no block was let go meanwhile",
+             "cache: layer 4 sees the first 4 and the last 1,020 positions: 0 is there; no block was let go "
+             "meanwhile"}));
   // A cache that keeps nothing.
   EXPECT_EQ(explain_windows(made, reply({{}, {}, {}}, {0, 0, 0})).front(),
-            "cache: layers 0-1, 3 see the last 512 positions: none is kept; no block was let go");
+            "cache: layers 0-1, 3 see the last 512 positions: none is kept; no block was let go meanwhile");
   EXPECT_TRUE(explain_windows(geometry({{}, {}}), reply({{.end = 9}}, {0})).empty());
 }
 

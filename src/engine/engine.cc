@@ -52,6 +52,9 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
       tokenizer_(std::move(parts.tokenizer)),
       layer_windows_(std::move(parts.layer_windows)),
       context_max_(parts.context_max),
+      penalty_window_(options.context == KvGeometry::kMaxStream
+                          ? std::optional(std::ranges::max(layer_windows_))
+                          : std::nullopt),
       options_(options),
       clock_(options.clock != nullptr ? options.clock : &steady_clock_),
       cache_(std::move(cache)),
@@ -133,6 +136,8 @@ Result<Sequence*> Engine::start(Request request) {
   const int64_t most = context() - prompt_count + 1;
   const int64_t max_tokens = std::min(most, request.max_tokens.value_or(most));
   if (!request.sampling.seed.has_value()) request.sampling.seed = random_bits(options_.seed, id.value, 0);
+
+  if (!request.sampling.penalty_window.has_value()) request.sampling.penalty_window = penalty_window_;
 
   const int64_t ahead = std::min(max_tokens, kMostTokensAhead);
   std::vector<TokenId> tokens;
@@ -277,8 +282,11 @@ Status Engine::take_back_tokens(RequestId id, int64_t length) {
 }
 
 // Where windows have passed what is needed from there, fewer rows stay. Returns how many.
-int64_t Engine::go_back(const Sequence& sequence, const KvLease& kv, int64_t positions) {
-  const int64_t kept = cache_->truncate(kv, positions);
+int64_t Engine::go_back(Sequence& sequence, const KvLease& kv, int64_t positions) {
+  const auto text = std::span<const TokenId>(sequence.tokens).first(static_cast<size_t>(positions));
+  cache_->extend_names(sequence.names, text);
+  const NamedText named{text, sequence.names};
+  const int64_t kept = cache_->truncate(kv, positions, &named);
   if (positions - kept >= kBlockSize) {
     events_.of_request(EngineEventKind::kComputesAgain, sequence.id, positions - kept);
   }

@@ -75,7 +75,7 @@ class Engine {
     // Of each layer: how many positions a query sees at most; 0: all. For the statistics.
     std::vector<int64_t> layer_windows;
     Tokenizer tokenizer;                      // for text and the model's end tokens
-    std::optional<int64_t> context_max = {};  // of the model; absent: not known
+    std::optional<int64_t> context_max = {};  // of the model; absent: none, or not known
   };
   // The parts that create() makes of a model; kInvalidArgument: the context. Its pass can do what these
   // options need.
@@ -176,7 +176,7 @@ class Engine {
   Status take_back_tokens(RequestId id, int64_t length);
   Result<Sequence*> start(Request request);
   static void make_history_room(Sequence& sequence, int64_t count);
-  int64_t go_back(const Sequence& sequence, const KvLease& kv, int64_t positions);
+  int64_t go_back(Sequence& sequence, const KvLease& kv, int64_t positions);
   void reserve_lists();
   [[nodiscard]] Sequence* find_sequence(RequestId id) const;
   [[nodiscard]] Sequence* find_waiting(RequestId id) const;
@@ -238,6 +238,8 @@ class Engine {
   Tokenizer tokenizer_;
   std::vector<int64_t> layer_windows_;
   std::optional<int64_t> context_max_;
+  std::optional<int64_t>
+      penalty_window_;  // of requests without one: a text without end has what its queries see
   EngineOptions options_;
   SteadyClock steady_clock_;
   const Clock* clock_;

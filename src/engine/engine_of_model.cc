@@ -1,6 +1,7 @@
 // Engine::create over a loaded model.
 #include "engine/block_identity.h"
 #include "engine/engine.h"
+#include "engine/layer_visibility.h"
 #include "engine/memory_plan.h"
 #include "engine/open_engine.h"
 #include "engine/transformer_pass.h"
@@ -23,12 +24,16 @@ Result<Engine::Parts> Engine::parts_beside_pass(const Model& model, const Engine
   std::vector<int64_t> layer_windows;
   layer_windows.reserve(shape.visibility.size());
   for (const Visibility& layer : shape.visibility) layer_windows.push_back(layer.sinks + layer.window);
+  CAIRN_ASSIGN_OR_RETURN(const auto in_the_long_run,
+                         layer_visibility(config, options.kv_plan, KvGeometry::kMaxStream));
+  const bool has_end =
+      config.learned_positions || std::ranges::any_of(in_the_long_run, &Visibility::sees_all);
   return Parts{.pass = nullptr,
                .kv_shape = std::move(shape),
                .identity = block_identity(config, model.kernels()),
                .layer_windows = std::move(layer_windows),
                .tokenizer = model.tokenizer(),
-               .context_max = config.context_length};
+               .context_max = has_end ? std::optional(config.context_length) : std::nullopt};
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, ThreadPool& threads,

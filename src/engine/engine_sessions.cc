@@ -42,11 +42,14 @@ void Engine::continue_session(Session& session, Sequence& sequence, std::string 
   if (agreed == 0 || cache_->findable(findable_tokens(sequence), sequence.names) > agreed) return;
 
   const int64_t kept = go_back(sequence, kv, agreed);
+  cache_->keep_tail(kv, kept);  // where the turn begins: it may be taken back
   cache_->keep_tail(kv, std::ssize(prompt));
   sequence.scored = kept;
   sequence.stats.reused_tokens = kept;
-  sequence.stats.match = {
-      .end = KvMatchEnd::kOwnRows, .text_positions = std::ssize(prompt), .found_positions = kept};
+  sequence.stats.match = {.end = KvMatchEnd::kOwnRows,
+                          .text_positions = std::ssize(prompt),
+                          .found_positions = kept,
+                          .known_positions = agreed};
   place(sequence, std::move(kv));
 }
 

@@ -71,7 +71,7 @@ TEST(LayerVisibility, GoesByThePlansRules) {
 TEST(LayerVisibility, AWindowThatNoTextOutgrowsIsNone) {
   EXPECT_EQ(seen(mistral(), "f16", 4096), Layers(4, kAll));
   EXPECT_EQ(seen(mistral(), "f16", 4097), Layers(4, window_of(4096)));
-  EXPECT_EQ(seen(llama(), "window=2147483616"), Layers(4, kAll));
+  EXPECT_EQ(seen(llama(), "window=1073741792"), Layers(4, kAll));
   EXPECT_EQ(seen(llama(), "window=32767"), Layers(4, window_of(32767)));
   EXPECT_EQ(seen(gemma(), "sinks=4,window=1024", 512), (Layers{kAll, kAll, stream_of(4, 1024), kAll}));
   EXPECT_EQ(seen(gemma(), "window=100", 100), Layers(4, kAll));

@@ -83,6 +83,19 @@ std::vector<TokenId> engine_tokens(const std::string& path, const Request& asked
   return tokens;
 }
 
+TEST_F(LlmTest, ATextWithoutEndIsLongerThanItsModelsContext) {
+  EXPECT_NE(refusal({.context = 100, .endless = true}).find("exclude each other"), std::string::npos);
+  EXPECT_NE(refusal({.endless = true}).find("layer 0 keeps all"), std::string::npos);
+  Llm llm = open({.endless = true, .prefill_chunk = 50, .thread_count = 1, .kv_plan = "sinks=4,window=60"});
+  Told told;
+  TextRequest request{.prompt = "Once", .max_tokens = 2500};
+  request.ignore_end_tokens = true;
+  ASSERT_TRUE(llm.submit(listening(std::move(request), told)).ok());
+  llm.run();
+  EXPECT_EQ(told.tokens[0].size(), 2500U);  // the model was made for 2,048 positions
+  EXPECT_EQ(told.results[0].reason, FinishReason::kLength);
+}
+
 TEST_F(LlmTest, APreTokenizerIsForByteLevelVocabularies) {
   EXPECT_TRUE(open(options()).notes().empty());
   LlmOptions chosen = options();

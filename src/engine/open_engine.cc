@@ -29,10 +29,10 @@ Status check_endless(const Config& config, std::span<const Visibility> layers) {
 }
 
 Status too_far(const Config& config, int64_t reach) {
-  return invalid_argument(
-      fmt::format("a window and sinks of {} positions together are not possible: this model was made for "
-                  "distances of fewer than {}",
-                  reach, config.context_length));
+  return invalid_argument(fmt::format(
+      "sinks and window are {} positions together, more than the {} that this model was made for: "
+      "take fewer, or allow it with `extend_context` (then text gets worse)",
+      reach, config.context_length));
 }
 
 // How far RoPE must reach, if all fits. What the caller decides by the model is kept in `options`.
@@ -41,7 +41,9 @@ Result<int64_t> accept(const ModelSizes& model, const Tokenizer& tokenizer, int 
   CAIRN_ASSIGN_OR_RETURN(EngineOptions engine, engine_options_for(model.config, options));
   if (options.prepare) CAIRN_RETURN_IF_ERROR(options.prepare(model.config, tokenizer, engine));
   options.engine = engine;
-  options.context = engine.context;  // stays, also where a settled RoPE is good for less (behind a window)
+  // They stay, also where a settled RoPE is good for less (behind a window).
+  options.context = engine.context;
+  options.kv_plan = engine.kv_plan;
   if (engine.available_bytes.has_value()) {
     CAIRN_RETURN_IF_ERROR(
         refuse_unless_fits(model, {.engine = engine, .thread_count = thread_count}, *engine.available_bytes));
@@ -51,6 +53,16 @@ Result<int64_t> accept(const ModelSizes& model, const Tokenizer& tokenizer, int 
 }
 
 }  // namespace
+
+KvPlan default_kv_plan(const Config& config, std::optional<int64_t> context) {
+  const bool has_windows =
+      std::ranges::all_of(config.layers, [](const LayerConfig& layer) { return layer.window > 0; });
+  if (context != kEndless || has_windows) return KvPlan();
+  Visibility retention = kEndlessRetention;
+  retention.window =
+      std::max<int64_t>(1, std::min(retention.window, config.context_length - retention.sinks));
+  return KvPlan().with_retention(retention);
+}
 
 Status check_context(const Config& config, const KvPlan& plan, int64_t context, ContextLimit limit) {
   constexpr int64_t kLongest = int64_t{1} << 30;
@@ -76,6 +88,7 @@ Result<int64_t> context_for(const Config& config, const KvPlan& plan, std::optio
 
 Result<EngineOptions> engine_options_for(const Config& config, const OpenOptions& options) {
   EngineOptions engine = options.engine;
+  engine.kv_plan = options.kv_plan.value_or(default_kv_plan(config, options.context));
   CAIRN_ASSIGN_OR_RETURN(engine.context,
                          context_for(config, engine.kv_plan, options.context, options.context_limit));
   const uint64_t available_bytes = memory_facts().available_bytes;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "base/exact_math.h"
 #include "base/thread_pool.h"
 #include "cairn/status.h"
 #include "engine/engine.h"
@@ -24,8 +25,15 @@ inline constexpr int64_t kDefaultContext = 8192;  // more costs memory that few 
 // never seen, and quality falls off: sooner or later, by model and RoPE scaling.
 enum class ContextLimit : uint8_t { kOfModel, kNone };
 
-// The context of a text without end: longer than any that is ever written.
+// The context of a text without end: longer than any that is ever written, and as long as RoPE's angles are exact.
 inline constexpr int64_t kEndless = KvGeometry::kMaxStream;
+static_assert(static_cast<double>(kEndless) <= exact::kMaxAngle);
+
+// What of the past a text without end sees where no KV plan is named: as StreamingLLM has it.
+inline constexpr Visibility kEndlessRetention{.window = 1020, .sinks = 4};
+// The KV plan where none is named: f16; of a text without end (kEndless), where the model's own windows are not enough,
+// with kEndlessRetention, or a shorter window where the model was made for shorter distances.
+[[nodiscard]] KvPlan default_kv_plan(const Config& config, std::optional<int64_t> context);
 
 // kInvalidArgument: the model was not made for so many positions. What counts is how far apart a query and a key may be
 // (largest_reach): where the plan, or the model itself, leaves every layer a window, a text may be longer than the model's
@@ -42,10 +50,11 @@ struct OpenOptions {
   std::optional<int64_t> context = {};   // as context_for; kEndless: a text has no end
   ContextLimit context_limit = ContextLimit::kOfModel;
   TokenizerOptions tokenizer = {};
-  EngineOptions engine = {};  // but for context and available_bytes, which are set here
+  std::optional<KvPlan> kv_plan = {};  // absent: default_kv_plan()
+  EngineOptions engine = {};           // but for context, kv_plan and available_bytes, which are set here
   WeightsForm weights_form = WeightsForm::kAsStored;
   // Called when the model's file is known, before a weight is read: may refuse, and may choose what depends on the model
-  // or on a prompt in the engine's options (context and available_bytes are set already, and stay).
+  // or on a prompt in the engine's options (those that are set here are set already, and stay).
   std::function<Status(const Config& config, const Tokenizer& tokenizer, EngineOptions& engine)> prepare = {};
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> on_load_progress = {};
 };

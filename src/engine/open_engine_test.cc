@@ -83,8 +83,7 @@ TEST(OpenEngine, RopeIsSettledByTheContext) {
   EXPECT_FALSE(Engine::create(short_one.model, *short_one.threads, long_one.engine_options).ok());
   // ... but behind a window, where no distance is longer.
   const LoadedModel windowed =
-      load_model(path, {.thread_count = 1, .engine = {.kv_plan = KvPlan::parse("sinks=4,window=40").value()}})
-          .value();
+      load_model(path, {.thread_count = 1, .kv_plan = KvPlan::parse("sinks=4,window=40").value()}).value();
   EXPECT_EQ(windowed.model->config().ropes[0].divisors.back(), 2.5);
   EXPECT_EQ(windowed.reach, 44);
   EXPECT_EQ(windowed.engine_options.context, 2048);

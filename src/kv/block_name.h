@@ -25,6 +25,12 @@ struct PrefixNames {
   std::vector<BlockName> blocks;
 };
 
+// A text, and the names of all its full blocks.
+struct NamedText {
+  std::span<const TokenId> tokens;
+  const PrefixNames& names;
+};
+
 // How many blocks of a text a match may find: the last token always runs, since its logits are wanted.
 [[nodiscard]] constexpr int64_t findable_blocks(int64_t token_count) {
   return token_count < 1 ? 0 : (token_count - 1) / kBlockSize;

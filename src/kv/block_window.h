@@ -1,5 +1,5 @@
 // BlockWindow: which blocks of a sequence a layer group keeps whose queries see a window, and how many that are. Numbers
-// only. Inside the kv room.
+// only. For the kv room, and for who checks what it takes (cairn bench shared).
 //
 // Between steps a sequence of `length` rows keeps its sink blocks and all blocks from first_kept(length) on: those that
 // its next query sees, and two more, so that it can go back a little (a guess that was refused, a few tokens that are

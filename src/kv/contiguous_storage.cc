@@ -20,7 +20,7 @@ class ContiguousStorage final : public UnsharedStorage {
   }
   [[nodiscard]] int64_t missing_blocks(SequenceId, int64_t, int32_t) const override { return 0; }
   [[nodiscard]] int64_t sole_blocks(SequenceId, int32_t) const override { return 0; }
-  int64_t truncate(SequenceId sequence, int64_t positions) override {
+  int64_t truncate(SequenceId sequence, int64_t positions, const NamedText*) override {
     cut_tables(sequence, positions);
     return positions;
   }

@@ -93,7 +93,7 @@ Result<std::vector<Visibility>> visibility_of_groups(const std::vector<int32_t>&
 Status KvGeometry::check_extent(int64_t context, int64_t max_sequences) {
   if (context < 1 || context > kMaxStream) {
     return invalid_argument(fmt::format(
-        "a context of {} positions is not possible: `context` must be 1 to {}", context, kMaxPositions));
+        "a context of {} positions is not possible: `context` must be 1 to {}", context, kMaxStream));
   }
   if (max_sequences < 1 || max_sequences > kMaxSequences) {
     return invalid_argument(

@@ -1,7 +1,7 @@
 // KvGeometry: every shape and byte count of the cache comes from here.
 //
-// Always true: a KvGeometry that `make` returned has positive dimensions, and none of its counts overflows
-// for up to kMaxPositions positions. Anyone may use it; it has numbers only.
+// Always true: a KvGeometry that `make` returned has positive dimensions, and no number of bytes overflows for up to
+// kMaxPositions positions. Anyone may use it; it has numbers only.
 #pragma once
 
 #include <cstdint>
@@ -28,17 +28,18 @@ struct KvShape {
 
 class KvGeometry {
  public:
-  // Positions are int32 in a Batch, and the last block may be only partly used.
-  static constexpr int64_t kMaxPositions = (int64_t{1} << 31) - kBlockSize;
-  // Where every layer has a window, a sequence may be longer than any memory: as long as 31 bits can number its blocks.
-  static constexpr int64_t kMaxStream = int64_t{1} << 36;
+  // The longest sequence where every layer has a window: RoPE's angles are exact up to there (exact_math.h), and at a
+  // hundred tokens a second it takes four months.
+  static constexpr int64_t kMaxStream = int64_t{1} << 30;
+  // The longest where a layer keeps all.
+  static constexpr int64_t kMaxPositions = kMaxStream - kBlockSize;
   // Far above what a CPU serves; keeps products of counts small.
   static constexpr int64_t kMaxSequences = int64_t{1} << 16;
   // A set of groups is a word of 64 bits.
   static constexpr int32_t kMaxGroups = 64;
 
-  // kInvalidArgument: a context (up to kMaxStream) or a number of sequences that no cache can have. To be asked before anything is
-  // multiplied by them.
+  // kInvalidArgument: a context (up to kMaxStream) or a number of sequences that no cache can have. To be asked before
+  // anything is multiplied by them.
   static Status check_extent(int64_t context, int64_t max_sequences);
 
   // Errors: kInvalidArgument, naming the dimension that is not positive or too large, or what is wrong with

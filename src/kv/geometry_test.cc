@@ -164,7 +164,7 @@ TEST(KvGeometry, RoundsUpToBlocks) {
   EXPECT_EQ(KvGeometry::blocks_for(1), 1);
   EXPECT_EQ(KvGeometry::blocks_for(kBlockSize), 1);
   EXPECT_EQ(KvGeometry::blocks_for(kBlockSize + 1), 2);
-  EXPECT_EQ(KvGeometry::blocks_for(KvGeometry::kMaxPositions), (int64_t{1} << 26) - 1);
+  EXPECT_EQ(KvGeometry::blocks_for(KvGeometry::kMaxPositions), (int64_t{1} << 25) - 1);
 }
 
 TEST(KvGeometry, RefusesImpossibleDimensions) {

@@ -50,7 +50,7 @@ class GrowingStorage final : public UnsharedStorage {
   }
 
   // A cut leaves the tensors as large as they were: smaller ones could only be had by another copy.
-  int64_t truncate(SequenceId sequence, int64_t positions) override {
+  int64_t truncate(SequenceId sequence, int64_t positions, const NamedText*) override {
     cut_tables(sequence, positions);
     if (positions > 0) return positions;
     for (int32_t group = 0; group < group_count(); ++group) {

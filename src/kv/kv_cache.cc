@@ -238,19 +238,19 @@ KvSequenceView KvCache::view(const KvLease& lease, int32_t group) const {
   return view(sequence_of(lease), group);
 }
 
-int64_t KvCache::truncate(const KvLease& lease, int64_t positions) {
+int64_t KvCache::truncate(const KvLease& lease, int64_t positions, const NamedText* text) {
   const Sequence& s = sequences_[index(lease)];
   CHECK(!s.is_in_step);
   CHECK(positions >= 0 && positions <= s.length);
-  return cut(lease.sequence_, positions);
+  return cut(lease.sequence_, positions, text);
 }
 
-int64_t KvCache::cut(SequenceId id, int64_t positions) {
+int64_t KvCache::cut(SequenceId id, int64_t positions, const NamedText* text) {
   int64_t& length = sequence(id).length;
   const int64_t asked = positions;
   const bool cuts_sealed_block = positions % kBlockSize != 0 && positions / kBlockSize < length / kBlockSize;
   if (cuts_sealed_block && geometry_.opens_rows()) positions -= positions % kBlockSize;
-  length = storage_->truncate(id, positions);
+  length = storage_->truncate(id, positions, text);
   if (asked - length >= kBlockSize) counts_.recomputed_positions += asked - length;  // a window lacked rows
   return length;
 }
@@ -270,7 +270,7 @@ void KvCache::close(SequenceId id) {
 }
 
 void KvCache::close_now(SequenceId id) {
-  storage_->truncate(id, 0);
+  storage_->truncate(id, 0, nullptr);
   sequence(id) = {};
   free_sequences_.push_back(id);
 }

@@ -65,7 +65,8 @@ struct KvCacheOptions {
   int64_t max_sequences = 1;  // how many there may be at once
   int64_t step_rows = 1;      // rows of a step at most, of all sequences together
   // Paged: the size of all pools; growing: the most that all tensors may take together. The other two have no
-  // choice. Every layer group gets as many blocks. Absent: enough for max_sequences sequences of `context` positions.
+  // choice. Groups that keep all get as many blocks, beside what windows need. Absent: enough for max_sequences sequences of
+  // `context` positions.
   std::optional<uint64_t> pool_bytes;
   // Instead of that, the blocks of each group; empty: `pool_bytes` decides.
   std::vector<int64_t> pool_blocks = {};
@@ -87,11 +88,11 @@ struct KvMemory {
   [[nodiscard]] uint64_t total_bytes() const { return pool_bytes + open_bytes; }
 };
 
-// A pin on one sequence's blocks; dropped by its destructor. Move-only.
 // Bytes of a pool with so many blocks of each layer group that keeps all, beside what windows need.
 // Errors: those of KvCache::memory_of.
 Result<uint64_t> pool_bytes_of(KvCacheOptions options, int64_t block_count);
 
+// A pin on one sequence's blocks; dropped by its destructor. Move-only.
 class KvLease {
  public:
   KvLease() = default;
@@ -205,7 +206,7 @@ class KvCache {
   [[nodiscard]] KvShortage shortage(const KvLease& lease, int64_t positions) const;
   [[nodiscard]] int64_t sole_blocks(const KvLease& lease, int32_t group) const;
   // A step over the next rows of these sequences, which have room for them: each once, at most max_sequences, at
-  // least one row each. One step at a time. Allocates nothing.
+  // least one row each, and at most KvCacheOptions::step_rows in all. One step at a time. Allocates nothing.
   [[nodiscard]] KvStep begin_step(std::span<const KvStepRows> rows);
   [[nodiscard]] bool in_step() const { return !step_.empty(); }
   // Where a sequence's rows of a layer group are between steps. Valid until the next call that changes it.
@@ -217,7 +218,9 @@ class KvCache {
   // where its codec sealed it as a whole, or where there is no memory for a copy. Where a layer group no longer has what
   // its window shows from there (more than kRollbackMargin positions back), fewer stay: up to the last block end that
   // all groups can go on from, or none; KvCounts::recomputed_positions counts them. Room without rows goes.
-  int64_t truncate(const KvLease& lease, int64_t positions);
+  // `text`: the sequence's, at least its first `positions` tokens. Without it, rows that windows have passed are found again
+  // only where the index still knows all blocks before them.
+  int64_t truncate(const KvLease& lease, int64_t positions, const NamedText* text = nullptr);
   // Later sequences are likely to go on from here: a prompt that ends, a turn, a place where texts part; `positions` may
   // be still to come. Layer groups with a window then keep what is needed for that, as long as there is memory, when the
   // sequence has gone past it. A match says it of its text's end and of the place where it parts from what is known.
@@ -268,7 +271,7 @@ class KvCache {
   // The views of the step's sequences, of a layer group; room for all sequences.
   [[nodiscard]] std::span<KvSequenceView> step_views(int32_t group);
   [[nodiscard]] std::byte* open_rows_of(SequenceId sequence) const;
-  int64_t cut(SequenceId sequence, int64_t positions);
+  int64_t cut(SequenceId sequence, int64_t positions, const NamedText* text = nullptr);
   void close(SequenceId sequence);
   void close_now(SequenceId sequence);
   [[nodiscard]] KvLayerView open_layer(int64_t layer);

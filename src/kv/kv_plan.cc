@@ -79,6 +79,39 @@ std::string KvPlan::selector_text(const Rule& rule) {
   return text + ": ";
 }
 
+void KvPlan::merge_rules() {
+  const auto says_as_first = [&](const Rule& rule) {
+    return rule.codecs == rules_[0].codecs && rule.retention == rules_[0].retention;
+  };
+  const auto names_the_rest = [](const Rule& rule) { return rule.selector != Selector::kRanges; };
+  if (!std::ranges::all_of(rules_, says_as_first) || std::ranges::none_of(rules_, names_the_rest)) return;
+  rules_.resize(1);
+  rules_[0].selector = Selector::kAll;
+  rules_[0].ranges.clear();
+}
+
+KvPlan KvPlan::with_codecs(const KvPlan& of_one_codec) const {
+  CHECK(of_one_codec.rules_.size() == 1);
+  KvPlan changed = *this;
+  for (Rule& rule : changed.rules_) rule.codecs = of_one_codec.rules_[0].codecs;
+  changed.merge_rules();
+  return changed;
+}
+
+KvPlan KvPlan::with_retention(const Visibility& retention) const {
+  KvPlan changed = *this;
+  for (Rule& rule : changed.rules_) rule.retention = retention;
+  changed.merge_rules();
+  return changed;
+}
+
+KvPlan KvPlan::without_sinks() const {
+  KvPlan changed = *this;
+  for (Rule& rule : changed.rules_) rule.retention.sinks = 0;
+  changed.merge_rules();
+  return changed;
+}
+
 std::string KvPlan::text() const {
   std::string text;
   for (const Rule& rule : rules_) {

@@ -75,6 +75,11 @@ class KvPlan {
   // for a rule about layers that do not exist, for layers that no rule names, and for a rotation where head_dim is
   // not a power of two.
   [[nodiscard]] Result<std::vector<KvLayerPlan>> resolve(int64_t layer_count, int64_t head_dim) const;
+  // The same plan but for one thing, in all its rules: the codecs are those of a plan of one codec; what stays visible is
+  // this; nothing stays visible before a window.
+  [[nodiscard]] KvPlan with_codecs(const KvPlan& of_one_codec) const;
+  [[nodiscard]] KvPlan with_retention(const Visibility& retention) const;
+  [[nodiscard]] KvPlan without_sinks() const;
   // In the grammar's shortest form; parse(text()) is the same plan.
   [[nodiscard]] std::string text() const;
   friend bool operator==(const KvPlan&, const KvPlan&) = default;
@@ -103,6 +108,8 @@ class KvPlan {
   class Parser;
   class JsonReader;
 
+  // Of rules that say the same of all layers, one remains.
+  void merge_rules();
   [[nodiscard]] static Choice choice_of(KvFormat format);
   [[nodiscard]] static std::string choice_text(const Choice& choice);
   [[nodiscard]] static std::string choices_text(const Choices& choices);

@@ -26,8 +26,9 @@ struct KvRetentionLimits {
   // "a number of positions from 1 to 256"
   [[nodiscard]] std::string text() const;
 };
-inline constexpr KvRetentionLimits kKvWindowLimits{1, KvGeometry::kMaxPositions};  // no text is longer
-inline constexpr KvRetentionLimits kKvSinkLimits{0, Visibility::kMaxSinks};        // 0: no sinks
+inline constexpr KvRetentionLimits kKvWindowLimits{
+    1, KvGeometry::kMaxPositions};                                           // none that keeps all is longer
+inline constexpr KvRetentionLimits kKvSinkLimits{0, Visibility::kMaxSinks};  // 0: no sinks
 
 class KvPlan::Parser {
  public:

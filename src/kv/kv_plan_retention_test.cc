@@ -48,7 +48,7 @@ TEST(KvPlanRetention, ReadsAWindowAndSinksInEitherOrderAloneAndBehindEveryFormOf
       {"window=1024,sinks=4", {.window = 1024, .sinks = 4}},
       {"sinks=256,window=1", {.window = 1, .sinks = 256}},
       {"sinks=0,window=7", {.window = 7}},
-      {" sinks\t= 1 ,\nwindow =2147483616 ", {.window = 2147483616, .sinks = 1}}};
+      {" sinks\t= 1 ,\nwindow =1073741792 ", {.window = 1073741792, .sinks = 1}}};
   for (const auto& [before, codec] : codecs) {
     for (const auto& [words, retention] : retentions) {
       const KvLayerPlan layer = layers_of(before + words, 1)[0];
@@ -102,7 +102,7 @@ TEST(KvPlanRetention, RefusesSinksWithoutAWindow) {
 }
 
 TEST(KvPlanRetention, SaysWhichNumbersArePossible) {
-  const std::string window = ", where a number of positions from 1 to 2147483616 is expected";
+  const std::string window = ", where a number of positions from 1 to 1073741792 is expected";
   for (const std::string number :
        {"0", "-1", "2147483617", "18446744073709551617", "4k", "0x10", "1e3", "x"}) {
     EXPECT_EQ(parse_error("f16,window=" + number),
@@ -121,7 +121,7 @@ TEST(KvPlanRetention, SaysWhichNumbersArePossible) {
   }
   EXPECT_EQ(parse_error("window=9,sinks="), "KV plan, column 16: the end" + sinks);
   EXPECT_EQ(parse_error("window"),
-            "KV plan, column 7: the end, where \"=\" and a number of positions from 1 to 2147483616 are "
+            "KV plan, column 7: the end, where \"=\" and a number of positions from 1 to 1073741792 are "
             "expected");
   EXPECT_EQ(parse_error("sinks: 4"),
             "KV plan, column 6: \":\", where \"=\" and a number of positions from 0 to 256 are expected");
@@ -161,7 +161,7 @@ TEST(KvPlanRetention, ReadsJson) {
        "layers 0-1: sinks=4,window=1024; rest: int8"},
       {R"([{"window": 64}])", "window=64"},
       {R"([{"sinks": 0, "window": 64}])", "window=64"},
-      {R"([{"window": 2147483616, "sinks": 256}])", "sinks=256,window=2147483616"},
+      {R"([{"window": 1073741792, "sinks": 256}])", "sinks=256,window=1073741792"},
       {R"([{"k": "int8", "v": "int4", "window": 1}])", "k=int8,v=int4,window=1"},
       {R"({"plan": [{"layers": 0, "window": 5}, {"layers": "rest", "codec": "f32"}]})",
        "layer 0: window=5; rest: f32"},
@@ -179,7 +179,7 @@ TEST(KvPlanRetention, SaysWhereJsonIsWrong) {
   for (const char* number : {"0", "-1", "2147483617", "18446744073709551615", "1e30", "64.0", "\"64\"",
                              "null", "true", "[64]", "{}"}) {
     EXPECT_EQ(json_error(fmt::format(R"([{{"codec": "f16", "window": {}}}])", number)),
-              "KV plan, rule 1, \"window\": a number of positions from 1 to 2147483616 is expected");
+              "KV plan, rule 1, \"window\": a number of positions from 1 to 1073741792 is expected");
   }
   for (const char* number : {"-1", "257", "4.0", "\"4\"", "null", "false"}) {
     EXPECT_EQ(json_error(fmt::format(R"([{{"window": 9}}, {{"window": 9, "sinks": {}}}])", number)),
@@ -250,7 +250,7 @@ class DrawnPlan {
   }
 
   void add_retention(const std::string& before) {
-    const std::string window = pick({"1", "31", "32", "1024", "2147483616"});
+    const std::string window = pick({"1", "31", "32", "1024", "1073741792"});
     const std::string sinks = pick({"", "0", "1", "4", "256"});
     add_member("window", window);
     if (sinks.empty()) {
@@ -284,6 +284,24 @@ TEST(KvPlanRetention, DrawnPlansReadBackFromTheirTextAndAreTheSameAsJson) {
     windows += text.find("window=") != std::string::npos ? 1 : 0;
   }
   EXPECT_GT(windows, 1000);
+}
+
+TEST(KvPlanRetention, APlanIsChangedInOneThing) {
+  const auto plan = [](const char* text) { return KvPlan::parse(text).value(); };
+  const KvPlan mixed = plan("layers 0-3: f32,sinks=4,window=64; layer 9: int8,window=32; rest: k=int4,v=f16");
+  EXPECT_EQ(mixed.with_codecs(plan("int8")),
+            plan("layers 0-3: int8,sinks=4,window=64; layer 9: int8,window=32; rest: int8"));
+  EXPECT_EQ(mixed.with_retention({.window = 9}),
+            plan("layers 0-3: f32,window=9; layer 9: int8,window=9; rest: k=int4,v=f16,window=9"));
+  EXPECT_EQ(mixed.without_sinks(),
+            plan("layers 0-3: f32,window=64; layer 9: int8,window=32; rest: k=int4,v=f16"));
+  // Rules that say the same of all layers are one.
+  EXPECT_EQ(mixed.with_retention({}).with_codecs(plan("bf16")).text(), "bf16");
+  EXPECT_EQ(plan("int8; layer 2: int8,sinks=1,window=7").with_retention({.window = 5}).text(),
+            "int8,window=5");
+  EXPECT_EQ(plan("layers 0-3: f32; layers 4-7: int8").with_codecs(KvPlan()).text(),
+            "layers 0-3: f16; layers 4-7: f16");
+  EXPECT_EQ(KvPlan().with_retention({.window = 8, .sinks = 2}).text(), "sinks=2,window=8");
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ void KvStep::abandon() {
 KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
   CHECK(!in_step());
   CHECK(!rows.empty() && rows.size() <= sequences_.size());
+  events_->begin_step();
   for (const KvStepRows& part : rows) {
     CHECK(part.sequence.value >= 0 && part.sequence.value < max_sequences());
     Sequence& s = sequence(part.sequence);
@@ -50,7 +51,6 @@ KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
     step_.push_back(part);
   }
   opened_layers_ = 0;
-  events_->begin_step();
   return KvStep(*this);
 }
 

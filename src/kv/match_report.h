@@ -28,7 +28,8 @@ struct KvMatchReport {
   int64_t differs_at = 0;
   TokenId wanted_token = 0;
   TokenId known_token = 0;
-  // kOutOfWindow: up to where the text is known.
+  // kOutOfWindow: up to where the text is known; kOwnRows: up to where the rows were its own. Between there and
+  // found_positions windows have let go of what is needed to go on (or a cut block is computed again).
   int64_t known_positions = 0;
   // kEvicted: how many steps ago, how many blocks were needed then, and how many were idle.
   int64_t evicted_steps_ago = 0;

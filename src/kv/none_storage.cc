@@ -10,6 +10,7 @@ Result<std::unique_ptr<KvStorage>> make_none_storage(const KvStoragePlan& plan, 
   // A step of `context` rows in k sequences ends at most k blocks in the middle.
   scratch.pool_blocks.assign(plan.pool_blocks.size(), plan.context_blocks + plan.max_sequences);
   scratch.sharing = PrefixSharing::kOff;
+  scratch.forgets = false;
   return PagedStorage::make(scratch, events, PagedStorage::Rows::kGoAfterEachStep);
 }
 

@@ -65,14 +65,15 @@ PagedStorage::Found PagedStorage::find(int64_t block_count, const ResidentGroups
   return found;
 }
 
-PagedStorage::Found PagedStorage::find(std::span<const TokenId> tokens, const PrefixNames& names) const {
-  return find(findable_blocks(std::ssize(tokens)), [&](int64_t block) {
-    return index_.resident_groups(names.blocks[static_cast<size_t>(block)], block_tokens(tokens, block));
+PagedStorage::Found PagedStorage::find(const NamedText& text, int64_t block_count) const {
+  return find(block_count, [&](int64_t block) {
+    const BlockName& name = text.names.blocks[static_cast<size_t>(block)];
+    return index_.resident_groups(name, block_tokens(text.tokens, block));
   });
 }
 
 int64_t PagedStorage::findable(std::span<const TokenId> tokens, const PrefixNames& names) const {
-  return shares() ? find(tokens, names).resumable * kBlockSize : 0;
+  return shares() ? find({tokens, names}, findable_blocks(std::ssize(tokens))).resumable * kBlockSize : 0;
 }
 
 // The sequence, which has none, gets the blocks of these names that every group needs.
@@ -100,7 +101,7 @@ KvMatchReport PagedStorage::match(SequenceId sequence, std::span<const TokenId> 
   KvMatchReport report{.text_positions = std::ssize(tokens)};
   if (!shares()) return report;
   chain(sequence).root = names.root;
-  const Found found = find(tokens, names);
+  const Found found = find({tokens, names}, findable_blocks(std::ssize(tokens)));
   pin_prefix(sequence, std::span(names.blocks).first(static_cast<size_t>(found.resumable)));
   // Texts part where the known one ends, and others may go on from this one's end.
   keep_tail(sequence, found.known * kBlockSize);
@@ -155,16 +156,21 @@ bool PagedStorage::can_go_on(SequenceId sequence, int64_t positions) const {
 }
 
 // To the last block end from which every group can go on, by what tails have left; else to the beginning.
-int64_t PagedStorage::go_back(SequenceId sequence, int64_t positions) {
-  std::vector<BlockName> names;
-  if (shares()) names = index_.names_up_to({0, table(sequence, 0).at(chain(sequence).sealed_count - 1)});
+int64_t PagedStorage::go_back(SequenceId sequence, int64_t positions, const NamedText* text) {
+  const int64_t most = positions / kBlockSize;
+  std::vector<BlockName> known;
+  if (shares() && text == nullptr) {
+    known = index_.names_up_to({0, table(sequence, 0).at(chain(sequence).sealed_count - 1)});
+  }
   release_all(sequence);
-  const int64_t most = std::min<int64_t>(std::ssize(names), positions / kBlockSize);
-  const Found found = find(most, [&](int64_t block) {
-    const BlockName& name = names[static_cast<size_t>(block)];
-    return index_.resident_groups(name, index_.tokens_of(name));
-  });
-  pin_prefix(sequence, std::span(names).first(static_cast<size_t>(found.resumable)));
+  if (!shares()) return 0;
+  const std::span<const BlockName> names = text == nullptr ? known : text->names.blocks;
+  const Found found = text != nullptr ? find(*text, most)
+                                      : find(std::min<int64_t>(std::ssize(known), most), [&](int64_t block) {
+                                          const BlockName& name = known[static_cast<size_t>(block)];
+                                          return index_.resident_groups(name, index_.tokens_of(name));
+                                        });
+  pin_prefix(sequence, names.first(static_cast<size_t>(found.resumable)));
   keep_tail(sequence, positions);
   return found.resumable * kBlockSize;
 }
@@ -186,9 +192,8 @@ void PagedStorage::keep_tail_here(SequenceId sequence) {
   for (int32_t g = 0; g < group_count(); ++g) {
     if (window(g).keeps_all()) continue;
     const KvBlockTable& of = table(sequence, g);
-    for (int64_t b = of.begin(); b < end; b = of.next(b)) {
-      if (b < of.sink_blocks || b >= window(g).tail_begin(end)) group(g).keep(of.at(b));
-    }
+    const int64_t begin = std::max(of.first_block, window(g).tail_begin(end));
+    for (int64_t b = begin; b < end; ++b) group(g).keep(of.at(b));
   }
 }
 

@@ -11,16 +11,13 @@
 namespace cairn {
 namespace {
 
-// Enough to explain the misses of a busy pool, and never more than a few megabytes.
-constexpr int64_t kMostGhosts = 4096;
-
 int64_t block_count_of(const KvStoragePlan& plan) {
   return std::accumulate(plan.pool_blocks.begin(), plan.pool_blocks.end(), int64_t{0});
 }
 
 PrefixIndex make_index(const KvStoragePlan& plan) {
   if (plan.sharing == PrefixSharing::kOff) return {std::vector<int64_t>(plan.pool_blocks.size()), 0};
-  return {plan.pool_blocks, std::min(block_count_of(plan), kMostGhosts)};
+  return {plan.pool_blocks, plan.ghost_count};
 }
 
 }  // namespace
@@ -49,8 +46,7 @@ PagedStorage::PagedStorage(const KvStoragePlan& plan, std::vector<BlockPool> poo
   groups_.reserve(pools.size());
   for (BlockPool& pool : pools) {
     const auto g = static_cast<int32_t>(groups_.size());
-    const bool gives_back = rows == Rows::kStay;
-    const BlockWindow window(gives_back ? plan.geometry.visibility(g) : Visibility());
+    const BlockWindow window(plan.window(g));
     for (int32_t s = 0; s < plan.max_sequences; ++s) {
       KvBlockTable& table = own_table({s}, g);
       table.sink_blocks = table.first_block = window.sink_blocks();
@@ -186,13 +182,13 @@ void PagedStorage::release_all(SequenceId sequence) {
   chain(sequence).open_count = 0;
 }
 
-int64_t PagedStorage::truncate(SequenceId sequence, int64_t positions) {
+int64_t PagedStorage::truncate(SequenceId sequence, int64_t positions, const NamedText* text) {
   const KvEventLog::Scope scope(events_, sequence);
   if (positions == 0) {
     release_all(sequence);
     return 0;
   }
-  if (!can_go_on(sequence, positions)) return go_back(sequence, positions);
+  if (!can_go_on(sequence, positions)) return go_back(sequence, positions, text);
   Chain& c = chain(sequence);
   const int64_t whole_blocks = positions / kBlockSize;
   const int64_t rest = positions % kBlockSize;

@@ -40,7 +40,7 @@ class PagedStorage final : public KvStorage {
   void begin_rows(SequenceId sequence, int64_t positions) override;
   void abandon_rows(SequenceId sequence, int64_t length) override;
   void commit(SequenceId sequence, int64_t length, std::span<const TokenId> tokens) override;
-  int64_t truncate(SequenceId sequence, int64_t positions) override;
+  int64_t truncate(SequenceId sequence, int64_t positions, const NamedText* text) override;
   void keep_tail(SequenceId sequence, int64_t positions) override;
   Room fork(SequenceId original, int64_t length, SequenceId copy) override;
 
@@ -102,12 +102,13 @@ class PagedStorage final : public KvStorage {
   // What is found again (paged_match.cc).
   template <typename ResidentGroups>
   [[nodiscard]] Found find(int64_t block_count, const ResidentGroups& resident_groups) const;
-  [[nodiscard]] Found find(std::span<const TokenId> tokens, const PrefixNames& names) const;
+  // Of the first `block_count` blocks.
+  [[nodiscard]] Found find(const NamedText& text, int64_t block_count) const;
   void pin_prefix(SequenceId sequence, std::span<const BlockName> names);
   void explain_end(std::span<const TokenId> tokens, const PrefixNames& names, const Found& found,
                    KvMatchReport& report) const;
   [[nodiscard]] bool can_go_on(SequenceId sequence, int64_t positions) const;
-  int64_t go_back(SequenceId sequence, int64_t positions);
+  int64_t go_back(SequenceId sequence, int64_t positions, const NamedText* text);
   void keep_tail_here(SequenceId sequence);
 
   [[nodiscard]] Status check_group(int32_t group) const;

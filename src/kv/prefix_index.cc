@@ -72,12 +72,13 @@ uint64_t PrefixIndex::resident_groups(int32_t n) const {
 }
 
 std::vector<BlockName> PrefixIndex::names_up_to(GroupBlock block) const {
-  int32_t n = node_of(block);
-  std::vector<BlockName> names(static_cast<size_t>(node(n).index) + 1);
-  for (auto name = names.rbegin(); name != names.rend(); ++name, n = node(n).parent) {
-    if (n == kNone) return {};
-    *name = node(n).name;
+  const int64_t count = node(node_of(block)).index + int64_t{1};
+  std::vector<BlockName> names;
+  for (int32_t n = node_of(block); n != kNone && !node(n).is_root; n = node(n).parent) {
+    names.push_back(node(n).name);
   }
+  if (std::ssize(names) < count) return {};
+  std::ranges::reverse(names);
   return names;
 }
 

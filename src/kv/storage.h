@@ -80,7 +80,8 @@ class KvStorage {
   // Rows before `positions` stay; later ones go, and so does room that the rest does not need. Where that cuts a
   // sealed block and there is no memory for a copy of it, its rows go too; where a group no longer has what queries from
   // there on see, all rows up to the last block end from which every group can go on. Returns how many rows stay.
-  virtual int64_t truncate(SequenceId sequence, int64_t positions) = 0;
+  // `text`: as KvCache::truncate; may be null.
+  virtual int64_t truncate(SequenceId sequence, int64_t positions, const NamedText* text) = 0;
   // Later sequences may go on from the last block end before `positions`: what groups with a window need for that is
   // kept when this sequence has passed it.
   virtual void keep_tail(SequenceId, int64_t /*positions*/) {}

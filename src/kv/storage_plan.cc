@@ -11,9 +11,12 @@
 namespace cairn {
 namespace {
 
-// Whether a group gives back what is out of its window. The other storages keep all rows, or none.
-bool gives_back(const KvGeometry& geometry, const KvCacheOptions& options, int32_t group) {
-  return options.storage == KvStorageKind::kPaged && !geometry.visibility(group).sees_all();
+// Enough to explain the misses of a busy pool, and to know texts by blocks that windows have passed; never more than a
+// few megabytes.
+constexpr int64_t kMostGhosts = 4096;
+
+int64_t sum(const std::vector<int64_t>& counts) {
+  return std::accumulate(counts.begin(), counts.end(), int64_t{0});
 }
 
 // Blocks of a group with a window: what every sequence needs at once, and what is left for later ones.
@@ -28,16 +31,16 @@ void size_window(const KvCacheOptions& options, int32_t group, KvStoragePlan& pl
   const int64_t tail_count = shares ? std::min(plan.max_sequences, kReserveTails) : 0;
   const int64_t tails = tail_count * std::min(window.tail_blocks(), plan.context_blocks);
   plan.sequence_blocks[g] = of_sequence;
-  plan.resume_blocks[g] = tails;
-  plan.pool_blocks[g] = needed + tails;
+  plan.resume_blocks[g] = std::min(tails, all - needed);  // a window never takes more than keeping all would
+  plan.pool_blocks[g] = needed + plan.resume_blocks[g];
   plan.table_blocks[g] = std::min(of_sequence + of_step, plan.context_blocks);
 }
 
 // What is kept whole has an end.
-Status check_stream(const KvGeometry& geometry, const KvCacheOptions& options) {
+Status check_stream(const KvStoragePlan& plan, const KvCacheOptions& options) {
   if (options.context <= KvGeometry::kMaxPositions) return {};
-  for (int32_t group = 0; group < geometry.group_count(); ++group) {
-    if (gives_back(geometry, options, group)) continue;
+  for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
+    if (!plan.window(group).sees_all()) continue;
     return invalid_argument(fmt::format(
         "a context of {} positions is not possible: `context` must be 1 to {}, but in a paged cache "
         "whose layers all have a window",
@@ -50,35 +53,63 @@ uint64_t bytes_of(const KvStoragePlan& plan, const std::vector<int64_t>& blocks,
   return static_cast<uint64_t>(blocks[static_cast<size_t>(group)]) * plan.geometry.block_bytes(group);
 }
 
-// Every group without a window gets as many blocks as there is memory for beside the windows.
-Status size_by_bytes(const KvCacheOptions& options, KvStoragePlan& plan) {
-  uint64_t window_bytes = 0;
-  uint64_t block_bytes = 0;
-  for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
-    if (gives_back(plan.geometry, options, group)) {
-      window_bytes += bytes_of(plan, plan.pool_blocks, group);
-    } else {
-      block_bytes += plan.geometry.block_bytes(group);
+// What windows keep for later sequences gives way, group by group, until `bytes` less are needed.
+void shrink_reserve(uint64_t bytes, KvStoragePlan& plan) {
+  for (int32_t group = 0; group < plan.geometry.group_count() && bytes > 0; ++group) {
+    const auto g = static_cast<size_t>(group);
+    const uint64_t block_bytes = plan.geometry.block_bytes(group);
+    const uint64_t wanted = (bytes + block_bytes - 1) / block_bytes;
+    const int64_t less = static_cast<int64_t>(std::min(wanted, static_cast<uint64_t>(plan.resume_blocks[g])));
+    plan.resume_blocks[g] -= less;
+    plan.pool_blocks[g] -= less;
+    bytes -= std::min(bytes, static_cast<uint64_t>(less) * block_bytes);
+  }
+}
+
+// Bytes of the groups with a window, and of a block of every other group.
+struct LeastBytes {
+  uint64_t windows = 0;
+  uint64_t block = 0;
+  explicit LeastBytes(const KvStoragePlan& plan) {
+    for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
+      if (plan.window(group).sees_all()) {
+        block += plan.geometry.block_bytes(group);
+      } else {
+        windows += bytes_of(plan, plan.pool_blocks, group);
+      }
     }
   }
-  const uint64_t least = window_bytes + block_bytes;
-  if (*options.pool_bytes < least) {
-    const std::string beside =
-        window_bytes == 0 ? std::string()
-                          : fmt::format(" beside the windows of {} sequence{}", options.max_sequences,
-                                        options.max_sequences == 1 ? "" : "s");
+  [[nodiscard]] uint64_t sum() const { return windows + block; }
+};
+
+Status too_few_bytes(const KvCacheOptions& options, const LeastBytes& least) {
+  if (least.windows == 0) {
     return invalid_argument(
-        fmt::format("a cache of {} bytes cannot hold one block of {} positions{} ({} bytes): ask for more "
-                    "`kv_memory_bytes`{}",
-                    *options.pool_bytes, kBlockSize, beside, least,
-                    window_bytes == 0 ? "" : ", a shorter window or fewer sequences (`max_sequences`)"));
+        fmt::format("a cache of {} bytes cannot hold one block of {} positions ({} bytes): ask for more "
+                    "`kv_memory_bytes`",
+                    *options.pool_bytes, kBlockSize, least.sum()));
   }
-  if (block_bytes == 0) return {};
-  const uint64_t blocks = std::min((*options.pool_bytes - window_bytes) / block_bytes, uint64_t{INT64_MAX});
+  const std::string beside =
+      least.block == 0 ? "" : fmt::format(" and one block of {} positions that all layers see", kBlockSize);
+  return invalid_argument(
+      fmt::format("a cache of {} bytes cannot hold the windows of {} sequence{}{} ({} bytes): ask for more "
+                  "`kv_memory_bytes`, a shorter window, fewer rows in a step (`prefill_chunk`){}",
+                  *options.pool_bytes, options.max_sequences, options.max_sequences == 1 ? "" : "s", beside,
+                  least.sum(), options.max_sequences == 1 ? "" : " or fewer sequences (`max_sequences`)"));
+}
+
+// Every group without a window gets as many blocks as there is memory for beside the windows.
+Status size_by_bytes(const KvCacheOptions& options, KvStoragePlan& plan) {
+  if (const uint64_t least = LeastBytes(plan).sum(); *options.pool_bytes < least) {
+    shrink_reserve(least - *options.pool_bytes, plan);
+  }
+  const LeastBytes least(plan);
+  if (*options.pool_bytes < least.sum()) return too_few_bytes(options, least);
+  if (least.block == 0) return {};
+  const uint64_t blocks = std::min((*options.pool_bytes - least.windows) / least.block, uint64_t{INT64_MAX});
   for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
     int64_t& of_group = plan.pool_blocks[static_cast<size_t>(group)];
-    if (!gives_back(plan.geometry, options, group))
-      of_group = std::min(of_group, static_cast<int64_t>(blocks));
+    if (plan.window(group).sees_all()) of_group = std::min(of_group, static_cast<int64_t>(blocks));
   }
   return {};
 }
@@ -92,7 +123,7 @@ Status size_by_blocks(const KvCacheOptions& options, KvStoragePlan& plan) {
   for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
     const auto g = static_cast<size_t>(group);
     const int64_t wanted = options.pool_blocks[g];
-    if (gives_back(plan.geometry, options, group)) {
+    if (!plan.window(group).sees_all()) {
       const int64_t needed = plan.pool_blocks[g] - plan.resume_blocks[g];
       if (wanted < needed) {
         return invalid_argument(
@@ -126,39 +157,48 @@ uint64_t table_bytes_of(const KvStoragePlan& plan) {
   // Of a block: its state, its place in lists, and where prefixes are shared its node. A round figure above them all.
   constexpr uint64_t kBlockStateBytes = 64;
   constexpr uint64_t kNodeBytes = 512;
-  const auto sum = [](const std::vector<int64_t>& counts) {
-    return static_cast<uint64_t>(std::accumulate(counts.begin(), counts.end(), int64_t{0}));
-  };
-  const uint64_t tables =
-      static_cast<uint64_t>(plan.max_sequences) * sum(plan.table_blocks) * sizeof(BlockId);
-  const uint64_t blocks = sum(plan.pool_blocks) + sum(plan.table_blocks);
-  return tables + blocks * (kBlockStateBytes + (plan.sharing == PrefixSharing::kOn ? kNodeBytes : 0));
+  const auto table_blocks = static_cast<uint64_t>(sum(plan.table_blocks));
+  const auto blocks = static_cast<uint64_t>(sum(plan.pool_blocks)) + table_blocks;
+  const uint64_t nodes =
+      plan.sharing == PrefixSharing::kOn ? blocks + static_cast<uint64_t>(plan.ghost_count) : 0;
+  return static_cast<uint64_t>(plan.max_sequences) * table_blocks * sizeof(BlockId) +
+         blocks * kBlockStateBytes + nodes * kNodeBytes;
+}
+
+// Where windows pass blocks, texts are known by ghosts alone.
+int64_t ghost_count_of(const KvStoragePlan& plan) {
+  if (plan.sharing == PrefixSharing::kOff) return 0;
+  for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
+    if (!plan.window(group).sees_all()) return kMostGhosts;
+  }
+  return std::min(sum(plan.pool_blocks), kMostGhosts);
 }
 
 }  // namespace
 
 Result<KvStoragePlan> make_storage_plan(const KvGeometry& geometry, const KvCacheOptions& options) {
-  CAIRN_RETURN_IF_ERROR(check_stream(geometry, options));
   const auto group_count = static_cast<size_t>(geometry.group_count());
-  KvStoragePlan plan{
-      .geometry = geometry,
-      .context_blocks = KvGeometry::blocks_for(options.context),
-      .max_sequences = options.max_sequences,
-      .sharing = options.storage == KvStorageKind::kPaged ? options.sharing : PrefixSharing::kOff};
+  const bool is_paged = options.storage == KvStorageKind::kPaged;
+  KvStoragePlan plan{.geometry = geometry,
+                     .context_blocks = KvGeometry::blocks_for(options.context),
+                     .max_sequences = options.max_sequences,
+                     .sharing = is_paged ? options.sharing : PrefixSharing::kOff,
+                     .forgets = is_paged};
+  CAIRN_RETURN_IF_ERROR(check_stream(plan, options));
   plan.pool_blocks.assign(group_count, plan.context_blocks * plan.max_sequences);
   plan.resume_blocks.assign(group_count, 0);
   plan.sequence_blocks.assign(group_count, plan.context_blocks);
   plan.table_blocks.assign(group_count, plan.context_blocks);
   for (int32_t group = 0; group < geometry.group_count(); ++group) {
-    if (gives_back(geometry, options, group)) size_window(options, group, plan);
+    if (!plan.window(group).sees_all()) size_window(options, group, plan);
   }
-  const bool sizable = options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
-  if (!sizable) return plan;
-  if (!options.pool_blocks.empty()) {
+  const bool is_sizable = is_paged || options.storage == KvStorageKind::kGrowing;
+  if (is_sizable && !options.pool_blocks.empty()) {
     CAIRN_RETURN_IF_ERROR(size_by_blocks(options, plan));
-  } else if (options.pool_bytes.has_value()) {
+  } else if (is_sizable && options.pool_bytes.has_value()) {
     CAIRN_RETURN_IF_ERROR(size_by_bytes(options, plan));
   }
+  plan.ghost_count = ghost_count_of(plan);
   return plan;
 }
 
@@ -193,8 +233,7 @@ Result<uint64_t> pool_bytes_of(KvCacheOptions options, int64_t block_count) {
   CAIRN_ASSIGN_OR_RETURN(KvStoragePlan plan, make_storage_plan(geometry, options));
   uint64_t bytes = 0;
   for (int32_t group = 0; group < geometry.group_count(); ++group) {
-    const bool is_given = !gives_back(geometry, options, group);
-    if (is_given) plan.pool_blocks[static_cast<size_t>(group)] = block_count;
+    if (plan.window(group).sees_all()) plan.pool_blocks[static_cast<size_t>(group)] = block_count;
     bytes += bytes_of(plan, plan.pool_blocks, group);
   }
   return bytes;

@@ -27,6 +27,15 @@ struct KvStoragePlan {
   // The longest block table of a sequence.
   std::vector<int64_t> table_blocks;
   PrefixSharing sharing = PrefixSharing::kOff;
+  // Prefixes that stay known without a block.
+  int64_t ghost_count = 0;
+  // Whether groups whose layers see a window give back what is out of it. The other storages keep all rows, or none.
+  bool forgets = false;
+
+  // What a group need not keep the rest of.
+  [[nodiscard]] Visibility window(int32_t group) const {
+    return forgets ? geometry.visibility(group) : Visibility();
+  }
 };
 
 // Errors: kInvalidArgument (memory that is too small for what must be there).

@@ -34,10 +34,11 @@ TEST(WindowCache, TheMemoryOfAWindowDoesNotGrowWithTheContext) {
     const auto cache = make_cache(options);
     const BlockWindow window({.window = 512});
     const int64_t needed = 3 * window.most_blocks() + BlockWindow::step_blocks(128, 3);
-    const int64_t tails = 3 * window.tail_blocks();
+    const int64_t all = 3 * KvGeometry::blocks_for(context);
+    const int64_t tails = std::min(3 * window.tail_blocks(), all - needed);
     const auto memory = KvCache::memory_of(options);
     ASSERT_TRUE(memory.ok());
-    EXPECT_EQ(cache->block_counts(0).block_count, 3 * KvGeometry::blocks_for(context));
+    EXPECT_EQ(cache->block_counts(0).block_count, all);
     EXPECT_EQ(cache->block_counts(1).block_count, needed + tails);
     EXPECT_EQ(memory->resume_bytes, static_cast<uint64_t>(tails) * cache->geometry().block_bytes(1));
     EXPECT_EQ(memory->pool_bytes, cache->pool_bytes());
@@ -199,11 +200,73 @@ TEST(WindowCache, MemoryThatIsSaidIsForWhatSeesAllBesideTheWindows) {
   const auto cache = make_cache(options);
   EXPECT_EQ(cache->block_counts(0).block_count, 10);
   EXPECT_EQ(cache->pool_bytes(), windows + 10 * geometry.block_bytes(0));
-  options.pool_bytes = windows + geometry.block_bytes(0) - 1;
+  options.pool_bytes =
+      windows - all->resume_bytes + geometry.block_bytes(0) - 1;  // what is kept for later gives way
   const auto refused = KvCache::create(options);
   EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
   EXPECT_NE(refused.status().message().find("a shorter window"), std::string::npos)
       << refused.status().message();
+}
+
+TEST(WindowCache, ABlockThatWasATailOnceIsNoneForEver) {
+  const auto cache = make_cache({.shape = windowed_shape("f16", {{.window = 64}}),
+                                 .context = KvGeometry::kMaxStream,
+                                 .step_rows = 128});
+  TestSequence sequence = begin(*cache, {});
+  for (int64_t length = 128; length <= 4096; length += 128) {
+    cache->keep_tail(sequence.lease, length - 64);
+    run_to(*cache, sequence, length);
+  }
+  const int64_t idle = cache->block_counts(0).idle_blocks;
+  EXPECT_LE(cache->block_counts(0).free_blocks, 1);  // all the others have been one
+  run_to(*cache, sequence, 8192);
+  EXPECT_GT(cache->block_counts(0).free_blocks, 1);
+  EXPECT_LT(cache->block_counts(0).idle_blocks, idle);
+}
+
+TEST(WindowCache, AWindowNeverTakesMoreThanKeepingAllWould) {
+  for (const int64_t context : {40, 100, 500, 600, 700, 1000, 2000, 5000}) {
+    for (const int64_t max_sequences : {1, 3, 9}) {
+      const auto memory = KvCache::memory_of(with_window(512, context, max_sequences));
+      ASSERT_TRUE(memory.ok());
+      EXPECT_LE(memory->pool_blocks[1], memory->pool_blocks[0]) << context << " " << max_sequences;
+      EXPECT_LE(memory->resume_blocks[1], memory->pool_blocks[1]);
+    }
+  }
+  const auto seen_whole = KvCache::memory_of(with_window(512, 512));
+  EXPECT_EQ(seen_whole->resume_blocks[1], 0);  // nothing ever leaves the window
+}
+
+TEST(WindowCache, WhatIsKeptForLaterGivesWayWhereMemoryIsShort) {
+  KvCacheOptions options{.shape = windowed_shape("f16", {{.window = 64}}),
+                         .context = KvGeometry::kMaxStream,
+                         .max_sequences = 2,
+                         .step_rows = 128};
+  const auto all = KvCache::memory_of(options);
+  ASSERT_TRUE(all.ok());
+  ASSERT_GT(all->resume_bytes, 0U);
+  options.pool_bytes = all->pool_bytes - all->resume_bytes / 2;
+  const auto some = KvCache::memory_of(options);
+  ASSERT_TRUE(some.ok());
+  EXPECT_LE(some->pool_bytes, *options.pool_bytes);
+  EXPECT_EQ(all->pool_bytes - some->pool_bytes, all->resume_bytes - some->resume_bytes);
+  EXPECT_GT(some->resume_bytes, 0U);
+  options.pool_bytes = all->pool_bytes - all->resume_bytes;
+  EXPECT_EQ(make_cache(options)->pool_bytes(), *options.pool_bytes);
+  options.pool_bytes = *options.pool_bytes - 1;
+  const std::string refusal = KvCache::create(options).status().message();
+  EXPECT_NE(refusal.find("cannot hold the windows of 2 sequences ("), std::string::npos) << refusal;
+}
+
+TEST(WindowCache, AWindowNeedsItsBlocksWhereTheyAreGiven) {
+  KvCacheOptions options = with_window(64, 3000, 2);
+  const auto all = KvCache::memory_of(options);
+  const int64_t needed = all->pool_blocks[1] - all->resume_blocks[1];
+  options.pool_blocks = {50, needed};
+  EXPECT_EQ(KvCache::memory_of(options)->resume_bytes, 0U);
+  options.pool_blocks = {50, needed - 1};
+  EXPECT_NE(KvCache::create(options).status().message().find("layer group 1 has a window"),
+            std::string::npos);
 }
 
 TEST(WindowCache, BlocksAreNamedByWhatTheirLayersSee) {

@@ -143,6 +143,9 @@ class WindowOperations {
       ASSERT_FALSE(is_there) << length << " back " << back << " kept " << kept;
       ASSERT_EQ(kept % kBlockSize, 0);
       ASSERT_EQ(cache_->counts().recomputed_positions - before, length - back - kept);
+      // As far as what is left allows.
+      const auto text = std::span<const TokenId>(s.script).first(static_cast<size_t>(length - back + 1));
+      ASSERT_EQ(kept, cache_->findable(text, cache_->names_of(text, s.real.salt)));
     }
     if (one_in(2)) rewrite(s.script, kept);
   }
@@ -218,14 +221,19 @@ class WindowOperations {
     replay_.expect_counts_of_cache();
     for (const Sequence& s : sequences_) {
       expect_intact(*cache_, s.real);
+      uint64_t used_bytes = 0;
       for (int32_t g = 0; g < groups(); ++g) {
         const Visibility seen = cache_->geometry().visibility(g);
-        if (seen.sees_all()) continue;
         const KvSequenceView view = cache_->view(s.real.lease, g);
-        const int64_t rows = s.real.length();
-        const int64_t held = view.sink_blocks + (rows + kBlockSize - 1) / kBlockSize - view.first_block;
-        ASSERT_LE(held, BlockWindow(seen).most_blocks());
+        const int64_t blocks = KvGeometry::blocks_for(s.real.length());
+        int64_t held = cache_->room(s.real.lease) / kBlockSize;
+        if (!seen.sees_all()) {  // no room between steps
+          held = std::min(view.sink_blocks, blocks) + std::max<int64_t>(0, blocks - view.first_block);
+          ASSERT_LE(held, BlockWindow(seen).most_blocks());
+        }
+        used_bytes += static_cast<uint64_t>(held) * cache_->geometry().block_bytes(g);
       }
+      ASSERT_EQ(cache_->used_bytes(s.real.lease), used_bytes);
     }
   }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/exact_math.h"
+
 namespace cairn {
 namespace {
 
@@ -89,6 +91,13 @@ TEST(SettleContext, EachRopeIsSettled) {
   EXPECT_EQ(config.ropes[0].magnitude, 1.25);
   EXPECT_GT(config.ropes[1].base, 5.0);
   EXPECT_EQ(config.context_length, 32);
+}
+
+TEST(Rope, AnglesAreNumbersUpToTheEndOfTheLongestText) {
+  float cosines[16], sines[16];
+  const auto last = static_cast<int64_t>(exact::kMaxAngle) - 1;
+  Rope({.base = 10000.0}, 32).angles(last, cosines, sines);
+  for (int i = 0; i < 16; ++i) EXPECT_NEAR(cosines[i] * cosines[i] + sines[i] * sines[i], 1, 1e-6) << i;
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ struct Transformer::Impl {
         shape(attention_shape(config, std::move(visibility))),
         buffers(config, shape, limits, threads.thread_count()),
         attention(shape, kernels, threads, limits) {
+    const FloatMode mode;  // whatever the caller's is, angles are those of the steps
     for (const RopeConfig& rope : config.ropes) ropes.emplace_back(rope, config.rope_dim);
     CHECK(std::ssize(config.layers) == config.layer_count && weights.layers.size() == config.layers.size());
     places.resize(static_cast<size_t>(limits.rows));
