@@ -2,22 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "engine/open_engine.h"
 
 namespace cairn {
-namespace {
-
-// Sinks and a window that together reach no farther than the opened model does.
-Visibility endless_retention(const OpenModel& opened) {
-  Visibility seen = kEndlessRetention;
-  seen.window = std::max<int64_t>(1, std::min(seen.window, opened.reach - seen.sinks));
-  return seen;
-}
-
-}  // namespace
 
 Result<ChatEngine> ChatEngine::create(const OpenModel& opened) {
   ChatEngine made(opened);
@@ -44,13 +33,13 @@ Result<EngineOptions> ChatEngine::endless_options() const {
   }
   EngineOptions endless = options_;
   endless.context = kEndless;
-  endless.kv_plan = options_.kv_plan.with_retention(endless_retention(*opened_));
+  endless.kv_plan = options_.kv_plan.with_retention(endless_retention(opened_->reach));
   CAIRN_RETURN_IF_ERROR(check_context(opened_->model->config(), endless.kv_plan, kEndless));
   return endless;
 }
 
 std::optional<Visibility> ChatEngine::endless_view() const {
-  return endless_options().ok() ? std::optional(endless_retention(*opened_)) : std::nullopt;
+  return endless_options().ok() ? std::optional(endless_retention(opened_->reach)) : std::nullopt;
 }
 
 Status ChatEngine::go_endless() {

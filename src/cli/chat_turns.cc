@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "cli/console.h"
-#include "cli/match_words.h"
 #include "cli/template_options.h"
 #include "cli/window_words.h"
 #include "engine/open_engine.h"
@@ -117,10 +116,7 @@ Result<bool> ChatTurns::finish_turn(const Result<Reply>& reply) {
   last_statistics_ = describe_statistics(*reply);
   if (settings_.shows_statistics) place_.console.note(last_statistics_);
   if (explained_.has_value()) {
-    place_.console.note(explain_match(reply->result.stats.match, conversation_.tokenizer(), *explained_));
-    for (const std::string& line : explain_windows(engine().cache().geometry(), *reply)) {
-      place_.console.note(line);
-    }
+    explain_reply(reply_place(), *reply, conversation_.tokenizer(), *explained_);
   }
   if (is_stopped_unbegun(*reply)) {
     place_.console.note("(stopped before the reply began: the turn is taken back)");
@@ -160,7 +156,7 @@ Result<Reply> ChatTurns::reply_part(std::vector<TokenId> prompt, int64_t begun_c
   request.sampling.sample_index = sample_index_;
   for (std::string& stop : conversation_.stop_strings()) request.stop_strings.push_back(std::move(stop));
   request.session = place_.chat.session();
-  return run_reply({engine(), place_.console, place_.interrupt}, std::move(request), {});
+  return run_reply(reply_place(), std::move(request), {});
 }
 
 // A prompt that is too long whatever is left out is refused by the engine.

@@ -54,6 +54,7 @@ class ChatTurns {
   Result<bool> finish_turn(const Result<Reply>& reply);
 
   [[nodiscard]] Engine& engine() const { return place_.chat.engine(); }
+  [[nodiscard]] ReplyPlace reply_place() const { return {engine(), place_.console, place_.interrupt}; }
   [[nodiscard]] std::string offer() const;
   [[nodiscard]] std::string offer_once();
 

@@ -8,12 +8,10 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/continuations.h"
-#include "cli/match_words.h"
 #include "cli/open_model.h"
 #include "cli/output_format.h"
 #include "cli/reply.h"
 #include "cli/terminal_input.h"
-#include "cli/window_words.h"
 #include "engine/memory_plan.h"
 #include "engine/request_check.h"
 #include "engine/samples.h"
@@ -181,10 +179,7 @@ Result<ExitCode> generate_one(const Generation& generation) {
   if (in_json) place.console.write(generate_json({asked, opened, reply, resident_facts().peak_bytes}));
   place.console.note(describe_statistics(reply));
   if (asked.options.explains) {
-    place.console.note(
-        explain_match(reply.result.stats.match, opened.model->tokenizer(), sharing_of(asked.options.common)));
-    for (const std::string& line : explain_windows(place.engine.cache().geometry(), reply))
-      place.console.note(line);
+    explain_reply(place, reply, opened.model->tokenizer(), sharing_of(asked.options.common));
   }
   if (!reply.result.status.ok()) return reply.result.status;
   return reply.result.reason == FinishReason::kCancelled ? ExitCode::kInterrupted : ExitCode::kDone;

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/output_format.h"
+#include "cli/window_words.h"
 #include "engine/memory_plan.h"
 #include "engine/model_facts.h"
 #include "kv/geometry.h"
@@ -117,10 +118,9 @@ std::string kv_line(const ModelSummary& summary) {
   const std::string default_plan = KvPlan().text();
   const auto memory = plan_kv_memory(*summary.config, {.engine = {.context = context}});
   if (!memory.ok()) return text;
-  const bool has_windows =
-      std::ranges::any_of(summary.config->layers, [](const LayerConfig& layer) { return layer.window > 0; });
   return text + fmt::format(" ({}, {} positions{}: {})", default_plan,
-                            grouped(static_cast<uint64_t>(context)), has_windows ? " behind its windows" : "",
+                            grouped(static_cast<uint64_t>(context)),
+                            has_own_windows(*summary.config) ? " behind its windows" : "",
                             human_bytes(memory->pool_bytes - memory->resume_bytes));
 }
 

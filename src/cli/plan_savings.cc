@@ -2,20 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "cli/output_format.h"
 #include "cli/plan_retention.h"
+#include "cli/window_words.h"
 
 namespace cairn {
 namespace {
 
 constexpr int64_t kUsualWindow = 1024;
-
-bool has_own_windows(const Config& config) {
-  return std::ranges::any_of(config.layers, [](const LayerConfig& layer) { return layer.window > 0; });
-}
 
 class Savings {
  public:

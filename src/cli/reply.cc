@@ -8,8 +8,10 @@
 
 #include "base/sha256.h"
 #include "cli/console.h"
+#include "cli/match_words.h"
 #include "cli/output_format.h"
 #include "cli/terminal_input.h"
+#include "cli/window_words.h"
 
 namespace cairn {
 namespace {
@@ -111,6 +113,14 @@ Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyFor
   CAIRN_ASSIGN_OR_RETURN(Reply reply, run_reply_as_far_as_it_goes(place, std::move(request), form));
   if (!reply.result.status.ok()) return reply.result.status;
   return reply;
+}
+
+void explain_reply(const ReplyPlace& place, const Reply& reply, const Tokenizer& tokenizer,
+                   PrefixSharing sharing) {
+  place.console.note(explain_match(reply.result.stats.match, tokenizer, sharing));
+  for (const std::string& line : explain_windows(place.engine.cache().geometry(), reply)) {
+    place.console.note(line);
+  }
 }
 
 std::string describe_statistics(const Reply& reply) {

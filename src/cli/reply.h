@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/prefix_sharing.h"
 #include "cairn/status.h"
 #include "engine/engine.h"
 #include "text/tokenizer.h"
@@ -51,6 +52,11 @@ struct ReplyForm {
 Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyForm& form);
 // The same, but of a request that failed midway what there is is returned: Reply::result says why it ended.
 Result<Reply> run_reply_as_far_as_it_goes(const ReplyPlace& place, Request request, const ReplyForm& form);
+
+// What --explain says of a reply that has ended: its prompt's match with a cache that shares so, and what windows have let
+// go.
+void explain_reply(const ReplyPlace& place, const Reply& reply, const Tokenizer& tokenizer,
+                   PrefixSharing sharing);
 
 // "12 prompt tokens, first token after ...": one line for standard error.
 [[nodiscard]] std::string describe_statistics(const Reply& reply);

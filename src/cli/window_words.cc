@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/output_format.h"
 
 namespace cairn {
@@ -25,6 +27,10 @@ std::string passed_text(int64_t blocks) {
 }
 
 }  // namespace
+
+bool has_own_windows(const Config& config) {
+  return std::ranges::any_of(config.layers, [](const LayerConfig& layer) { return layer.window > 0; });
+}
 
 std::string layer_ranges(const KvGeometry& geometry, int32_t group) {
   std::string text;

@@ -7,9 +7,12 @@
 #include "cli/reply.h"
 #include "kernels/visibility.h"
 #include "kv/geometry.h"
+#include "model/config.h"
 
 namespace cairn {
 
+// Whether some layer of the model has a window of its own.
+[[nodiscard]] bool has_own_windows(const Config& config);
 // The group's layers: "0-4, 6-10".
 [[nodiscard]] std::string layer_ranges(const KvGeometry& geometry, int32_t group);
 // "all", "the last 512", "4 sinks and the last 1,020".

@@ -136,7 +136,6 @@ Result<Sequence*> Engine::start(Request request) {
   const int64_t most = context() - prompt_count + 1;
   const int64_t max_tokens = std::min(most, request.max_tokens.value_or(most));
   if (!request.sampling.seed.has_value()) request.sampling.seed = random_bits(options_.seed, id.value, 0);
-
   if (!request.sampling.penalty_window.has_value()) request.sampling.penalty_window = penalty_window_;
 
   const int64_t ahead = std::min(max_tokens, kMostTokensAhead);

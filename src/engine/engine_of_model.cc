@@ -1,7 +1,6 @@
 // Engine::create over a loaded model.
 #include "engine/block_identity.h"
 #include "engine/engine.h"
-#include "engine/layer_visibility.h"
 #include "engine/memory_plan.h"
 #include "engine/open_engine.h"
 #include "engine/transformer_pass.h"
@@ -24,10 +23,7 @@ Result<Engine::Parts> Engine::parts_beside_pass(const Model& model, const Engine
   std::vector<int64_t> layer_windows;
   layer_windows.reserve(shape.visibility.size());
   for (const Visibility& layer : shape.visibility) layer_windows.push_back(layer.sinks + layer.window);
-  CAIRN_ASSIGN_OR_RETURN(const auto in_the_long_run,
-                         layer_visibility(config, options.kv_plan, KvGeometry::kMaxStream));
-  const bool has_end =
-      config.learned_positions || std::ranges::any_of(in_the_long_run, &Visibility::sees_all);
+  const bool has_end = !check_context(config, options.kv_plan, kEndless, ContextLimit::kNone).ok();
   return Parts{.pass = nullptr,
                .kv_shape = std::move(shape),
                .identity = block_identity(config, model.kernels()),

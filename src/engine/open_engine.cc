@@ -25,7 +25,7 @@ Status check_endless(const Config& config, std::span<const Visibility> layers) {
   return invalid_argument(fmt::format(
       "a text without end is not possible: layer {} keeps all positions; give every layer a window, "
       "as in `kv_plan` sinks=4,window={}",
-      seeing_all - layers.begin(), std::min<int64_t>(1024, config.context_length) - 4));
+      seeing_all - layers.begin(), endless_retention(config.context_length).window));
 }
 
 Status too_far(const Config& config, int64_t reach) {
@@ -54,26 +54,28 @@ Result<int64_t> accept(const ModelSizes& model, const Tokenizer& tokenizer, int 
 
 }  // namespace
 
+Visibility endless_retention(int64_t reach) {
+  Visibility seen = kEndlessRetention;
+  seen.window = std::max<int64_t>(1, std::min(seen.window, reach - seen.sinks));
+  return seen;
+}
+
 KvPlan default_kv_plan(const Config& config, std::optional<int64_t> context) {
   const bool has_windows =
       std::ranges::all_of(config.layers, [](const LayerConfig& layer) { return layer.window > 0; });
   if (context != kEndless || has_windows) return KvPlan();
-  Visibility retention = kEndlessRetention;
-  retention.window =
-      std::max<int64_t>(1, std::min(retention.window, config.context_length - retention.sinks));
-  return KvPlan().with_retention(retention);
+  return KvPlan().with_retention(endless_retention(config.context_length));
 }
 
 Status check_context(const Config& config, const KvPlan& plan, int64_t context, ContextLimit limit) {
-  constexpr int64_t kLongest = int64_t{1} << 30;
   const bool can_go_on = !config.learned_positions;  // a table of positions has an end
-  const int64_t longest = limit == ContextLimit::kNone && can_go_on ? kLongest : config.context_length;
+  const int64_t longest = limit == ContextLimit::kNone && can_go_on ? kEndless : config.context_length;
   CAIRN_ASSIGN_OR_RETURN(const auto layers, layer_visibility(config, plan, std::max<int64_t>(context, 1)));
   if (context == kEndless) CAIRN_RETURN_IF_ERROR(check_endless(config, layers));
   const int64_t reach = can_go_on ? largest_reach(layers, context) : context;
   if (context >= 1 && reach <= longest) return {};
   if (reach < context) return too_far(config, reach);
-  const bool may_be_longer = can_go_on && context > longest && longest < kLongest;
+  const bool may_be_longer = can_go_on && context > longest && longest < kEndless;
   return invalid_argument(fmt::format(
       "a context of {} positions is not possible: this model was made for 1 to {}{}", context,
       config.context_length, may_be_longer ? " (beyond that, with `extend_context`, it gets worse)" : ""));

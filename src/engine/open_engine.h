@@ -29,10 +29,12 @@ enum class ContextLimit : uint8_t { kOfModel, kNone };
 inline constexpr int64_t kEndless = KvGeometry::kMaxStream;
 static_assert(static_cast<double>(kEndless) <= exact::kMaxAngle);
 
-// What of the past a text without end sees where no KV plan is named: as StreamingLLM has it.
+// What of the past a text without end sees where no KV plan is named: as StreamingLLM has it; and the same with a window
+// so short that it reaches no farther than `reach` positions.
 inline constexpr Visibility kEndlessRetention{.window = 1020, .sinks = 4};
+[[nodiscard]] Visibility endless_retention(int64_t reach);
 // The KV plan where none is named: f16; of a text without end (kEndless), where the model's own windows are not enough,
-// with kEndlessRetention, or a shorter window where the model was made for shorter distances.
+// with endless_retention of what the model was made for.
 [[nodiscard]] KvPlan default_kv_plan(const Config& config, std::optional<int64_t> context);
 
 // kInvalidArgument: the model was not made for so many positions. What counts is how far apart a query and a key may be
