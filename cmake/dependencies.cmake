@@ -1,7 +1,7 @@
 # What each room links from outside; docs/hacking.md says why each was chosen.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
-find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto SSL)
 find_package(Boost 1.75 CONFIG REQUIRED COMPONENTS json)  # CONFIG: Boost's own file, whatever the CMake
 find_package(fmt REQUIRED)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy>=1.0.3)
@@ -13,3 +13,10 @@ target_link_libraries(cairn_kernels PRIVATE PkgConfig::HWY)
 target_link_libraries(cairn_kv PRIVATE Boost::headers Boost::json)
 target_link_libraries(cairn_text PUBLIC Boost::headers Boost::json PRIVATE PkgConfig::PCRE2 PkgConfig::ICU)
 target_link_libraries(cairn_files PUBLIC Boost::headers Boost::json)
+# Asio and Beast are headers; cairn_server compiles their bodies once (src/server/http/asio.cc).
+find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)
+find_package(spdlog CONFIG REQUIRED)
+target_compile_definitions(cairn_server PUBLIC BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
+  BOOST_ASIO_NO_DEPRECATED)
+target_link_libraries(cairn_server PUBLIC Boost::headers Boost::json
+  PRIVATE OpenSSL::SSL OpenSSL::Crypto prometheus-cpp::core spdlog::spdlog)
