@@ -147,18 +147,19 @@ Result<Sequence*> Engine::start(Request request) {
   StopMatcher stops(request.stop_strings);
   const int64_t likeliest_count = request.on_choice ? request.likeliest_count : 0;
   const SequenceKey key{-int64_t{request.priority}, id.value};
-  auto sequence = std::make_unique<Sequence>(
-      Sequence{.id = id,
-               .key = key,
-               .request = std::move(request),
-               .tokens = std::move(tokens),
-               .names = std::move(names),
-               .prompt_count = prompt_count,
-               .max_tokens = max_tokens,
-               .decoder = StreamDecoder(tokenizer_, {.position = TextPosition::kContinuation}),
-               .stops = std::move(stops),
-               .choice_report = ChoiceReport(likeliest_count),
-               .submitted_ns = clock_->now_ns()});
+  auto sequence = std::make_unique<Sequence>(Sequence{
+      .id = id,
+      .key = key,
+      .request = std::move(request),
+      .tokens = std::move(tokens),
+      .names = std::move(names),
+      .prompt_count = prompt_count,
+      .max_tokens = max_tokens,
+      .decoder = StreamDecoder(
+          tokenizer_, {.special_output = SpecialOutput::kShow, .position = TextPosition::kContinuation}),
+      .stops = std::move(stops),
+      .choice_report = ChoiceReport(likeliest_count),
+      .submitted_ns = clock_->now_ns()});
   sequence->stats.prompt_tokens = prompt_count;
   sequence->stats.scores_by_layer.assign(layer_windows_.size(), 0);
   sequence->stats.kept_rows.resize(static_cast<size_t>(cache_->geometry().group_count()));

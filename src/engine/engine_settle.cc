@@ -138,7 +138,8 @@ void Engine::deliver(Sequence& sequence, TokenId token) {
   ++sequence.stats.generated_tokens;
   if (sequence.request.on_token) sequence.request.on_token(token);
   if (sequence.cancelled) return;
-  const StopMatcher::Output output = push_token(tokenizer_, token, sequence.decoder, sequence.stops);
+  const StopMatcher::Output output =
+      push_token(tokenizer_, token, sequence.request.shown_tokens, sequence.decoder, sequence.stops);
   if (!output.text.empty() && sequence.request.on_text) sequence.request.on_text(output.text);
   if (sequence.cancelled) return;
   if (output.stopped) return finish(sequence, FinishReason::kStopString);

@@ -80,7 +80,9 @@ struct Request {
   std::vector<std::string>
       stop_strings;                 // none may be empty; the text before the first one is still reported
   std::vector<TokenId> end_tokens;  // besides the model's own
-  bool ignore_end_tokens = false;   // all of them become tokens like any other (--ignore-eos)
+  // Special tokens whose names are part of the text (those that mark a tool call, or reasoning); others are hidden.
+  std::vector<TokenId> shown_tokens;
+  bool ignore_end_tokens = false;  // all of them become tokens like any other (--ignore-eos)
   // Teacher forcing: the first of the generated tokens are these, whatever the logits say (on_logits reports
   // them all the same). A forced token ends nothing by being an end token.
   std::vector<TokenId> forced_tokens;
