@@ -6,6 +6,7 @@
 #include "cli/option_groups.h"
 #include "cli/option_values.h"
 #include "cli/parse_with.h"
+#include "cli/serve.h"
 #include "cli/template_options.h"
 
 namespace cairn {
@@ -23,8 +24,7 @@ void add_address_options(CLI::App& app, ServeOptions& options) {
       ->type_name("N");
   app.add_option("--name", options.name, "What clients call the model (default: its file's name, or demo)")
       ->type_name("NAME");
-  app.add_option("--config", "A TOML file with any of these options, named without their dashes")
-      ->type_name("FILE");
+  add_config_option(app, options.config);
   app.add_flag("--check-config", options.only_checks, "Check the options and the files they name, and end");
 }
 
@@ -123,19 +123,29 @@ void add_log_options(CLI::App& app, ServeOptions& options) {
   app.add_option_function<std::string>(
          "--log-format",
          [&options](const std::string& name) {
-           if (name != "text" && name != "json") {
-             throw CLI::ValidationError("--log-format", "'" + name + "' is none: text or json");
-           }
-           options.log_format = name == "json" ? LogFormat::kJson : LogFormat::kText;
+           const auto format = log_format_from_name(name);
+           if (!format) throw CLI::ValidationError("--log-format", "'" + name + "' is none: text or json");
+           options.log_format = *format;
          },
          "A line for each request on standard error, as text or json (default: text)")
       ->type_name("text|json")
       ->group(kLogs);
-  app.add_option("--log-level", options.log_level, "error, warn, info or debug (default: info)")
-      ->check(CLI::IsMember({"error", "warn", "info", "debug"}).description(""))
+  app.add_option_function<std::string>(
+         "--log-level",
+         [&options](const std::string& name) {
+           const auto level = log_level_from_name(name);
+           if (!level) {
+             throw CLI::ValidationError("--log-level",
+                                        "'" + name + "' is none: debug, info, warning or error");
+           }
+           options.log_level = *level;
+         },
+         "From which level on lines are logged: debug, info, warning, error (default: info)")
       ->type_name("LEVEL")
       ->group(kLogs);
-  app.add_flag("--log-prompts", options.logs_prompts, "Also log the text of prompts and replies")
+  app.add_flag_callback(
+         "--log-prompts", [&options] { options.log_prompts = LogPrompts::kLogged; },
+         "Also log the text of prompts and replies")
       ->group(kLogs);
   app.add_flag("--metrics-by-tenant", options.metrics_by_tenant, "Name tenants in /metrics")->group(kLogs);
 }
@@ -155,10 +165,9 @@ Status check_serve(const ServeOptions& options) {
 }  // namespace
 
 Result<Command> parse_serve(Arguments arguments) {
-  CAIRN_ASSIGN_OR_RETURN(const std::vector<std::string> all, with_config_file(arguments));
-  auto command = parse_with<ServeOptions>(
+  auto command = parse_with_config<ServeOptions>(
       "cairn serve", "Serves a model to many, by OpenAI's and Ollama's interfaces, and a page at /.",
-      kServeExamples, all, [](CLI::App& app, ServeOptions& options) {
+      kServeExamples, arguments, [](CLI::App& app, ServeOptions& options) {
         add_address_options(app, options);
         add_common_options(app, options.common);
         add_storage_options(app, options.common);

@@ -8,10 +8,9 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "server/log.h"
 
 namespace cairn {
-
-enum class LogFormat : uint8_t { kText, kJson };
 
 // Every option has the same name in a configuration file (--config), without its dashes.
 struct ServeOptions {
@@ -26,6 +25,8 @@ struct ServeOptions {
   std::optional<std::string> chat_template;                                  // --chat-template
   std::vector<std::pair<std::string, TemplateVariable>> template_variables;  // --template-var
 
+  std::optional<std::string> config;  // --config; its options have been taken
+
   std::optional<std::string> api_keys;                  // --api-keys
   bool allows_anybody = false;                          // --allow-anybody
   bool shares_across_tenants = false;                   // --share-across-tenants
@@ -38,10 +39,10 @@ struct ServeOptions {
   double header_seconds = 10, body_seconds = 60, idle_seconds = 75, write_seconds = 30;
   double grace_seconds = 30;  // --grace: how long running texts may go on after SIGTERM
 
-  LogFormat log_format = LogFormat::kText;  // --log-format
-  std::string log_level = "info";           // --log-level
-  bool logs_prompts = false;                // --log-prompts
-  bool metrics_by_tenant = false;           // --metrics-by-tenant
+  LogFormat log_format = LogFormat::kText;        // --log-format
+  LogLevel log_level = LogLevel::kInfo;           // --log-level
+  LogPrompts log_prompts = LogPrompts::kLeftOut;  // --log-prompts
+  bool metrics_by_tenant = false;                 // --metrics-by-tenant
 
   bool only_checks = false;  // --check-config: the options are looked at, nothing is served
 };

@@ -6,7 +6,7 @@
 #include <array>
 #include <cctype>
 
-#include "server/openai/error.h"
+#include "server/web_reply.h"
 
 namespace cairn {
 namespace {
@@ -14,14 +14,16 @@ namespace {
 constexpr std::array<std::string_view, 3> kLoopbackNames{"localhost", "127.0.0.1", "[::1]"};
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 // "localhost:8080" -> "localhost", "[::1]:8080" -> "[::1]".
 std::string_view without_port(std::string_view host) {
   const size_t bracket = host.rfind(']');
   const size_t colon = host.rfind(':');
-  const bool has_port = colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
+  const bool has_port =
+      colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
   return has_port ? host.substr(0, colon) : host;
 }
 
@@ -55,14 +57,15 @@ std::optional<HttpReply> BrowserGuard::check(const HttpHead& head) const {
   if (options_.host_check == HostCheck::kNamedHosts) {
     const auto host = head.header("host");
     if (host.has_value() && !allows_host(*host)) {
-      return forbidden(fmt::format("this server does not answer to the name '{}': name it with `allowed_host`",
-                                   without_port(*host)));
+      return forbidden(fmt::format(
+          "this server does not answer to the name '{}': name it with `allowed_host`", without_port(*host)));
     }
   }
   const auto origin = head.header("origin");
   if (!origin.has_value() || is_own_origin(*origin, head)) return std::nullopt;
   if (!names_origin(*origin)) {
-    return forbidden(fmt::format("pages of '{}' may not use this server: name it with `cors_origin`", *origin));
+    return forbidden(
+        fmt::format("pages of '{}' may not use this server: name it with `cors_origin`", *origin));
   }
   const bool is_preflight =
       head.method == "OPTIONS" && head.header("access-control-request-method").has_value();

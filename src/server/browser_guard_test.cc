@@ -23,7 +23,8 @@ TEST(BrowserGuard, ProgramsWithoutOriginPass) {
 
 TEST(BrowserGuard, ItsOwnPagePasses) {
   const BrowserGuard guard({});
-  EXPECT_FALSE(guard.check(head_of({{"Host", "127.0.0.1:8080"}, {"Origin", "http://127.0.0.1:8080"}})).has_value());
+  EXPECT_FALSE(
+      guard.check(head_of({{"Host", "127.0.0.1:8080"}, {"Origin", "http://127.0.0.1:8080"}})).has_value());
   HttpHead secure = head_of({{"Host", "localhost"}, {"Origin", "https://localhost"}});
   secure.is_secure = true;
   EXPECT_FALSE(guard.check(secure).has_value());
@@ -31,7 +32,8 @@ TEST(BrowserGuard, ItsOwnPagePasses) {
 
 TEST(BrowserGuard, ForeignPagesAreRefused) {
   const BrowserGuard guard({});
-  for (const char* origin : {"http://evil.example", "https://localhost", "http://localhost:9999", "null", ""}) {
+  for (const char* origin :
+       {"http://evil.example", "https://localhost", "http://localhost:9999", "null", ""}) {
     EXPECT_TRUE(refuses(guard, head_of({{"Host", "localhost"}, {"Origin", origin}}))) << origin;
   }
 }

@@ -22,7 +22,7 @@ struct HttpHead {
   std::string query;   // what follows '?', as sent; empty where there is none
   std::string peer;    // the client's address without its port, e.g. "127.0.0.1" or "::1"
   bool is_secure = false;
-  std::vector<HttpHeader> headers;  // in the order sent
+  std::vector<HttpHeader> headers = {};  // in the order sent
 
   // The value of the first header of this name, whatever the case of its letters. Points into `headers`.
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
@@ -38,9 +38,9 @@ struct HttpRequest {
 struct HttpReply {
   int status = 200;
   std::string content_type = "application/json";  // empty: no such header
-  std::vector<HttpHeader> headers;
-  std::string body;
-  std::shared_ptr<const std::string> shared_body;  // where set, the body, which many replies can share
+  std::vector<HttpHeader> headers = {};
+  std::string body = {};
+  std::shared_ptr<const std::string> shared_body = {};  // where set, the body, which many replies can share
 };
 
 // "Not Found" for 404; "Unknown" for what has no usual name.
