@@ -99,7 +99,10 @@ struct Request {
   // Of on_choice: how many tokens TokenChoice::likeliest has, at most the vocabulary's.
   int64_t likeliest_count = 0;
 
-  // All may be empty. In this order for each token that is picked: logits, mask, choice, token, text.
+  // All may be empty. Once before any other: when the first rows of the request have been run. What it found in the
+  // cache is known then (prompt_tokens, reused_tokens, match). A request that ends before that has no beginning.
+  std::function<void(const RequestStats& stats)> on_begin;
+  // In this order for each token that is picked: logits, mask, choice, token, text.
   // The raw logits, before bias, penalties and temperature, of the row at `position`: they predict the token
   // at position + 1. Valid during the call.
   std::function<void(int64_t position, std::span<const float> logits)> on_logits;
