@@ -203,6 +203,7 @@ Result<RequestId> Engine::take_fork(RequestId parent_id, Request request) {
   }
   request.prompt.insert(request.prompt.begin(), parent->tokens.begin(), parent->tokens.end());
   request.salt = parent->request.salt;
+  request.tenant = parent->request.tenant;
   CAIRN_RETURN_IF_ERROR(check(request));
   const auto common = std::ssize(parent->tokens);
   CAIRN_ASSIGN_OR_RETURN(Sequence * child, start(std::move(request)));
@@ -322,6 +323,24 @@ bool Engine::cancel(RequestId id) {
 const RequestStats* Engine::stats(RequestId id) const {
   const Sequence* sequence = find_sequence(id);
   return sequence == nullptr ? nullptr : &sequence->stats;
+}
+
+EngineSnapshot Engine::snapshot() const {
+  EngineSnapshot now{.requests = state_counts_,
+                     .counts = counts_,
+                     .max_sequences = options_.max_sequences,
+                     .context = context(),
+                     .blocks = cache_->counts(),
+                     .pool_bytes = cache_->pool_bytes(),
+                     .used_bytes = cache_->used_bytes(),
+                     .open_rows_bytes = cache_->open_bytes(),
+                     .owners = cache_->owner_counts()};
+  now.requests[static_cast<size_t>(SequenceState::kEnded)] = 0;
+  for (int32_t group = 0; group < cache_->geometry().group_count(); ++group) {
+    now.groups.push_back(cache_->block_counts(group));
+    now.group_bytes.push_back(cache_->geometry().block_bytes(group));
+  }
+  return now;
 }
 
 void Engine::set_state(Sequence& sequence, SequenceState state) {

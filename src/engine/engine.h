@@ -29,6 +29,7 @@
 #include "base/memory.h"
 #include "cairn/status.h"
 #include "engine/engine_event_log.h"
+#include "engine/engine_snapshot.h"
 #include "engine/forward_pass.h"
 #include "engine/request.h"
 #include "engine/request_queue.h"
@@ -131,6 +132,8 @@ class Engine {
   [[nodiscard]] int64_t count_of(SequenceState state) const {
     return state_counts_[static_cast<size_t>(state)];
   }
+  // How it stands, between two steps. Allocates.
+  [[nodiscard]] EngineSnapshot snapshot() const;
   [[nodiscard]] int64_t live_count() const { return std::ssize(live_) - count_of(SequenceState::kEnded); }
 
   // A conversation: between its requests its rows stay, unless memory is needed (then they are computed
@@ -220,6 +223,7 @@ class Engine {
 
   // After a step's rows have been computed (engine_settle.cc).
   void settle();
+  void note_beginning(Sequence& sequence);
   void report(Sequence& sequence, int64_t first_logit_row, const Part& part);
   void count_rows(Sequence& sequence, int64_t first, int64_t row_count);
   [[nodiscard]] static FinishReason reason_of_length(const Sequence& sequence);
@@ -249,6 +253,7 @@ class Engine {
   Scheduler scheduler_;
   StepLimits step_limits_;
   EngineEventLog events_;
+  EngineCounts counts_;
 
   uint64_t next_id_ = 1;
   bool is_closing_ = false;

@@ -109,7 +109,10 @@ void Engine::take_back(Sequence& sequence) {
   DCHECK(sequence.kv && sequence.owner == nullptr);
   sequence.own_positions = std::max(sequence.own_positions, cache_->length(sequence.kv));
   sequence.kv = {};
-  if (sequence.has_run) ++sequence.stats.preemptions;
+  if (sequence.has_run) {
+    ++sequence.stats.preemptions;
+    ++counts_.preemptions;
+  }
   wake_waiters(sequence, kAllPositions);
   if (sequence.state == SequenceState::kRunning) enqueue(sequence);
 }

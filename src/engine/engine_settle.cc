@@ -29,6 +29,8 @@ Status out_of_memory() { return resource_exhausted("out of memory"); }
 
 // All sequences are counted and woken before anybody is called back: a callback sees the whole step done.
 void Engine::settle() {
+  ++counts_.steps;
+  counts_.rows += std::ssize(tokens_);
   for (size_t i = 0; i < parts_.size(); ++i) {
     const int64_t first = batch_sequences_[i].first_position;
     count_rows(*parts_[i].sequence, first, parts_[i].row_count);
@@ -54,10 +56,19 @@ std::span<const float> Engine::logits_of(int64_t logit_row) const {
   return logits_.as<const float>().subspan(static_cast<size_t>(logit_row) * vocab_size, vocab_size);
 }
 
+void Engine::note_beginning(Sequence& sequence) {
+  if (std::exchange(sequence.has_begun, true)) return;
+  counts_.reused_tokens += sequence.stats.reused_tokens;
+  counts_.prompt_tokens += sequence.stats.prompt_tokens;
+  if (sequence.request.on_begin) sequence.request.on_begin(sequence.stats);
+}
+
 void Engine::report(Sequence& sequence, int64_t first_logit_row, const Part& part) {
   const int64_t first = batch_sequences_[static_cast<size_t>(&part - parts_.data())].first_position;
   const int64_t end = first + part.row_count;
   sequence.scored = std::max(sequence.scored, end);
+  note_beginning(sequence);
+  if (sequence.cancelled) return;
   for (int64_t i = 0; i < part.logit_count && sequence.request.on_logits; ++i) {
     sequence.request.on_logits(end - part.logit_count + i, logits_of(first_logit_row + i));
     if (sequence.cancelled) return;

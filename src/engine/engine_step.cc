@@ -175,6 +175,7 @@ bool Engine::run() {
 // whose passes failed twice runs alone (schedule), so that the others go on; one that keeps failing alone ends.
 void Engine::give_up(const Status& status) {
   constexpr int kMostFailures = 5;
+  ++counts_.failed_steps;
   for (const Part& part : parts_) {
     events_.of_request(EngineEventKind::kPassFailed, part.sequence->id, ++part.sequence->failed_passes);
   }

@@ -75,6 +75,7 @@ struct Sequence {
   int64_t scored = 0;
   int64_t inherited = 0;
   RequestStats stats;
+  bool has_begun = false;  // some of its rows have been run, and on_begin was called
   int64_t picks = 0;  // generated tokens and the end token
   uint64_t submitted_ns = 0;
   uint64_t first_pick_ns = 0;

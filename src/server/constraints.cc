@@ -1,0 +1,107 @@
+#include "server/constraints.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <numeric>
+
+namespace cairn {
+namespace {
+
+constexpr int64_t kCallsMax = 16;  // in one reply
+
+ToolCallSpec tools_of(const TextCall& call, const ToolForm& form) {
+  ToolCallSpec spec{.tools = {}, .form = form};
+  const bool is_must = call.tool_choice.use == ToolUse::kRequired || call.tool_choice.use == ToolUse::kNamed;
+  for (const CallTool& tool : call.tools) {
+    if (call.tool_choice.use == ToolUse::kNamed && tool.spec.name != call.tool_choice.name) continue;
+    const boost::json::object& parameters = tool.spec.parameters;
+    spec.tools.push_back(
+        {tool.spec.name, parameters.empty() ? boost::json::value() : boost::json::value(parameters)});
+  }
+  spec.need = is_must ? ToolCallSpec::Need::kMust : ToolCallSpec::Need::kMay;
+  const bool may_talk_first = !is_must && call.format.kind == ReplyFormat::kText && !form.begin.empty();
+  spec.text_before = may_talk_first ? ToolCallSpec::TextBefore::kFree : ToolCallSpec::TextBefore::kNone;
+  spec.calls_max = call.parallel_tool_calls && !form.begin.empty() ? kCallsMax : 1;
+  return spec;
+}
+
+AnswerSpec answer_of(const ResponseFormat& format) {
+  switch (format.kind) {
+    case ReplyFormat::kText: break;
+    case ReplyFormat::kJsonObject: return {.kind = AnswerSpec::Kind::kJsonObject, .schema = {}};
+    case ReplyFormat::kJsonSchema: return {.kind = AnswerSpec::Kind::kJsonSchema, .schema = format.schema};
+  }
+  return {};
+}
+
+// All that decides about a guide, as text.
+std::string key_of(const TextCall& call, ReasoningForm::Start start) {
+  boost::json::array tools;
+  for (const CallTool& tool : call.tools) {
+    tools.push_back(boost::json::array{tool.spec.name, tool.spec.parameters});
+  }
+  const boost::json::array key{static_cast<int>(start), static_cast<int>(call.format.kind),
+                               call.format.schema,      static_cast<int>(call.tool_choice.use),
+                               call.tool_choice.name,   call.parallel_tool_calls,
+                               std::move(tools)};
+  return boost::json::serialize(key);
+}
+
+}  // namespace
+
+std::optional<GuideSpec> Constraints::spec_for(const TextCall& call, ReasoningForm::Start start) const {
+  GuideSpec spec{.reasoning = forms_.reasoning, .answer = answer_of(call.format), .tools = {}};
+  if (spec.reasoning.has_value()) spec.reasoning->start = start;
+  const bool has_tools =
+      !call.tools.empty() && call.tool_choice.use != ToolUse::kNone && forms_.tools.has_value();
+  if (has_tools) spec.tools = tools_of(call, *forms_.tools);
+  if (!has_tools && call.format.kind == ReplyFormat::kText) return std::nullopt;
+  return spec;
+}
+
+ApiResult<std::shared_ptr<const Guide>> Constraints::guide_for(const TextCall& call, TenantId tenant,
+                                                               ReasoningForm::Start start) {
+  const std::optional<GuideSpec> spec = spec_for(call, start);
+  if (!spec.has_value()) return std::shared_ptr<const Guide>();
+  if (trie_ == nullptr) return error_of(why_none_);
+  Key key{tenant, key_of(call, start)};
+  if (auto known = find(key)) return known;
+  auto guide = Guide::compile(trie_, *spec);
+  if (!guide.ok()) {
+    const bool is_format = call.format.kind != ReplyFormat::kText;
+    ApiError error = error_of(guide.status());
+    error.param = is_format ? "response_format" : "tools";
+    return error;
+  }
+  keep(key, *guide);
+  return *guide;
+}
+
+std::shared_ptr<const Guide> Constraints::find(const Key& key) {
+  const std::lock_guard lock(mutex_);
+  const auto kept = guides_.find(key);
+  if (kept == guides_.end()) return nullptr;
+  by_use_.splice(by_use_.end(), by_use_, kept->second.used_at);
+  return kept->second.guide;
+}
+
+bool Constraints::is_over_limits() const {
+  if (guides_.size() > kMostGuides) return true;
+  const uint64_t bytes =
+      std::accumulate(guides_.begin(), guides_.end(), uint64_t{0},
+                      [](uint64_t sum, const auto& kept) { return sum + kept.second.guide->used_bytes(); });
+  return bytes > kMostBytes;
+}
+
+void Constraints::keep(const Key& key, std::shared_ptr<const Guide> guide) {
+  const std::lock_guard lock(mutex_);
+  const auto [kept, is_new] = guides_.try_emplace(key);
+  if (!is_new) return;  // another request of the tenant was as quick
+  kept->second = {std::move(guide), by_use_.insert(by_use_.end(), key)};
+  while (by_use_.size() > 1 && is_over_limits()) {
+    guides_.erase(by_use_.front());
+    by_use_.pop_front();
+  }
+}
+
+}  // namespace cairn
