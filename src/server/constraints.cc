@@ -19,7 +19,7 @@ ToolCallSpec tools_of(const TextCall& call, const ToolForm& form) {
         {tool.spec.name, parameters.empty() ? boost::json::value() : boost::json::value(parameters)});
   }
   spec.need = is_must ? ToolCallSpec::Need::kMust : ToolCallSpec::Need::kMay;
-  const bool may_talk_first = !is_must && call.format.kind == ReplyFormat::kText && !form.begin.empty();
+  const bool may_talk_first = !is_must && call.format.kind == ResponseKind::kText && !form.begin.empty();
   spec.text_before = may_talk_first ? ToolCallSpec::TextBefore::kFree : ToolCallSpec::TextBefore::kNone;
   spec.calls_max = call.parallel_tool_calls && !form.begin.empty() ? kCallsMax : 1;
   return spec;
@@ -27,9 +27,9 @@ ToolCallSpec tools_of(const TextCall& call, const ToolForm& form) {
 
 AnswerSpec answer_of(const ResponseFormat& format) {
   switch (format.kind) {
-    case ReplyFormat::kText: break;
-    case ReplyFormat::kJsonObject: return {.kind = AnswerSpec::Kind::kJsonObject, .schema = {}};
-    case ReplyFormat::kJsonSchema: return {.kind = AnswerSpec::Kind::kJsonSchema, .schema = format.schema};
+    case ResponseKind::kText: break;
+    case ResponseKind::kJsonObject: return {.kind = AnswerSpec::Kind::kJsonObject, .schema = {}};
+    case ResponseKind::kJsonSchema: return {.kind = AnswerSpec::Kind::kJsonSchema, .schema = format.schema};
   }
   return {};
 }
@@ -55,7 +55,7 @@ std::optional<GuideSpec> Constraints::spec_for(const TextCall& call, ReasoningFo
   const bool has_tools =
       !call.tools.empty() && call.tool_choice.use != ToolUse::kNone && forms_.tools.has_value();
   if (has_tools) spec.tools = tools_of(call, *forms_.tools);
-  if (!has_tools && call.format.kind == ReplyFormat::kText) return std::nullopt;
+  if (!has_tools && call.format.kind == ResponseKind::kText) return std::nullopt;
   return spec;
 }
 
@@ -68,7 +68,7 @@ ApiResult<std::shared_ptr<const Guide>> Constraints::guide_for(const TextCall& c
   if (auto known = find(key)) return known;
   auto guide = Guide::compile(trie_, *spec);
   if (!guide.ok()) {
-    const bool is_format = call.format.kind != ReplyFormat::kText;
+    const bool is_format = call.format.kind != ResponseKind::kText;
     ApiError error = error_of(guide.status());
     error.param = is_format ? "response_format" : "tools";
     return error;

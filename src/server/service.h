@@ -2,6 +2,7 @@
 // who may do what. Made once by the Server, which owns all of it; immutable but for the parts' own insides.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <cstdint>
 #include <string>
 
@@ -16,7 +17,6 @@
 #include "server/openai/models.h"
 #include "server/worker_pool.h"
 #include "text/reply/chat_prompt.h"
-#include "text/reply/reply_format.h"
 #include "text/tokenizer.h"
 
 namespace cairn {
@@ -24,11 +24,11 @@ namespace cairn {
 // The model, in the words of each interface.
 struct ServedFacts {
   std::string name;
-  std::string fingerprint;    // of all that determines the bits: model, build, arithmetic
-  int64_t created_ns = 0;     // Unix time: when the server began
-  int64_t load_ns = 0;        // how long the model took to load
-  int64_t prompt_tokens_max = 0;  // what context and cache have room for
+  std::string fingerprint;  // of all that determines the bits: model, build, arithmetic
+  int64_t created_ns = 0;   // Unix time: when the server began
+  int64_t load_ns = 0;      // how long the model took to load
   int64_t context = 0;
+  int64_t longest_text = 0;  // positions that context and cache have room for
   PrefixSharing sharing = PrefixSharing::kOn;
   KnownText known_text = KnownText::kShown;
   OllamaModel ollama;
@@ -40,7 +40,6 @@ struct Service {
   const ServedFacts& facts;
   const Tokenizer& tokenizer;
   const ChatPrompter& prompter;
-  const ReplyFormat& reply_format;
   EngineThread& engine;
   const Clock& clock;  // the engine's
   Access& access;
