@@ -7,8 +7,10 @@
 // all that would follow. Writing a piece costs in proportion to the piece.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "server/openai/answer.h"
 #include "server/openai/call.h"
