@@ -19,6 +19,7 @@
 #include "cairn/sampling.h"
 #include "cairn/status.h"
 #include "cairn/token_choice.h"
+#include "engine/tenant.h"
 #include "kv/kept_rows.h"
 #include "kv/match_report.h"
 
@@ -93,8 +94,13 @@ struct Request {
   // The prompt continues this conversation: as much of it as the session's rows agree with is not run again
   // (but always the last token). One request at a time for a session.
   std::optional<SessionId> session;
-  // Larger ones are served first; equal ones in the order of arrival.
+  // On whose behalf it runs (tenant.h): tenants share the engine by their weights. A fork's is its parent's.
+  TenantId tenant;
+  // Of a tenant's requests the larger ones are served first; equal ones in the order of arrival.
   int32_t priority = 0;
+  // On the engine's clock (EngineOptions::clock): a request that has not ended by then ends with kDeadline, in the first
+  // step that begins later, wherever it is on its way. Absent: it has all the time it needs.
+  std::optional<uint64_t> deadline_ns;
 
   // Of on_choice: how many tokens TokenChoice::likeliest has, at most the vocabulary's.
   int64_t likeliest_count = 0;

@@ -26,6 +26,7 @@ struct SequenceNeed {
       0;  // positions to run before its next token can be picked; 0: it waits for its caller
   bool holds_memory = false;
   int64_t unscored_rows = 0;  // of the pending rows, the last ones, whose logits are all wanted (scoring)
+  int64_t served = 0;         // what its tenant has had: prompts with less of it are first to get rows
 };
 
 struct RowGrant {
