@@ -34,6 +34,7 @@
 #include "engine/request.h"
 #include "engine/request_queue.h"
 #include "engine/sampler.h"
+#include "engine/schedule_trace.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "engine/step_pace.h"
@@ -45,7 +46,6 @@
 namespace cairn {
 
 class Model;
-class ScheduleTrace;
 class ThreadPool;
 
 struct EngineOptions {
@@ -204,6 +204,8 @@ class Engine {
 
   // Places in the cache, and who waits for whom (engine_admission.cc).
   void admit();
+  [[nodiscard]] size_t service_place(const Sequence& sequence) const;
+  [[nodiscard]] bool comes_behind_blocked(const Sequence& sequence) const;
   [[nodiscard]] bool can_free_a_place() const;
   void free_a_place();
   void begin_rows(Sequence& sequence);
@@ -221,13 +223,17 @@ class Engine {
 
   // The parts of a step, in order (engine_step.cc).
   void finish_cancelled();
+  void finish_late(uint64_t now_ns);
   [[nodiscard]] StepLimits within_step_limits(const StepLimits& limits) const;
+  StepLimits at_pace(StepLimits limits);
+  [[nodiscard]] Scheduler::Plan make_plan(const StepLimits& limits);
   void schedule(const StepLimits& limits);
   void note_grants();
   [[nodiscard]] SequenceNeed need_of(const Sequence& sequence) const;
   [[nodiscard]] int64_t logit_row_count(const Sequence& sequence, int64_t row_count) const;
   void lay_batch();
   bool run();
+  void note_pace(uint64_t begin_ns);
   void give_up(const Status& status);
   void isolate_suspect();
 
@@ -262,6 +268,7 @@ class Engine {
   Scheduler scheduler_;
   StepLimits step_limits_;
   std::optional<StepPace> pace_;
+  PaceNote pace_note_;  // what the trace records of it
   EngineEventLog events_;
 
   uint64_t next_id_ = 1;
@@ -280,6 +287,7 @@ class Engine {
   std::vector<Session> sessions_;  // the one used last stands last
 
   // One step's batch; capacity from the start.
+  StepTiming timing_;                // but for its time
   std::vector<SequenceNeed> needs_;  // of placed_
   std::vector<Part> parts_;
   std::vector<TokenId> tokens_;

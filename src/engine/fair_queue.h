@@ -88,7 +88,7 @@ class FairQueue {
     return row_count * kRowCost / tenant.weight;
   }
   void lift(Tenant& tenant);
-  void advance();
+  void advance(const Tenant* beginner = nullptr);
   void forget_strangers();
 
   std::map<TenantId, Tenant> tenants_;

@@ -21,6 +21,7 @@ namespace cairn {
 struct StepTiming {
   int64_t decode_rows = 0;  // of sequences that had one row to run
   int64_t prompt_rows = 0;
+  int64_t prompt_limit = 0;  // that it might have had, with longer prompts
   uint64_t ns = 0;
 };
 
