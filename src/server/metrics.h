@@ -1,8 +1,8 @@
 // Metrics: what Prometheus reads from /metrics. Counters and histograms are fed as things happen; gauges, and what the
 // engine counts itself, come as a MetricsSnapshot at each scrape.
 //
-// Always true: every name begins with cairn_ and ends in its unit or _total; metric_infos() lists all, and text() has each
-// of them, from the first scrape on. The number of series is bounded: at most kMostTenantLabels tenants have their own, the
+// Always true: every name begins with cairn_ and says its unit; metric_infos() lists all, and text() has each of them from
+// the first scrape on (those of single tenants, cairn_tenant_..., where metrics are by tenant). The number of series is bounded: at most kMostTenantLabels tenants have their own, the
 // others are counted as "other". Any thread.
 #pragma once
 
