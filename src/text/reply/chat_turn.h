@@ -20,8 +20,8 @@ struct ToolCall {
 struct ChatTurn {
   // "system", "developer" (the same), "user", "assistant", "tool", or "function" (the same as "tool").
   std::string role;
-  std::string content;    // UTF-8; text parts joined
-  std::string reasoning;  // an assistant's: what it thought before the content
+  std::string content;               // UTF-8; text parts joined
+  std::string reasoning;             // an assistant's: what it thought before the content
   std::vector<ToolCall> tool_calls;  // an assistant's
   std::string tool_call_id;          // a tool's: the call that it answers; may be empty
   std::string name;  // a tool's: the function; where empty, that of the call with tool_call_id. Else unused

@@ -41,7 +41,7 @@ struct ReplyPart {
 
 // When a call is reported.
 enum class CallDelivery : uint8_t {
-  kWhole,     // once it is complete and well-formed: begin, the arguments in one piece, end
+  kWhole,  // once it is complete and well-formed: begin, the arguments in one piece, end
   // From where its name and the first byte of its arguments are known. One that turns out to be malformed has no
   // kCallEnd: what was let out remains, and the rest comes as content.
   kAsItComes
