@@ -6,6 +6,7 @@
 
 #include "engine/token_constraint.h"
 #include "server/ids.h"
+#include "server/openai/reply.h"
 #include "server/web_reply.h"
 
 namespace cairn {
