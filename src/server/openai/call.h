@@ -49,9 +49,9 @@ struct ToolChoice {
   std::string name = {};  // where use is kNamed
 };
 
-enum class ReplyFormat : uint8_t { kText, kJsonObject, kJsonSchema };
+enum class ResponseKind : uint8_t { kText, kJsonObject, kJsonSchema };
 struct ResponseFormat {
-  ReplyFormat kind = ReplyFormat::kText;
+  ResponseKind kind = ResponseKind::kText;
   // Where kind is kJsonSchema:
   std::string name = {};
   std::string description = {};
@@ -60,7 +60,7 @@ struct ResponseFormat {
 };
 
 // What to do with a reply's pieces.
-enum class Delivery : uint8_t {
+enum class ReplyDelivery : uint8_t {
   kWhole,     // one JSON document at the end
   kStreamed,  // events (SSE; Ollama: lines of JSON) as they come
 };
@@ -68,7 +68,7 @@ enum class Delivery : uint8_t {
 struct TextCall {
   ApiFace face = ApiFace::kChat;
   std::string model = {};  // as the client wrote it; empty: it named none
-  Delivery delivery = Delivery::kWhole;
+  ReplyDelivery delivery = ReplyDelivery::kWhole;
 
   // What to continue. Chat faces (kChat, kResponses, kOllamaChat, and kOllamaGenerate unless `raw`): messages, where
   // Responses' instructions and Ollama's system prompt are a first one. Others: prompts, at least one.
@@ -106,7 +106,7 @@ struct TextCall {
 
   // Ollama only: nothing to generate; the client wants the model in memory.
   [[nodiscard]] bool is_load_only() const { return messages.empty() && prompts.empty(); }
-  [[nodiscard]] bool is_streamed() const { return delivery == Delivery::kStreamed; }
+  [[nodiscard]] bool is_streamed() const { return delivery == ReplyDelivery::kStreamed; }
   [[nodiscard]] int64_t choice_count() const {
     return n * (prompts.empty() ? 1 : static_cast<int64_t>(prompts.size()));
   }
