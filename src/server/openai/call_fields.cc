@@ -95,7 +95,7 @@ void read_sampling(const FieldReader& fields, SamplingParams& sampling) {
 void read_common(const FieldReader& fields, TextCall& call) {
   call.model = fields.text("model", kModelBytesMax).value_or("");
   if (const auto stream = fields.flag("stream")) {
-    call.delivery = *stream ? Delivery::kStreamed : Delivery::kWhole;
+    call.delivery = *stream ? ReplyDelivery::kStreamed : ReplyDelivery::kWhole;
   }
   static_cast<void>(fields.text("user"));
   call.cache_salt = fields.text("cache_salt", kSaltBytesMax).value_or("");

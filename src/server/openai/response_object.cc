@@ -40,9 +40,9 @@ void put_tool_choice(JsonWriter& json, const TextCall& call) {
 void put_format(JsonWriter& json, const ResponseFormat& format) {
   json.key("text").open('{').key("format").open('{');
   switch (format.kind) {
-    case ReplyFormat::kText: json.text("type", "text"); break;
-    case ReplyFormat::kJsonObject: json.text("type", "json_object"); break;
-    case ReplyFormat::kJsonSchema:
+    case ResponseKind::kText: json.text("type", "text"); break;
+    case ResponseKind::kJsonObject: json.text("type", "json_object"); break;
+    case ResponseKind::kJsonSchema:
       json.text("type", "json_schema")
           .text("name", format.name)
           .text_or_null("description", format.description);

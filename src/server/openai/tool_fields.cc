@@ -99,7 +99,7 @@ std::optional<ToolChoice> choice_of(const FieldReader& fields, ToolForm form) {
 
 ResponseFormat read_schema(const FieldReader& fields) {
   ResponseFormat format;
-  format.kind = ReplyFormat::kJsonSchema;
+  format.kind = ResponseKind::kJsonSchema;
   format.name = read_name(fields);
   format.description = fields.text("description").value_or("");
   format.strict = fields.flag("strict").value_or(false);
@@ -155,7 +155,7 @@ ResponseFormat read_format(const FieldReader& fields, std::string_view name, For
     return {};
   }
   if (*type == "text") return {};
-  if (*type == "json_object") return {.kind = ReplyFormat::kJsonObject};
+  if (*type == "json_object") return {.kind = ResponseKind::kJsonObject};
   if (*type != "json_schema") {
     format->refuse("type", R"(must be "text", "json_object" or "json_schema")");
     return {};
