@@ -42,7 +42,7 @@ enum class ReplyPlace : uint8_t {
   kContent     // the prompt ends inside the content: an assistant's turn that is gone on with
 };
 
-struct ChatPrompt {
+struct ReplyPrompt {
   std::vector<TokenId> tokens;
   std::string text;  // as `tokens` were made of it; without the BOS that the tokenizer adds
   std::vector<std::string> stop_strings;  // where a reply must end besides the end tokens
@@ -60,8 +60,8 @@ class ChatPrompter {
   // it, it goes into the first question.
   // kInvalidArgument: no turns, an unknown role, arguments that are no JSON object, tools for a template that has none,
   // what the template itself refuses (in its words), text that is not UTF-8.
-  [[nodiscard]] Result<ChatPrompt> prompt(std::span<const ChatTurn> turns, std::span<const ToolSpec> tools,
-                                          const ChatPromptSettings& settings = {}) const;
+  [[nodiscard]] Result<ReplyPrompt> prompt(std::span<const ChatTurn> turns, std::span<const ToolSpec> tools,
+                                           const ChatPromptSettings& settings = {}) const;
 
   [[nodiscard]] const ReplyFormat& format() const;
   [[nodiscard]] bool takes_tools() const;
