@@ -25,6 +25,41 @@ ToolCallSpec tools_of(const TextCall& call, const ToolForm& form) {
   return spec;
 }
 
+// The token where the vocabulary has a special one of this name, which text alone cannot write; else text.
+Marker marker_of(const std::string& text, const Tokenizer& tokenizer) {
+  if (text.empty()) return {};
+  const auto token = tokenizer.find(text);
+  if (token.has_value() && tokenizer.is_special(*token)) return {{.text = text, .token = token}};
+  return {{.text = text}};
+}
+
+Marker joined(Marker first, const Marker& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+std::optional<ToolForm> tool_form_of(const ReplyFormat& format, const Tokenizer& tokenizer) {
+  ToolForm form;
+  form.name_key = format.name_key;
+  form.arguments_key = format.arguments_key;
+  const Marker space = marker_of(format.space_inside_marks, tokenizer);
+  switch (format.call_form) {
+    case CallForm::kNone:
+    case CallForm::kHarmony: return std::nullopt;
+    case CallForm::kBare: return form;
+    case CallForm::kMarked: break;
+  }
+  form.begin = joined(marker_of(format.call_marks.open, tokenizer), space);
+  form.end = joined(space, marker_of(format.call_marks.close, tokenizer));
+  form.between = space;
+  if (format.payload == CallPayload::kList) form.list = ToolForm::List::kArray;
+  if (format.payload == CallPayload::kNameThenArguments) {
+    form.call = ToolForm::Call::kNameInMarker;
+    form.before_arguments = marker_of("[ARGS]", tokenizer);
+  }
+  return form;
+}
+
 AnswerSpec answer_of(const ResponseFormat& format) {
   switch (format.kind) {
     case ResponseKind::kText: break;
@@ -49,6 +84,15 @@ std::string key_of(const TextCall& call, ReasoningForm::Start start) {
 
 }  // namespace
 
+ConstraintForms forms_of(const ReplyFormat& format, const Tokenizer& tokenizer) {
+  ConstraintForms forms{.tools = tool_form_of(format, tokenizer), .reasoning = {}};
+  if (format.reasoning.has_value() && !format.reasoning->close.empty()) {
+    forms.reasoning = ReasoningForm{.open = marker_of(format.reasoning->open, tokenizer),
+                                    .close = marker_of(format.reasoning->close, tokenizer)};
+  }
+  return forms;
+}
+
 std::optional<GuideSpec> Constraints::spec_for(const TextCall& call, ReasoningForm::Start start) const {
   GuideSpec spec{.reasoning = forms_.reasoning, .answer = answer_of(call.format), .tools = {}};
   if (spec.reasoning.has_value()) spec.reasoning->start = start;
@@ -61,6 +105,12 @@ std::optional<GuideSpec> Constraints::spec_for(const TextCall& call, ReasoningFo
 
 ApiResult<std::shared_ptr<const Guide>> Constraints::guide_for(const TextCall& call, TenantId tenant,
                                                                ReasoningForm::Start start) {
+  const bool must_call =
+      call.tool_choice.use == ToolUse::kRequired || call.tool_choice.use == ToolUse::kNamed;
+  if (must_call && !call.tools.empty() && !forms_.tools.has_value()) {
+    return unsupported_request("tool_choice",
+                               "this model's calls have a form that cannot be forced: use auto");
+  }
   const std::optional<GuideSpec> spec = spec_for(call, start);
   if (!spec.has_value()) return std::shared_ptr<const Guide>();
   if (trie_ == nullptr) return error_of(why_none_);

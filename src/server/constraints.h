@@ -18,6 +18,8 @@
 #include "server/openai/call.h"
 #include "server/openai/error.h"
 #include "text/grammar/guide.h"
+#include "text/reply/reply_format.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 
@@ -26,6 +28,9 @@ struct ConstraintForms {
   std::optional<ToolForm> tools;  // absent: its template has no tools
   std::optional<ReasoningForm> reasoning;
 };
+
+// `format`: what the model's replies look like. A form that no guide can have leaves `tools` absent.
+[[nodiscard]] ConstraintForms forms_of(const ReplyFormat& format, const Tokenizer& tokenizer);
 
 class Constraints {
  public:

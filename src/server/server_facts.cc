@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/machine.h"
-#include "cairn/version.h"
 #include "server/http/http_parse.h"
 #include "server/ids.h"
 #include "server/ollama/parse.h"
@@ -50,13 +49,13 @@ MetricsSnapshot Server::snapshot_of(const EngineSnapshot& engine) const {
       .evicted_blocks_total = static_cast<uint64_t>(engine.blocks.evicted_blocks),
       .preemptions_total = static_cast<uint64_t>(engine.counts.preemptions),
       .steps_total = static_cast<uint64_t>(engine.counts.steps),
-      .resident_bytes = memory_facts().resident_bytes,
+      .resident_bytes = resident_facts().current_bytes,
       .log_lines_dropped_total = log_->dropped_lines()};
   for (const TenantRef& tenant : tenants_.list()) {
     MetricsSnapshot::OfTenant of{.name = tenant->config.name,
                                  .kv_quota_bytes = tenant->config.kv_quota_bytes};
     for (const KvOwnerCounts& owner : engine.owners) {
-      if (owner.owner.value == tenant->id.value) of.kv_used_bytes = owner.used_bytes();
+      if (owner.owner.value == tenant->id.value) of.kv_used_bytes = owner.charged_bytes();
     }
     now.tenants.push_back(std::move(of));
   }
@@ -109,7 +108,7 @@ void Server::answer_show(const Asked& asked) {
 }
 
 void Server::answer_version(const Asked& asked) {
-  asked.exchange->reply(json_reply(ollama_version_body(kVersion)));
+  asked.exchange->reply(json_reply(ollama_version_body(facts_.version)));
 }
 
 }  // namespace cairn

@@ -24,6 +24,7 @@ namespace cairn {
 // The model, in the words of each interface.
 struct ServedFacts {
   std::string name;
+  std::string version;      // of Cairn
   std::string fingerprint;  // of all that determines the bits: model, build, arithmetic
   int64_t created_ns = 0;   // Unix time: when the server began
   int64_t load_ns = 0;      // how long the model took to load

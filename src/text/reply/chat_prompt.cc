@@ -89,8 +89,8 @@ Result<ChatPrompter> ChatPrompter::create(const Tokenizer& tokenizer, const Chat
   return ChatPrompter(std::make_shared<const Impl>(std::move(impl)));
 }
 
-Result<ChatPrompt> ChatPrompter::prompt(std::span<const ChatTurn> turns, std::span<const ToolSpec> tools,
-                                        const ChatPromptSettings& settings) const {
+Result<ReplyPrompt> ChatPrompter::prompt(std::span<const ChatTurn> turns, std::span<const ToolSpec> tools,
+                                         const ChatPromptSettings& settings) const {
   if (turns.empty()) return invalid_argument("a chat needs at least one message");
   if (!tools.empty() && !impl_->takes_tools) {
     return invalid_argument("this model's chat template has no place for tools; send the request without");
@@ -117,7 +117,7 @@ Result<ChatPrompt> ChatPrompter::prompt(std::span<const ChatTurn> turns, std::sp
       const std::string marked,
       impl_->renderer.render(known, tools, merged(impl_->variables, settings.variables), settings.now,
                              goes_on ? PromptEnd::kGoOn : PromptEnd::kQuestion));
-  ChatPrompt prompt;
+  ReplyPrompt prompt;
   CAIRN_ASSIGN_OR_RETURN(
       prompt.tokens,
       impl_->renderer.marks.encode(marked, has_template() ? SpecialText::kParsed : SpecialText::kLiteral));

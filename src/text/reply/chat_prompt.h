@@ -61,7 +61,7 @@ class ChatPrompter {
   // kInvalidArgument: no turns, an unknown role, arguments that are no JSON object, tools for a template that has none,
   // what the template itself refuses (in its words), text that is not UTF-8.
   [[nodiscard]] Result<ReplyPrompt> prompt(std::span<const ChatTurn> turns, std::span<const ToolSpec> tools,
-                                          const ChatPromptSettings& settings = {}) const;
+                                           const ChatPromptSettings& settings = {}) const;
 
   [[nodiscard]] const ReplyFormat& format() const;
   [[nodiscard]] bool takes_tools() const;

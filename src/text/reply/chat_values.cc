@@ -113,11 +113,13 @@ class TurnWriter {
     return form_.call_ids == CallIdsAs::kGiven ? marks_.mark(id) : nine_characters(id);
   }
 
-  // Templates know the reasoning by either name.
+  // Templates know the reasoning by either name. gpt-oss's, which knows it as the second, refuses it beside both content
+  // and calls.
   void add_reasoning(const ChatTurn& turn, Entries& entries) const {
     const Value reasoning = Value::string(marks_.mark(turn.reasoning));
     entries.emplace_back(text_value("reasoning_content"), reasoning);
-    entries.emplace_back(text_value("thinking"), reasoning);
+    if (turn.content.empty() || turn.tool_calls.empty())
+      entries.emplace_back(text_value("thinking"), reasoning);
   }
 
   void add_system_tools(Entries& entries) {
