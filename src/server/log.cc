@@ -66,9 +66,10 @@ class DescriptorWriter {
   bool wait_for_room() {
     constexpr int kSliceMs = 50;
     for (;;) {
+      const bool is_over = is_ending_.load() && std::chrono::steady_clock::now() >= give_up_at_;
       pollfd wait{.fd = fd_, .events = POLLOUT, .revents = 0};
-      if (::poll(&wait, 1, kSliceMs) > 0) return true;  // an error too: write() says which
-      if (is_ending_.load() && std::chrono::steady_clock::now() >= give_up_at_) return false;
+      if (::poll(&wait, 1, is_over ? 0 : kSliceMs) > 0) return true;  // an error too: write() says which
+      if (is_over) return false;
     }
   }
 

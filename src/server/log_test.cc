@@ -190,7 +190,7 @@ TEST(Log, ASlowSinkHoldsNobodyUpAndDropsTheOldest) {
 TEST(Log, APipeThatNobodyReadsDoesNotHoldTheEndUp) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::pipe(ends.data()), 0);
-  const auto begin = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point begin;
   {
     auto made = Log::to_descriptor({.queue_lines = 64, .patience = std::chrono::milliseconds(100)}, ends[1]);
     ASSERT_TRUE(made.ok());
@@ -198,8 +198,9 @@ TEST(Log, APipeThatNobodyReadsDoesNotHoldTheEndUp) {
     const std::string text(8000, 'x');
     for (int i = 0; i < 1000; ++i) log->write(LogLevel::kInfo, "m", {{"text", text}});
     EXPECT_GT(log->dropped_lines(), 0U);
+    begin = std::chrono::steady_clock::now();
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
   ::close(ends[0]);
   ::close(ends[1]);
 }
