@@ -12,6 +12,7 @@ const NEAR_PX = 60;
 export function Transcript({ conversation }: { conversation: Conversation }) {
   const frame = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
+  const lastTop = useRef(0);
   const isAtEnd = useSignal(true);
   const turns = conversation.turns.value;
 
@@ -27,9 +28,13 @@ export function Transcript({ conversation }: { conversation: Conversation }) {
   }, []);
   useLayoutEffect(goToEnd, [turns.length]);
 
+  // Only the reader moves up. (Growth moves the end away too, and is told of late.)
   const notice = () => {
     const box = frame.current;
-    if (box !== null) isAtEnd.value = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
+    if (box === null) return;
+    const isNear = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
+    if (isNear || box.scrollTop < lastTop.current) isAtEnd.value = isNear;
+    lastTop.current = box.scrollTop;
   };
   return (
     <div class="transcript-frame">

@@ -37,7 +37,11 @@ export class Stream {
   }
 
   delta(delta: object, finish: string | null = null): void {
-    this.event({ id: "c", object: "chat.completion.chunk", choices: [{ index: 0, delta, finish_reason: finish }] });
+    this.event({
+      id: "c",
+      object: "chat.completion.chunk",
+      choices: [{ index: 0, delta, finish_reason: finish }],
+    });
   }
 
   usage(prompt: number, completion: number, cached: number): void {
@@ -107,11 +111,16 @@ export class MockServer {
     const reply = new Stream(response);
     const { authorization } = request.headers;
     if (this.key !== undefined && authorization !== `Bearer ${this.key}`) {
-      return reply.refuse(401, authorization === undefined ? "no API key was sent" : "this API key is not known");
+      return reply.refuse(
+        401,
+        authorization === undefined ? "no API key was sent" : "this API key is not known",
+      );
     }
     if (path === "/v1/models") {
       response.writeHead(200, { "content-type": "application/json" });
-      response.end(JSON.stringify({ object: "list", data: this.models.map((id) => ({ id, object: "model" })) }));
+      response.end(
+        JSON.stringify({ object: "list", data: this.models.map((id) => ({ id, object: "model" })) }),
+      );
       return;
     }
     const chunks: Buffer[] = [];
