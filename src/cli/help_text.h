@@ -16,5 +16,6 @@ extern const char* const kSynthExamples;
 extern const char* const kPlanExamples;
 extern const char* const kVerifyExamples;
 extern const char* const kBenchExamples;
+extern const char* const kKeyExamples;
 
 }  // namespace cairn
