@@ -14,6 +14,7 @@ std::string overview_text() {
   cairn plan --preset llama3-8b            how much memory a model will need, before it is loaded
   cairn verify                             check that the cache changes no bit of any result
   cairn bench                              measure this machine, and the engine on it
+  cairn key new NAME                       make an API key for the server
 
 Without -m, the small demo model is used:
 
@@ -125,5 +126,12 @@ const char* const kExplainExamples = R"(Examples:
   cairn explain last
   cairn explain chatcmpl-5f0c1b --url https://llm.example.org --api-key "$KEY"
 The id is that of the reply (its X-Request-Id header has it too). A server remembers each key's last 256 requests.)";
+const char* const kKeyExamples = R"(Examples:
+  cairn key new alice --file keys.txt
+  cairn key new build-bot --weight 2 --kv 2GiB --requests 60/min --tokens 100000/min --concurrent 8 --file keys.txt
+  KEY=$(cairn key new bob --file keys.txt)
+  cairn key list keys.txt
+A key is shown once, on standard output; the file has its SHA-256 only. Without --file nothing is written: the line for the
+file is shown on standard error. A server that runs reads its file again on SIGHUP. To take a key back, remove its line.)";
 
 }  // namespace cairn

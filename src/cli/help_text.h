@@ -20,5 +20,6 @@ extern const char* const kVerifyExamples;
 extern const char* const kBenchExamples;
 extern const char* const kServeExamples;
 extern const char* const kExplainExamples;
+extern const char* const kKeyExamples;
 
 }  // namespace cairn

@@ -46,6 +46,7 @@ struct Runner {
     return done_if_ok(run_plan(options, console));
   }
   Result<ExitCode> operator()(const BenchOptions& options) const { return run_bench(options, console); }
+  Result<ExitCode> operator()(const KeyOptions& options) const { return run_key(options, console); }
 };
 
 bool is_dumb_terminal() {

@@ -21,7 +21,7 @@ struct ShowText {
 };
 
 using Command = std::variant<ShowText, GenerateOptions, ChatOptions, TokenizeOptions, ModelInfoOptions,
-                             ModelSynthOptions, PlanOptions, VerifyOptions, BenchOptions>;
+                             ModelSynthOptions, PlanOptions, VerifyOptions, BenchOptions, KeyOptions>;
 
 // `arguments`: without the program's name. Errors: kInvalidArgument.
 Result<Command> parse_command(std::span<const std::string> arguments);
