@@ -219,6 +219,12 @@ int64_t KvCache::sole_blocks(const KvLease& lease, int32_t group) const {
   return storage_->sole_blocks(lease.sequence_, group);
 }
 
+Status KvCache::set_quota(KvOwner /*owner*/, std::optional<uint64_t> /*quota_bytes*/) { return {}; }
+KvOwnerCounts KvCache::owner_counts(KvOwner owner) const { return {.owner = owner}; }
+std::vector<KvOwnerCounts> KvCache::owner_counts() const { return {}; }
+Room KvCache::fork_room(const KvLease& /*lease*/) const { return Room::kOk; }
+bool KvCache::fits_quota_alone(const KvLease& /*lease*/, int64_t /*positions*/) const { return true; }
+
 KvSequenceView KvCache::view(SequenceId sequence, int32_t group) const {
   KvSequenceView view = storage_->view(sequence, group);
   view.open = open_rows_of(sequence);

@@ -27,8 +27,8 @@
 
 namespace cairn {
 
-// Whether there was memory.
-enum class [[nodiscard]] Room : uint8_t { kOk, kNoRoom };
+// Whether there was memory; and if so, whether the owner's quota allows for it.
+enum class [[nodiscard]] Room : uint8_t { kOk, kNoRoom, kOverQuota };
 
 struct KvBlockTable {
   int64_t sink_blocks = 0;      // the first blocks of the sequence, which stay

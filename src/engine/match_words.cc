@@ -1,4 +1,4 @@
-#include "cli/match_words.h"
+#include "engine/match_words.h"
 
 #include <fmt/format.h>
 
@@ -53,7 +53,7 @@ std::string window_text(const KvMatchReport& report) {
 }
 
 constexpr std::string_view kSharesNothing =
-    "this cache shares no prefixes (--no-sharing, or a --cache other than paged)";
+    "this cache shares no prefixes (`prefix_sharing`, or a `storage` other than paged)";
 
 std::string own_rows_text(const KvMatchReport& report, PrefixSharing sharing) {
   const bool shares = sharing == PrefixSharing::kOn;
