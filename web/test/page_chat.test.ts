@@ -27,9 +27,9 @@ pageTest("words appear as they come, then the figures", async ({ server, ask, an
 
 pageTest("the whole conversation goes with the next question", async ({ server, ask, answers }) => {
   await ask("First");
-  await sees(answers.nth(0), "tokens/s");
+  await sees(answers.nth(0), "reused");
   await ask("Second");
-  await sees(answers.nth(1), "tokens/s");
+  await sees(answers.nth(1), "reused");
   assert.deepEqual(messages(server.asked[1]), [
     { role: "user", content: "First" },
     { role: "assistant", content: "Hello there." },
@@ -70,13 +70,13 @@ pageTest("a question is edited and sent again from there; undone, all is as befo
   const { page, server, ask, answers, questions } = scene;
   for (const [at, text] of ["One", "Two", "Three"].entries()) {
     await ask(text);
-    await sees(answers.nth(at), "tokens/s");
+    await sees(answers.nth(at), "reused");
   }
   await questions.nth(1).hover();
   await questions.nth(1).getByLabel("Edit").click();
   await page.getByLabel("Your message").fill("Two and a half");
   await page.getByRole("button", { name: "Send", exact: true }).first().click();
-  await sees(answers.nth(1), "tokens/s");
+  await sees(answers.nth(1), "reused");
   assert.equal(await questions.count(), 2);
   assert.deepEqual(messages(server.asked[3]), [
     { role: "user", content: "One" },
@@ -113,9 +113,9 @@ pageTest("an answer is written again, or by hand", async ({ page, server, ask, a
 
 pageTest("a question goes with its answer, and comes back", async ({ page, ask, answers, questions }) => {
   await ask("One");
-  await sees(answers, "tokens/s");
+  await sees(answers, "reused");
   await ask("Two");
-  await sees(answers.nth(1), "tokens/s");
+  await sees(answers.nth(1), "reused");
   await questions.nth(0).hover();
   await questions.nth(0).getByLabel("Delete").click();
   await sees(page.locator(".notice"), "2 messages removed.");
@@ -205,7 +205,7 @@ pageTest(
   async ({ page, server, ask, answers }) => {
     server.answer = (reply) => reply.say("Do this:\n\n```sh\nls -l\n```");
     await ask("How?");
-    await sees(answers, "tokens/s");
+    await sees(answers, "reused");
     await answers.getByLabel("Copy code").click();
     await answers.getByLabel("Copied").waitFor();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "ls -l");

@@ -27,7 +27,7 @@ pageTest("everything by keyboard", async ({ page, server, answers, questions, co
   await page.keyboard.type("line more");
   assert.equal(await composer.inputValue(), "One\nline more");
   await page.keyboard.press("Enter");
-  await sees(answers, "tokens/s");
+  await sees(answers, "reused");
   assert.equal(await focused(page), "the composer");
 
   await page.keyboard.press("ArrowUp");
@@ -38,7 +38,7 @@ pageTest("everything by keyboard", async ({ page, server, answers, questions, co
   await page.keyboard.type("!");
   await page.keyboard.press("Enter");
   await sees(questions, "line more!");
-  await sees(answers, "tokens/s");
+  await sees(answers, "reused");
   assert.equal(server.asked.length, 2);
   assert.equal(await focused(page), "the composer");
 
@@ -46,7 +46,7 @@ pageTest("everything by keyboard", async ({ page, server, answers, questions, co
   const outline = await page.evaluate(() => getComputedStyle(document.activeElement as Element).outlineStyle);
   assert.equal(outline, "solid");
   await page.keyboard.press("Enter");
-  await sees(answers, "tokens/s");
+  await sees(answers, "reused");
   await page.waitForFunction(() => document.querySelectorAll("article.answer.done").length === 1);
   assert.equal(server.asked.length, 3);
 
@@ -110,7 +110,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     async ({ page, server, ask, answers }) => {
       server.answer = (reply) => reply.say("Text, `code` and\n\n> a quote\n\n```sh\nls\n```");
       await ask("Hi");
-      await sees(answers, "tokens/s");
+      await sees(answers, "reused");
       await page.getByLabel("Settings", { exact: true }).first().click();
       for (const finding of await page.evaluate(faintTexts)) assert.fail(finding);
     },
@@ -156,7 +156,7 @@ pageTest(
     server.answer = (reply) => reply.say(`${"word ".repeat(200)}\n\n\`\`\`\n${"x".repeat(300)}\n\`\`\``);
     assert.equal(await page.locator("#conversations").count(), 0);
     await ask("Hi");
-    await sees(answers, "tokens/s");
+    await sees(answers, "reused");
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(width <= 360, String(width));
     await page.getByLabel("Conversations").click();

@@ -15,7 +15,7 @@ pageTest("the system prompt and the settings are sent", async ({ page, server, a
   };
   for (const [label, value] of Object.entries(values)) await page.getByLabel(label).fill(value);
   await ask("Hi");
-  await sees(answers, "tokens/s");
+  await sees(answers, "reused");
   const { temperature, top_p, top_k, min_p, max_tokens, seed } = server.asked[0]?.body ?? {};
   assert.deepEqual(
     { temperature, top_p, top_k, min_p, max_tokens, seed },
@@ -27,7 +27,7 @@ pageTest("the system prompt and the settings are sent", async ({ page, server, a
   ]);
   await page.getByRole("button", { name: "Leave all to the server" }).click();
   await ask("Again");
-  await sees(answers.nth(1), "tokens/s");
+  await sees(answers.nth(1), "reused");
   assert.ok(!("temperature" in (server.asked[1]?.body ?? {})));
 });
 
@@ -37,7 +37,7 @@ pageTest("a wrong setting is told and not sent", async ({ page, server, ask, ans
   await sees(page.locator(".setting"), "Please type a number from 0 to 2.");
   assert.equal(await page.getByLabel("Temperature").getAttribute("aria-invalid"), "true");
   await ask("Hi");
-  await sees(answers, "tokens/s");
+  await sees(answers, "reused");
   assert.ok(!("temperature" in (server.asked[0]?.body ?? {})));
 });
 
@@ -46,7 +46,7 @@ pageTest(
   async ({ page, server, ask, answers }) => {
     await page.getByLabel("Model", { exact: true }).selectOption("large");
     await ask("Hi");
-    await sees(answers, "tokens/s");
+    await sees(answers, "reused");
     assert.equal(server.asked[0]?.body["model"], "large");
   },
   { prepare: (server) => void (server.models = ["small", "large"]) },
@@ -54,7 +54,7 @@ pageTest(
 
 pageTest("nothing is kept unless the user says so", async ({ page, ask, answers }) => {
   await ask("Hi");
-  await sees(answers, "tokens/s");
+  await sees(answers, "reused");
   await page.waitForTimeout(600);
   assert.deepEqual(await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]), [
     0,
@@ -70,12 +70,12 @@ pageTest(
   "what is kept is there again, until it is kept no longer",
   async ({ page, server, ask, answers, questions }) => {
     await ask("Before");
-    await sees(answers, "tokens/s");
+    await sees(answers, "reused");
     await page.getByLabel("Settings", { exact: true }).first().click();
     await page.getByLabel("Seed").fill("42");
     await page.getByLabel("Keep conversations and settings").check();
     await ask("After");
-    await sees(answers.nth(1), "tokens/s");
+    await sees(answers.nth(1), "reused");
     const isKept = () =>
       localStorage.getItem("cairn.kept")?.includes('"After"') &&
       !localStorage.getItem("cairn.kept")?.includes("waiting");
@@ -87,7 +87,7 @@ pageTest(
     await sees(answers.nth(1), "Hello there.");
     await sees(answers.nth(1), "16 of 20 prompt tokens reused");
     await ask("Now");
-    await sees(answers.nth(2), "tokens/s");
+    await sees(answers.nth(2), "reused");
     assert.equal(server.asked[2]?.body["seed"], 42);
     assert.equal((messages(server.asked[2]) as unknown[]).length, 5);
 
@@ -103,7 +103,7 @@ pageTest(
   async ({ page, ask, answers }) => {
     await sees(page.locator(".notice"), "What this browser kept cannot be read.");
     await ask("Hi");
-    await sees(answers, "tokens/s");
+    await sees(answers, "reused");
   },
   {
     prepare: async (_, page) =>
@@ -121,7 +121,7 @@ pageTest(
     await page.keyboard.press("Enter");
     await page.locator(".key").waitFor({ state: "detached" });
     await ask("Hi");
-    await sees(answers, "tokens/s");
+    await sees(answers, "reused");
     assert.equal(server.asked[0]?.authorization, "Bearer secret-1");
     assert.deepEqual(
       await page.evaluate(() => [localStorage.length, sessionStorage.getItem("cairn.key"), document.cookie]),
@@ -129,7 +129,7 @@ pageTest(
     );
     await page.reload();
     await ask("Still me");
-    await sees(answers, "tokens/s");
+    await sees(answers, "reused");
     await page.getByLabel("Settings", { exact: true }).first().click();
     await page.getByRole("button", { name: "Forget the API key" }).click();
     await sees(page.locator(".key"), "This server asks for an API key.");

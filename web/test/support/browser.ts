@@ -39,6 +39,8 @@ export async function open(page: Page, url: string): Promise<Watched> {
   page.on("request", (request) => {
     if (!request.url().startsWith(url) && !request.url().startsWith("data:")) strangers.push(request.url());
   });
+  // What esbuild wraps functions in that keep their names; evaluate() sends them into the page as they are.
+  await page.addInitScript({ content: "globalThis.__name = (named) => named;" });
   await page.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", (event) =>
       console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`),
