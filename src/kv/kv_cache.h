@@ -203,10 +203,10 @@ class KvCache {
     return match({.tokens = {}, .names = names_of({}, {}), .owner = owner});
   }
   // A new sequence of the same owner with the same rows: sealed blocks are shared, the open one is copied. An empty lease
-  // where there is no room for it (fork_room), or a step runs over the sequence.
+  // where there is no room for it, its owner's quota is used up, or a step runs over the sequence.
   [[nodiscard]] KvLease fork(const KvLease& lease);
-  // Whether a fork would find memory for the copy.
-  [[nodiscard]] Room fork_room(const KvLease& lease) const;
+  // Whether the quota has no room for the copy.
+  [[nodiscard]] bool fork_exceeds_quota(const KvLease& lease) const;
   [[nodiscard]] bool has_free_sequence() const { return !free_sequences_.empty(); }
 
   // Makes room for positions [0, positions) in every layer group, or in none; positions <= context(). Rows that are
@@ -219,6 +219,8 @@ class KvCache {
   [[nodiscard]] int64_t sole_blocks(const KvLease& lease, int32_t group) const;
   // Whether its owner's quota has room for `positions` positions of this sequence, where nothing else is charged to it.
   [[nodiscard]] bool fits_quota_alone(const KvLease& lease, int64_t positions) const;
+  // How many bytes the quota lacks for that beside all that is held for the owner now, idle blocks apart; 0: none.
+  [[nodiscard]] uint64_t quota_shortage(const KvLease& lease, int64_t positions) const;
 
   // At most so many bytes of blocks for an owner from now on; absent: no limit. Blocks are charged to who takes them, until
   // they are free: shared ones once, idle ones too. Where more are charged already, idle ones go at once, those in use as
