@@ -5,8 +5,8 @@
 // KvLease pins it: while the lease lives, its blocks stay.
 //
 // Always true: length <= room, length <= context; every block of memory is in exactly one state, and the counts add
-// up (check() verifies it). An operation that returns kNoRoom or kOverQuota has changed nothing, but that idle blocks of
-// the same owner may be gone. An owner never has more than its quota (set_quota). Sealed blocks are immutable, and
+// up (check() verifies it). An operation that returns kNoRoom or kOverQuota has changed nothing. An owner never has more
+// than its quota (set_quota). Sealed blocks are immutable, and
 // found again by their content (paged, unless PrefixSharing::kOff). While a step runs, its sequences keep their old
 // length; they cannot be forked or truncated, and one whose lease is dropped is closed when the step ends. One thread
 // at a time; it must outlive its leases and steps.
