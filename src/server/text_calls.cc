@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <optional>
 #include <span>
 #include <utility>
@@ -180,7 +181,6 @@ class Answerer {
     Generation::start(service_, exchange_, std::move(prepared), std::move(std::get<Access::Place>(place)));
   }
 
- private:
   void refuse(const ApiError& error, std::optional<int64_t> retry_after_s = std::nullopt) {
     const std::string& path = exchange_->request().head.path;
     service_.records.note(
@@ -194,6 +194,7 @@ class Answerer {
     exchange_->reply(error_reply(error, path, retry_after_s));
   }
 
+ private:
   // Ollama's clients ask for no text where they only want the model in memory, where it is.
   void load_only(const TextCall& call) {
     if (const auto error = check_model(service_, call.model)) return refuse(*error);
@@ -232,7 +233,13 @@ ApiResult<ReplyPrompt> chat_prompt_of(
 void answer_text_call(const Service& service, std::shared_ptr<HttpExchange> exchange,
                       const TextRequestFacts& facts) {
   auto answerer = std::make_shared<Answerer>(service, std::move(exchange), facts);
-  service.workers.post([answerer] { answerer->run(); });
+  service.workers.post([answerer] {
+    try {
+      answerer->run();
+    } catch (const std::bad_alloc&) {
+      answerer->refuse(unavailable_error("out of memory: try again later"));
+    }
+  });
 }
 
 }  // namespace cairn
