@@ -48,7 +48,7 @@ struct ToolForm {
   Marker before_name, before_arguments, after_arguments;  // kNameInMarker
 };
 
-// <tool_call>\n{"name": ..., "arguments": ...}\n</tool_call>. Tokens where the vocabulary has them as special ones.
+// <tool_call>\n{"name": ..., "arguments": ...}\n</tool_call>, as plain text.
 [[nodiscard]] ToolForm hermes_tool_form();
 // {"name": ..., "parameters": ...}, one call.
 [[nodiscard]] ToolForm llama3_tool_form();

@@ -14,10 +14,12 @@ inline constexpr size_t kSchemasMax =
 inline constexpr int kNestingMax = 32;      // of schemas written in each other
 inline constexpr size_t kEnumMax = 10'000;  // values of one enum
 inline constexpr size_t kBranchesMax = 256;    // of one anyOf, oneOf or type
+inline constexpr size_t kPropertiesMax = 256;  // of one object
 inline constexpr int64_t kItemsMax = 1'024;    // counted items of an array
 inline constexpr int64_t kLengthMax = 16'384;  // counted characters of a string
 inline constexpr int64_t kRepeatMax = 1'024;   // {m,n} of a pattern
 inline constexpr size_t kPatternBytesMax = 4'096;
+inline constexpr size_t kMarkerBytesMax = 64;
 inline constexpr int kPatternNestingMax = 32;
 
 // A value may be nested in itself (by $ref, or as "any value") this often.
