@@ -102,6 +102,11 @@ size_t ReplyChannel::unsent_bytes() const {
   return unsent_bytes_;
 }
 
+bool ReplyChannel::is_cut() const {
+  const std::lock_guard lock(mutex_);
+  return is_cut_;
+}
+
 ReplyChannel::Taken ReplyChannel::take() {
   const std::lock_guard lock(mutex_);
   is_waking_ = false;
