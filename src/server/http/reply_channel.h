@@ -56,6 +56,7 @@ class ReplyChannel {
  private:
   enum class State : uint8_t { kNew, kStreaming, kEnded, kCompleted };
   void wake_locked();
+  void cut_locked();
   enum class WholeReply : uint8_t { kIsStillSent, kIsLost };
   void set_gone(WholeReply whole_reply);
 
