@@ -65,7 +65,7 @@ Connection::Awaitable<void> Connection::run(Purpose purpose) {
   disarm(read_deadline_);
   Next next = Next::kRequest;
   if (purpose == Purpose::kRefuse) {
-    next = co_await refuse({.status = 503, .message = "The server has too many connections: try again."});
+    next = co_await refuse(503, "The server has too many connections: try again.");
   }
   while (next == Next::kRequest) next = co_await serve_one();
   if (next == Next::kLinger) co_await linger();
@@ -87,7 +87,7 @@ Connection::Awaitable<Connection::Next> Connection::serve_one() {
     disarm(read_deadline_);
     ReplyFrame frame = frame_of(form, BodyForm::kWhole);
     if (reader.has_body()) frame.after = AfterReply::kClose;
-    co_return co_await write_reply(std::move(*refusal), frame, form.method);
+    co_return co_await write_reply(*refusal, frame, form.method);
   }
   next = co_await read_body(reader);
   if (next != Next::kRequest) co_return next;
@@ -122,12 +122,13 @@ Connection::Awaitable<Connection::Next> Connection::read_head(RequestReader& rea
     const auto progress = reader.head(input(), used);
     input_.consume(used);
     if (progress == RequestReader::Progress::kDone) co_return Next::kRequest;
-    if (progress == RequestReader::Progress::kRefused) co_return co_await refuse(reader.refusal());
+    if (progress == RequestReader::Progress::kRefused)
+      co_return co_await refuse(reader.refusal().status, reader.refusal().message);
     if (used > 0 && input_.size() > 0) continue;
     const bool has_more = co_await more_input();
     if (has_more) continue;
     if (!is_late_ || is_closed_) co_return Next::kClose;
-    co_return co_await refuse({.status = 408, .message = "The head of the request did not arrive in time."});
+    co_return co_await refuse(408, "The head of the request did not arrive in time.");
   }
 }
 
@@ -143,11 +144,12 @@ Connection::Awaitable<Connection::Next> Connection::read_body(RequestReader& rea
     const auto progress = reader.body(input(), used);
     input_.consume(used);
     if (progress == RequestReader::Progress::kDone) co_return Next::kRequest;
-    if (progress == RequestReader::Progress::kRefused) co_return co_await refuse(reader.refusal());
+    if (progress == RequestReader::Progress::kRefused)
+      co_return co_await refuse(reader.refusal().status, reader.refusal().message);
     const bool has_more = co_await more_input();
     if (has_more) continue;
     if (!is_late_ || is_closed_) co_return Next::kClose;
-    co_return co_await refuse({.status = 408, .message = "The body of the request did not arrive in time."});
+    co_return co_await refuse(408, "The body of the request did not arrive in time.");
   }
 }
 
@@ -173,7 +175,7 @@ Connection::Awaitable<Connection::Next> Connection::answer(RequestReader& reader
   const auto chunks = form.is_http_1_1 ? ReplyChannel::Chunks::kFramed : ReplyChannel::Chunks::kBare;
   auto wake = [weak = weak_from_this()] {
     const auto self = weak.lock();
-    if (self != nullptr) asio::post(self->strand_, [self] { self->signal_.cancel(); });
+    if (self != nullptr) asio::post(self->strand_, [self] { self->on_wake(); });
   };
   const auto channel =
       std::make_shared<ReplyChannel>(core_.options.unsent_bytes_max, chunks, std::move(wake));

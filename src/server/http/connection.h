@@ -64,8 +64,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void hand_over(RequestReader& reader, const std::shared_ptr<ReplyChannel>& channel);
 
   // Replies (connection_reply.cc).
-  Awaitable<Next> refuse(Refusal refusal);
-  Awaitable<Next> write_reply(HttpReply reply, ReplyFrame frame, std::string method);
+  // (GCC 12 destroys some temporaries in the arguments of an awaited call twice: give these named values or views.)
+  Awaitable<Next> refuse(int status, std::string_view message);
+  Awaitable<Next> write_reply(const HttpReply& reply, ReplyFrame frame, std::string_view method);
   Awaitable<Next> write_from(ReplyChannel& channel, const RequestForm& form);
   Awaitable<bool> write(std::string_view bytes);
   [[nodiscard]] ReplyFrame frame_of(const RequestForm& form, BodyForm body) const;
@@ -87,6 +88,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void arm(Deadline& deadline, std::chrono::milliseconds time, void (Connection::*expired)());
   void disarm(Deadline& deadline);
   void on_read_timeout();
+  void on_wake();  // the channel has something to say
   void close_now();
   void finish();
 

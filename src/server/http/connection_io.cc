@@ -78,6 +78,12 @@ void Connection::on_read_timeout() {
   signal_.cancel();
 }
 
+// A stream that was cut is closed amid a write, too: its client may never take the rest of that.
+void Connection::on_wake() {
+  if (channel_ && channel_->is_cut()) close_now();
+  signal_.cancel();
+}
+
 void Connection::close_now() {
   if (is_closed_) return;
   is_closed_ = true;

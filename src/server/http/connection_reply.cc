@@ -35,13 +35,15 @@ Connection::Awaitable<bool> Connection::write(std::string_view bytes) {
   co_return true;
 }
 
-Connection::Awaitable<Connection::Next> Connection::refuse(Refusal refusal) {
+Connection::Awaitable<Connection::Next> Connection::refuse(int status, std::string_view message) {
   const ReplyFrame frame{.body = BodyForm::kWhole, .after = AfterReply::kClose, .now = now()};
-  co_return co_await write_reply(error_reply(refusal.status, refusal.message), frame, "");
+  const HttpReply reply = error_reply(status, message);
+  const Next next = co_await write_reply(reply, frame, "");
+  co_return next;
 }
 
-Connection::Awaitable<Connection::Next> Connection::write_reply(HttpReply reply, ReplyFrame frame,
-                                                                std::string method) {
+Connection::Awaitable<Connection::Next> Connection::write_reply(const HttpReply& reply, ReplyFrame frame,
+                                                                std::string_view method) {
   const bool has_body = method != "HEAD" && !is_bodiless(reply.status);
   const std::string_view body = has_body ? reply_body(reply) : std::string_view();
   std::string text = reply_head(reply, frame);
@@ -70,10 +72,11 @@ Connection::Awaitable<Connection::Next> Connection::write_from(ReplyChannel& cha
       frame = frame_of(form, taken.is_stream ? BodyForm::kChunked : BodyForm::kWhole);
       has_body = form.method != "HEAD" && !is_bodiless(taken.head->status);
       if (taken.is_stream) {
-        const bool is_written = co_await write(reply_head(*taken.head, frame));
+        const std::string head = reply_head(*taken.head, frame);
+        const bool is_written = co_await write(head);
         if (!is_written) next = Next::kClose;
       } else {
-        next = co_await write_reply(std::move(*taken.head), frame, form.method);
+        next = co_await write_reply(*taken.head, frame, form.method);
       }
     }
     if (next != Next::kClose && has_body) {

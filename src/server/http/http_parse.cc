@@ -116,7 +116,7 @@ std::optional<HttpTarget> split_target(std::string_view target) {
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!equals_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
     const auto authority_end = target.find_first_of("/?", scheme.size());
-    if (authority_end == scheme.size()) return std::nullopt;
+    if (target.size() == scheme.size() || authority_end == scheme.size()) return std::nullopt;
     target = authority_end == std::string_view::npos ? "/" : target.substr(authority_end);
     if (target.front() == '?') return HttpTarget{.path = "/", .query = target.substr(1)};
     break;

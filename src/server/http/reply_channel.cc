@@ -15,6 +15,13 @@ void ReplyChannel::wake_locked() {
   wake_();
 }
 
+// Wakes in any case: a connection that was woken before may be amid a write, and would look only after it.
+void ReplyChannel::cut_locked() {
+  is_gone_ = is_cut_ = true;
+  is_waking_ = false;
+  wake_locked();
+}
+
 void ReplyChannel::reply(HttpReply reply) {
   const std::lock_guard lock(mutex_);
   if (state_ != State::kNew) return;
@@ -40,8 +47,7 @@ bool ReplyChannel::send(std::string_view bytes) {
   if (state_ != State::kStreaming || is_gone_) return false;
   if (bytes.empty()) return true;
   if (unsent_bytes_ > 0 && unsent_bytes_ + bytes.size() > unsent_bytes_max_) {
-    is_gone_ = is_cut_ = true;  // the connection runs when_gone: this thread may hold locks of its own
-    wake_locked();
+    cut_locked();  // the connection runs when_gone: this thread may hold locks of its own
     return false;
   }
   const size_t before = bytes_.size();
@@ -69,8 +75,7 @@ void ReplyChannel::abandon() {
   const std::lock_guard lock(mutex_);
   std::swap(unused, when_gone_);
   if (state_ == State::kStreaming && !is_gone_) {
-    is_gone_ = is_cut_ = true;
-    wake_locked();
+    cut_locked();
   }
   if (state_ == State::kNew && !is_gone_) {
     state_ = State::kEnded;
@@ -100,6 +105,11 @@ bool ReplyChannel::is_gone() const {
 size_t ReplyChannel::unsent_bytes() const {
   const std::lock_guard lock(mutex_);
   return unsent_bytes_;
+}
+
+bool ReplyChannel::is_cut() const {
+  const std::lock_guard lock(mutex_);
+  return is_cut_;
 }
 
 ReplyChannel::Taken ReplyChannel::take() {

@@ -40,6 +40,7 @@ class ReplyChannel {
     bool is_last = false;           // nothing follows
     bool is_cut = false;            // drop the connection: the stream cannot be completed
   };
+  [[nodiscard]] bool is_cut() const;
   // Everything that waits. It counts as unsent until wrote_all().
   Taken take();
   void wrote_all();
@@ -55,6 +56,7 @@ class ReplyChannel {
  private:
   enum class State : uint8_t { kNew, kStreaming, kEnded, kCompleted };
   void wake_locked();
+  void cut_locked();
   enum class WholeReply : uint8_t { kIsStillSent, kIsLost };
   void set_gone(WholeReply whole_reply);
 
