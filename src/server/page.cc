@@ -98,8 +98,7 @@ HttpReply page_reply(const HttpHead& head) {
     return reply;
   }
   if (!takes_gzip(head)) {
-    return words(406,
-                 "This is held compressed only: please send \"Accept-Encoding: gzip\" (curl --compressed).");
+    return words(406, "This is held compressed only: please send \"Accept-Encoding: gzip\".");
   }
   reply.headers.push_back({"Content-Encoding", "gzip"});
   reply.body = file->gz;  // 20 kB at most: a copy costs less than sharing would in words
