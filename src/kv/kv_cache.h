@@ -5,8 +5,8 @@
 // KvLease pins it: while the lease lives, its blocks stay.
 //
 // Always true: length <= room, length <= context; every block of memory is in exactly one state, and the counts add
-// up (check() verifies it). An operation that returns kNoRoom or kOverQuota has changed nothing, but that idle blocks of
-// the same owner may be gone. An owner never has more than its quota (set_quota). Sealed blocks are immutable, and
+// up (check() verifies it). An operation that returns kNoRoom or kOverQuota has changed nothing. An owner never has more
+// than its quota (set_quota). Sealed blocks are immutable, and
 // found again by their content (paged, unless PrefixSharing::kOff). While a step runs, its sequences keep their old
 // length; they cannot be forked or truncated, and one whose lease is dropped is closed when the step ends. One thread
 // at a time; it must outlive its leases and steps.
@@ -203,10 +203,10 @@ class KvCache {
     return match({.tokens = {}, .names = names_of({}, {}), .owner = owner});
   }
   // A new sequence of the same owner with the same rows: sealed blocks are shared, the open one is copied. An empty lease
-  // where there is no room for it (fork_room), or a step runs over the sequence.
+  // where there is no room for it, its owner's quota is used up, or a step runs over the sequence.
   [[nodiscard]] KvLease fork(const KvLease& lease);
-  // Whether a fork would find memory for the copy.
-  [[nodiscard]] Room fork_room(const KvLease& lease) const;
+  // Whether the quota has no room for the copy.
+  [[nodiscard]] bool fork_exceeds_quota(const KvLease& lease) const;
   [[nodiscard]] bool has_free_sequence() const { return !free_sequences_.empty(); }
 
   // Makes room for positions [0, positions) in every layer group, or in none; positions <= context(). Rows that are
@@ -219,6 +219,8 @@ class KvCache {
   [[nodiscard]] int64_t sole_blocks(const KvLease& lease, int32_t group) const;
   // Whether its owner's quota has room for `positions` positions of this sequence, where nothing else is charged to it.
   [[nodiscard]] bool fits_quota_alone(const KvLease& lease, int64_t positions) const;
+  // How many bytes the quota lacks for that beside all that is held for the owner now, idle blocks apart; 0: none.
+  [[nodiscard]] uint64_t quota_shortage(const KvLease& lease, int64_t positions) const;
 
   // At most so many bytes of blocks for an owner from now on; absent: no limit. Blocks are charged to who takes them, until
   // they are free: shared ones once, idle ones too. Where more are charged already, idle ones go at once, those in use as

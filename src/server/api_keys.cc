@@ -47,11 +47,6 @@ std::optional<Rate> rate_of(std::string_view text) {
   return Rate{*amount, period->seconds};
 }
 
-std::string rate_text(const Rate& rate) {
-  return fmt::format("{}/{}", rate.amount,
-                     std::ranges::find(kPeriods, rate.period_s, &Period::seconds)->name);
-}
-
 std::optional<Sha256Digest> digest_of_hex(std::string_view hex) {
   Sha256Digest digest{};
   if (hex.size() != 2 * digest.size()) return std::nullopt;
@@ -102,6 +97,11 @@ Result<TenantConfig> config_of(std::span<const std::string_view> words) {
 }
 
 }  // namespace
+
+std::string rate_text(const Rate& rate) {
+  const auto* period = std::ranges::find(kPeriods, rate.period_s, &Period::seconds);
+  return fmt::format("{}/{}", rate.amount, period == kPeriods.end() ? "?" : period->name);
+}
 
 Status check_tenant_name(std::string_view name) {
   const auto is_allowed = [](char c) {

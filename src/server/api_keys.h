@@ -92,6 +92,8 @@ Result<std::string> make_key();
 Status take_key_setting(std::string_view setting, TenantConfig& config);
 // Whether `name` can be a tenant's; kInvalidArgument says what can.
 Status check_tenant_name(std::string_view name);
+// "60/min", as the file has it.
+[[nodiscard]] std::string rate_text(const Rate& rate);
 // The line of the file, without its line end.
 [[nodiscard]] std::string key_line(const TenantConfig& config);
 

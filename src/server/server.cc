@@ -108,10 +108,7 @@ std::optional<HttpReply> Server::at_the_door(const HttpHead& head) {
     for (HttpHeader& header : guard_.headers(head)) reply.headers.push_back(std::move(header));
     return reply;
   };
-  if (is_page_path(head.path)) {
-    if (is_read(head.method)) return std::nullopt;
-    return refuse(method_not_allowed(head.path + " takes GET, not " + head.method));
-  }
+  if (page_reply(head).has_value()) return std::nullopt;
   const Route* const route = find_route(head);
   if (route == nullptr) return refuse(no_route(head));
   TenantRef tenant;
@@ -126,7 +123,7 @@ void Server::handle(std::shared_ptr<HttpExchange> exchange) {
   std::vector<HttpHeader> headers = guard_.headers(head);
   headers.push_back({"X-Request-Id", asked.id});
   asked.exchange = std::make_shared<ExchangeWithHeaders>(std::move(exchange), std::move(headers));
-  if (is_page_path(head.path)) return asked.exchange->reply(page_reply(head));
+  if (auto page = page_reply(head)) return asked.exchange->reply(std::move(*page));
   const Route* const route = find_route(head);
   if (route == nullptr) return asked.exchange->reply(error_reply(no_route(head), head.path));
   if (const auto error = check_entry(*route, head, asked.tenant)) {

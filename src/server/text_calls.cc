@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 #include <optional>
 #include <span>
 #include <utility>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/local_time.h"
 #include "server/ollama/parse.h"
 #include "server/openai/parse.h"
 #include "server/web_reply.h"
@@ -22,19 +22,6 @@ namespace {
 int64_t unix_time_ns() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-}
-
-// For templates that name the date.
-CivilTime local_time_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  ::localtime_r(&now, &local);
-  return {.year = local.tm_year + 1900,
-          .month = local.tm_mon + 1,
-          .day = local.tm_mday,
-          .hour = local.tm_hour,
-          .minute = local.tm_min,
-          .second = local.tm_sec};
 }
 
 ApiResult<TextCall> parse_call(ApiFace face, std::string_view body) {
