@@ -15,3 +15,11 @@ if(CAIRN_TESTS AND NOT CMAKE_CROSSCOMPILING)
   add_test(NAME web_build_self_test COMMAND ${Python3_EXECUTABLE} -B ${PROJECT_SOURCE_DIR}/tools/web_build_test.py)
   set_tests_properties(page_sources web_build_self_test PROPERTIES LABELS web)
 endif()
+
+# The official clients and a browser drive the program. Skipped where web/node_modules is not there.
+find_program(CAIRN_NODE node)
+if(CAIRN_TESTS AND CAIRN_NODE AND NOT CMAKE_CROSSCOMPILING)
+  add_test(NAME server_clients COMMAND ${CAIRN_NODE} ${PROJECT_SOURCE_DIR}/web/test/run.mjs test/clients)
+  set_tests_properties(server_clients PROPERTIES LABELS web SKIP_RETURN_CODE 77 TIMEOUT ${CAIRN_TEST_TIMEOUT_S}
+    ENVIRONMENT "CAIRN_PROGRAM=${CMAKE_BINARY_DIR}/cairn")
+endif()
