@@ -54,10 +54,10 @@ void StepPace::note(const StepTiming& step) {
     since_probe_ = 0;
     return;
   }
-  ++since_probe_;
   const std::optional<int64_t> decode_ns = decode_ns_[size_of(step.decode_rows)].median();
   // The short end of a prompt tells little about many rows.
   if (!decode_ns.has_value() || step.prompt_rows * 2 < step.prompt_limit) return;
+  ++since_probe_;
   row_ps_.add(std::max<int64_t>(ns - *decode_ns, 1) * kPsPerNs / step.prompt_rows);
   last_rows_ = step.prompt_rows;
 }

@@ -29,21 +29,21 @@ struct Machine {
 using Slowness = std::function<int64_t(int64_t step)>;
 constexpr auto kSteady = [](int64_t) { return int64_t{1}; };
 
-struct Run {
+struct PromptRun {
   std::vector<int64_t> rows;  // of the prompt, in each step
   std::vector<int64_t> ns;    // what each took, without its slowness
   int64_t total_ns = 0;
 };
 
 // Quiet steps first, then a prompt beside as many streams.
-Run run_prompt(StepPace& pace, const Machine& machine, int64_t streams, int64_t quiet_steps,
-               const Slowness& slowness = kSteady) {
+PromptRun run_prompt(StepPace& pace, const Machine& machine, int64_t streams, int64_t quiet_steps,
+                     const Slowness& slowness = kSteady) {
   for (int64_t i = 0; i < quiet_steps && streams > 0; ++i) {
     pace.note({.decode_rows = streams,
                .prompt_limit = pace.prompt_rows(streams),
                .ns = static_cast<uint64_t>(machine.step_ns(streams, 0, 0))});
   }
-  Run run;
+  PromptRun run;
   for (int64_t done = 0; done < kPrompt;) {
     const int64_t limit = pace.prompt_rows(streams);
     const int64_t rows = std::min(limit, kPrompt - done);
@@ -61,7 +61,7 @@ Run run_prompt(StepPace& pace, const Machine& machine, int64_t streams, int64_t 
   return run;
 }
 
-double mean_ratio(const Run& run, const Machine& machine, int64_t streams) {
+double mean_ratio(const PromptRun& run, const Machine& machine, int64_t streams) {
   return static_cast<double>(run.total_ns) /
          static_cast<double>(std::ssize(run.ns) * machine.step_ns(streams, 0, 0));
 }
@@ -84,7 +84,7 @@ INSTANTIATE_TEST_SUITE_P(Costs, OnAMachine,
 TEST_P(OnAMachine, StreamsKeepTheirPace) {
   for (const int64_t streams : {1, 4, 16}) {
     StepPace pace(kPercent, kChunk);
-    const Run run = run_prompt(pace, GetParam(), streams, 10);
+    const PromptRun run = run_prompt(pace, GetParam(), streams, 10);
     EXPECT_LE(mean_ratio(run, GetParam(), streams), 3.0) << streams;
     // The work of a step with prompts is at least nearly what it may be.
     const int64_t quiet_ns = GetParam().step_ns(streams, 0, 0);
@@ -107,7 +107,7 @@ TEST(StepPace, APromptIsNotMuchLaterThanAlone) {
 TEST(StepPace, LearnsWithoutAQuietStep) {
   const Machine machine;
   StepPace pace(kPercent, kChunk);
-  const Run run = run_prompt(pace, machine, 4, 0);
+  const PromptRun run = run_prompt(pace, machine, 4, 0);
   EXPECT_EQ(run.rows[0], 1);
   EXPECT_GE(run.rows[6], 32);
   EXPECT_LE(mean_ratio(run, machine, 4), 3.0);
@@ -117,9 +117,9 @@ TEST(StepPace, OneSlowStepChangesNothing) {
   const Machine machine;
   StepPace steady(kPercent, kChunk);
   StepPace disturbed(kPercent, kChunk);
-  const Run expected = run_prompt(steady, machine, 4, 10);
-  const Run run = run_prompt(disturbed, machine, 4, 10,
-                             [](int64_t step) { return step == 20 ? int64_t{50} : int64_t{1}; });
+  const PromptRun expected = run_prompt(steady, machine, 4, 10);
+  const PromptRun run = run_prompt(disturbed, machine, 4, 10,
+                                   [](int64_t step) { return step == 20 ? int64_t{50} : int64_t{1}; });
   EXPECT_LE(std::abs(std::ssize(run.rows) - std::ssize(expected.rows)), 1);
 }
 
@@ -127,8 +127,8 @@ TEST(StepPace, OneSlowStepChangesNothing) {
 TEST(StepPace, IsNotStuckAfterABurst) {
   const Machine machine;
   StepPace pace(kPercent, kChunk);
-  const Run run = run_prompt(pace, machine, 4, 10,
-                             [](int64_t step) { return 10 <= step && step < 20 ? int64_t{30} : int64_t{1}; });
+  const PromptRun run = run_prompt(
+      pace, machine, 4, 10, [](int64_t step) { return 10 <= step && step < 20 ? int64_t{30} : int64_t{1}; });
   EXPECT_LE(run.rows[19], 8);
   ASSERT_GT(run.rows.size(), 40U);
   EXPECT_GE(*std::max_element(run.rows.begin() + 20, run.rows.begin() + 30), 40);
@@ -138,7 +138,7 @@ TEST(StepPace, IsNotStuckAfterABurst) {
 TEST(StepPace, FollowsAMachineThatBecomesSlower) {
   const Machine machine;
   StepPace pace(kPercent, kChunk);
-  const Run run =
+  const PromptRun run =
       run_prompt(pace, machine, 4, 10, [](int64_t step) { return step < 5 ? int64_t{1} : int64_t{10}; });
   ASSERT_GT(run.rows.size(), 60U);
   EXPECT_GE(*std::max_element(run.rows.begin() + 40, run.rows.begin() + 60), 40);
