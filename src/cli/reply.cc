@@ -38,6 +38,7 @@ std::string describe_end(const Reply& reply) {
     case FinishReason::kEndToken: return "ended by the model";
     case FinishReason::kStopString: return "ended at a stop text";
     case FinishReason::kCancelled: return "stopped";
+    case FinishReason::kDeadline: return "stopped at its deadline";
     case FinishReason::kError: break;
   }
   return "failed";

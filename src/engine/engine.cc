@@ -63,6 +63,8 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
       scheduler_(options.max_sequences, prompt_cuts(*cache_)),
       step_limits_{.prefill_rows = prefill_rows(options),
                    .score_rows = std::min(options.score_chunk, options.context)},
+      pace_(options.pace.has_value() ? std::optional<StepPace>({*options.pace, step_limits_.prefill_rows})
+                                     : std::nullopt),
       logits_(std::move(logits)) {
   const auto rows = static_cast<size_t>(step_rows(options));
   const auto sequences = static_cast<size_t>(options.max_sequences);
@@ -147,6 +149,7 @@ Result<Sequence*> Engine::start(Request request) {
   StopMatcher stops(request.stop_strings);
   const int64_t likeliest_count = request.on_choice ? request.likeliest_count : 0;
   const SequenceKey key{-int64_t{request.priority}, id.value};
+  Tenant& tenant = queue_.tenant(request.tenant);
   auto sequence = std::make_unique<Sequence>(
       Sequence{.id = id,
                .key = key,
@@ -163,9 +166,12 @@ Result<Sequence*> Engine::start(Request request) {
   sequence->stats.scores_by_layer.assign(layer_windows_.size(), 0);
   sequence->stats.kept_rows.resize(static_cast<size_t>(cache_->geometry().group_count()));
   reserve_lists();
+  queue_.reserve(tenant);
   Sequence* const started = sequence.get();
   live_.emplace(id.value, std::move(sequence));
   ++next_id_;
+  queue_.add(*started, tenant);
+  if (started->request.deadline_ns.has_value()) deadlines_.push(*started);
   // Not in the queue yet: its caller says where it goes.
   ++state_counts_[static_cast<size_t>(started->state)];
   return started;
@@ -183,9 +189,9 @@ void Engine::make_history_room(Sequence& sequence, int64_t count) {
 // Every list can hold every live sequence, so that no step needs memory for one.
 void Engine::reserve_lists() {
   const size_t count = live_.size() + 1;
-  if (ended_.capacity() >= count && cancelled_.capacity() >= count && queue_.capacity() >= count) return;
+  if (ended_.capacity() >= count && cancelled_.capacity() >= count && deadlines_.capacity() >= count) return;
   const size_t wanted = 2 * count;  // amortised
-  queue_.reserve(wanted);
+  deadlines_.reserve(wanted);
   ended_.reserve(wanted);
   cancelled_.reserve(wanted);
 }
@@ -340,6 +346,10 @@ EngineSnapshot Engine::snapshot() const {
     now.group_bytes.push_back(cache_->geometry().block_bytes(group));
   }
   return now;
+}
+
+Status Engine::set_tenants(std::span<const TenantShare> shares) {
+  return no_throw([&] { return queue_.set_shares(shares); });
 }
 
 void Engine::set_state(Sequence& sequence, SequenceState state) {

@@ -30,12 +30,16 @@
 #include "cairn/status.h"
 #include "engine/engine_event_log.h"
 #include "engine/engine_snapshot.h"
+#include "engine/fair_queue.h"
 #include "engine/forward_pass.h"
 #include "engine/request.h"
 #include "engine/request_queue.h"
 #include "engine/sampler.h"
+#include "engine/schedule_trace.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
+#include "engine/step_pace.h"
+#include "engine/tenant.h"
 #include "kv/kv_cache.h"
 #include "model/transformer.h"
 #include "text/tokenizer.h"
@@ -43,7 +47,6 @@
 namespace cairn {
 
 class Model;
-class ScheduleTrace;
 class ThreadPool;
 
 struct EngineOptions {
@@ -56,8 +59,11 @@ struct EngineOptions {
   int64_t score_chunk = 32;            // rows in a step whose logits LogitsWanted::kEveryPosition may request
   std::optional<uint64_t> pool_bytes;  // as KvCacheOptions
   std::optional<uint64_t> available_bytes;  // as KvCacheOptions
-  uint64_t seed = 0;                        // requests without a seed get one from this and their number
-  const Clock* clock = nullptr;             // must outlive the engine; null: the system's steady clock
+  // What a step with prompts may take, in percent of one in which the running streams only decode (step_pace.h); at least
+  // 100. Absent: as many rows of prompts as the chunk has, however long they take.
+  std::optional<int64_t> pace = {};
+  uint64_t seed = 0;               // requests without a seed get one from this and their number
+  const Clock* clock = nullptr;    // must outlive the engine; null: the system's steady clock
   ScheduleTrace* trace = nullptr;  // of every step; must outlive the engine; null: nothing is recorded
 };
 
@@ -112,6 +118,13 @@ class Engine {
   // Likewise: its tokens end before `length` (at least its prompt, less than it has). The tokens after that are
   // dropped, and the logits after its last token are reported again.
   Status roll_back(RequestId id, int64_t length);
+
+  // What each tenant may have, in place of all that was said before; a tenant that is not named has weight 1 and no quota.
+  // Holds from the next step on. Errors: kInvalidArgument (a weight, a tenant named twice), after which nothing has
+  // changed; kResourceExhausted.
+  Status set_tenants(std::span<const TenantShare> shares);
+  // Rows that have been computed for a tenant. The engine forgets one without a share and without requests after a while.
+  [[nodiscard]] int64_t rows_of(TenantId tenant) const { return queue_.row_count(tenant); }
 
   // One step: admit, schedule, run, settle. False where it did nothing: idle(), waits(), or called from a callback.
   bool step() { return step(step_limits_); }
@@ -194,6 +207,8 @@ class Engine {
 
   // Places in the cache, and who waits for whom (engine_admission.cc).
   void admit();
+  [[nodiscard]] size_t service_place(const Sequence& sequence) const;
+  [[nodiscard]] bool comes_behind_blocked(const Sequence& sequence) const;
   [[nodiscard]] bool can_free_a_place() const;
   void free_a_place();
   void begin_rows(Sequence& sequence);
@@ -211,13 +226,17 @@ class Engine {
 
   // The parts of a step, in order (engine_step.cc).
   void finish_cancelled();
+  void finish_late(uint64_t now_ns);
   [[nodiscard]] StepLimits within_step_limits(const StepLimits& limits) const;
+  StepLimits at_pace(StepLimits limits);
+  [[nodiscard]] Scheduler::Plan make_plan(const StepLimits& limits);
   void schedule(const StepLimits& limits);
   void note_grants();
   [[nodiscard]] SequenceNeed need_of(const Sequence& sequence) const;
   [[nodiscard]] int64_t logit_row_count(const Sequence& sequence, int64_t row_count) const;
   void lay_batch();
   bool run();
+  void note_pace(uint64_t begin_ns);
   void give_up(const Status& status);
   void isolate_suspect();
 
@@ -252,6 +271,8 @@ class Engine {
   TokenMask mask_;  // of the pick that is going on
   Scheduler scheduler_;
   StepLimits step_limits_;
+  std::optional<StepPace> pace_;
+  PaceNote pace_note_;  // what the trace records of it
   EngineEventLog events_;
   EngineCounts counts_;
 
@@ -262,14 +283,16 @@ class Engine {
   std::unordered_map<uint64_t, std::unique_ptr<Sequence>>
       live_;  // by id; those that ended last until retire()
   std::array<int64_t, kSequenceStates> state_counts_{};
-  std::optional<SequenceKey> blocked_;  // the first that waits for memory; later ones are not let in
-  RequestQueue queue_;                  // kQueued
-  std::vector<Sequence*> placed_;       // those with a place in the cache, by key
+  std::optional<RequestId> blocked_;  // the first that waits for memory; later ones are not let in
+  FairQueue queue_;                   // kQueued, and what each tenant has had
+  DeadlineQueue deadlines_;           // of all live ones that have one
+  std::vector<Sequence*> placed_;     // those with a place in the cache, in the order of service_place
   std::vector<Sequence*> ended_;
   std::vector<Sequence*> cancelled_;
   std::vector<Session> sessions_;  // the one used last stands last
 
   // One step's batch; capacity from the start.
+  StepTiming timing_;                // but for its time
   std::vector<SequenceNeed> needs_;  // of placed_
   std::vector<Part> parts_;
   std::vector<TokenId> tokens_;

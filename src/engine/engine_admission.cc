@@ -18,11 +18,14 @@ std::span<const TokenId> Engine::findable_tokens(const Sequence& sequence) const
   return tokens.first(std::min(tokens.size(), static_cast<size_t>(sequence.scored) + 1));
 }
 
-// In the order of their keys, as long as there are places. What another request is about to compute is waited for.
+// As long as there are places, the next in the fair order. What another request is about to compute is waited for.
 void Engine::admit() {
-  while (!queue_.empty() && (cache_->has_free_sequence() || can_free_a_place())) {
-    Sequence& next = queue_.first();
-    if (blocked_.has_value() && *blocked_ < next.key) return;  // its rows would wait behind that one's
+  queue_.begin_round();
+  while (cache_->has_free_sequence() || can_free_a_place()) {
+    Sequence* const first = queue_.first();
+    if (first == nullptr) return;
+    Sequence& next = *first;
+    if (comes_behind_blocked(next)) return;
     Sequence* const owner = prefix_owner(next);
     if (owner == nullptr && !cache_->has_free_sequence()) free_a_place();
     queue_.erase(next);
@@ -32,6 +35,24 @@ void Engine::admit() {
       begin_rows(next);
     }
   }
+}
+
+// Where it comes among those that have a place: behind all, but before those of its tenant with larger keys. So a
+// tenant's own requests are served by key, and between tenants the one that came first keeps its rows.
+size_t Engine::service_place(const Sequence& sequence) const {
+  const auto is_later = [&](const Sequence* other) {
+    return other->tenant == sequence.tenant && sequence.key < other->key;
+  };
+  return static_cast<size_t>(std::ranges::find_if(placed_, is_later) - placed_.begin());
+}
+
+// Whether its rows would wait behind those of one that waits for memory, or take memory from it for another tenant.
+bool Engine::comes_behind_blocked(const Sequence& sequence) const {
+  if (!blocked_.has_value()) return false;
+  const auto blocked = std::ranges::find(placed_, *blocked_, &Sequence::id);
+  if (blocked == placed_.end()) return false;
+  const bool is_foreign = (*blocked)->tenant != sequence.tenant;
+  return is_foreign || (*blocked)->key < sequence.key;
 }
 
 bool Engine::can_free_a_place() const {
@@ -90,8 +111,8 @@ void Engine::place(Sequence& sequence, KvLease kv) {
   DCHECK(sequence.owner == nullptr && placed_.size() < placed_.capacity());
   sequence.kv = std::move(kv);
   sequence.has_run = false;
-  const auto by_key = [](const Sequence* a, const Sequence* b) { return a->key < b->key; };
-  placed_.insert(std::ranges::upper_bound(placed_, &sequence, by_key), &sequence);
+  placed_.insert(placed_.begin() + static_cast<std::ptrdiff_t>(service_place(sequence)), &sequence);
+  queue_.pledge(sequence, std::ssize(sequence.tokens) - held_by(sequence));
   set_state(sequence, SequenceState::kRunning);
   events_.of_request(EngineEventKind::kPlaced, sequence.id, held_by(sequence));
 }
@@ -115,6 +136,7 @@ void Engine::take_back(Sequence& sequence) {
   }
   wake_waiters(sequence, kAllPositions);
   if (sequence.state == SequenceState::kRunning) enqueue(sequence);
+  queue_.unpledge(sequence);
 }
 
 // The running request that is about to compute the most blocks that this one could find then.
@@ -123,9 +145,9 @@ Sequence* Engine::prefix_owner(Sequence& sequence) const {
   const int64_t findable = findable_blocks(std::ssize(sequence.tokens));
   Sequence* owner = nullptr;
   int64_t most = 0;
-  for (Sequence* other : placed_) {
-    // One that is served later may stand still for what comes between.
-    if (other->state != SequenceState::kRunning || sequence.key < other->key) continue;
+  // One that is served later may stand still for what comes between.
+  for (Sequence* other : std::span(placed_).first(service_place(sequence))) {
+    if (other->state != SequenceState::kRunning) continue;
     const int64_t common = std::min(findable, common_blocks(sequence.names, other->names)) * kBlockSize;
     if (common > most && common > held_by(*other)) {
       most = common;

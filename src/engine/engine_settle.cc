@@ -88,6 +88,7 @@ void Engine::report(Sequence& sequence, int64_t first_logit_row, const Part& par
 void Engine::count_rows(Sequence& sequence, int64_t first, int64_t row_count) {
   sequence.has_run = true;
   sequence.failed_passes = 0;
+  queue_.charge(sequence, row_count);
   sequence.stats.projected_positions += static_cast<uint64_t>(row_count);
   for (size_t layer = 0; layer < layer_windows_.size(); ++layer) {
     sequence.stats.scores_by_layer[layer] += score_count(first, row_count, layer_windows_[layer]);
@@ -162,11 +163,13 @@ void Engine::finish(Sequence& sequence, FinishReason reason, Status status,
   DCHECK(!cache_->in_step());
   if (sequence.state == SequenceState::kQueued) queue_.erase(sequence);
   if (sequence.state == SequenceState::kLoading) stop_waiting(sequence);
+  if (sequence.request.deadline_ns.has_value()) deadlines_.erase(sequence);
   set_state(sequence, SequenceState::kEnded);
   events_.of_request(EngineEventKind::kEnded, sequence.id, static_cast<int64_t>(reason));
   ended_.push_back(&sequence);
   if (reason != FinishReason::kStopString) flush_text(sequence);
   release_rows(sequence);
+  queue_.remove(sequence);
   wake_waiters(sequence, kAllPositions);
   RequestStats& stats = sequence.stats;
   if (sequence.picks > 0) stats.ttft_ns = sequence.first_pick_ns - sequence.submitted_ns;

@@ -50,11 +50,20 @@ bool Engine::step(const StepLimits& limits) {
   if (call_depth_ > 0 || waits()) return false;
   const Call call(*this);
   in_step_ = true;
-  events_.begin_step(clock_->now_ns());
+  const uint64_t now_ns = clock_->now_ns();
+  events_.begin_step(now_ns);
+  finish_late(now_ns);
   admit();
   schedule(within_step_limits(limits));
   if (!parts_.empty() && run()) settle();
   return true;
+}
+
+// What a callback has cancelled ends with the step.
+void Engine::finish_late(uint64_t now_ns) {
+  while (!deadlines_.empty() && *deadlines_.first().request.deadline_ns <= now_ns) {
+    finish(deadlines_.first(), FinishReason::kDeadline);
+  }
 }
 
 void Engine::finish_cancelled() {
@@ -73,7 +82,8 @@ SequenceNeed Engine::need_of(const Sequence& sequence) const {
   return {.held_rows = held,
           .pending_rows = length - held,
           .holds_memory = true,
-          .unscored_rows = scores ? length - std::max(held, sequence.scored) : 0};
+          .unscored_rows = scores ? length - std::max(held, sequence.scored) : 0,
+          .served = sequence.tenant->served};
 }
 
 void Engine::fill_needs() {
@@ -87,12 +97,29 @@ StepLimits Engine::within_step_limits(const StepLimits& limits) const {
           .score_rows = std::clamp<int64_t>(limits.score_rows, 1, step_limits_.score_rows)};
 }
 
-void Engine::schedule(const StepLimits& limits) {
-  fill_needs();
+// As many rows of prompts as the streams that run can bear.
+StepLimits Engine::at_pace(StepLimits limits) {
+  if (!pace_.has_value() || scheduler_.cuts() == PromptCuts::kNowhere) return limits;
+  const auto decodes = [](const SequenceNeed& need) { return need.pending_rows == 1; };
+  pace_note_.decode_rows = std::ranges::count_if(needs_, decodes);
+  pace_note_.answer = pace_->prompt_rows(pace_note_.decode_rows);
+  limits.prefill_rows = std::min(limits.prefill_rows, pace_note_.answer);
+  return limits;
+}
+
+Scheduler::Plan Engine::make_plan(const StepLimits& limits) {
   CacheRoom room(*this);
-  const Scheduler::Plan plan = options_.trace == nullptr
-                                   ? scheduler_.schedule(needs_, limits, room)
-                                   : options_.trace->schedule(scheduler_, needs_, limits, room);
+  if (options_.trace == nullptr) return scheduler_.schedule(needs_, limits, room);
+  const PaceNote* const pace = pace_.has_value() ? &pace_note_ : nullptr;
+  return options_.trace->schedule(scheduler_, needs_, limits, room, pace);
+}
+
+void Engine::schedule(const StepLimits& wanted) {
+  fill_needs();
+  const StepLimits limits = at_pace(wanted);
+  const Scheduler::Plan plan = make_plan(limits);
+  pace_note_ = {};
+  timing_ = {.prompt_limit = limits.prefill_rows};
   parts_.clear();
   for (const RowGrant& grant : plan.grants) {
     Sequence* const sequence = placed_[static_cast<size_t>(grant.sequence)];
@@ -101,7 +128,7 @@ void Engine::schedule(const StepLimits& limits) {
   isolate_suspect();
   note_grants();
   blocked_.reset();
-  if (plan.blocked.has_value()) blocked_ = placed_[static_cast<size_t>(*plan.blocked)]->key;
+  if (plan.blocked.has_value()) blocked_ = placed_[static_cast<size_t>(*plan.blocked)]->id;
   Sequence* const starved = plan.starved.has_value() ? placed_[static_cast<size_t>(*plan.starved)] : nullptr;
   std::erase_if(placed_, [](const Sequence* sequence) { return !sequence->kv; });
   if (starved == nullptr) return;
@@ -117,7 +144,9 @@ void Engine::note_grants() {
   int64_t row_count = 0;
   for (const Part& part : parts_) {
     row_count += part.row_count;
-    if (std::ssize(part.sequence->tokens) - held_by(*part.sequence) == 1) continue;
+    const bool decodes = std::ssize(part.sequence->tokens) - held_by(*part.sequence) == 1;
+    (decodes ? timing_.decode_rows : timing_.prompt_rows) += part.row_count;
+    if (decodes) continue;
     events_.of_request(EngineEventKind::kRowsGranted, part.sequence->id, part.row_count);
   }
   events_.of_step(EngineEventKind::kScheduled, row_count);
@@ -159,16 +188,25 @@ bool Engine::run() {
   lay_batch();
   KvStep step = cache_->begin_step(kv_rows_);
   const auto floats = logit_rows_.size() * static_cast<size_t>(pass_->vocab_size());
+  const uint64_t begin_ns = pace_.has_value() ? clock_->now_ns() : 0;
   const Status status = no_throw([&] {
     return pass_->forward({tokens_, batch_sequences_, logit_rows_}, step, logits_.as<float>().first(floats));
   });
   if (status.ok()) {
     step.commit(tokens_);
+    if (pace_.has_value()) note_pace(begin_ns);
     return true;
   }
   step.abandon();
   give_up(status);
   return false;
+}
+
+// Only what the rows cost: what callbacks do with their results is none of the pace's business.
+void Engine::note_pace(uint64_t begin_ns) {
+  timing_.ns = clock_->now_ns() - begin_ns;
+  pace_->note(timing_);
+  pace_note_.before = timing_;
 }
 
 // A pass may fail for one of its sequences (a block that cannot be read), and work when it is tried again. A sequence

@@ -68,11 +68,12 @@ class RecordedRoom final : public RoomKeeper {
 
 std::vector<SequenceNeed> needs_of(Numbers numbers) {
   std::vector<SequenceNeed> needs;
-  for (; !numbers.empty(); numbers = numbers.subspan(4)) {
+  for (; !numbers.empty(); numbers = numbers.subspan(5)) {
     needs.push_back({.held_rows = numbers[0],
                      .pending_rows = numbers[1],
                      .holds_memory = numbers[2] == 1,
-                     .unscored_rows = numbers[3]});
+                     .unscored_rows = numbers[3],
+                     .served = numbers[4]});
   }
   return needs;
 }
@@ -98,9 +99,9 @@ bool repeats(const Record& record) {
 Result<int64_t> replay_schedule(std::span<const int64_t> trace) {
   int64_t step_count = 0;
   for (; !trace.empty(); ++step_count) {
-    std::array<Numbers, 6> lists;
+    std::array<Numbers, 7> lists;
     for (Numbers& list : lists) list = take_list(trace);
-    const auto& [limits, needs, answers, grants, starved, blocked] = lists;
+    const auto& [limits, needs, answers, grants, starved, blocked, pace] = lists;
     if (!repeats({limits, needs, answers, grants, starved, blocked})) {
       return internal_error(fmt::format("step {} of the trace is decided otherwise", step_count));
     }

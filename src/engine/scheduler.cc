@@ -1,6 +1,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/check.h"
 
@@ -75,6 +76,7 @@ Scheduler::Scheduler(int64_t max_sequences, PromptCuts cuts) : cuts_(cuts) {
   const auto count = static_cast<size_t>(max_sequences);
   grants_.reserve(count);
   rows_.reserve(count);
+  order_.reserve(count);
   shortest_.reserve(count);
 }
 
@@ -94,9 +96,11 @@ void Scheduler::share_rows(std::span<const SequenceNeed> needs, const StepLimits
     budget.spend(needs[i], rows_[i], more);
     rows_[i] += static_cast<int32_t>(more);
   };
-  for (size_t i = 0; i < needs.size(); ++i) {
+  set_order(needs);
+  for (const int32_t index : order_) {
+    const auto i = static_cast<size_t>(index);
     if (needs[i].pending_rows > 0) grant(i);
-    if (rows_[i] < needs[i].pending_rows) shortest_.push_back(static_cast<int32_t>(i));
+    if (rows_[i] < needs[i].pending_rows) shortest_.push_back(index);
   }
   if (!cuts) return;
   budget.prompt_rows += kept_prompt_rows;
@@ -106,12 +110,28 @@ void Scheduler::share_rows(std::span<const SequenceNeed> needs, const StepLimits
   if (cuts_ == PromptCuts::kAtBlockEnds) end_on_blocks(needs);
 }
 
-// By what is left of them.
+// By what their tenants have had, then as they are served.
+void Scheduler::set_order(std::span<const SequenceNeed> needs) {
+  order_.resize(needs.size());
+  std::iota(order_.begin(), order_.end(), 0);
+  const auto is_before = [&](int32_t a, int32_t b) {
+    const int64_t served_a = needs[static_cast<size_t>(a)].served;
+    const int64_t served_b = needs[static_cast<size_t>(b)].served;
+    return served_a != served_b ? served_a < served_b : a < b;
+  };
+  if (!std::ranges::is_sorted(order_, is_before)) std::ranges::sort(order_, is_before);
+}
+
+bool Scheduler::is_by_key() const { return std::ranges::is_sorted(order_); }
+
+// By what is left of them, each tenant's by itself.
 void Scheduler::sort_shortest(std::span<const SequenceNeed> needs) {
   const auto left = [&](int32_t i) {
     return needs[static_cast<size_t>(i)].pending_rows - rows_[static_cast<size_t>(i)];
   };
+  const auto served = [&](int32_t i) { return needs[static_cast<size_t>(i)].served; };
   std::ranges::sort(shortest_, [&](int32_t a, int32_t b) {
+    if (served(a) != served(b)) return served(a) < served(b);
     const int64_t left_a = left(a);
     const int64_t left_b = left(b);
     return left_a != left_b ? left_a < left_b : a < b;
@@ -128,30 +148,47 @@ void Scheduler::end_on_blocks(std::span<const SequenceNeed> needs) {
   }
 }
 
-Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, const StepLimits& limits,
-                                    RoomKeeper& keeper) {
-  CHECK(limits.prefill_rows >= 1);
-  CHECK(limits.score_rows >= 1);
+// In the order of service. The one that waits for memory, where there is one; `first` is the first that has rows to run.
+std::optional<int32_t> Scheduler::grant(std::span<SequenceNeed> needs, int32_t first, RoomKeeper& keeper) {
   grants_.clear();
-  share_rows(needs, limits);
-  for (int32_t i = 0; i < std::ssize(needs); ++i) {
+  for (int32_t i = first; i < std::ssize(needs); ++i) {
     SequenceNeed& need = needs[static_cast<size_t>(i)];
     if (need.pending_rows == 0 || rows_[static_cast<size_t>(i)] == 0) continue;
     while (keeper.make_room(i) == Room::kNoRoom) {
       const std::optional<int32_t> victim = find_victim(needs, i);
       // Later ones do not overtake: what becomes free is for this one. None loses rows in vain, while others run.
-      const bool is_vain = !grants_.empty() && !victims_suffice(needs, i, keeper);
-      if (is_vain) return {.grants = grants_, .blocked = i};
-      if (!victim.has_value()) return {grants_, grants_.empty() ? std::optional(i) : std::nullopt, i};
+      const bool is_vain = i > first && !victims_suffice(needs, i, keeper);
+      if (is_vain || !victim.has_value()) return i;
       keeper.take_back(*victim);
       needs[static_cast<size_t>(*victim)] = {};
     }
     need.holds_memory = true;
     grants_.push_back({i, rows_[static_cast<size_t>(i)]});
   }
-  CHECK(!grants_.empty() ||
-        std::ranges::all_of(needs, [](const SequenceNeed& need) { return need.pending_rows == 0; }));
-  return {.grants = grants_};
+  return std::nullopt;
+}
+
+Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, const StepLimits& limits,
+                                    RoomKeeper& keeper) {
+  CHECK(limits.prefill_rows >= 1);
+  CHECK(limits.score_rows >= 1);
+  grants_.clear();
+  const auto pends = [](const SequenceNeed& need) { return need.pending_rows > 0; };
+  const auto first = static_cast<int32_t>(std::ranges::find_if(needs, pends) - needs.begin());
+  std::optional<int32_t> blocked;
+  for (size_t sharer_count = needs.size(); first < std::ssize(needs);) {
+    share_rows(needs.first(sharer_count), limits);
+    rows_.resize(needs.size(), 0);
+    const std::optional<int32_t> waits = grant(needs, first, keeper);
+    if (!waits.has_value()) break;
+    blocked = waits;
+    if (waits == first) return {.grants = grants_, .starved = first, .blocked = first};
+    if (is_by_key()) break;
+    // The rows that it and later ones were to have are for those whose memory it waits for.
+    sharer_count = static_cast<size_t>(*waits);
+  }
+  CHECK(!grants_.empty() || std::ranges::none_of(needs, pends));
+  return {.grants = grants_, .blocked = blocked};
 }
 
 }  // namespace cairn

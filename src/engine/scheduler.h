@@ -1,12 +1,12 @@
 // Scheduler: which sequences run in a step, and how many rows of each. Integers only: the same needs, limits and
 // answers about memory give the same plan (schedule_trace.h records them).
 //
-// Sequences come in the order of their keys, which is their priority. One with a single row to run (decode) always gets
-// it, scored or not. Longer ones (prompts) share a budget of rows, and one of scored rows: most of each goes to them in
-// order, a quarter to the shortest first, so that a short prompt does not wait for all of a long one, nor a short text
-// that is scored. A sequence without pending rows is passed over. Memory
-// too is allotted in order: where it runs out, a victim loses its rows (find_victim); where there is no victim, the
-// rest of the sequences wait.
+// Sequences come in the order in which they are served. One with a single row to run (decode) always gets it, scored or
+// not. Longer ones (prompts) share a budget of rows, and one of scored rows: those of the tenant that has had least are
+// first, and among its own most of each budget goes to them in order, a quarter to the shortest first, so that a short
+// prompt does not wait for all of a long one, nor a short text that is scored. What they leave is for the next tenant's.
+// A sequence without pending rows is passed over. Memory is allotted in order: where it runs out, a victim loses its
+// rows (find_victim); where there is no victim, the rest of the sequences wait.
 // Always true: if some sequence has pending rows, then one runs, or the first of them is named as starved.
 #pragma once
 
@@ -26,6 +26,7 @@ struct SequenceNeed {
       0;  // positions to run before its next token can be picked; 0: it waits for its caller
   bool holds_memory = false;
   int64_t unscored_rows = 0;  // of the pending rows, the last ones, whose logits are all wanted (scoring)
+  int64_t served = 0;         // what its tenant has had: prompts with less of it are first to get rows
 };
 
 struct RowGrant {
@@ -82,6 +83,9 @@ class Scheduler {
   Plan schedule(std::span<SequenceNeed> needs, const StepLimits& limits, RoomKeeper& keeper);
 
  private:
+  void set_order(std::span<const SequenceNeed> needs);
+  [[nodiscard]] bool is_by_key() const;
+  std::optional<int32_t> grant(std::span<SequenceNeed> needs, int32_t first, RoomKeeper& keeper);
   void share_rows(std::span<const SequenceNeed> needs, const StepLimits& limits);
   void sort_shortest(std::span<const SequenceNeed> needs);
   void end_on_blocks(std::span<const SequenceNeed> needs);
@@ -89,6 +93,7 @@ class Scheduler {
   PromptCuts cuts_;
   std::vector<RowGrant> grants_;
   std::vector<int32_t> rows_;      // of each need, in this step
+  std::vector<int32_t> order_;     // of needs, in which prompts get rows
   std::vector<int32_t> shortest_;  // prompts, by what they still need
 };
 

@@ -19,6 +19,8 @@
 
 namespace cairn {
 
+struct Tenant;  // fair_queue.h
+
 //   queued <-> loading        both wait for a place; loading ones for their prefix first
 //   queued -> running <-> awaits caller        running -> queued: preempted
 //   all -> ended
@@ -31,7 +33,7 @@ enum class SequenceState : uint8_t {
 };
 inline constexpr size_t kSequenceStates = 5;
 
-// The order in which sequences are served: the smaller key first.
+// The order in which a tenant's sequences are served: the smaller key first.
 struct SequenceKey {
   int64_t urgency = 0;   // the negated Request::priority
   uint64_t arrival = 0;  // no two alike
@@ -57,7 +59,10 @@ struct Sequence {
 
   SequenceState state = SequenceState::kQueued;
   KvLease kv;                 // its place in the cache; empty: none
-  size_t queue_place = 0;     // kQueued: in the RequestQueue
+  Tenant* tenant = nullptr;   // until it has ended
+  size_t queue_place = 0;     // kQueued: in its tenant's RequestQueue
+  size_t deadline_place = 0;  // with a deadline: in the DeadlineQueue
+  int64_t pledged_rows = 0;   // that count for its tenant already, though they have not run yet
   bool has_run = false;       // since it got its place
   int failed_passes = 0;      // one after the other, that it was part of
   int64_t own_positions = 0;  // rows that it had when it lost them
