@@ -71,6 +71,7 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
   placed_.reserve(sequences);
   needs_.reserve(sequences);
   parts_.reserve(sequences);
+  exceeding_.reserve(sequences);
   tokens_.reserve(rows);
   batch_sequences_.reserve(sequences);
   kv_rows_.reserve(sequences);
@@ -346,10 +347,6 @@ EngineSnapshot Engine::snapshot() const {
     now.group_bytes.push_back(cache_->geometry().block_bytes(group));
   }
   return now;
-}
-
-Status Engine::set_tenants(std::span<const TenantShare> shares) {
-  return no_throw([&] { return queue_.set_shares(shares); });
 }
 
 void Engine::set_state(Sequence& sequence, SequenceState state) {
