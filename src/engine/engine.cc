@@ -71,6 +71,7 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
   placed_.reserve(sequences);
   needs_.reserve(sequences);
   parts_.reserve(sequences);
+  exceeding_.reserve(sequences);
   tokens_.reserve(rows);
   batch_sequences_.reserve(sequences);
   kv_rows_.reserve(sequences);

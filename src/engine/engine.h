@@ -164,6 +164,13 @@ class Engine {
   [[nodiscard]] bool is_in_call() const { return call_depth_ > 0; }
 
  private:
+  // A tenant that has used up its quota: none of its requests is let in before there is room for the one that was refused,
+  // or one comes that is more urgent.
+  struct QuotaHold {
+    TenantId tenant;
+    SequenceKey key;
+    uint64_t wanted_bytes = 0;  // of the quota, beside what is held
+  };
   // What a step runs of one sequence.
   struct Part {
     Sequence* sequence = nullptr;
@@ -203,7 +210,18 @@ class Engine {
   [[nodiscard]] Session* find_session(std::optional<SessionId> id);
   void continue_session(Session& session, Sequence& sequence, std::string salt);
   bool drop_an_idle_session();
+  bool drop_an_idle_session_of(TenantId tenant);
+  void drop_rows_of(Session& session);
   void keep_for_session(Session& session, Sequence& sequence, KvLease kv);
+
+  // Quotas of tenants (engine_quota.cc).
+  [[nodiscard]] static KvOwner owner_of(TenantId tenant) { return {tenant.value}; }
+  Status take_shares(std::span<const TenantShare> shares);
+  void hold_back_over_quota();
+  [[nodiscard]] bool may_go_on(const QuotaHold& hold, const Tenant& tenant) const;
+  void note_quotas(const Scheduler::Plan& plan);
+  void wait_for_quota(Sequence& sequence);
+  void finish_exceeding();
 
   // Places in the cache, and who waits for whom (engine_admission.cc).
   void admit();
@@ -287,6 +305,8 @@ class Engine {
   FairQueue queue_;                   // kQueued, and what each tenant has had
   DeadlineQueue deadlines_;           // of all live ones that have one
   std::vector<Sequence*> placed_;     // those with a place in the cache, in the order of service_place
+  std::vector<QuotaHold> holds_;      // capacity for all tenants that have a quota
+  std::vector<Sequence*> exceeding_;  // that end with this step
   std::vector<Sequence*> ended_;
   std::vector<Sequence*> cancelled_;
   std::vector<Session> sessions_;  // the one used last stands last

@@ -21,6 +21,7 @@ std::span<const TokenId> Engine::findable_tokens(const Sequence& sequence) const
 // As long as there are places, the next in the fair order. What another request is about to compute is waited for.
 void Engine::admit() {
   queue_.begin_round();
+  hold_back_over_quota();
   while (cache_->has_free_sequence() || can_free_a_place()) {
     Sequence* const first = queue_.first();
     if (first == nullptr) return;
@@ -76,7 +77,8 @@ void Engine::free_a_place() {
 void Engine::begin_rows(Sequence& sequence) {
   KvLease kv = cache_->match({.tokens = findable_tokens(sequence),
                               .names = sequence.names,
-                              .own_positions = sequence.own_positions});
+                              .own_positions = sequence.own_positions,
+                              .owner = owner_of(sequence.request.tenant)});
   const int64_t held = cache_->length(kv);
   if (sequence.stats.projected_positions == 0) {
     sequence.stats.reused_tokens = held;
@@ -93,7 +95,7 @@ void Engine::begin_fork(Sequence& child, const Sequence& parent) {
   if (has_rows) {
     do {
       kv = cache_->fork(parent.kv);
-    } while (!kv && drop_an_idle_session());
+    } while (!kv && !cache_->fork_exceeds_quota(parent.kv) && drop_an_idle_session());
   }
   if (!kv) return enqueue(child);  // it will find what it can of the prefix
   // The last token runs, if need be again: its logits are wanted.

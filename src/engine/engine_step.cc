@@ -15,34 +15,48 @@ namespace cairn {
 
 class Engine::CacheRoom final : public RoomKeeper {
  public:
-  explicit CacheRoom(Engine& engine) : engine_(engine) {}
+  explicit CacheRoom(Engine& engine) : engine_(engine), cache_(*engine.cache_) {}
 
-  // Room for the whole sequence, not only for the rows of this step: a prompt that was begun can be finished.
+  // Room for the whole sequence, not only for the rows of this step: a prompt that was begun can be finished. Idle
+  // sessions go first; for a tenant's quota its own.
   Room make_room(int32_t index) override {
-    const Sequence& sequence = *engine_.placed_[static_cast<size_t>(index)];
-    while (engine_.cache_->reserve(sequence.kv, std::ssize(sequence.tokens)) == Room::kNoRoom) {
-      if (!engine_.drop_an_idle_session()) return Room::kNoRoom;
+    const Sequence& sequence = sequence_at(index);
+    for (;;) {
+      lack_ = cache_.reserve(sequence.kv, std::ssize(sequence.tokens));
+      const bool is_for_memory = lack_ == Room::kNoRoom && engine_.drop_an_idle_session();
+      const bool is_for_quota =
+          lack_ == Room::kOverQuota && engine_.drop_an_idle_session_of(sequence.request.tenant);
+      if (!is_for_memory && !is_for_quota) return lack_;
     }
-    return Room::kOk;
   }
 
   [[nodiscard]] int64_t missing(int32_t index) const override {
-    const Sequence& sequence = *engine_.placed_[static_cast<size_t>(index)];
-    shortage_ = engine_.cache_->shortage(sequence.kv, std::ssize(sequence.tokens));
+    const Sequence& sequence = sequence_at(index);
+    const int64_t length = std::ssize(sequence.tokens);
+    if (lack_ == Room::kOverQuota) return static_cast<int64_t>(cache_.quota_shortage(sequence.kv, length));
+    shortage_ = cache_.shortage(sequence.kv, length);
     return shortage_.block_count;
   }
   [[nodiscard]] int64_t freed_by(int32_t index) const override {
-    return engine_.cache_->sole_blocks(engine_.placed_[static_cast<size_t>(index)]->kv, shortage_.group);
+    const KvLease& kv = sequence_at(index).kv;
+    if (lack_ == Room::kOverQuota) return static_cast<int64_t>(cache_.sole_quota_bytes(kv));
+    return cache_.sole_blocks(kv, shortage_.group);
   }
 
   void take_back(int32_t index) override {
-    Sequence& victim = *engine_.placed_[static_cast<size_t>(index)];
+    Sequence& victim = sequence_at(index);
     engine_.events_.of_request(EngineEventKind::kPreempted, victim.id, engine_.held_by(victim));
     engine_.take_back(victim);
   }
 
  private:
+  [[nodiscard]] Sequence& sequence_at(int32_t index) const {
+    return *engine_.placed_[static_cast<size_t>(index)];
+  }
+
   Engine& engine_;
+  KvCache& cache_;
+  Room lack_ = Room::kOk;        // what make_room said last
   mutable KvShortage shortage_;  // as `missing` last found it: freed_by counts blocks of that group
 };
 
@@ -56,6 +70,7 @@ bool Engine::step(const StepLimits& limits) {
   admit();
   schedule(within_step_limits(limits));
   if (!parts_.empty() && run()) settle();
+  finish_exceeding();
   return true;
 }
 
@@ -75,7 +90,9 @@ void Engine::finish_cancelled() {
 }
 
 SequenceNeed Engine::need_of(const Sequence& sequence) const {
-  if (sequence.state != SequenceState::kRunning) return {.holds_memory = true};
+  if (sequence.state != SequenceState::kRunning) {
+    return {.holds_memory = true, .tenant = sequence.request.tenant.value};
+  }
   const auto length = static_cast<int64_t>(sequence.tokens.size());
   const int64_t held = cache_->length(sequence.kv);
   const bool scores = sequence.request.logits_wanted != LogitsWanted::kSampled;
@@ -83,6 +100,7 @@ SequenceNeed Engine::need_of(const Sequence& sequence) const {
           .pending_rows = length - held,
           .holds_memory = true,
           .unscored_rows = scores ? length - std::max(held, sequence.scored) : 0,
+          .tenant = sequence.request.tenant.value,
           .served = sequence.tenant->served};
 }
 
@@ -129,6 +147,7 @@ void Engine::schedule(const StepLimits& wanted) {
   note_grants();
   blocked_.reset();
   if (plan.blocked.has_value()) blocked_ = placed_[static_cast<size_t>(*plan.blocked)]->id;
+  note_quotas(plan);
   Sequence* const starved = plan.starved.has_value() ? placed_[static_cast<size_t>(*plan.starved)] : nullptr;
   std::erase_if(placed_, [](const Sequence* sequence) { return !sequence->kv; });
   if (starved == nullptr) return;

@@ -35,6 +35,10 @@ std::string difference_text(const KvMatchReport& report, const Tokenizer& tokeni
 }
 
 std::string eviction_text(const KvMatchReport& report) {
+  if (report.is_evicted_by_quota) {
+    return fmt::format("the next block was evicted {} ago, to keep within the quota of its tenant",
+                       counted(report.evicted_steps_ago, "step"));
+  }
   return fmt::format("the next block was evicted {} ago, when {} {} needed and {} idle",
                      counted(report.evicted_steps_ago, "step"), counted(report.wanted_blocks, "block"),
                      report.wanted_blocks == 1 ? "was" : "were",

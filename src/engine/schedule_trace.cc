@@ -54,6 +54,7 @@ Scheduler::Plan ScheduleTrace::schedule(Scheduler& scheduler, std::span<Sequence
     add(need.pending_rows);
     add(need.holds_memory ? 1 : 0);
     add(need.unscored_rows);
+    add(need.tenant);
     add(need.served);
   }
   begin_list();

@@ -70,12 +70,13 @@ class RecordedRoom final : public RoomKeeper {
 
 std::vector<SequenceNeed> needs_of(Numbers numbers) {
   std::vector<SequenceNeed> needs;
-  for (; !numbers.empty(); numbers = numbers.subspan(5)) {
+  for (; !numbers.empty(); numbers = numbers.subspan(6)) {
     needs.push_back({.held_rows = numbers[0],
                      .pending_rows = numbers[1],
                      .holds_memory = numbers[2] == 1,
                      .unscored_rows = numbers[3],
-                     .served = numbers[4]});
+                     .tenant = static_cast<uint32_t>(numbers[4]),
+                     .served = numbers[5]});
   }
   return needs;
 }

@@ -64,6 +64,7 @@ struct Sequence {
   size_t deadline_place = 0;  // with a deadline: in the DeadlineQueue
   int64_t pledged_rows = 0;   // that count for its tenant already, though they have not run yet
   bool has_run = false;       // since it got its place
+  bool waits_for_quota = false;  // its tenant's, since the last step that it was to be part of
   int failed_passes = 0;      // one after the other, that it was part of
   int64_t own_positions = 0;  // rows that it had when it lost them
 
@@ -96,6 +97,7 @@ struct Session {
   bool busy = false;            // a request runs in it, and has its rows
   std::vector<TokenId> tokens;  // those whose rows are in `kv`
   std::string salt;             // of the request before: rows stay with their tenant
+  TenantId tenant;              // likewise
   KvLease kv;
 };
 

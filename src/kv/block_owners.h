@@ -31,6 +31,11 @@ class BlockOwners {
     return state == BlockState::kIdle && at(block).account != by;
   }
 
+  // Whether it is charged to the account, for one sequence alone.
+  [[nodiscard]] bool is_sole_of(AccountId account, BlockId block) const {
+    return at(block).account == account && at(block).own_pins <= 1;
+  }
+
   // What has happened to a block.
   void taken(BlockId block, AccountId by);
   void dropped(BlockId open_block);

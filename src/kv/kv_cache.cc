@@ -225,8 +225,8 @@ int64_t KvCache::sole_blocks(const KvLease& lease, int32_t group) const {
   return storage_->sole_blocks(lease.sequence_, group);
 }
 
-bool KvCache::fits_quota_alone(const KvLease& lease, int64_t positions) const {
-  return storage_->fits_quota_alone(sequence_of(lease), KvGeometry::blocks_for(positions));
+uint64_t KvCache::sole_quota_bytes(const KvLease& lease) const {
+  return storage_->sole_quota_bytes(sequence_of(lease));
 }
 
 uint64_t KvCache::quota_shortage(const KvLease& lease, int64_t positions) const {

@@ -5,7 +5,7 @@
 // KvLease pins it: while the lease lives, its blocks stay.
 //
 // Always true: length <= room, length <= context; every block of memory is in exactly one state, and the counts add
-// up (check() verifies it). An operation that returns kNoRoom or kOverQuota has changed nothing. An owner never has more
+// up (check() verifies it). An operation that does not return kOk has changed nothing. An owner never has more
 // than its quota (set_quota). Sealed blocks are immutable, and
 // found again by their content (paged, unless PrefixSharing::kOff). While a step runs, its sequences keep their old
 // length; they cannot be forked or truncated, and one whose lease is dropped is closed when the step ends. One thread
@@ -210,17 +210,17 @@ class KvCache {
   [[nodiscard]] bool has_free_sequence() const { return !free_sequences_.empty(); }
 
   // Makes room for positions [0, positions) in every layer group, or in none; positions <= context(). Rows that are
-  // there stay; idle blocks are evicted where no free ones are left. kOverQuota: the owner may have no more, also without its
-  // own idle blocks, which go first. A sequence whose owner has a quota asks before each step: what its groups with a
-  // window may take is promised for one step.
+  // there stay; idle blocks are evicted where no free ones are left. Where the owner's quota is used up, the owner's own idle
+  // blocks go first, the oldest of all groups first; where that is not enough, or never will be, kOverQuota or
+  // kExceedsQuota says so. A sequence whose owner has a quota asks before each step: what its groups with a window may take
+  // is promised for one step.
   Room reserve(const KvLease& lease, int64_t positions);
   // What reserve lacks most, and how many of a layer group's blocks would be room for others without this sequence.
   [[nodiscard]] KvShortage shortage(const KvLease& lease, int64_t positions) const;
-  [[nodiscard]] int64_t sole_blocks(const KvLease& lease, int32_t group) const;
-  // Whether its owner's quota has room for `positions` positions of this sequence, where nothing else is charged to it.
-  [[nodiscard]] bool fits_quota_alone(const KvLease& lease, int64_t positions) const;
-  // How many bytes the quota lacks for that beside all that is held for the owner now, idle blocks apart; 0: none.
+  [[nodiscard]] int64_t sole_blocks(const KvLease& lease, int32_t group) const;  // The same of the owner's quota: how many bytes it lacks when all idle blocks are gone, and how many it would have more
+  // without this sequence.
   [[nodiscard]] uint64_t quota_shortage(const KvLease& lease, int64_t positions) const;
+  [[nodiscard]] uint64_t sole_quota_bytes(const KvLease& lease) const;
 
   // At most so many bytes of blocks for an owner from now on; absent: no limit. Blocks are charged to who takes them, until
   // they are free: shared ones once, idle ones too. Where more are charged already, idle ones go at once, those in use as

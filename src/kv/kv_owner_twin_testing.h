@@ -35,7 +35,8 @@ class KvOwnerTwin {
       next_ = read.next;
       if (read.count == 0) return;
       for (size_t i = 0; i < read.count; ++i) {
-        if (events[i].block.has_value()) ASSERT_NO_FATAL_FAILURE(apply(events[i]));
+        if (!events[i].block.has_value()) continue;
+        ASSERT_NO_FATAL_FAILURE(apply(events[i]));
       }
     }
   }

@@ -49,6 +49,7 @@ class QuotaOperations {
   }
 
   int64_t refused = 0;
+  int64_t never = 0;  // would fit
   int64_t refused_forks = 0;
   int64_t lowered = 0;   // quotas, below what was held
   int64_t shortened = 0;  // matches that the quota cut
@@ -184,7 +185,9 @@ class QuotaOperations {
     const bool allowed = allows(s.owner, now + promise);
     const uint64_t idle = twin_.idle_bytes(s.owner);
     const Room room = cache_->reserve(s.real.lease, positions);
-    EXPECT_EQ(room, allowed ? Room::kOk : Room::kOverQuota);
+    EXPECT_EQ(room == Room::kOk, allowed);
+    EXPECT_NE(room, Room::kNoRoom);
+    if (room == Room::kExceedsQuota) ++never;
     twin_.catch_up();
     s.promised = allowed ? promise : before;
     if (allowed) return true;
@@ -250,7 +253,7 @@ class QuotaOperations {
       if (!quotas_[owner].has_value()) continue;
       limits_[owner] = std::max(*quotas_[owner], std::min(limits_[owner], bytes));
       ASSERT_LE(bytes, limits_[owner]);
-      if (bytes > *quotas_[owner]) ASSERT_EQ(counts.idle_bytes, 0U);
+      ASSERT_TRUE(bytes <= *quotas_[owner] || counts.idle_bytes == 0) << "idle ones go at once";
     }
     const Status status = cache_->check();
     ASSERT_TRUE(status.ok()) << status.message();
@@ -269,6 +272,7 @@ class QuotaOperationsTest : public ::testing::TestWithParam<Run> {};
 
 TEST_P(QuotaOperationsTest, NoOwnerEverHasMoreThanItsQuota) {
   int64_t refused = 0;
+  int64_t never = 0;
   int64_t refused_forks = 0;
   int64_t lowered = 0;
   int64_t shortened = 0;
@@ -278,17 +282,18 @@ TEST_P(QuotaOperationsTest, NoOwnerEverHasMoreThanItsQuota) {
     QuotaOperations operations(GetParam(), seed);
     operations.run(250);
     refused += operations.refused;
+    never += operations.never;
     refused_forks += operations.refused_forks;
     lowered += operations.lowered;
     shortened += operations.shortened;
     evicted += operations.quota_evictions();
   }
-  std::cout << refused << " refused, " << refused_forks << " forks, " << lowered << " quotas lowered, "
+  std::cout << refused << " refused, " << never << " of them would never fit, " << refused_forks << " forks, " << lowered << " quotas lowered, "
             << shortened << " matches shortened, " << evicted << " evicted\n";
   EXPECT_GT(refused, 50);
   EXPECT_GT(refused_forks, 3);
   EXPECT_GT(lowered, 10);
-  if (GetParam().sharing == PrefixSharing::kOn) EXPECT_GT(evicted, 100);
+  EXPECT_TRUE(evicted > 100 || GetParam().sharing == PrefixSharing::kOff);
 }
 
 INSTANTIATE_TEST_SUITE_P(

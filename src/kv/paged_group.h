@@ -64,6 +64,10 @@ class PagedGroup {
 
   // Whether no other sequence has this block.
   [[nodiscard]] bool is_sole(BlockId block) const;
+  // Whether it is charged to this account, and to nobody's or idle once the sequence is gone that has it.
+  [[nodiscard]] bool is_sole_of(AccountId account, BlockId block) const {
+    return owners_.is_sole_of(account, block);
+  }
   [[nodiscard]] KvBlockCounts counts() const;
   // `pins`: in how many tables each block is; `own_pins`: of sequences that it is charged to. Adds what is charged to
   // `recounted`.

@@ -153,6 +153,7 @@ void PagedStorage::explain_end(std::span<const TokenId> tokens, const PrefixName
   if (nearest->eviction.has_value()) {
     report.end = KvMatchEnd::kEvicted;
     report.evicted_steps_ago = events_.step() - nearest->eviction->step;
+    report.is_evicted_by_quota = nearest->eviction->cause == KvEviction::Cause::kQuota;
     report.wanted_blocks = nearest->eviction->wanted_blocks;
     report.idle_blocks = nearest->eviction->idle_blocks;
   } else if (nearest->known.has_value()) {

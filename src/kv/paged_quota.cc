@@ -38,10 +38,32 @@ uint64_t PagedStorage::copy_bytes() const {
   return bytes;
 }
 
-// What was promised to it is charged already, and is made good by what it takes now.
-bool PagedStorage::quota_allows(SequenceId sequence, uint64_t bytes) const {
+Room PagedStorage::quota_room(SequenceId sequence, uint64_t bytes) const {
+  const AccountId by = account(sequence);
   const uint64_t promised_bytes = chain(sequence).promised_bytes;
-  return bytes <= promised_bytes || accounts_.could_take(account(sequence), bytes - promised_bytes);
+  if (bytes <= promised_bytes || accounts_.could_take(by, bytes - promised_bytes)) return Room::kOk;
+  return accounts_.could_ever_take(by, own_bytes(sequence) + bytes) ? Room::kOverQuota : Room::kExceedsQuota;
+}
+
+// Of the blocks that it has, those that are charged to its owner.
+uint64_t PagedStorage::own_bytes(SequenceId sequence) const {
+  uint64_t bytes = 0;
+  for (int32_t g = 0; g < group_count(); ++g) {
+    for (const BlockId block : table(sequence, g).blocks) {
+      if (group(g).owners().account(block) == account(sequence)) bytes += group(g).block_bytes();
+    }
+  }
+  return bytes;
+}
+
+uint64_t PagedStorage::sole_quota_bytes(SequenceId sequence) const {
+  uint64_t bytes = chain(sequence).promised_bytes;
+  for (int32_t g = 0; g < group_count(); ++g) {
+    for (const BlockId block : table(sequence, g).blocks) {
+      if (group(g).is_sole_of(account(sequence), block)) bytes += group(g).block_bytes();
+    }
+  }
+  return bytes;
 }
 
 void PagedStorage::make_quota_room(SequenceId sequence, uint64_t bytes) {
@@ -61,21 +83,11 @@ Room PagedStorage::promise(SequenceId sequence, int64_t end_block) {
   const KvEventLog::Scope scope(events_, sequence);
   const Cost cost = cost_of(sequence, end_block);
   CHECK(cost.now_bytes == 0);
-  if (!quota_allows(sequence, cost.promise_bytes)) return Room::kOverQuota;
+  const Room room = quota_room(sequence, cost.promise_bytes);
+  if (room != Room::kOk) return room;
   make_quota_room(sequence, cost.promise_bytes);
   set_promise(sequence, cost.promise_bytes);
   return Room::kOk;
-}
-
-bool PagedStorage::fits_quota_alone(SequenceId sequence, int64_t end_block) const {
-  const AccountId by = account(sequence);
-  uint64_t bytes = cost_of(sequence, end_block).sum();
-  for (int32_t g = 0; g < group_count(); ++g) {
-    for (const BlockId block : table(sequence, g).blocks) {
-      if (group(g).owners().account(block) == by) bytes += group(g).block_bytes();
-    }
-  }
-  return accounts_.could_ever_take(by, bytes);
 }
 
 uint64_t PagedStorage::quota_shortage(SequenceId sequence, int64_t end_block) const {

@@ -67,7 +67,8 @@ Room PagedStorage::grow(SequenceId sequence, int64_t end_block) {
   const KvEventLog::Scope scope(events_, sequence);
   const int64_t wanted = end_block - this->end_block(sequence);
   const Cost cost = cost_of(sequence, end_block);
-  if (!quota_allows(sequence, cost.sum())) return Room::kOverQuota;
+  const Room room = quota_room(sequence, cost.sum());
+  if (room != Room::kOk) return room;
   if (!has_room(wanted)) return Room::kNoRoom;
   make_quota_room(sequence, cost.sum());
   set_promise(sequence, cost.promise_bytes);
@@ -237,7 +238,7 @@ bool PagedStorage::reopen(SequenceId sequence, int64_t row_count) {
     if (!group(g).can_reopen(block)) return false;
     if (!group(g).can_reopen_in_place(block)) bytes += group(g).block_bytes();
   }
-  if (!quota_allows(sequence, bytes)) return false;
+  if (quota_room(sequence, bytes) != Room::kOk) return false;
   make_quota_room(sequence, bytes);
   if (shares()) c.open_tokens = index_.tokens({0, table(sequence, 0).at(last)});
   for (int32_t group = 0; group < group_count(); ++group) {

@@ -39,8 +39,8 @@ class PagedStorage final : public KvStorage {
   [[nodiscard]] int64_t findable(std::span<const TokenId> tokens, const PrefixNames& names) const override;
   Room grow(SequenceId sequence, int64_t end_block) override;
   Room promise(SequenceId sequence, int64_t end_block) override;
-  [[nodiscard]] bool fits_quota_alone(SequenceId sequence, int64_t end_block) const override;
   [[nodiscard]] uint64_t quota_shortage(SequenceId sequence, int64_t end_block) const override;
+  [[nodiscard]] uint64_t sole_quota_bytes(SequenceId sequence) const override;
   Status set_quota(KvOwner owner, std::optional<uint64_t> quota_bytes) override;
   [[nodiscard]] KvOwnerCounts owner_counts(KvOwner owner) const override;
   [[nodiscard]] std::vector<KvOwnerCounts> owner_counts() const override;
@@ -122,8 +122,9 @@ class PagedStorage final : public KvStorage {
   };
   [[nodiscard]] Cost cost_of(SequenceId sequence, int64_t end_block) const;
   [[nodiscard]] uint64_t copy_bytes() const;
-  // So many bytes beside what the sequence was promised.
-  [[nodiscard]] bool quota_allows(SequenceId sequence, uint64_t bytes) const;
+  // Whether so many bytes more may be charged for it; what it was promised is among them.
+  [[nodiscard]] Room quota_room(SequenceId sequence, uint64_t bytes) const;
+  [[nodiscard]] uint64_t own_bytes(SequenceId sequence) const;
   void make_quota_room(SequenceId sequence, uint64_t bytes);
   void set_promise(SequenceId sequence, uint64_t bytes);
   void evict_own(AccountId account, uint64_t bytes);

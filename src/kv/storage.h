@@ -29,8 +29,13 @@
 
 namespace cairn {
 
-// Whether there was memory; and if so, whether the owner's quota allows for it.
-enum class [[nodiscard]] Room : uint8_t { kOk, kNoRoom, kOverQuota };
+// Whether there was memory.
+enum class [[nodiscard]] Room : uint8_t {
+  kOk,
+  kNoRoom,
+  kOverQuota,     // its owner may have no more before others of the owner's sequences let go of some
+  kExceedsQuota,  // its owner may not have so much, even where nothing else is charged to it
+};
 
 struct KvBlockTable {
   int64_t sink_blocks = 0;      // the first blocks of the sequence, which stay
@@ -68,7 +73,7 @@ class KvStorage {
   // Positions that match would find.
   [[nodiscard]] virtual int64_t findable(std::span<const TokenId>, const PrefixNames&) const { return 0; }
   // Adds blocks to the sequence's tables until they end with block `end_block`, exclusive; or returns kNoRoom, where
-  // one group has no room, or kOverQuota, and changes nothing in any.
+  // one group has no room, or what the owner's quota says, and changes nothing in any.
   virtual Room grow(SequenceId sequence, int64_t end_block) = 0;
   // How many of a group's blocks grow lacks; 0: there is room.
   [[nodiscard]] virtual int64_t missing_blocks(SequenceId sequence, int64_t end_block,
@@ -76,12 +81,12 @@ class KvStorage {
   // Blocks of a group that are room for others once this sequence is gone.
   [[nodiscard]] virtual int64_t sole_blocks(SequenceId sequence, int32_t group) const = 0;
   // There is room up to `end_block` already: promises what a step over the sequence may take beside it, in groups with a
-  // window, or returns kOverQuota.
+  // window, or returns what its owner's quota says.
   virtual Room promise(SequenceId, int64_t /*end_block*/) { return Room::kOk; }
-  // Whether the owner's quota has room for so many blocks of this sequence, where nothing else is charged to it; and how
-  // many bytes are lacking where all that is idle were gone.
-  [[nodiscard]] virtual bool fits_quota_alone(SequenceId, int64_t /*end_block*/) const { return true; }
+  // How many bytes the owner's quota lacks for so many blocks, where all that is idle were gone; and how many of those that
+  // are charged to the owner, and not idle, this sequence alone has.
   [[nodiscard]] virtual uint64_t quota_shortage(SequenceId, int64_t /*end_block*/) const { return 0; }
+  [[nodiscard]] virtual uint64_t sole_quota_bytes(SequenceId) const { return 0; }
   // Errors: kUnsupported. May throw.
   virtual Status set_quota(KvOwner owner, std::optional<uint64_t> quota_bytes);
   [[nodiscard]] virtual KvOwnerCounts owner_counts(KvOwner owner) const {
