@@ -21,9 +21,16 @@ class ByteStream {
   using ErrorCode = boost::system::error_code;
   using Read = std::function<void(ErrorCode, size_t)>;
 
+  struct Arrived {
+    ErrorCode error;
+    size_t bytes = 0;
+  };
+
   virtual ~ByteStream() = default;
 
   virtual boost::asio::awaitable<ErrorCode> handshake() = 0;
+  // The same as read_some() for one who waits: an error where the connection has ended or failed.
+  virtual boost::asio::awaitable<Arrived> read(boost::asio::mutable_buffer buffer) = 0;
   // Calls `done` later, never from within.
   virtual void read_some(boost::asio::mutable_buffer buffer, Read done) = 0;
   // All of it, or an error.
@@ -36,5 +43,8 @@ class ByteStream {
 
 std::unique_ptr<ByteStream> plain_stream(boost::asio::ip::tcp::socket socket);
 std::unique_ptr<ByteStream> tls_stream(boost::asio::ip::tcp::socket socket, TlsContext context);
+// The client's end: checks that the server's certificate is for `host`.
+Result<std::unique_ptr<ByteStream>> tls_client_stream(boost::asio::ip::tcp::socket socket, TlsContext context,
+                                                      const std::string& host);
 
 }  // namespace cairn
