@@ -183,6 +183,8 @@ class DocCommandsTest(unittest.TestCase):
         if subject == "stream":
             tiny += [] if "-f" in words else ["-f", self.text]
             return [*self.without(self.without(words, "-n"), "--kv"), *tiny, "-n", "100", "--kv", "sinks=4,window=40"], b""
+        if subject == "pace":
+            return [*self.without([w for w in words if w != "--extend-context"], "-c"), *tiny, "-c", "160"], b""
         if subject in ("speed", "shared", "scheduler"):
             return [*words, *tiny], b""
         return None
