@@ -100,7 +100,8 @@ TEST(SchemaErrors, RecursionNeedsAnEndAndATextInBetween) {
   expect_refused(json_of(R"({"type":"object","properties":{"a":{"$ref":"#"}},"required":["a"]})"),
                  "no finite text");
   expect_refused(json_of(R"({"type":"array","items":{"$ref":"#"},"minItems":1})"), "no finite text");
-  expect_refused(json_of(R"({"allOf":[{"$ref":"#"}]})"), "nested more than");
+  expect_refused(json_of(R"({"allOf":[{"$ref":"#"}]})"), "leads back to itself");
+  expect_refused(json_of(R"({"allOf":[{"$ref":"#"}],"minLength":1})"), "nested more than");
   EXPECT_EQ(message_of(json_of(R"({"type":"array","items":{"$ref":"#"}})")), "");
 }
 
