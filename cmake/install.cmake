@@ -34,7 +34,11 @@ install(FILES ${CMAKE_BINARY_DIR}/cairn.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/p
 install(TARGETS cairn RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES models/cairn-demo.gguf models/README.md models/storybooks_ccby.ATTRIBUTION.tsv
   DESTINATION ${demo_folder})
-install(FILES LICENSE README.md docs/embedding.md docs/kv.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+if(NOT CMAKE_CROSSCOMPILING)
+  install(FILES ${CMAKE_BINARY_DIR}/cairn.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+endif()
+install(FILES docs/cairn.service docs/grafana.json DESTINATION ${CMAKE_INSTALL_DATADIR}/cairn)  # to be copied and changed
+install(FILES LICENSE README.md docs/embedding.md docs/kv.md docs/operations.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(CAIRN_TESTS)
   add_test(NAME install COMMAND ${CMAKE_COMMAND}

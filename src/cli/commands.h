@@ -18,6 +18,7 @@
 #include "kernels/weights/tensor_type.h"
 #include "model/synth.h"
 #include "model/weights_form.h"
+#include "server/api_keys.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -180,6 +181,16 @@ struct VerifyOptions {
 // Prints tables: what was varied, how much was compared, equal or the first difference. kFailed where
 // anything differs; kInterrupted where Ctrl-C ended it and nothing differed until then.
 Result<ExitCode> run_verify(const VerifyOptions& options, Console& console);
+
+// cairn key: the keys of a server's tenants.
+struct KeyOptions {
+  enum class What : uint8_t { kNew, kList } what = What::kNew;
+  TenantConfig tenant;  // of a new key, all but its hash
+  std::optional<std::string>
+      file;  // kNew: --file, where its line is added; absent: it is shown. kList: the file
+};
+
+Result<ExitCode> run_key(const KeyOptions& options, Console& console);
 
 // cairn bench: what the machine can do, and how much of it the engine reaches. The command line takes the names
 // of the subjects in lower case.

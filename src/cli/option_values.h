@@ -1,4 +1,4 @@
-// Values as people type them: byte counts, token ids, logit biases, KV plans; and the name that a misspelt one
+// Values as people type them: token ids, logit biases, KV plans; and the name that a misspelt one
 // may stand for. What cannot be read is kInvalidArgument, and the message quotes it.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/byte_count.h"  // IWYU pragma: export
 #include "cairn/ids.h"
 #include "cairn/status.h"
 #include "engine/sampler.h"
@@ -16,10 +17,6 @@
 #include "kv/kv_plan.h"
 
 namespace cairn {
-
-// "2GiB", "512 MiB", "1.5GB", "4096": binary units (KiB, MiB, GiB, TiB), decimal ones (kB, MB, GB, TB), or
-// bytes. Case does not matter, and the B of a unit may be left out. Neither 0 nor more than 2^62 is accepted.
-Result<uint64_t> parse_byte_count(std::string_view text);
 
 // Ids separated by commas, blanks around them allowed; none for an empty text. The message quotes
 // the part that is not an id (negative, too large, not a number).

@@ -1,6 +1,7 @@
 #include "cli/parse.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/App.hpp>
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "cli/chat_options.h"
 #include "cli/foreign_words.h"
 #include "cli/help_text.h"
+#include "cli/man_page.h"
 #include "cli/option_groups.h"
 #include "cli/option_values.h"
 #include "cli/parse_with.h"
@@ -157,7 +159,8 @@ const std::vector<Verb>& verbs() {
   static const std::vector<Verb> all{{"generate", parse_generate}, {"chat", parse_chat},
                                      {"tokenize", parse_tokenize}, {"model", parse_model},
                                      {"plan", parse_plan},         {"verify", parse_verify},
-                                     {"bench", parse_bench}};
+                                     {"bench", parse_bench},       {"key", parse_key},
+                                     {"serve", parse_serve},       {"explain", parse_explain}};
   return all;
 }
 
@@ -180,6 +183,21 @@ Result<Command> parse_verb(Arguments arguments) {
   return found->parse(arguments.subspan(1));
 }
 
+// What --help says of every command, for the manual page.
+Result<Command> show_man_page() {
+  std::vector<std::vector<std::string>> commands;
+  for (const Verb& verb : verbs()) commands.push_back({verb.name});
+  commands.insert(commands.end(), {{"model", "synth"}, {"key", "new"}, {"key", "list"}});
+  std::vector<HelpPage> pages;
+  for (std::vector<std::string>& words : commands) {
+    const std::string name = fmt::format("{}", fmt::join(words, " "));
+    words.emplace_back("--help");
+    CAIRN_ASSIGN_OR_RETURN(const Command shown, parse_verb(words));
+    pages.push_back({name, std::get<ShowText>(shown).text});
+  }
+  return Command(ShowText{man_page(overview_text(), pages)});
+}
+
 }  // namespace
 
 Result<Command> parse_command(std::span<const std::string> arguments) {
@@ -187,6 +205,7 @@ Result<Command> parse_command(std::span<const std::string> arguments) {
   const std::string& word = arguments.front();
   if (word == "--version") return Command(ShowText{version_text()});
   if (!asks_for_help(word)) return parse_verb(arguments);
+  if (arguments.size() == 2 && arguments[1] == "--man") return show_man_page();  // the build asks for it
   if (arguments.size() == 1 || asks_for_help(arguments[1])) return Command(ShowText{overview_text()});
   std::vector<std::string> asked(arguments.begin() + 1, arguments.end());
   asked.emplace_back("--help");

@@ -16,6 +16,9 @@ using Arguments = std::span<const std::string>;  // those behind the command's n
 
 Result<Command> parse_bench(Arguments arguments);
 Result<Command> parse_plan(Arguments arguments);
+Result<Command> parse_serve(Arguments arguments);
+Result<Command> parse_explain(Arguments arguments);
+Result<Command> parse_key(Arguments arguments);
 
 // `message`, and the nearest of `names` where one is near.
 [[nodiscard]] std::string with_nearest(const std::string& message, std::string_view word,
@@ -28,13 +31,14 @@ Status check_options(const CommonOptions& options);
 // The parsers fill the options that stand in `command`, so it is copied only when they are done.
 template <typename Options, typename AddOptions>
 Result<Command> parse_with(const std::string& name, const std::string& what, const char* examples,
-                           Arguments arguments, const AddOptions& add_options) {
+                           Arguments arguments, const AddOptions& add_options,
+                           Result<Command> (*run)(CLI::App&, Arguments, const Command&) = run_parser) {
   CLI::App app(what, name);
   app.footer(examples);
   app.option_defaults()->group("Options");
   Command command = Options{};
   add_options(app, std::get<Options>(command));
-  auto parsed = run_parser(app, arguments, command);
+  auto parsed = run(app, arguments, command);
   if (!parsed.ok() || !std::holds_alternative<Options>(*parsed)) return parsed;
   if constexpr (requires(const Options& options) { options.common; }) {
     CAIRN_RETURN_IF_ERROR(check_options(std::get<Options>(*parsed).common));
