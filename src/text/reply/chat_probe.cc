@@ -94,7 +94,8 @@ class Probe {
     for (const CallIdsAs ids : {CallIdsAs::kGiven, CallIdsAs::kNineCharacters}) {
       for (const ArgumentsAs arguments : {ArgumentsAs::kObject, ArgumentsAs::kJsonText}) {
         for (const NoContentAs content : {NoContentAs::kEmptyText, NoContentAs::kNone}) {
-          renderer_.form = {arguments, content, ids, plain.tools_in};
+          renderer_.form = {
+              .arguments = arguments, .no_content = content, .call_ids = ids, .tools_in = plain.tools_in};
           if (!writes_call()) continue;
           found_.writes_calls = true;
           return;
@@ -102,6 +103,11 @@ class Probe {
       }
     }
     renderer_.form = plain;
+    if (!found_.takes_tools || format_.call_form != CallForm::kMarked) return;
+    renderer_.form.calls_in = CallsIn::kContent;
+    renderer_.form.call_marks = format_.call_marks;
+    found_.writes_calls = writes_call();
+    if (!found_.writes_calls) renderer_.form = plain;
   }
 
   [[nodiscard]] bool writes_call() const {
