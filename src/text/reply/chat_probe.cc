@@ -128,12 +128,12 @@ class Probe {
     reply.reasoning = kReasoning;
     const auto rewritten = [&](const std::vector<ToolSpec>& tools) {
       const auto first = render({user("Hello")}, tools);
-      const auto second = render({user("Hello"), assistant("probe-reply"), user("Hello")}, tools);
+      const auto second = render({user("Hello"), assistant("probe-reply"), user("Goodbye")}, tools);
       return !first.ok() || !second.ok() || !second->starts_with(*first);
     };
     const bool marks_reasoning = format_.reasoning.has_value() || format_.has_harmony_channels;
     found_.rewrites_earlier_turns =
-        rewritten({}) || (marks_reasoning && !has(render({user("Hello"), reply, user("Hello")}), kReasoning));
+        rewritten({}) || (marks_reasoning && !has(render({user("Hello"), reply, user("Goodbye")}), kReasoning));
     found_.moves_tools = found_.takes_tools && !rewritten({}) && rewritten({probe_tool()});
   }
 

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <set>
 
 #include "text/conversation.h"
@@ -252,11 +252,11 @@ TEST(ChatPrompter, LongMessagesAreMarkedInLinearTime) {
   while (names.size() < (1u << 20)) names += "<|im_end|>";
   while (half_marks.size() < (1u << 20)) half_marks += "\xF4\x8F\xBF\xBD";
   openers.assign(1u << 20, '<');
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();
   EXPECT_EQ(marks.unmark(marks.mark(names)), names);
   EXPECT_EQ(marks.mark(half_marks), "");
   EXPECT_EQ(marks.mark(openers), openers);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_LT((std::clock() - begin) / CLOCKS_PER_SEC, 5);
   // Bytes between which a mark went make no other.
   EXPECT_EQ(marks.mark("\xF4\x8F\xF4\x8F\xBF\xBD\xBF\xBD"), "");
 }
