@@ -12,9 +12,10 @@ enum class FinishReason : uint8_t {
   kEndToken,     // the model generated an end token
   kStopString,   // a stop string appeared
   kCancelled,
+  kDeadline,  // its time was up
   kError,  // the result's status says what
 };
-// "length", "context full", "end token", "stop string", "cancelled", "error".
+// "length", "context full", "end token", "stop string", "cancelled", "deadline", "error".
 [[nodiscard]] std::string_view finish_reason_name(FinishReason reason);
 
 }  // namespace cairn

@@ -2,10 +2,10 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <set>
 
+#include "base/local_time.h"
 #include "base/printable.h"
 #include "cli/chat_command.h"
 #include "cli/chat_turns.h"
@@ -20,18 +20,6 @@
 
 namespace cairn {
 namespace {
-
-CivilTime local_time_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  localtime_r(&now, &local);
-  return {.year = local.tm_year + 1900,
-          .month = local.tm_mon + 1,
-          .day = local.tm_mday,
-          .hour = local.tm_hour,
-          .minute = local.tm_min,
-          .second = local.tm_sec};
-}
 
 // No shell has read the name.
 std::string with_home(const std::string& path) {

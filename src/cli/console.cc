@@ -18,15 +18,17 @@ struct FlagName {
   std::string_view flag;
 };
 
-constexpr std::array<FlagName, 9> kFlagNames{{{"context", "--context"},
-                                              {"extend_context", "--extend-context"},
-                                              {"kv_plan", "--kv"},
-                                              {"kv_memory_bytes", "--kv-memory"},
-                                              {"prefill_chunk", "--prefill-chunk"},
-                                              {"thread_count", "--threads"},
-                                              {"isa", "--isa"},
-                                              {"pre", "--pre"},
-                                              {"chat_template", "--chat-template"}}};
+constexpr std::array<FlagName, 11> kFlagNames{{{"context", "--context"},
+                                               {"extend_context", "--extend-context"},
+                                               {"kv_plan", "--kv"},
+                                               {"kv_memory_bytes", "--kv-memory"},
+                                               {"prefill_chunk", "--prefill-chunk"},
+                                               {"thread_count", "--threads"},
+                                               {"isa", "--isa"},
+                                               {"pre", "--pre"},
+                                               {"prefix_sharing", "--no-sharing"},
+                                               {"storage", "--cache"},
+                                               {"chat_template", "--chat-template"}}};
 
 constexpr std::string_view kClearLine = "\r\x1b[K";
 constexpr std::string_view kPlain = "\x1b[0m";

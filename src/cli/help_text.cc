@@ -7,6 +7,8 @@ std::string overview_text() {
 
   cairn generate -p "Once upon a time"     continue a text
   cairn chat                               talk, turn by turn
+  cairn serve                              serve a model to many, by OpenAI's interface
+  cairn explain last                       why a server processed your prompt again
   cairn tokenize -p "Once upon a time"     text to token ids, and back
   cairn model                              what is in a model file
   cairn plan --preset llama3-8b            how much memory a model will need, before it is loaded
@@ -25,7 +27,9 @@ else to standard error. Exit code: 0 done, 1 failed, 2 bad usage, 130 stopped by
 )";
 }
 
-std::string version_text() { return "cairn " CAIRN_VERSION "\n"; }
+std::string version_number() { return CAIRN_VERSION; }
+
+std::string version_text() { return "cairn " + version_number() + "\n"; }
 
 const char* const kGenerateExamples = R"(Examples:
   cairn generate -p "Once upon a time"
@@ -109,6 +113,19 @@ const char* const kBenchExamples = R"(Examples:
   cairn bench scheduler                   cost of a step beside the forward pass, with many requests
   cairn bench --csv > bench.csv)";
 
+const char* const kServeExamples = R"(Examples:
+  cairn serve                                          the demo model, to this machine alone
+  cairn serve -m qwen3-0.6b-q8_0.gguf -c 8192 --parallel 8 --kv int8
+  cairn key new alice --file keys.txt && cairn serve --api-keys keys.txt --host 0.0.0.0
+  cairn serve --config /etc/cairn/serve.toml --check-config
+A client gets http://127.0.0.1:8080/v1 as its base URL (Ollama's clients: without /v1), a browser a chat at /. Ctrl-C or
+SIGTERM lets texts end for --grace seconds, a second one ends them at once; SIGHUP reads the keys and the certificate
+again. docs/serving.md shows the first five minutes, docs/operations.md all the rest.)";
+
+const char* const kExplainExamples = R"(Examples:
+  cairn explain last
+  cairn explain chatcmpl-5f0c1b --url https://llm.example.org --api-key "$KEY"
+The id is that of the reply (its X-Request-Id header has it too). A server remembers each key's last 256 requests.)";
 const char* const kKeyExamples = R"(Examples:
   cairn key new alice --file keys.txt
   cairn key new build-bot --weight 2 --kv 2GiB --requests 60/min --tokens 100000/min --concurrent 8 --file keys.txt

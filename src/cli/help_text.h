@@ -7,6 +7,8 @@ namespace cairn {
 
 [[nodiscard]] std::string overview_text();
 [[nodiscard]] std::string version_text();
+// "0.1.0".
+[[nodiscard]] std::string version_number();
 
 extern const char* const kGenerateExamples;
 extern const char* const kChatExamples;
@@ -16,6 +18,8 @@ extern const char* const kSynthExamples;
 extern const char* const kPlanExamples;
 extern const char* const kVerifyExamples;
 extern const char* const kBenchExamples;
+extern const char* const kServeExamples;
+extern const char* const kExplainExamples;
 extern const char* const kKeyExamples;
 
 }  // namespace cairn

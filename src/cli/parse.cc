@@ -159,7 +159,8 @@ const std::vector<Verb>& verbs() {
   static const std::vector<Verb> all{{"generate", parse_generate}, {"chat", parse_chat},
                                      {"tokenize", parse_tokenize}, {"model", parse_model},
                                      {"plan", parse_plan},         {"verify", parse_verify},
-                                     {"bench", parse_bench},       {"key", parse_key}};
+                                     {"bench", parse_bench},       {"key", parse_key},
+                                     {"serve", parse_serve},       {"explain", parse_explain}};
   return all;
 }
 

@@ -12,6 +12,7 @@
 #include "cli/bench.h"
 #include "cli/commands.h"
 #include "cli/plan.h"
+#include "cli/serve.h"
 
 namespace cairn {
 
@@ -20,8 +21,9 @@ struct ShowText {
   std::string text;
 };
 
-using Command = std::variant<ShowText, GenerateOptions, ChatOptions, TokenizeOptions, ModelInfoOptions,
-                             ModelSynthOptions, PlanOptions, VerifyOptions, BenchOptions, KeyOptions>;
+using Command =
+    std::variant<ShowText, GenerateOptions, ChatOptions, TokenizeOptions, ModelInfoOptions, ModelSynthOptions,
+                 PlanOptions, VerifyOptions, BenchOptions, KeyOptions, ServeOptions, ExplainOptions>;
 
 // `arguments`: without the program's name. Errors: kInvalidArgument.
 Result<Command> parse_command(std::span<const std::string> arguments);

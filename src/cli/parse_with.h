@@ -16,6 +16,8 @@ using Arguments = std::span<const std::string>;  // those behind the command's n
 
 Result<Command> parse_bench(Arguments arguments);
 Result<Command> parse_plan(Arguments arguments);
+Result<Command> parse_serve(Arguments arguments);
+Result<Command> parse_explain(Arguments arguments);
 Result<Command> parse_key(Arguments arguments);
 
 // `message`, and the nearest of `names` where one is near.

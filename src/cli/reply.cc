@@ -8,10 +8,10 @@
 
 #include "base/sha256.h"
 #include "cli/console.h"
-#include "cli/match_words.h"
 #include "cli/output_format.h"
 #include "cli/terminal_input.h"
 #include "cli/window_words.h"
+#include "engine/match_words.h"
 
 namespace cairn {
 namespace {
@@ -38,6 +38,7 @@ std::string describe_end(const Reply& reply) {
     case FinishReason::kEndToken: return "ended by the model";
     case FinishReason::kStopString: return "ended at a stop text";
     case FinishReason::kCancelled: return "stopped";
+    case FinishReason::kDeadline: return "stopped at its deadline";
     case FinishReason::kError: break;
   }
   return "failed";
@@ -117,7 +118,7 @@ Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyFor
 
 void explain_reply(const ReplyPlace& place, const Reply& reply, const Tokenizer& tokenizer,
                    PrefixSharing sharing) {
-  place.console.note(explain_match(reply.result.stats.match, tokenizer, sharing));
+  place.console.note(with_flags(explain_match(reply.result.stats.match, tokenizer, sharing)));
   for (const std::string& line : explain_windows(place.engine.cache().geometry(), reply)) {
     place.console.note(line);
   }

@@ -64,7 +64,7 @@ Status check_meaning(const Request& request) {
 }  // namespace
 
 void BeamSearch::Text::push(const Tokenizer& tokenizer, TokenId token) {
-  const StopMatcher::Output output = push_token(tokenizer, token, decoder, stops);
+  const StopMatcher::Output output = push_token(tokenizer, token, {}, decoder, stops);
   text += output.text;
   stopped = output.stopped;
 }

@@ -106,6 +106,7 @@ void ChaosGame::expect_end(const Asked& asked, const RequestResult& result) {
     case FinishReason::kCancelled:
       EXPECT_TRUE(asked.cancelled) << describe(asked) << ": nobody cancelled it";
       return;
+    case FinishReason::kDeadline: ADD_FAILURE() << describe(asked) << ": it has no deadline"; return;
     case FinishReason::kError: return expect_error(asked, result);
   }
 }

@@ -63,12 +63,15 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
       scheduler_(options.max_sequences, prompt_cuts(*cache_)),
       step_limits_{.prefill_rows = prefill_rows(options),
                    .score_rows = std::min(options.score_chunk, options.context)},
+      pace_(options.pace.has_value() ? std::optional<StepPace>({*options.pace, step_limits_.prefill_rows})
+                                     : std::nullopt),
       logits_(std::move(logits)) {
   const auto rows = static_cast<size_t>(step_rows(options));
   const auto sequences = static_cast<size_t>(options.max_sequences);
   placed_.reserve(sequences);
   needs_.reserve(sequences);
   parts_.reserve(sequences);
+  exceeding_.reserve(sequences);
   tokens_.reserve(rows);
   batch_sequences_.reserve(sequences);
   kv_rows_.reserve(sequences);
@@ -147,25 +150,30 @@ Result<Sequence*> Engine::start(Request request) {
   StopMatcher stops(request.stop_strings);
   const int64_t likeliest_count = request.on_choice ? request.likeliest_count : 0;
   const SequenceKey key{-int64_t{request.priority}, id.value};
-  auto sequence = std::make_unique<Sequence>(
-      Sequence{.id = id,
-               .key = key,
-               .request = std::move(request),
-               .tokens = std::move(tokens),
-               .names = std::move(names),
-               .prompt_count = prompt_count,
-               .max_tokens = max_tokens,
-               .decoder = StreamDecoder(tokenizer_, {.position = TextPosition::kContinuation}),
-               .stops = std::move(stops),
-               .choice_report = ChoiceReport(likeliest_count),
-               .submitted_ns = clock_->now_ns()});
+  Tenant& tenant = queue_.tenant(request.tenant);
+  auto sequence = std::make_unique<Sequence>(Sequence{
+      .id = id,
+      .key = key,
+      .request = std::move(request),
+      .tokens = std::move(tokens),
+      .names = std::move(names),
+      .prompt_count = prompt_count,
+      .max_tokens = max_tokens,
+      .decoder = StreamDecoder(
+          tokenizer_, {.special_output = SpecialOutput::kShow, .position = TextPosition::kContinuation}),
+      .stops = std::move(stops),
+      .choice_report = ChoiceReport(likeliest_count),
+      .submitted_ns = clock_->now_ns()});
   sequence->stats.prompt_tokens = prompt_count;
   sequence->stats.scores_by_layer.assign(layer_windows_.size(), 0);
   sequence->stats.kept_rows.resize(static_cast<size_t>(cache_->geometry().group_count()));
   reserve_lists();
+  queue_.reserve(tenant);
   Sequence* const started = sequence.get();
   live_.emplace(id.value, std::move(sequence));
   ++next_id_;
+  queue_.add(*started, tenant);
+  if (started->request.deadline_ns.has_value()) deadlines_.push(*started);
   // Not in the queue yet: its caller says where it goes.
   ++state_counts_[static_cast<size_t>(started->state)];
   return started;
@@ -183,9 +191,9 @@ void Engine::make_history_room(Sequence& sequence, int64_t count) {
 // Every list can hold every live sequence, so that no step needs memory for one.
 void Engine::reserve_lists() {
   const size_t count = live_.size() + 1;
-  if (ended_.capacity() >= count && cancelled_.capacity() >= count && queue_.capacity() >= count) return;
+  if (ended_.capacity() >= count && cancelled_.capacity() >= count && deadlines_.capacity() >= count) return;
   const size_t wanted = 2 * count;  // amortised
-  queue_.reserve(wanted);
+  deadlines_.reserve(wanted);
   ended_.reserve(wanted);
   cancelled_.reserve(wanted);
 }
@@ -202,6 +210,7 @@ Result<RequestId> Engine::take_fork(RequestId parent_id, Request request) {
   }
   request.prompt.insert(request.prompt.begin(), parent->tokens.begin(), parent->tokens.end());
   request.salt = parent->request.salt;
+  request.tenant = parent->request.tenant;
   CAIRN_RETURN_IF_ERROR(check(request));
   const auto common = std::ssize(parent->tokens);
   CAIRN_ASSIGN_OR_RETURN(Sequence * child, start(std::move(request)));
@@ -321,6 +330,28 @@ bool Engine::cancel(RequestId id) {
 const RequestStats* Engine::stats(RequestId id) const {
   const Sequence* sequence = find_sequence(id);
   return sequence == nullptr ? nullptr : &sequence->stats;
+}
+
+EngineSnapshot Engine::snapshot() const {
+  EngineSnapshot now{.requests = state_counts_,
+                     .counts = counts_,
+                     .max_sequences = options_.max_sequences,
+                     .context = context(),
+                     .blocks = cache_->counts(),
+                     .pool_bytes = cache_->pool_bytes(),
+                     .used_bytes = cache_->used_bytes(),
+                     .open_rows_bytes = cache_->open_bytes(),
+                     .owners = cache_->owner_counts()};
+  now.requests[static_cast<size_t>(SequenceState::kEnded)] = 0;
+  for (int32_t group = 0; group < cache_->geometry().group_count(); ++group) {
+    now.groups.push_back(cache_->block_counts(group));
+    now.group_bytes.push_back(cache_->geometry().block_bytes(group));
+  }
+  return now;
+}
+
+Status Engine::set_tenants(std::span<const TenantShare> shares) {
+  return no_throw([&] { return queue_.set_shares(shares); });
 }
 
 void Engine::set_state(Sequence& sequence, SequenceState state) {

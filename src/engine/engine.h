@@ -29,12 +29,17 @@
 #include "base/memory.h"
 #include "cairn/status.h"
 #include "engine/engine_event_log.h"
+#include "engine/engine_snapshot.h"
+#include "engine/fair_queue.h"
 #include "engine/forward_pass.h"
 #include "engine/request.h"
 #include "engine/request_queue.h"
 #include "engine/sampler.h"
+#include "engine/schedule_trace.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
+#include "engine/step_pace.h"
+#include "engine/tenant.h"
 #include "kv/kv_cache.h"
 #include "model/transformer.h"
 #include "text/tokenizer.h"
@@ -42,7 +47,6 @@
 namespace cairn {
 
 class Model;
-class ScheduleTrace;
 class ThreadPool;
 
 struct EngineOptions {
@@ -55,8 +59,11 @@ struct EngineOptions {
   int64_t score_chunk = 32;            // rows in a step whose logits LogitsWanted::kEveryPosition may request
   std::optional<uint64_t> pool_bytes;  // as KvCacheOptions
   std::optional<uint64_t> available_bytes;  // as KvCacheOptions
-  uint64_t seed = 0;                        // requests without a seed get one from this and their number
-  const Clock* clock = nullptr;             // must outlive the engine; null: the system's steady clock
+  // What a step with prompts may take, in percent of one in which the running streams only decode (step_pace.h); at least
+  // 100. Absent: as many rows of prompts as the chunk has, however long they take.
+  std::optional<int64_t> pace = {};
+  uint64_t seed = 0;               // requests without a seed get one from this and their number
+  const Clock* clock = nullptr;    // must outlive the engine; null: the system's steady clock
   ScheduleTrace* trace = nullptr;  // of every step; must outlive the engine; null: nothing is recorded
 };
 
@@ -112,6 +119,13 @@ class Engine {
   // dropped, and the logits after its last token are reported again.
   Status roll_back(RequestId id, int64_t length);
 
+  // What each tenant may have, in place of all that was said before; a tenant that is not named has weight 1 and no quota.
+  // Holds from the next step on. Errors: kInvalidArgument (a weight, a tenant named twice), after which nothing has
+  // changed; kResourceExhausted.
+  Status set_tenants(std::span<const TenantShare> shares);
+  // Rows that have been computed for a tenant. The engine forgets one without a share and without requests after a while.
+  [[nodiscard]] int64_t rows_of(TenantId tenant) const { return queue_.row_count(tenant); }
+
   // One step: admit, schedule, run, settle. False where it did nothing: idle(), waits(), or called from a callback.
   bool step() { return step(step_limits_); }
   // A smaller one: so many rows of prompts, so that those that decode wait less for their next token. Limits outside
@@ -131,6 +145,8 @@ class Engine {
   [[nodiscard]] int64_t count_of(SequenceState state) const {
     return state_counts_[static_cast<size_t>(state)];
   }
+  // How it stands, between two steps. Allocates.
+  [[nodiscard]] EngineSnapshot snapshot() const;
   [[nodiscard]] int64_t live_count() const { return std::ssize(live_) - count_of(SequenceState::kEnded); }
 
   // A conversation: between its requests its rows stay, unless memory is needed (then they are computed
@@ -148,6 +164,13 @@ class Engine {
   [[nodiscard]] bool is_in_call() const { return call_depth_ > 0; }
 
  private:
+  // A tenant that has used up its quota: none of its requests is let in before there is room for the one that was refused,
+  // or one comes that is more urgent.
+  struct QuotaHold {
+    TenantId tenant;
+    SequenceKey key;
+    uint64_t wanted_bytes = 0;  // of the quota, beside what is held
+  };
   // What a step runs of one sequence.
   struct Part {
     Sequence* sequence = nullptr;
@@ -187,10 +210,23 @@ class Engine {
   [[nodiscard]] Session* find_session(std::optional<SessionId> id);
   void continue_session(Session& session, Sequence& sequence, std::string salt);
   bool drop_an_idle_session();
+  bool drop_an_idle_session_of(TenantId tenant);
+  void drop_rows_of(Session& session);
   void keep_for_session(Session& session, Sequence& sequence, KvLease kv);
+
+  // Quotas of tenants (engine_quota.cc).
+  [[nodiscard]] static KvOwner owner_of(TenantId tenant) { return {tenant.value}; }
+  Status take_shares(std::span<const TenantShare> shares);
+  void hold_back_over_quota();
+  [[nodiscard]] bool may_go_on(const QuotaHold& hold, const Tenant& tenant) const;
+  void note_quotas(const Scheduler::Plan& plan);
+  void wait_for_quota(Sequence& sequence);
+  void finish_exceeding();
 
   // Places in the cache, and who waits for whom (engine_admission.cc).
   void admit();
+  [[nodiscard]] size_t service_place(const Sequence& sequence) const;
+  [[nodiscard]] bool comes_behind_blocked(const Sequence& sequence) const;
   [[nodiscard]] bool can_free_a_place() const;
   void free_a_place();
   void begin_rows(Sequence& sequence);
@@ -208,18 +244,23 @@ class Engine {
 
   // The parts of a step, in order (engine_step.cc).
   void finish_cancelled();
+  void finish_late(uint64_t now_ns);
   [[nodiscard]] StepLimits within_step_limits(const StepLimits& limits) const;
+  StepLimits at_pace(StepLimits limits);
+  [[nodiscard]] Scheduler::Plan make_plan(const StepLimits& limits);
   void schedule(const StepLimits& limits);
   void note_grants();
   [[nodiscard]] SequenceNeed need_of(const Sequence& sequence) const;
   [[nodiscard]] int64_t logit_row_count(const Sequence& sequence, int64_t row_count) const;
   void lay_batch();
   bool run();
+  void note_pace(uint64_t begin_ns);
   void give_up(const Status& status);
   void isolate_suspect();
 
   // After a step's rows have been computed (engine_settle.cc).
   void settle();
+  void note_beginning(Sequence& sequence);
   void report(Sequence& sequence, int64_t first_logit_row, const Part& part);
   void count_rows(Sequence& sequence, int64_t first, int64_t row_count);
   [[nodiscard]] static FinishReason reason_of_length(const Sequence& sequence);
@@ -248,7 +289,10 @@ class Engine {
   TokenMask mask_;  // of the pick that is going on
   Scheduler scheduler_;
   StepLimits step_limits_;
+  std::optional<StepPace> pace_;
+  PaceNote pace_note_;  // what the trace records of it
   EngineEventLog events_;
+  EngineCounts counts_;
 
   uint64_t next_id_ = 1;
   bool is_closing_ = false;
@@ -257,14 +301,18 @@ class Engine {
   std::unordered_map<uint64_t, std::unique_ptr<Sequence>>
       live_;  // by id; those that ended last until retire()
   std::array<int64_t, kSequenceStates> state_counts_{};
-  std::optional<SequenceKey> blocked_;  // the first that waits for memory; later ones are not let in
-  RequestQueue queue_;                  // kQueued
-  std::vector<Sequence*> placed_;       // those with a place in the cache, by key
+  std::optional<RequestId> blocked_;  // the first that waits for memory; later ones are not let in
+  FairQueue queue_;                   // kQueued, and what each tenant has had
+  DeadlineQueue deadlines_;           // of all live ones that have one
+  std::vector<Sequence*> placed_;     // those with a place in the cache, in the order of service_place
+  std::vector<QuotaHold> holds_;      // capacity for all tenants that have a quota
+  std::vector<Sequence*> exceeding_;  // that end with this step
   std::vector<Sequence*> ended_;
   std::vector<Sequence*> cancelled_;
   std::vector<Session> sessions_;  // the one used last stands last
 
   // One step's batch; capacity from the start.
+  StepTiming timing_;                // but for its time
   std::vector<SequenceNeed> needs_;  // of placed_
   std::vector<Part> parts_;
   std::vector<TokenId> tokens_;

@@ -18,11 +18,15 @@ std::span<const TokenId> Engine::findable_tokens(const Sequence& sequence) const
   return tokens.first(std::min(tokens.size(), static_cast<size_t>(sequence.scored) + 1));
 }
 
-// In the order of their keys, as long as there are places. What another request is about to compute is waited for.
+// As long as there are places, the next in the fair order. What another request is about to compute is waited for.
 void Engine::admit() {
-  while (!queue_.empty() && (cache_->has_free_sequence() || can_free_a_place())) {
-    Sequence& next = queue_.first();
-    if (blocked_.has_value() && *blocked_ < next.key) return;  // its rows would wait behind that one's
+  queue_.begin_round();
+  hold_back_over_quota();
+  while (cache_->has_free_sequence() || can_free_a_place()) {
+    Sequence* const first = queue_.first();
+    if (first == nullptr) return;
+    Sequence& next = *first;
+    if (comes_behind_blocked(next)) return;
     Sequence* const owner = prefix_owner(next);
     if (owner == nullptr && !cache_->has_free_sequence()) free_a_place();
     queue_.erase(next);
@@ -32,6 +36,24 @@ void Engine::admit() {
       begin_rows(next);
     }
   }
+}
+
+// Where it comes among those that have a place: behind all, but before those of its tenant with larger keys. So a
+// tenant's own requests are served by key, and between tenants the one that came first keeps its rows.
+size_t Engine::service_place(const Sequence& sequence) const {
+  const auto is_later = [&](const Sequence* other) {
+    return other->tenant == sequence.tenant && sequence.key < other->key;
+  };
+  return static_cast<size_t>(std::ranges::find_if(placed_, is_later) - placed_.begin());
+}
+
+// Whether its rows would wait behind those of one that waits for memory, or take memory from it for another tenant.
+bool Engine::comes_behind_blocked(const Sequence& sequence) const {
+  if (!blocked_.has_value()) return false;
+  const auto blocked = std::ranges::find(placed_, *blocked_, &Sequence::id);
+  if (blocked == placed_.end()) return false;
+  const bool is_foreign = (*blocked)->tenant != sequence.tenant;
+  return is_foreign || (*blocked)->key < sequence.key;
 }
 
 bool Engine::can_free_a_place() const {
@@ -55,7 +77,8 @@ void Engine::free_a_place() {
 void Engine::begin_rows(Sequence& sequence) {
   KvLease kv = cache_->match({.tokens = findable_tokens(sequence),
                               .names = sequence.names,
-                              .own_positions = sequence.own_positions});
+                              .own_positions = sequence.own_positions,
+                              .owner = owner_of(sequence.request.tenant)});
   const int64_t held = cache_->length(kv);
   if (sequence.stats.projected_positions == 0) {
     sequence.stats.reused_tokens = held;
@@ -72,7 +95,7 @@ void Engine::begin_fork(Sequence& child, const Sequence& parent) {
   if (has_rows) {
     do {
       kv = cache_->fork(parent.kv);
-    } while (!kv && drop_an_idle_session());
+    } while (!kv && !cache_->fork_exceeds_quota(parent.kv) && drop_an_idle_session());
   }
   if (!kv) return enqueue(child);  // it will find what it can of the prefix
   // The last token runs, if need be again: its logits are wanted.
@@ -90,8 +113,8 @@ void Engine::place(Sequence& sequence, KvLease kv) {
   DCHECK(sequence.owner == nullptr && placed_.size() < placed_.capacity());
   sequence.kv = std::move(kv);
   sequence.has_run = false;
-  const auto by_key = [](const Sequence* a, const Sequence* b) { return a->key < b->key; };
-  placed_.insert(std::ranges::upper_bound(placed_, &sequence, by_key), &sequence);
+  placed_.insert(placed_.begin() + static_cast<std::ptrdiff_t>(service_place(sequence)), &sequence);
+  queue_.pledge(sequence, std::ssize(sequence.tokens) - held_by(sequence));
   set_state(sequence, SequenceState::kRunning);
   events_.of_request(EngineEventKind::kPlaced, sequence.id, held_by(sequence));
 }
@@ -109,9 +132,13 @@ void Engine::take_back(Sequence& sequence) {
   DCHECK(sequence.kv && sequence.owner == nullptr);
   sequence.own_positions = std::max(sequence.own_positions, cache_->length(sequence.kv));
   sequence.kv = {};
-  if (sequence.has_run) ++sequence.stats.preemptions;
+  if (sequence.has_run) {
+    ++sequence.stats.preemptions;
+    ++counts_.preemptions;
+  }
   wake_waiters(sequence, kAllPositions);
   if (sequence.state == SequenceState::kRunning) enqueue(sequence);
+  queue_.unpledge(sequence);
 }
 
 // The running request that is about to compute the most blocks that this one could find then.
@@ -120,9 +147,9 @@ Sequence* Engine::prefix_owner(Sequence& sequence) const {
   const int64_t findable = findable_blocks(std::ssize(sequence.tokens));
   Sequence* owner = nullptr;
   int64_t most = 0;
-  for (Sequence* other : placed_) {
-    // One that is served later may stand still for what comes between.
-    if (other->state != SequenceState::kRunning || sequence.key < other->key) continue;
+  // One that is served later may stand still for what comes between.
+  for (Sequence* other : std::span(placed_).first(service_place(sequence))) {
+    if (other->state != SequenceState::kRunning) continue;
     const int64_t common = std::min(findable, common_blocks(sequence.names, other->names)) * kBlockSize;
     if (common > most && common > held_by(*other)) {
       most = common;

@@ -155,5 +155,64 @@ TEST(Callbacks, WhatTheyOwnMayCallWhenItIsDestroyed) {
   }
 }
 
+// With the first rows, before all else; also where those come late, or are lost and computed again.
+TEST(Callbacks, TheBeginningComesOnceAndKnowsWhatWasFound) {
+  auto [engine, pass] = make_fake_engine({.context = 512, .max_sequences = 2, .prefill_chunk = 40});
+  const auto prompt = some_prompt(1, 200);
+  std::vector<RequestStats> begun;
+  const auto request = [&](Heard& heard) {
+    Request made = make_request(prompt, 3, heard);
+    made.on_begin = [&](const RequestStats& stats) {
+      EXPECT_TRUE(heard.logit_positions.empty());
+      begun.push_back(stats);
+    };
+    return made;
+  };
+  Heard first;
+  ASSERT_TRUE(engine->submit(request(first)).ok());
+  EXPECT_TRUE(begun.empty());
+  checked_step(*engine);
+  ASSERT_EQ(begun.size(), 1u) << "in the first of several steps of its prompt";
+  EXPECT_EQ(begun[0].prompt_tokens, 200);
+  EXPECT_EQ(begun[0].reused_tokens, 0);
+  EXPECT_EQ(begun[0].match.end, KvMatchEnd::kNothingKnown);
+  run_until_idle(*engine);
+  Heard second;
+  ASSERT_TRUE(engine->submit(request(second)).ok());
+  run_until_idle(*engine);
+  ASSERT_EQ(begun.size(), 2u);
+  EXPECT_EQ(begun[1].reused_tokens, 192);
+  EXPECT_EQ(begun[1].match.end, KvMatchEnd::kComplete);
+  expect_oracle(second, prompt, 3);
+  EXPECT_EQ(engine->snapshot().counts.reused_tokens, 192);
+  EXPECT_EQ(engine->snapshot().counts.prompt_tokens, 400);
+}
+
+TEST(Callbacks, ARequestThatNeverRanHasNoBeginning) {
+  auto [engine, pass] = make_fake_engine({.context = 512, .max_sequences = 1});
+  Heard first;
+  Heard second;
+  ASSERT_TRUE(engine->submit(make_request(some_prompt(1, 20), 10, first)).ok());
+  Request late = make_request(some_prompt(2, 20), 10, second);
+  late.on_begin = [](const RequestStats&) { FAIL(); };
+  const RequestId id = *engine->submit(std::move(late));
+  checked_step(*engine);
+  EXPECT_TRUE(engine->cancel(id));
+  run_until_idle(*engine);
+  EXPECT_EQ(second.results.at(0).reason, FinishReason::kCancelled);
+}
+
+TEST(Callbacks, ABeginningMayCancelItsRequest) {
+  auto [engine, pass] = make_fake_engine({.context = 512, .max_sequences = 1});
+  Heard heard;
+  RequestId id;
+  Request request = make_request(some_prompt(1, 20), 10, heard);
+  request.on_begin = [&](const RequestStats&) { EXPECT_TRUE(engine->cancel(id)); };
+  id = *engine->submit(std::move(request));
+  run_until_idle(*engine);
+  EXPECT_EQ(heard.results.at(0).reason, FinishReason::kCancelled);
+  EXPECT_TRUE(heard.logit_positions.empty());
+}
+
 }  // namespace
 }  // namespace cairn

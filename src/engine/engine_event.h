@@ -22,6 +22,8 @@ enum class EngineEventKind : uint8_t {
   kPreempted,     // another request needs its memory: rows lost
   kPlaceTaken,    // another request gets its place while it waits for its caller: rows lost
   kStarved,       // memory does not suffice even for it alone: rows that it has
+  kWaitsForQuota,  // its tenant may have no more before others of the tenant let go: bytes that are lacking
+  kExceedsQuota,   // nor has its tenant's quota room for it alone: rows that it has
   kAwaitsCaller,  // tokens that it has
   kResumed,       // its caller extended it or rolled it back: tokens that it has now
   kComputesAgain,  // it went back farther than its windows reach: rows that must be computed again before that place

@@ -29,8 +29,10 @@ Session* Engine::find_session(std::optional<SessionId> id) {
 // token is picked from its logits.
 void Engine::continue_session(Session& session, Sequence& sequence, std::string salt) {
   session.busy = true;
-  if (session.salt != salt) session.kv = {};  // another tenant's
+  const TenantId tenant = sequence.request.tenant;
+  if (session.salt != salt || session.tenant != tenant) session.kv = {};  // another tenant's
   session.salt = std::move(salt);
+  session.tenant = tenant;
   if (!session.kv) return;
   const std::span<const TokenId> prompt = sequence.request.prompt;
   const std::span<const TokenId> again = prompt.first(prompt.size() - 1);
@@ -58,10 +60,22 @@ bool Engine::drop_an_idle_session() {
   const auto found =
       std::ranges::find_if(sessions_, [](const Session& s) { return static_cast<bool>(s.kv); });
   if (found == sessions_.end()) return false;
-  events_.of_step(EngineEventKind::kSessionDropped, static_cast<int64_t>(found->id.value));
-  found->kv = {};
-  found->tokens.clear();
+  drop_rows_of(*found);
   return true;
+}
+
+bool Engine::drop_an_idle_session_of(TenantId tenant) {
+  const auto found = std::ranges::find_if(
+      sessions_, [&](const Session& s) { return s.tenant == tenant && static_cast<bool>(s.kv); });
+  if (found == sessions_.end()) return false;
+  drop_rows_of(*found);
+  return true;
+}
+
+void Engine::drop_rows_of(Session& session) {
+  events_.of_step(EngineEventKind::kSessionDropped, static_cast<int64_t>(session.id.value));
+  session.kv = {};
+  session.tokens.clear();
 }
 
 void Engine::keep_for_session(Session& session, Sequence& sequence, KvLease kv) {

@@ -29,6 +29,8 @@ Status out_of_memory() { return resource_exhausted("out of memory"); }
 
 // All sequences are counted and woken before anybody is called back: a callback sees the whole step done.
 void Engine::settle() {
+  ++counts_.steps;
+  counts_.rows += std::ssize(tokens_);
   for (size_t i = 0; i < parts_.size(); ++i) {
     const int64_t first = batch_sequences_[i].first_position;
     count_rows(*parts_[i].sequence, first, parts_[i].row_count);
@@ -54,10 +56,19 @@ std::span<const float> Engine::logits_of(int64_t logit_row) const {
   return logits_.as<const float>().subspan(static_cast<size_t>(logit_row) * vocab_size, vocab_size);
 }
 
+void Engine::note_beginning(Sequence& sequence) {
+  if (std::exchange(sequence.has_begun, true)) return;
+  counts_.reused_tokens += sequence.stats.reused_tokens;
+  counts_.prompt_tokens += sequence.stats.prompt_tokens;
+  if (sequence.request.on_begin) sequence.request.on_begin(sequence.stats);
+}
+
 void Engine::report(Sequence& sequence, int64_t first_logit_row, const Part& part) {
   const int64_t first = batch_sequences_[static_cast<size_t>(&part - parts_.data())].first_position;
   const int64_t end = first + part.row_count;
   sequence.scored = std::max(sequence.scored, end);
+  note_beginning(sequence);
+  if (sequence.cancelled) return;
   for (int64_t i = 0; i < part.logit_count && sequence.request.on_logits; ++i) {
     sequence.request.on_logits(end - part.logit_count + i, logits_of(first_logit_row + i));
     if (sequence.cancelled) return;
@@ -77,6 +88,7 @@ void Engine::report(Sequence& sequence, int64_t first_logit_row, const Part& par
 void Engine::count_rows(Sequence& sequence, int64_t first, int64_t row_count) {
   sequence.has_run = true;
   sequence.failed_passes = 0;
+  queue_.charge(sequence, row_count);
   sequence.stats.projected_positions += static_cast<uint64_t>(row_count);
   for (size_t layer = 0; layer < layer_windows_.size(); ++layer) {
     sequence.stats.scores_by_layer[layer] += score_count(first, row_count, layer_windows_[layer]);
@@ -138,7 +150,8 @@ void Engine::deliver(Sequence& sequence, TokenId token) {
   ++sequence.stats.generated_tokens;
   if (sequence.request.on_token) sequence.request.on_token(token);
   if (sequence.cancelled) return;
-  const StopMatcher::Output output = push_token(tokenizer_, token, sequence.decoder, sequence.stops);
+  const StopMatcher::Output output =
+      push_token(tokenizer_, token, sequence.request.shown_tokens, sequence.decoder, sequence.stops);
   if (!output.text.empty() && sequence.request.on_text) sequence.request.on_text(output.text);
   if (sequence.cancelled) return;
   if (output.stopped) return finish(sequence, FinishReason::kStopString);
@@ -151,11 +164,13 @@ void Engine::finish(Sequence& sequence, FinishReason reason, Status status,
   DCHECK(!cache_->in_step());
   if (sequence.state == SequenceState::kQueued) queue_.erase(sequence);
   if (sequence.state == SequenceState::kLoading) stop_waiting(sequence);
+  if (sequence.request.deadline_ns.has_value()) deadlines_.erase(sequence);
   set_state(sequence, SequenceState::kEnded);
   events_.of_request(EngineEventKind::kEnded, sequence.id, static_cast<int64_t>(reason));
   ended_.push_back(&sequence);
   if (reason != FinishReason::kStopString) flush_text(sequence);
   release_rows(sequence);
+  queue_.remove(sequence);
   wake_waiters(sequence, kAllPositions);
   RequestStats& stats = sequence.stats;
   if (sequence.picks > 0) stats.ttft_ns = sequence.first_pick_ns - sequence.submitted_ns;

@@ -6,6 +6,11 @@
 #include "engine/engine.h"
 
 namespace cairn {
+namespace {
+
+constexpr int64_t kMostPace = 100'000;
+
+}  // namespace
 
 Status Engine::check_options(const EngineOptions& options) {
   CAIRN_RETURN_IF_ERROR(KvGeometry::check_extent(options.context, options.max_sequences));
@@ -18,6 +23,10 @@ Status Engine::check_options(const EngineOptions& options) {
     return invalid_argument(
         fmt::format("a prefill chunk of {} rows is not possible: `prefill_chunk` must be at least 1",
                     options.prefill_chunk));
+  }
+  if (options.pace.has_value() && (*options.pace < 100 || *options.pace > kMostPace)) {
+    return invalid_argument(fmt::format("a pace of {} percent is not possible: `pace` must be from 100 to {}",
+                                        *options.pace, kMostPace));
   }
   if (options.score_chunk < 1) {
     return invalid_argument(

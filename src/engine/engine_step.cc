@@ -15,34 +15,48 @@ namespace cairn {
 
 class Engine::CacheRoom final : public RoomKeeper {
  public:
-  explicit CacheRoom(Engine& engine) : engine_(engine) {}
+  explicit CacheRoom(Engine& engine) : engine_(engine), cache_(*engine.cache_) {}
 
-  // Room for the whole sequence, not only for the rows of this step: a prompt that was begun can be finished.
+  // Room for the whole sequence, not only for the rows of this step: a prompt that was begun can be finished. Idle
+  // sessions go first; for a tenant's quota its own.
   Room make_room(int32_t index) override {
-    const Sequence& sequence = *engine_.placed_[static_cast<size_t>(index)];
-    while (engine_.cache_->reserve(sequence.kv, std::ssize(sequence.tokens)) == Room::kNoRoom) {
-      if (!engine_.drop_an_idle_session()) return Room::kNoRoom;
+    const Sequence& sequence = sequence_at(index);
+    for (;;) {
+      lack_ = cache_.reserve(sequence.kv, std::ssize(sequence.tokens));
+      const bool is_for_memory = lack_ == Room::kNoRoom && engine_.drop_an_idle_session();
+      const bool is_for_quota =
+          lack_ == Room::kOverQuota && engine_.drop_an_idle_session_of(sequence.request.tenant);
+      if (!is_for_memory && !is_for_quota) return lack_;
     }
-    return Room::kOk;
   }
 
   [[nodiscard]] int64_t missing(int32_t index) const override {
-    const Sequence& sequence = *engine_.placed_[static_cast<size_t>(index)];
-    shortage_ = engine_.cache_->shortage(sequence.kv, std::ssize(sequence.tokens));
+    const Sequence& sequence = sequence_at(index);
+    const int64_t length = std::ssize(sequence.tokens);
+    if (lack_ == Room::kOverQuota) return static_cast<int64_t>(cache_.quota_shortage(sequence.kv, length));
+    shortage_ = cache_.shortage(sequence.kv, length);
     return shortage_.block_count;
   }
   [[nodiscard]] int64_t freed_by(int32_t index) const override {
-    return engine_.cache_->sole_blocks(engine_.placed_[static_cast<size_t>(index)]->kv, shortage_.group);
+    const KvLease& kv = sequence_at(index).kv;
+    if (lack_ == Room::kOverQuota) return static_cast<int64_t>(cache_.sole_quota_bytes(kv));
+    return cache_.sole_blocks(kv, shortage_.group);
   }
 
   void take_back(int32_t index) override {
-    Sequence& victim = *engine_.placed_[static_cast<size_t>(index)];
+    Sequence& victim = sequence_at(index);
     engine_.events_.of_request(EngineEventKind::kPreempted, victim.id, engine_.held_by(victim));
     engine_.take_back(victim);
   }
 
  private:
+  [[nodiscard]] Sequence& sequence_at(int32_t index) const {
+    return *engine_.placed_[static_cast<size_t>(index)];
+  }
+
   Engine& engine_;
+  KvCache& cache_;
+  Room lack_ = Room::kOk;        // what make_room said last
   mutable KvShortage shortage_;  // as `missing` last found it: freed_by counts blocks of that group
 };
 
@@ -50,11 +64,21 @@ bool Engine::step(const StepLimits& limits) {
   if (call_depth_ > 0 || waits()) return false;
   const Call call(*this);
   in_step_ = true;
-  events_.begin_step(clock_->now_ns());
+  const uint64_t now_ns = clock_->now_ns();
+  events_.begin_step(now_ns);
+  finish_late(now_ns);
   admit();
   schedule(within_step_limits(limits));
   if (!parts_.empty() && run()) settle();
+  finish_exceeding();
   return true;
+}
+
+// What a callback has cancelled ends with the step.
+void Engine::finish_late(uint64_t now_ns) {
+  while (!deadlines_.empty() && *deadlines_.first().request.deadline_ns <= now_ns) {
+    finish(deadlines_.first(), FinishReason::kDeadline);
+  }
 }
 
 void Engine::finish_cancelled() {
@@ -66,14 +90,18 @@ void Engine::finish_cancelled() {
 }
 
 SequenceNeed Engine::need_of(const Sequence& sequence) const {
-  if (sequence.state != SequenceState::kRunning) return {.holds_memory = true};
+  if (sequence.state != SequenceState::kRunning) {
+    return {.holds_memory = true, .tenant = sequence.request.tenant.value};
+  }
   const auto length = static_cast<int64_t>(sequence.tokens.size());
   const int64_t held = cache_->length(sequence.kv);
   const bool scores = sequence.request.logits_wanted != LogitsWanted::kSampled;
   return {.held_rows = held,
           .pending_rows = length - held,
           .holds_memory = true,
-          .unscored_rows = scores ? length - std::max(held, sequence.scored) : 0};
+          .unscored_rows = scores ? length - std::max(held, sequence.scored) : 0,
+          .tenant = sequence.request.tenant.value,
+          .served = sequence.tenant->served};
 }
 
 void Engine::fill_needs() {
@@ -87,12 +115,29 @@ StepLimits Engine::within_step_limits(const StepLimits& limits) const {
           .score_rows = std::clamp<int64_t>(limits.score_rows, 1, step_limits_.score_rows)};
 }
 
-void Engine::schedule(const StepLimits& limits) {
-  fill_needs();
+// As many rows of prompts as the streams that run can bear.
+StepLimits Engine::at_pace(StepLimits limits) {
+  if (!pace_.has_value() || scheduler_.cuts() == PromptCuts::kNowhere) return limits;
+  const auto decodes = [](const SequenceNeed& need) { return need.pending_rows == 1; };
+  pace_note_.decode_rows = std::ranges::count_if(needs_, decodes);
+  pace_note_.answer = pace_->prompt_rows(pace_note_.decode_rows);
+  limits.prefill_rows = std::min(limits.prefill_rows, pace_note_.answer);
+  return limits;
+}
+
+Scheduler::Plan Engine::make_plan(const StepLimits& limits) {
   CacheRoom room(*this);
-  const Scheduler::Plan plan = options_.trace == nullptr
-                                   ? scheduler_.schedule(needs_, limits, room)
-                                   : options_.trace->schedule(scheduler_, needs_, limits, room);
+  if (options_.trace == nullptr) return scheduler_.schedule(needs_, limits, room);
+  const PaceNote* const pace = pace_.has_value() ? &pace_note_ : nullptr;
+  return options_.trace->schedule(scheduler_, needs_, limits, room, pace);
+}
+
+void Engine::schedule(const StepLimits& wanted) {
+  fill_needs();
+  const StepLimits limits = at_pace(wanted);
+  const Scheduler::Plan plan = make_plan(limits);
+  pace_note_ = {};
+  timing_ = {.prompt_limit = limits.prefill_rows};
   parts_.clear();
   for (const RowGrant& grant : plan.grants) {
     Sequence* const sequence = placed_[static_cast<size_t>(grant.sequence)];
@@ -101,7 +146,8 @@ void Engine::schedule(const StepLimits& limits) {
   isolate_suspect();
   note_grants();
   blocked_.reset();
-  if (plan.blocked.has_value()) blocked_ = placed_[static_cast<size_t>(*plan.blocked)]->key;
+  if (plan.blocked.has_value()) blocked_ = placed_[static_cast<size_t>(*plan.blocked)]->id;
+  note_quotas(plan);
   Sequence* const starved = plan.starved.has_value() ? placed_[static_cast<size_t>(*plan.starved)] : nullptr;
   std::erase_if(placed_, [](const Sequence* sequence) { return !sequence->kv; });
   if (starved == nullptr) return;
@@ -117,7 +163,9 @@ void Engine::note_grants() {
   int64_t row_count = 0;
   for (const Part& part : parts_) {
     row_count += part.row_count;
-    if (std::ssize(part.sequence->tokens) - held_by(*part.sequence) == 1) continue;
+    const bool decodes = std::ssize(part.sequence->tokens) - held_by(*part.sequence) == 1;
+    (decodes ? timing_.decode_rows : timing_.prompt_rows) += part.row_count;
+    if (decodes) continue;
     events_.of_request(EngineEventKind::kRowsGranted, part.sequence->id, part.row_count);
   }
   events_.of_step(EngineEventKind::kScheduled, row_count);
@@ -159,11 +207,13 @@ bool Engine::run() {
   lay_batch();
   KvStep step = cache_->begin_step(kv_rows_);
   const auto floats = logit_rows_.size() * static_cast<size_t>(pass_->vocab_size());
+  const uint64_t begin_ns = pace_.has_value() ? clock_->now_ns() : 0;
   const Status status = no_throw([&] {
     return pass_->forward({tokens_, batch_sequences_, logit_rows_}, step, logits_.as<float>().first(floats));
   });
   if (status.ok()) {
     step.commit(tokens_);
+    if (pace_.has_value()) note_pace(begin_ns);
     return true;
   }
   step.abandon();
@@ -171,10 +221,18 @@ bool Engine::run() {
   return false;
 }
 
+// Only what the rows cost: what callbacks do with their results is none of the pace's business.
+void Engine::note_pace(uint64_t begin_ns) {
+  timing_.ns = clock_->now_ns() - begin_ns;
+  pace_->note(timing_);
+  pace_note_.before = timing_;
+}
+
 // A pass may fail for one of its sequences (a block that cannot be read), and work when it is tried again. A sequence
 // whose passes failed twice runs alone (schedule), so that the others go on; one that keeps failing alone ends.
 void Engine::give_up(const Status& status) {
   constexpr int kMostFailures = 5;
+  ++counts_.failed_steps;
   for (const Part& part : parts_) {
     events_.of_request(EngineEventKind::kPassFailed, part.sequence->id, ++part.sequence->failed_passes);
   }

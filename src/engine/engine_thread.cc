@@ -11,6 +11,16 @@
 
 namespace cairn {
 
+namespace {
+
+Status check_hooks(const Request& request) {
+  if (!request.on_mask) return {};
+  return invalid_argument(
+      "an engine on a thread of its own cannot wait for on_mask: leave it empty, and use a constraint");
+}
+
+}  // namespace
+
 EngineThread::EngineThread(std::unique_ptr<Engine> engine, Executor executor,
                            const EngineThreadOptions& options)
     : options_(options), executor_(std::move(executor)), engine_(std::move(engine)) {
@@ -52,10 +62,10 @@ Status EngineThread::refusal_of_mail() const {
       fmt::format("the engine is busy: its mailbox is full, with {} entries", mail_.size()));
 }
 
-Status EngineThread::refusal_of_request() const {
+Status EngineThread::refusal_of_requests(int64_t count) const {
   CAIRN_RETURN_IF_ERROR(refusal_of_mail());
   if (deadline_.has_value()) return resource_exhausted("the engine is being stopped: it takes no requests");
-  if (*open_requests_ < options_.max_requests) return {};
+  if (*open_requests_ <= options_.max_requests - count) return {};
   return resource_exhausted(
       fmt::format("the engine is busy: it has {} requests, as many as it may", options_.max_requests));
 }
@@ -71,21 +81,41 @@ Result<EngineThread::Ticket> EngineThread::fork(Ticket parent, Request request) 
 // A request that is refused is destroyed by the caller of this: what its listeners own may call any function here.
 Result<EngineThread::Ticket> EngineThread::send(Request request, Ticket parent) {
   const auto put_into_mailbox = [&]() -> Result<Ticket> {
-    if (request.on_mask || request.on_choice) {
-      return invalid_argument(
-          "an engine on a thread of its own cannot wait for on_mask or on_choice: leave them empty");
-    }
+    CAIRN_RETURN_IF_ERROR(check_hooks(request));
     const std::lock_guard lock(mutex_);
-    CAIRN_RETURN_IF_ERROR(refusal_of_request());
-    auto ticket =
-        std::make_shared<LiveRequest>(std::move(request), options_.undelivered_bytes, open_requests_);
+    CAIRN_RETURN_IF_ERROR(refusal_of_requests(1));
+    Ticket ticket = make_ticket(request);
     ticket->parent = std::move(parent);
-    mail_.push_back({.request = ticket, .question = nullptr});
+    mail_.push_back({.request = ticket, .forks = {}, .question = nullptr});
     return ticket;
   };
   Result<Ticket> ticket = no_throw(put_into_mailbox);
   if (ticket.ok()) has_mail_.notify_one();
   return ticket;
+}
+
+EngineThread::Ticket EngineThread::make_ticket(Request& request) const {
+  return std::make_shared<LiveRequest>(std::move(request), options_.undelivered_bytes, open_requests_);
+}
+
+Result<std::vector<EngineThread::Ticket>> EngineThread::submit_with_forks(Request first,
+                                                                          std::vector<Request> forks) {
+  const auto put_into_mailbox = [&]() -> Result<std::vector<Ticket>> {
+    CAIRN_RETURN_IF_ERROR(check_hooks(first));
+    for (const Request& fork : forks) CAIRN_RETURN_IF_ERROR(check_hooks(fork));
+    std::vector<Ticket> tickets;
+    tickets.reserve(1 + forks.size());
+    const std::lock_guard lock(mutex_);
+    CAIRN_RETURN_IF_ERROR(refusal_of_requests(1 + std::ssize(forks)));
+    tickets.push_back(make_ticket(first));
+    for (Request& fork : forks) tickets.push_back(make_ticket(fork));
+    mail_.push_back(
+        {.request = tickets[0], .forks = {tickets.begin() + 1, tickets.end()}, .question = nullptr});
+    return tickets;
+  };
+  Result<std::vector<Ticket>> tickets = no_throw(put_into_mailbox);
+  if (tickets.ok()) has_mail_.notify_one();
+  return tickets;
 }
 
 void EngineThread::cancel(const Ticket& ticket) {
@@ -101,7 +131,7 @@ Status EngineThread::ask(Question question) {
   Status status = no_throw([&]() -> Status {
     const std::lock_guard lock(mutex_);
     CAIRN_RETURN_IF_ERROR(refusal_of_mail());
-    mail_.push_back({.request = nullptr, .question = std::move(question)});
+    mail_.push_back({.request = nullptr, .forks = {}, .question = std::move(question)});
     return {};
   });
   if (status.ok()) has_mail_.notify_one();

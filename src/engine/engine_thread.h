@@ -14,7 +14,8 @@
 // What the executor must do: keep the delivery and return at once, without running it, waiting or throwing;
 // then call deliver() exactly once, on any thread but the loop's. It need not be FIFO, and a pool of threads
 // will do: there is never more than one delivery of a request at a time, and the order within a request
-// (logits, token, text, finish) is the outbox's. A delivery may outlive the EngineThread.
+// (begin, then logits, choice, token and text of each token, finish) is the outbox's. A delivery may outlive the
+// EngineThread.
 //
 // No memory: a call that needs it returns kResourceExhausted; a request for which the loop has none ends with kError and
 // kResourceExhausted, after the notes for which there was; the loop goes on. Only two things end the loop, and all its
@@ -82,9 +83,15 @@ class EngineThread {
   EngineThread& operator=(const EngineThread&) = delete;
 
   // Returns at once. Errors, after which no listener is ever called: kResourceExhausted (the mailbox is full,
-  // too many requests, no memory, or the engine is being stopped), kInvalidArgument (on_mask or on_choice, for which the
-  // loop would have to wait), or the status with which the engine failed.
+  // too many requests, no memory, or the engine is being stopped), kInvalidArgument (on_mask, for which the loop would
+  // have to wait; Request::constraint runs on the loop's thread), or the status with which the engine failed.
   Result<Ticket> submit(Request request);
+  // Several samples of one prompt, which is computed once: `first`, and forks of it that begin at its prompt's end (their
+  // own prompts are not looked at; salt and tenant are those of `first`). Each has its own sampling, limits, callbacks and
+  // constraint, ends by itself, and generates what it would generate alone, also where another one is cancelled. Either
+  // all are taken, in the order given, or none. Errors: as submit. Where the engine refuses one of them, all end with
+  // kError and its status.
+  Result<std::vector<Ticket>> submit_with_forks(Request first, std::vector<Request> forks);
   // A request that goes on from all that `parent` has when the loop gets to it (Engine::fork). Errors: as submit. Where
   // the parent has ended by then, it ends with kError and kNotFound.
   Result<Ticket> fork(Ticket parent, Request request);
@@ -108,25 +115,36 @@ class EngineThread {
   void drain(TimePoint deadline);
 
  private:
-  // Of one kind: a request or a question.
+  // Of one kind: requests or a question.
   struct Mail {
     Ticket request;
+    std::vector<Ticket> forks;  // further samples of that request
     Question question;
+
+    template <typename Visit>
+    void for_each_request(const Visit& visit) const {
+      if (request != nullptr) visit(request);
+      for (const Ticket& fork : forks) visit(fork);
+    }
   };
 
   EngineThread(std::unique_ptr<Engine> engine, Executor executor, const EngineThreadOptions& options);
   [[nodiscard]] bool on_loop_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
   Result<Ticket> send(Request request, Ticket parent);
+  [[nodiscard]] Ticket make_ticket(Request& request) const;
   // Why there is no room, or no engine any more, for a piece of mail; the caller has locked the mutex.
   [[nodiscard]] Status refusal_of_mail() const;
-  [[nodiscard]] Status refusal_of_request() const;
+  [[nodiscard]] Status refusal_of_requests(int64_t count) const;
 
   // The loop's thread, and all it calls.
   void run() noexcept;
   bool take_mail();
   void sleep(std::unique_lock<std::mutex>& lock);
   void do_mail();
+  void start(const Mail& mail);
   void start(LiveRequest& live);
+  void start_samples(const Mail& mail);
+  void refuse(const Mail& mail, const Status& why);
   Result<RequestId> enter(LiveRequest& live);
   void listen(LiveRequest& live);
   void changed(LiveRequest& live);

@@ -59,7 +59,7 @@ bool EngineThread::take_mail() {
   const bool cancels = std::exchange(cancels_, false);
   lock.unlock();
   for (const Mail& mail : taken_) {
-    if (mail.request != nullptr) live_.push_back(mail.request);
+    mail.for_each_request([this](const Ticket& request) { live_.push_back(request); });
   }
   if (late) {
     for (const Ticket& live : live_) live->cancel_wanted = true;
@@ -89,11 +89,61 @@ void EngineThread::do_cancels() {
 
 void EngineThread::do_mail() {
   for (Mail& mail : taken_) {
-    if (mail.request != nullptr) start(*mail.request);
+    if (mail.request != nullptr) start(mail);
     // Out of the mail first: a question that throws does not run again.
     if (const Question question = std::exchange(mail.question, nullptr)) question(*engine_);
   }
   taken_.clear();
+}
+
+void EngineThread::start(const Mail& mail) {
+  if (mail.forks.empty()) {
+    start(*mail.request);
+  } else {
+    start_samples(mail);
+  }
+}
+
+// The first that is not cancelled computes the prompt, the others are its forks: no step comes between.
+void EngineThread::start_samples(const Mail& mail) {
+  Request& common = mail.request->request;
+  std::vector<TokenId> prompt = std::move(common.prompt);
+  const std::string salt = std::move(common.salt);
+  const TenantId tenant = common.tenant;
+  const std::optional<SessionId> session = std::exchange(common.session, std::nullopt);
+  const LiveRequest* begun = nullptr;
+  Status refusal;
+  mail.for_each_request([&](const Ticket& live) {
+    if (!refusal.ok()) return;
+    if (live->cancel_wanted) return end(*live, {.reason = FinishReason::kCancelled});
+    listen(*live);
+    live->request.prompt.clear();
+    const Result<RequestId> id = no_throw([&]() -> Result<RequestId> {
+      if (begun != nullptr) return engine_->fork(*begun->id, std::move(live->request));
+      live->request.prompt = std::move(prompt);
+      live->request.salt = salt;
+      live->request.tenant = tenant;
+      live->request.session = session;
+      return engine_->submit(std::move(live->request));
+    });
+    if (!id.ok()) {
+      refusal = no_throw([&] { return id.status(); });
+      return;
+    }
+    live->id = *id;
+    if (begun == nullptr) begun = live.get();
+  });
+  if (!refusal.ok()) refuse(mail, refusal);
+}
+
+// All end so, those that the engine has taken too: they have not run.
+void EngineThread::refuse(const Mail& mail, const Status& why) {
+  mail.for_each_request([&](const Ticket& live) {
+    if (live->ended) return;
+    const std::optional<RequestId> taken = live->id;
+    end(*live, {.reason = FinishReason::kError, .status = no_throw([&] { return Status(why); })});
+    if (taken.has_value()) engine_->cancel(*taken);
+  });
 }
 
 void EngineThread::start(LiveRequest& live) {
@@ -117,6 +167,16 @@ Result<RequestId> EngineThread::enter(LiveRequest& live) {
 // Only what has a listener is copied. `live` is in live_ until the engine has called on_finish.
 void EngineThread::listen(LiveRequest& live) {
   const Listeners& listeners = live.outbox.listeners();
+  if (listeners.on_begin) {
+    live.request.on_begin = [this, &live](const RequestStats& stats) {
+      keep(live, live.outbox.add_begin(stats));
+    };
+  }
+  if (listeners.on_choice) {
+    live.request.on_choice = [this, &live](const TokenChoice& choice) {
+      keep(live, live.outbox.add_choice(choice));
+    };
+  }
   if (listeners.on_logits) {
     live.request.on_logits = [this, &live](int64_t position, std::span<const float> logits) {
       keep(live, live.outbox.add_logits(position, logits));
@@ -128,7 +188,9 @@ void EngineThread::listen(LiveRequest& live) {
   if (listeners.on_text) {
     live.request.on_text = [this, &live](std::string_view text) { keep(live, live.outbox.add_text(text)); };
   }
-  live.request.on_finish = [this, &live](const RequestResult& result) { end(live, result); };
+  live.request.on_finish = [this, &live](const RequestResult& result) {
+    if (!live.ended) end(live, result);  // else it was refused with others
+  };
 }
 
 void EngineThread::keep(LiveRequest& live, bool taken) {
@@ -200,7 +262,7 @@ void EngineThread::fail(Status why) noexcept {
   post_what_is_taken();
   forget_ended();
   for (const Mail& mail : rest) {
-    if (mail.request != nullptr) live_.push_back(mail.request);
+    mail.for_each_request([this](const Ticket& request) { live_.push_back(request); });
   }
   for (const Ticket& live : live_) {
     end(*live, {.reason = FinishReason::kError, .status = no_throw([this] { return Status(failure_); })});

@@ -132,14 +132,18 @@ TEST(EngineThread, CancelsWhatRuns) {
   EXPECT_LT(heard.tokens.size(), 4000u);
 }
 
-TEST(EngineThread, RefusesHooksThatItWouldWaitFor) {
+TEST(EngineThread, RefusesAHookThatItWouldWaitFor) {
   RunningThread running;
   Request masked{.prompt = some_prompt(1, 9), .max_tokens = 4};
   masked.on_mask = [](TokenMask&) { FAIL(); };
   EXPECT_EQ(running.thread->submit(std::move(masked)).status().code(), StatusCode::kInvalidArgument);
-  Request reported{.prompt = some_prompt(1, 9), .max_tokens = 4};
-  reported.on_choice = [](const TokenChoice&) { FAIL(); };
-  EXPECT_EQ(running.thread->submit(std::move(reported)).status().code(), StatusCode::kInvalidArgument);
+  Request sound{.prompt = some_prompt(1, 9), .max_tokens = 4};
+  Request masked_fork{.prompt = {}, .max_tokens = 4};
+  masked_fork.on_mask = [](TokenMask&) { FAIL(); };
+  std::vector<Request> forks;
+  forks.push_back(std::move(masked_fork));
+  EXPECT_EQ(running.thread->submit_with_forks(std::move(sound), std::move(forks)).status().code(),
+            StatusCode::kInvalidArgument);
   running.finish();
 }
 

@@ -15,6 +15,11 @@ RequestResult without_memory() {
   return bare;
 }
 
+uint64_t bytes_of(const RequestStats& stats) {
+  return sizeof(stats) + stats.kept_rows.size() * sizeof(KvKeptRows) +
+         stats.scores_by_layer.size() * sizeof(uint64_t);
+}
+
 constexpr const char* kListenersTooSlow =
     "the request was ended because its listeners are too slow: more is waiting for them than is allowed";
 constexpr const char* kNoMemory =
@@ -36,7 +41,9 @@ RequestResult copy_result(const RequestResult& result, const char* refusal) noex
 }  // namespace
 
 Listeners take_listeners(Request& request) {
-  return {.on_logits = std::exchange(request.on_logits, nullptr),
+  return {.on_begin = std::exchange(request.on_begin, nullptr),
+          .on_logits = std::exchange(request.on_logits, nullptr),
+          .on_choice = std::exchange(request.on_choice, nullptr),
           .on_token = std::exchange(request.on_token, nullptr),
           .on_text = std::exchange(request.on_text, nullptr),
           .on_finish = std::exchange(request.on_finish, nullptr)};
@@ -48,7 +55,8 @@ Outbox::Outbox(Listeners listeners, uint64_t capacity_bytes, std::shared_ptr<std
 }
 
 uint64_t Outbox::Batch::bytes() const {
-  return notes.size() * sizeof(Note) + logits.size() * sizeof(float) + text.size();
+  return notes.size() * sizeof(Note) + (begin.has_value() ? bytes_of(*begin) : 0) +
+         logits.size() * sizeof(float) + probabilities.size() * sizeof(TokenProbability) + text.size();
 }
 
 template <typename CopyPayload>
@@ -71,10 +79,25 @@ bool Outbox::add(const Note& note, uint64_t payload_bytes, const CopyPayload& co
   return refusal_ == nullptr;
 }
 
+bool Outbox::add_begin(const RequestStats& stats) noexcept {
+  return add({.kind = Kind::kBegin}, bytes_of(stats), [&stats](Batch& batch) { batch.begin = stats; });
+}
+
 bool Outbox::add_logits(int64_t position, std::span<const float> logits) noexcept {
   const Note note{.value = position, .size = static_cast<uint32_t>(logits.size()), .kind = Kind::kLogits};
   return add(note, logits.size_bytes(), [logits](Batch& batch) {
     batch.logits.insert(batch.logits.end(), logits.begin(), logits.end());
+  });
+}
+
+bool Outbox::add_choice(const TokenChoice& choice) noexcept {
+  const size_t count = 1 + choice.likeliest.size();
+  const Note note{.value = choice.token, .size = static_cast<uint32_t>(count), .kind = Kind::kChoice};
+  return add(note, count * sizeof(TokenProbability), [&choice, count](Batch& batch) {
+    std::vector<TokenProbability>& to = batch.probabilities;
+    if (to.capacity() < to.size() + count) to.reserve(2 * (to.size() + count));  // amortised; all or nothing
+    to.push_back({choice.token, choice.log_probability});
+    to.insert(to.end(), choice.likeliest.begin(), choice.likeliest.end());
   });
 }
 
@@ -131,12 +154,20 @@ void Outbox::deliver() {
 
 void Outbox::call(const Batch& batch) const {
   const float* logits = batch.logits.data();
+  const TokenProbability* probabilities = batch.probabilities.data();
   const char* text = batch.text.data();
   for (const Note& note : batch.notes) {
     switch (note.kind) {
+      case Kind::kBegin: listeners_.on_begin(*batch.begin); break;
       case Kind::kLogits:
         listeners_.on_logits(note.value, {logits, note.size});
         logits += note.size;
+        break;
+      case Kind::kChoice:
+        listeners_.on_choice({.token = probabilities->token,
+                              .log_probability = probabilities->log_probability,
+                              .likeliest = {probabilities + 1, note.size - 1}});
+        probabilities += note.size;
         break;
       case Kind::kToken: listeners_.on_token(static_cast<TokenId>(note.value)); break;
       case Kind::kText:

@@ -26,12 +26,16 @@ namespace cairn {
 
 // The callbacks of a request; all may be empty.
 struct Listeners {
+  std::function<void(const RequestStats& stats)> on_begin;
   std::function<void(int64_t position, std::span<const float> logits)> on_logits;
+  std::function<void(const TokenChoice& choice)> on_choice;
   std::function<void(TokenId token)> on_token;
   std::function<void(std::string_view text)> on_text;
   std::function<void(const RequestResult& result)> on_finish;
 
-  [[nodiscard]] bool none() const { return !on_logits && !on_token && !on_text && !on_finish; }
+  [[nodiscard]] bool none() const {
+    return !on_begin && !on_logits && !on_choice && !on_token && !on_text && !on_finish;
+  }
 };
 // Leaves the request without callbacks.
 Listeners take_listeners(Request& request);
@@ -46,7 +50,10 @@ class Outbox {
   Outbox& operator=(const Outbox&) = delete;
 
   // The loop's side: one thread. They copy; false: refused.
+  // Once, before all others.
+  bool add_begin(const RequestStats& stats) noexcept;
   bool add_logits(int64_t position, std::span<const float> logits) noexcept;
+  bool add_choice(const TokenChoice& choice) noexcept;
   bool add_token(TokenId token) noexcept;
   bool add_text(std::string_view text) noexcept;
   // Once; nothing is added after it. Without listeners this is all.
@@ -63,16 +70,18 @@ class Outbox {
   void deliver();
 
  private:
-  enum class Kind : uint8_t { kLogits, kToken, kText };
+  enum class Kind : uint8_t { kBegin, kLogits, kChoice, kToken, kText };
   struct Note {
     int64_t value = 0;  // a position, a token
-    uint32_t size = 0;  // of the logits or the text
+    uint32_t size = 0;  // of the logits, the choice's probabilities or the text
     Kind kind = Kind::kToken;
   };
   // Flat, so that a note costs no allocation of its own.
   struct Batch {
     std::vector<Note> notes;
-    std::vector<float> logits;  // of all notes, in their order
+    std::optional<RequestStats> begin;
+    std::vector<float> logits;                    // of all notes, in their order
+    std::vector<TokenProbability> probabilities;  // likewise: of each choice the token's own, then the likeliest
     std::string text;           // likewise
     [[nodiscard]] uint64_t bytes() const;
   };

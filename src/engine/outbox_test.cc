@@ -16,11 +16,25 @@ Count no_count() { return std::make_shared<std::atomic<int64_t>>(0); }
 
 // What was called, in one string.
 Listeners log_to(std::string& log) {
-  return {.on_logits =
+  return {.on_begin =
+              [&log](const RequestStats& stats) {
+                log += "begin" + std::to_string(stats.reused_tokens) + " ";
+              },
+          .on_logits =
               [&log](int64_t position, std::span<const float> logits) {
                 log += "L" + std::to_string(position) + "=";
                 for (const float logit : logits) log += std::to_string(static_cast<int>(logit)) + ",";
                 log += " ";
+              },
+          .on_choice =
+              [&log](const TokenChoice& choice) {
+                log += "c" + std::to_string(choice.token) + "=" +
+                       std::to_string(static_cast<int>(choice.log_probability)) + "[";
+                for (const TokenProbability& likely : choice.likeliest) {
+                  log += std::to_string(likely.token) + "=" +
+                         std::to_string(static_cast<int>(likely.log_probability)) + ",";
+                }
+                log += "] ";
               },
           .on_token = [&log](TokenId token) { log += "t" + std::to_string(token) + " "; },
           .on_text = [&log](std::string_view text) { log += "'" + std::string(text) + "' "; },
@@ -46,6 +60,32 @@ TEST(Outbox, CallsListenersInTheOrderOfTheNotes) {
   outbox.finish({.reason = FinishReason::kLength});
   outbox.deliver();
   EXPECT_EQ(log, "L7=1,2, t5 'ab' L8=3, t6 '' 'c' t9 length ");
+}
+
+TEST(Outbox, CopiesTheBeginningAndTheChoices) {
+  std::string log;
+  Outbox outbox(log_to(log), 1000, no_count());
+  {
+    const RequestStats stats{.reused_tokens = 64, .kept_rows = std::vector<KvKeptRows>(2)};
+    std::vector<TokenProbability> likeliest{{.token = 8, .log_probability = -1}, {.token = 4, .log_probability = -2}};
+    EXPECT_TRUE(outbox.add_begin(stats));
+    EXPECT_TRUE(outbox.add_choice({.token = 4, .log_probability = -2, .likeliest = likeliest}));
+    likeliest[0].token = 0;  // it was copied
+    EXPECT_TRUE(outbox.add_token(4));
+    EXPECT_TRUE(outbox.add_choice({.token = 5, .log_probability = -3}));
+    EXPECT_TRUE(outbox.add_choice({.token = 6, .log_probability = -7, .likeliest = likeliest}));
+  }
+  outbox.deliver();
+  EXPECT_EQ(log, "begin64 c4=-2[8=-1,4=-2,] t4 c5=-3[] c6=-7[0=-1,4=-2,] ");
+}
+
+TEST(Outbox, CountsTheProbabilitiesOfAChoice) {
+  std::string log;
+  const std::vector<TokenProbability> likeliest(20);
+  Outbox outbox(log_to(log), 2 * (16 + 21 * sizeof(TokenProbability)), no_count());
+  EXPECT_TRUE(outbox.add_choice({.likeliest = likeliest}));
+  EXPECT_TRUE(outbox.add_choice({.likeliest = likeliest}));
+  EXPECT_FALSE(outbox.add_choice({}));
 }
 
 TEST(Outbox, AsksForOneDeliveryAtATime) {

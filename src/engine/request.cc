@@ -9,6 +9,7 @@ std::string_view finish_reason_name(FinishReason reason) {
     case FinishReason::kEndToken: return "end token";
     case FinishReason::kStopString: return "stop string";
     case FinishReason::kCancelled: return "cancelled";
+    case FinishReason::kDeadline: return "deadline";
     case FinishReason::kError: return "error";
   }
   return "?";

@@ -19,6 +19,7 @@
 #include "cairn/sampling.h"
 #include "cairn/status.h"
 #include "cairn/token_choice.h"
+#include "engine/tenant.h"
 #include "kv/kept_rows.h"
 #include "kv/match_report.h"
 
@@ -80,7 +81,9 @@ struct Request {
   std::vector<std::string>
       stop_strings;                 // none may be empty; the text before the first one is still reported
   std::vector<TokenId> end_tokens;  // besides the model's own
-  bool ignore_end_tokens = false;   // all of them become tokens like any other (--ignore-eos)
+  // Special tokens whose names are part of the text (those that mark a tool call, or reasoning); others are hidden.
+  std::vector<TokenId> shown_tokens;
+  bool ignore_end_tokens = false;  // all of them become tokens like any other (--ignore-eos)
   // Teacher forcing: the first of the generated tokens are these, whatever the logits say (on_logits reports
   // them all the same). A forced token ends nothing by being an end token.
   std::vector<TokenId> forced_tokens;
@@ -93,13 +96,21 @@ struct Request {
   // The prompt continues this conversation: as much of it as the session's rows agree with is not run again
   // (but always the last token). One request at a time for a session.
   std::optional<SessionId> session;
-  // Larger ones are served first; equal ones in the order of arrival.
+  // On whose behalf it runs (tenant.h): tenants share the engine by their weights. A fork's is its parent's.
+  TenantId tenant;
+  // Of a tenant's requests the larger ones are served first; equal ones in the order of arrival.
   int32_t priority = 0;
+  // On the engine's clock (EngineOptions::clock): a request that has not ended by then ends with kDeadline, in the first
+  // step that begins later, wherever it is on its way. Absent: it has all the time it needs.
+  std::optional<uint64_t> deadline_ns;
 
   // Of on_choice: how many tokens TokenChoice::likeliest has, at most the vocabulary's.
   int64_t likeliest_count = 0;
 
-  // All may be empty. In this order for each token that is picked: logits, mask, choice, token, text.
+  // All may be empty. Once before any other: when the first rows of the request have been run. What it found in the
+  // cache is known then (prompt_tokens, reused_tokens, match). A request that ends before that has no beginning.
+  std::function<void(const RequestStats& stats)> on_begin;
+  // In this order for each token that is picked: logits, mask, choice, token, text.
   // The raw logits, before bias, penalties and temperature, of the row at `position`: they predict the token
   // at position + 1. Valid during the call.
   std::function<void(int64_t position, std::span<const float> logits)> on_logits;

@@ -1,65 +1,23 @@
-// RequestQueue: sequences that wait for a place, the one with the smallest key first. A binary heap in which each
-// sequence knows its own place, so that one from the middle goes as quickly as the first. Allocates only in reserve.
+// The heaps that an engine keeps its requests in: those that wait for a place, by key, and those that have a deadline.
 #pragma once
 
-#include <cstddef>
-#include <vector>
-
-#include "base/check.h"
 #include "engine/sequence.h"
+#include "engine/sequence_heap.h"
 
 namespace cairn {
 
-class RequestQueue {
- public:
-  // Room for so many sequences; push needs it.
-  void reserve(size_t count) { heap_.reserve(count); }
-  [[nodiscard]] size_t capacity() const { return heap_.capacity(); }
-  [[nodiscard]] bool empty() const { return heap_.empty(); }
-  [[nodiscard]] size_t size() const { return heap_.size(); }
-  [[nodiscard]] Sequence& first() const { return *heap_.front(); }
-
-  void push(Sequence& sequence) {
-    DCHECK(heap_.size() < heap_.capacity());
-    heap_.push_back(&sequence);
-    up(heap_.size() - 1);
-  }
-  void erase(Sequence& sequence) {
-    const size_t place = sequence.queue_place;
-    CHECK(place < heap_.size() && heap_[place] == &sequence);
-    Sequence* last = heap_.back();
-    heap_.pop_back();
-    if (last == &sequence) return;
-    put(place, last);
-    down(place);
-    up(last->queue_place);
-  }
-
- private:
-  void put(size_t place, Sequence* sequence) {
-    heap_[place] = sequence;
-    sequence->queue_place = place;
-  }
-  void up(size_t place) {
-    Sequence* const moved = heap_[place];
-    while (place > 0 && moved->key < heap_[(place - 1) / 2]->key) {
-      put(place, heap_[(place - 1) / 2]);
-      place = (place - 1) / 2;
-    }
-    put(place, moved);
-  }
-  void down(size_t place) {
-    Sequence* const moved = heap_[place];
-    for (size_t child = 2 * place + 1; child < heap_.size(); child = 2 * place + 1) {
-      if (child + 1 < heap_.size() && heap_[child + 1]->key < heap_[child]->key) ++child;
-      if (moved->key < heap_[child]->key) break;
-      put(place, heap_[child]);
-      place = child;
-    }
-    put(place, moved);
-  }
-
-  std::vector<Sequence*> heap_;
+struct KeyIsBefore {
+  bool operator()(const Sequence& a, const Sequence& b) const { return a.key < b.key; }
 };
+// Of one tenant (fair_queue.h); the one with the smallest key first.
+using RequestQueue = SequenceHeap<KeyIsBefore, &Sequence::queue_place>;
+
+struct DeadlineIsBefore {
+  bool operator()(const Sequence& a, const Sequence& b) const {
+    return a.request.deadline_ns < b.request.deadline_ns;
+  }
+};
+// All that have a deadline, the next one first.
+using DeadlineQueue = SequenceHeap<DeadlineIsBefore, &Sequence::deadline_place>;
 
 }  // namespace cairn

@@ -42,7 +42,7 @@ ScheduleTrace::ScheduleTrace(size_t number_count) : capacity_(number_count) {
 }
 
 Scheduler::Plan ScheduleTrace::schedule(Scheduler& scheduler, std::span<SequenceNeed> needs,
-                                        const StepLimits& limits, RoomKeeper& keeper) {
+                                        const StepLimits& limits, RoomKeeper& keeper, const PaceNote* pace) {
   begin_list();
   for (const int64_t number :
        {limits.prefill_rows, limits.score_rows, static_cast<int64_t>(scheduler.cuts())}) {
@@ -54,6 +54,8 @@ Scheduler::Plan ScheduleTrace::schedule(Scheduler& scheduler, std::span<Sequence
     add(need.pending_rows);
     add(need.holds_memory ? 1 : 0);
     add(need.unscored_rows);
+    add(need.tenant);
+    add(need.served);
   }
   begin_list();
   RecordingRoom room(*this, keeper);
@@ -67,8 +69,17 @@ Scheduler::Plan ScheduleTrace::schedule(Scheduler& scheduler, std::span<Sequence
     begin_list();
     if (sequence.has_value()) add(*sequence);
   }
+  begin_list();
+  if (pace != nullptr) add_pace(*pace);
   end_record();
   return plan;
+}
+
+void ScheduleTrace::add_pace(const PaceNote& pace) {
+  for (const int64_t number : {pace.before.decode_rows, pace.before.prompt_rows, pace.before.prompt_limit,
+                               static_cast<int64_t>(pace.before.ns), pace.decode_rows, pace.answer}) {
+    add(number);
+  }
 }
 
 std::vector<int64_t> ScheduleTrace::numbers() const {

@@ -2,15 +2,18 @@
 // record through Scheduler::schedule again gets the same plan. For looking into how an engine serves its requests
 // (EngineOptions::trace); without one nothing is recorded.
 //
-// A record is one step: six lists, each behind the count of its numbers.
+// A record is one step: seven lists, each behind the count of its numbers.
 //
 //   prefill_rows, score_rows, cuts
-//   held_rows, pending_rows, holds_memory, unscored_rows      for each need
+//   held_rows, pending_rows, holds_memory, unscored_rows, tenant, served      for each need
 //   question, sequence, answer                                for each call of the RoomKeeper, in order
 //   sequence, row_count                                       for each grant
 //   starved                                                   where there is one
 //   blocked                                                   where there is one
+//   decode_rows, prompt_rows, prompt_limit, ns, streams, answer       with a pace (EngineOptions::pace)
 //
+// The last list is what made the limits: what the step before had and how long it took (zeros where none ran since the
+// record before), and what StepPace answered for so many streams. Times are measured; all else follows from them.
 // Bounded: all memory is taken at the start, and the oldest records go. One thread.
 #pragma once
 
@@ -20,8 +23,16 @@
 #include <vector>
 
 #include "engine/scheduler.h"
+#include "engine/step_pace.h"
 
 namespace cairn {
+
+// What a StepPace was told and asked since the step before.
+struct PaceNote {
+  StepTiming before;
+  int64_t decode_rows = 0;
+  int64_t answer = 0;
+};
 
 // What a RoomKeeper was asked; kTakeBack has no answer: 0.
 enum class RoomQuestion : uint8_t { kMakeRoom, kMissing, kFreedBy, kTakeBack };
@@ -34,15 +45,16 @@ class ScheduleTrace {
   ScheduleTrace(const ScheduleTrace&) = delete;
   ScheduleTrace& operator=(const ScheduleTrace&) = delete;
 
-  // scheduler.schedule(needs, limits, keeper), recorded.
+  // scheduler.schedule(needs, limits, keeper), recorded. `pace`: where there is one.
   Scheduler::Plan schedule(Scheduler& scheduler, std::span<SequenceNeed> needs, const StepLimits& limits,
-                           RoomKeeper& keeper);
+                           RoomKeeper& keeper, const PaceNote* pace = nullptr);
   // Whole records, the oldest first.
   [[nodiscard]] std::vector<int64_t> numbers() const;
 
  private:
   class RecordingRoom;
 
+  void add_pace(const PaceNote& pace);
   void begin_list();
   void add(int64_t number);
   void end_record();

@@ -52,7 +52,7 @@ TEST(ScheduleTrace, ARecordedRunIsDecidedTheSameWayAgain) {
 TEST(ScheduleTrace, AnotherDecisionIsNoticed) {
   ScheduleTrace trace(1'000'000);
   Scheduler scheduler(2);
-  std::vector<SequenceNeed> needs = {{.held_rows = 5, .pending_rows = 1, .holds_memory = true},
+  std::vector<SequenceNeed> needs = {{.held_rows = 5, .pending_rows = 1, .holds_memory = true, .served = 7},
                                      {.pending_rows = 40}};
   struct : RoomKeeper {
     Room make_room(int32_t) override { return Room::kOk; }
@@ -60,15 +60,19 @@ TEST(ScheduleTrace, AnotherDecisionIsNoticed) {
     [[nodiscard]] int64_t freed_by(int32_t) const override { return 0; }
     void take_back(int32_t) override {}
   } room;
-  trace.schedule(scheduler, needs, {.prefill_rows = 8, .score_rows = 1}, room);
+  const PaceNote pace{.before = {.decode_rows = 3, .prompt_rows = 90, .prompt_limit = 100, .ns = 12'345},
+                      .decode_rows = 1,
+                      .answer = 60};
+  trace.schedule(scheduler, needs, {.prefill_rows = 8, .score_rows = 1}, room, &pace);
   const std::vector<int64_t> numbers = trace.numbers();
-  EXPECT_EQ(numbers, (std::vector<int64_t>{3, 8, 1, 0,                  // limits
-                                           8, 5, 1, 1, 0, 0, 40, 0, 0,  // needs
-                                           6, 0, 0, 0, 0, 1, 0,         // make_room, twice
-                                           4, 0, 1, 1, 8,               // grants
-                                           0, 0}));
+  EXPECT_EQ(numbers, (std::vector<int64_t>{3,  8, 1,  0,                               // limits
+                                           10, 5, 1,  1,   0,      7, 0, 40, 0, 0, 0,  // needs
+                                           6,  0, 0,  0,   0,      1, 0,               // make_room, twice
+                                           4,  0, 1,  1,   8,                          // grants
+                                           0,  0,                                      // starved, blocked
+                                           6,  3, 90, 100, 12'345, 1, 60}));           // pace
   EXPECT_EQ(*replay_schedule(numbers), 1);
-  for (const size_t at : {1U, 6U, 14U, 15U, 16U, 18U, 21U, 22U, 24U}) {
+  for (const size_t at : {1U, 6U, 16U, 17U, 18U, 20U, 23U, 24U, 26U}) {
     std::vector<int64_t> other = numbers;
     ++other[at];
     EXPECT_FALSE(replay_schedule(other).ok()) << at;

@@ -15,6 +15,8 @@ namespace {
 
 using Numbers = std::span<const int64_t>;
 
+constexpr size_t kListCount = 7;  // of a record
+
 struct Record {
   Numbers limits;
   Numbers needs;
@@ -68,11 +70,13 @@ class RecordedRoom final : public RoomKeeper {
 
 std::vector<SequenceNeed> needs_of(Numbers numbers) {
   std::vector<SequenceNeed> needs;
-  for (; !numbers.empty(); numbers = numbers.subspan(4)) {
+  for (; !numbers.empty(); numbers = numbers.subspan(6)) {
     needs.push_back({.held_rows = numbers[0],
                      .pending_rows = numbers[1],
                      .holds_memory = numbers[2] == 1,
-                     .unscored_rows = numbers[3]});
+                     .unscored_rows = numbers[3],
+                     .tenant = static_cast<uint32_t>(numbers[4]),
+                     .served = numbers[5]});
   }
   return needs;
 }
@@ -98,11 +102,27 @@ bool repeats(const Record& record) {
 Result<int64_t> replay_schedule(std::span<const int64_t> trace) {
   int64_t step_count = 0;
   for (; !trace.empty(); ++step_count) {
-    std::array<Numbers, 6> lists;
+    std::array<Numbers, kListCount> lists;
     for (Numbers& list : lists) list = take_list(trace);
-    const auto& [limits, needs, answers, grants, starved, blocked] = lists;
+    const auto& [limits, needs, answers, grants, starved, blocked, pace] = lists;
     if (!repeats({limits, needs, answers, grants, starved, blocked})) {
       return internal_error(fmt::format("step {} of the trace is decided otherwise", step_count));
+    }
+  }
+  return step_count;
+}
+
+Result<int64_t> replay_pace(std::span<const int64_t> trace, int64_t percent, int64_t rows_max) {
+  StepPace pace(percent, rows_max);
+  int64_t step_count = 0;
+  for (; !trace.empty(); ++step_count) {
+    Numbers note;
+    for (size_t i = 0; i < kListCount; ++i) note = take_list(trace);
+    if (note.size() != 6) return internal_error(fmt::format("step {} of the trace has no pace", step_count));
+    const StepTiming before{note[0], note[1], note[2], static_cast<uint64_t>(note[3])};
+    if (before.decode_rows + before.prompt_rows > 0) pace.note(before);
+    if (pace.prompt_rows(note[4]) != note[5]) {
+      return internal_error(fmt::format("step {} of the trace is paced otherwise", step_count));
     }
   }
   return step_count;

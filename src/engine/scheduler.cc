@@ -1,6 +1,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/check.h"
 
@@ -50,32 +51,63 @@ bool may_lose(std::span<const SequenceNeed> needs, int32_t i, std::optional<int3
   return need.pending_rows == 0 || (asker.has_value() && i > *asker);
 }
 
+bool is_of_tenant(std::span<const SequenceNeed> needs, int32_t i, int32_t asker) {
+  return needs[static_cast<size_t>(i)].tenant == needs[static_cast<size_t>(asker)].tenant;
+}
+
+// The same where `lack` is what make_room said.
+bool may_lose_for(std::span<const SequenceNeed> needs, int32_t i, int32_t asker, Room lack) {
+  return may_lose(needs, i, asker) && (lack == Room::kNoRoom || is_of_tenant(needs, i, asker));
+}
+
 // Whether all that may lose their rows for `asker` hold what it lacks.
-bool victims_suffice(std::span<const SequenceNeed> needs, int32_t asker, const RoomKeeper& keeper) {
+bool victims_suffice(std::span<const SequenceNeed> needs, int32_t asker, Room lack,
+                     const RoomKeeper& keeper) {
   int64_t missing = keeper.missing(asker);
   for (int32_t i = 0; i < std::ssize(needs) && missing > 0; ++i) {
-    if (may_lose(needs, i, asker)) missing -= keeper.freed_by(i);
+    if (may_lose_for(needs, i, asker, lack)) missing -= keeper.freed_by(i);
   }
   return missing <= 0;
 }
 
-}  // namespace
-
-std::optional<int32_t> find_victim(std::span<const SequenceNeed> needs, std::optional<int32_t> asker) {
+template <typename MayLose>
+std::optional<int32_t> find_last(std::span<const SequenceNeed> needs, const MayLose& may_lose_it) {
   std::optional<int32_t> running;
   for (auto i = static_cast<int32_t>(needs.size()) - 1; i >= 0; --i) {
-    if (!may_lose(needs, i, asker)) continue;
+    if (!may_lose_it(i)) continue;
     if (needs[static_cast<size_t>(i)].pending_rows == 0) return i;
     if (!running.has_value()) running = i;
   }
   return running;
 }
 
+// Whether another one of the tenant comes before it and is to run: what it holds may become free.
+bool comes_behind_own(std::span<const SequenceNeed> needs, int32_t asker) {
+  for (int32_t i = 0; i < asker; ++i) {
+    if (needs[static_cast<size_t>(i)].pending_rows > 0 && is_of_tenant(needs, i, asker)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<int32_t> find_victim(std::span<const SequenceNeed> needs, std::optional<int32_t> asker) {
+  return find_last(needs, [&](int32_t i) { return may_lose(needs, i, asker); });
+}
+
+std::optional<int32_t> find_victim_of_tenant(std::span<const SequenceNeed> needs, int32_t asker) {
+  return find_last(needs, [&](int32_t i) { return may_lose_for(needs, i, asker, Room::kOverQuota); });
+}
+
 Scheduler::Scheduler(int64_t max_sequences, PromptCuts cuts) : cuts_(cuts) {
   const auto count = static_cast<size_t>(max_sequences);
   grants_.reserve(count);
   rows_.reserve(count);
+  order_.reserve(count);
   shortest_.reserve(count);
+  stands_still_.reserve(count);
+  over_quota_.reserve(count);
+  exceeding_.reserve(count);
 }
 
 // Fills rows_, without regard to memory.
@@ -83,10 +115,15 @@ void Scheduler::share_rows(std::span<const SequenceNeed> needs, const StepLimits
   const bool cuts = cuts_ != PromptCuts::kNowhere;
   rows_.assign(needs.size(), 0);
   shortest_.clear();
-  const int64_t kept_prompt_rows =
-      cuts ? short_share(limits.prefill_rows, std::ranges::count_if(needs, is_prompt)) : 0;
-  const int64_t kept_score_rows =
-      cuts ? short_share(limits.score_rows, std::ranges::count_if(needs, is_scored_prompt)) : 0;
+  const auto count = [&](const auto& is_one) {
+    int64_t found = 0;
+    for (int32_t i = 0; i < std::ssize(needs); ++i) {
+      if (!stands_still(i) && is_one(needs[static_cast<size_t>(i)])) ++found;
+    }
+    return found;
+  };
+  const int64_t kept_prompt_rows = cuts ? short_share(limits.prefill_rows, count(is_prompt)) : 0;
+  const int64_t kept_score_rows = cuts ? short_share(limits.score_rows, count(is_scored_prompt)) : 0;
   Budget budget{limits.prefill_rows - kept_prompt_rows, limits.score_rows - kept_score_rows};
   const auto grant = [&](size_t i) {
     const int64_t more = budget.most(needs[i], rows_[i]);
@@ -94,9 +131,12 @@ void Scheduler::share_rows(std::span<const SequenceNeed> needs, const StepLimits
     budget.spend(needs[i], rows_[i], more);
     rows_[i] += static_cast<int32_t>(more);
   };
-  for (size_t i = 0; i < needs.size(); ++i) {
+  set_order(needs);
+  for (const int32_t index : order_) {
+    const auto i = static_cast<size_t>(index);
+    if (stands_still(index)) continue;
     if (needs[i].pending_rows > 0) grant(i);
-    if (rows_[i] < needs[i].pending_rows) shortest_.push_back(static_cast<int32_t>(i));
+    if (rows_[i] < needs[i].pending_rows) shortest_.push_back(index);
   }
   if (!cuts) return;
   budget.prompt_rows += kept_prompt_rows;
@@ -106,12 +146,28 @@ void Scheduler::share_rows(std::span<const SequenceNeed> needs, const StepLimits
   if (cuts_ == PromptCuts::kAtBlockEnds) end_on_blocks(needs);
 }
 
-// By what is left of them.
+// By what their tenants have had, then as they are served.
+void Scheduler::set_order(std::span<const SequenceNeed> needs) {
+  order_.resize(needs.size());
+  std::iota(order_.begin(), order_.end(), 0);
+  const auto is_before = [&](int32_t a, int32_t b) {
+    const int64_t served_a = needs[static_cast<size_t>(a)].served;
+    const int64_t served_b = needs[static_cast<size_t>(b)].served;
+    return served_a != served_b ? served_a < served_b : a < b;
+  };
+  if (!std::ranges::is_sorted(order_, is_before)) std::ranges::sort(order_, is_before);
+}
+
+bool Scheduler::is_by_key() const { return std::ranges::is_sorted(order_); }
+
+// By what is left of them, each tenant's by itself.
 void Scheduler::sort_shortest(std::span<const SequenceNeed> needs) {
   const auto left = [&](int32_t i) {
     return needs[static_cast<size_t>(i)].pending_rows - rows_[static_cast<size_t>(i)];
   };
+  const auto served = [&](int32_t i) { return needs[static_cast<size_t>(i)].served; };
   std::ranges::sort(shortest_, [&](int32_t a, int32_t b) {
+    if (served(a) != served(b)) return served(a) < served(b);
     const int64_t left_a = left(a);
     const int64_t left_b = left(b);
     return left_a != left_b ? left_a < left_b : a < b;
@@ -128,30 +184,76 @@ void Scheduler::end_on_blocks(std::span<const SequenceNeed> needs) {
   }
 }
 
+// In the order of service. The one that waits for memory, where there is one; `first` is the first that has rows to run.
+std::optional<int32_t> Scheduler::grant(std::span<SequenceNeed> needs, int32_t first, RoomKeeper& keeper) {
+  grants_.clear();
+  for (int32_t i = first; i < std::ssize(needs); ++i) {
+    SequenceNeed& need = needs[static_cast<size_t>(i)];
+    if (need.pending_rows == 0 || rows_[static_cast<size_t>(i)] == 0) continue;
+    const Room room = get_room(needs, i, first, keeper);
+    if (room == Room::kNoRoom) return i;
+    if (room != Room::kOk) {
+      stands_still_[static_cast<size_t>(i)] = 1;
+      (room == Room::kOverQuota ? over_quota_ : exceeding_).push_back(i);
+      continue;
+    }
+    need.holds_memory = true;
+    grants_.push_back({i, rows_[static_cast<size_t>(i)]});
+  }
+  return std::nullopt;
+}
+
+// Room, or what it lacks where nobody is to lose rows for it.
+Room Scheduler::get_room(std::span<SequenceNeed> needs, int32_t i, int32_t first, RoomKeeper& keeper) {
+  for (;;) {
+    const Room room = keeper.make_room(i);
+    if (room == Room::kOk || room == Room::kExceedsQuota) return room;
+    const bool is_for_quota = room == Room::kOverQuota;
+    const std::optional<int32_t> victim =
+        is_for_quota ? find_victim_of_tenant(needs, i) : find_victim(needs, i);
+    // Later ones do not overtake: what becomes free is for this one. None loses rows in vain, while others run.
+    const bool others_run = is_for_quota ? comes_behind_own(needs, i) : i > first;
+    if (!victim.has_value() || (others_run && !victims_suffice(needs, i, room, keeper))) return room;
+    keeper.take_back(*victim);
+    needs[static_cast<size_t>(*victim)] = {};
+  }
+}
+
+std::optional<int32_t> Scheduler::first_pending(std::span<const SequenceNeed> needs) const {
+  for (int32_t i = 0; i < std::ssize(needs); ++i) {
+    if (needs[static_cast<size_t>(i)].pending_rows > 0 && !stands_still(i)) return i;
+  }
+  return std::nullopt;
+}
+
 Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, const StepLimits& limits,
                                     RoomKeeper& keeper) {
   CHECK(limits.prefill_rows >= 1);
   CHECK(limits.score_rows >= 1);
   grants_.clear();
-  share_rows(needs, limits);
-  for (int32_t i = 0; i < std::ssize(needs); ++i) {
-    SequenceNeed& need = needs[static_cast<size_t>(i)];
-    if (need.pending_rows == 0 || rows_[static_cast<size_t>(i)] == 0) continue;
-    while (keeper.make_room(i) == Room::kNoRoom) {
-      const std::optional<int32_t> victim = find_victim(needs, i);
-      // Later ones do not overtake: what becomes free is for this one. None loses rows in vain, while others run.
-      const bool is_vain = !grants_.empty() && !victims_suffice(needs, i, keeper);
-      if (is_vain) return {.grants = grants_, .blocked = i};
-      if (!victim.has_value()) return {grants_, grants_.empty() ? std::optional(i) : std::nullopt, i};
-      keeper.take_back(*victim);
-      needs[static_cast<size_t>(*victim)] = {};
-    }
-    need.holds_memory = true;
-    grants_.push_back({i, rows_[static_cast<size_t>(i)]});
+  over_quota_.clear();
+  exceeding_.clear();
+  stands_still_.assign(needs.size(), 0);
+  Plan plan;
+  size_t sharer_count = needs.size();
+  while (const std::optional<int32_t> first = first_pending(needs)) {
+    share_rows(needs.first(sharer_count), limits);
+    rows_.resize(needs.size(), 0);
+    const size_t still_count = over_quota_.size() + exceeding_.size();
+    const std::optional<int32_t> waits = grant(needs, *first, keeper);
+    const bool some_stand_still = over_quota_.size() + exceeding_.size() > still_count;
+    if (some_stand_still) continue;  // the rows that they were to have are for the others
+    if (waits.has_value()) plan.blocked = waits;
+    if (waits == first) plan.starved = first;
+    if (!waits.has_value() || waits == first || is_by_key()) break;
+    // The rows that it and later ones were to have are for those whose memory it waits for.
+    sharer_count = static_cast<size_t>(*waits);
   }
-  CHECK(!grants_.empty() ||
-        std::ranges::all_of(needs, [](const SequenceNeed& need) { return need.pending_rows == 0; }));
-  return {.grants = grants_};
+  CHECK(!grants_.empty() || plan.starved.has_value() || !first_pending(needs).has_value());
+  plan.grants = grants_;
+  plan.over_quota = over_quota_;
+  plan.exceeding = exceeding_;
+  return plan;
 }
 
 }  // namespace cairn

@@ -19,6 +19,8 @@
 
 namespace cairn {
 
+struct Tenant;  // fair_queue.h
+
 //   queued <-> loading        both wait for a place; loading ones for their prefix first
 //   queued -> running <-> awaits caller        running -> queued: preempted
 //   all -> ended
@@ -31,7 +33,7 @@ enum class SequenceState : uint8_t {
 };
 inline constexpr size_t kSequenceStates = 5;
 
-// The order in which sequences are served: the smaller key first.
+// The order in which a tenant's sequences are served: the smaller key first.
 struct SequenceKey {
   int64_t urgency = 0;   // the negated Request::priority
   uint64_t arrival = 0;  // no two alike
@@ -57,8 +59,12 @@ struct Sequence {
 
   SequenceState state = SequenceState::kQueued;
   KvLease kv;                 // its place in the cache; empty: none
-  size_t queue_place = 0;     // kQueued: in the RequestQueue
+  Tenant* tenant = nullptr;   // until it has ended
+  size_t queue_place = 0;     // kQueued: in its tenant's RequestQueue
+  size_t deadline_place = 0;  // with a deadline: in the DeadlineQueue
+  int64_t pledged_rows = 0;   // that count for its tenant already, though they have not run yet
   bool has_run = false;       // since it got its place
+  bool waits_for_quota = false;  // its tenant's, since the last step that it was to be part of
   int failed_passes = 0;      // one after the other, that it was part of
   int64_t own_positions = 0;  // rows that it had when it lost them
 
@@ -75,6 +81,7 @@ struct Sequence {
   int64_t scored = 0;
   int64_t inherited = 0;
   RequestStats stats;
+  bool has_begun = false;  // some of its rows have been run, and on_begin was called
   int64_t picks = 0;  // generated tokens and the end token
   uint64_t submitted_ns = 0;
   uint64_t first_pick_ns = 0;
@@ -90,6 +97,7 @@ struct Session {
   bool busy = false;            // a request runs in it, and has its rows
   std::vector<TokenId> tokens;  // those whose rows are in `kv`
   std::string salt;             // of the request before: rows stay with their tenant
+  TenantId tenant;              // likewise
   KvLease kv;
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/no_throw.h"
 #include "kv/kv_plan.h"
 
 namespace cairn {
@@ -165,6 +166,7 @@ KvLease KvCache::match(const Match& match) {
   const std::optional<SequenceId> id = take_sequence();
   if (!id.has_value()) return {};
   Sequence& s = sequence(*id);
+  storage_->set_owner(*id, match.owner);
   s.report = storage_->match(*id, match.tokens, match.names);
   s.length = s.report.found_positions;
   const int64_t own = std::min(s.length, match.own_positions);
@@ -186,7 +188,7 @@ KvLease KvCache::fork(const KvLease& lease) {
   if (from.is_in_step) return {};
   const std::optional<SequenceId> id = take_sequence();
   if (!id.has_value()) return {};
-  if (storage_->fork(lease.sequence_, from.length, *id) == Room::kNoRoom) {
+  if (storage_->fork(lease.sequence_, from.length, *id) != Room::kOk) {
     close_now(*id);
     return {};
   }
@@ -197,11 +199,15 @@ KvLease KvCache::fork(const KvLease& lease) {
   return {*this, *id};
 }
 
+bool KvCache::fork_exceeds_quota(const KvLease& lease) const {
+  return storage_->fork_exceeds_quota(sequence_of(lease), length(lease));
+}
+
 Room KvCache::reserve(const KvLease& lease, int64_t positions) {
   CHECK(positions >= 0 && positions <= context_);
   CHECK(!sequences_[index(lease)].is_in_step);
   const int64_t end_block = KvGeometry::blocks_for(positions);
-  if (end_block <= storage_->end_block(lease.sequence_)) return Room::kOk;
+  if (end_block <= storage_->end_block(lease.sequence_)) return storage_->promise(lease.sequence_, end_block);
   return storage_->grow(lease.sequence_, end_block);
 }
 
@@ -218,6 +224,23 @@ KvShortage KvCache::shortage(const KvLease& lease, int64_t positions) const {
 int64_t KvCache::sole_blocks(const KvLease& lease, int32_t group) const {
   return storage_->sole_blocks(lease.sequence_, group);
 }
+
+uint64_t KvCache::sole_quota_bytes(const KvLease& lease) const {
+  return storage_->sole_quota_bytes(sequence_of(lease));
+}
+
+uint64_t KvCache::quota_shortage(const KvLease& lease, int64_t positions) const {
+  return storage_->quota_shortage(sequence_of(lease), KvGeometry::blocks_for(positions));
+}
+
+Status KvCache::set_quota(KvOwner owner, std::optional<uint64_t> quota_bytes) {
+  CHECK(!in_step());
+  return no_throw([&] { return storage_->set_quota(owner, quota_bytes); });
+}
+
+KvOwnerCounts KvCache::owner_counts(KvOwner owner) const { return storage_->owner_counts(owner); }
+
+std::vector<KvOwnerCounts> KvCache::owner_counts() const { return storage_->owner_counts(); }
 
 KvSequenceView KvCache::view(SequenceId sequence, int32_t group) const {
   KvSequenceView view = storage_->view(sequence, group);

@@ -5,7 +5,8 @@
 // KvLease pins it: while the lease lives, its blocks stay.
 //
 // Always true: length <= room, length <= context; every block of memory is in exactly one state, and the counts add
-// up (check() verifies it). An operation that returns kNoRoom has changed nothing. Sealed blocks are immutable, and
+// up (check() verifies it). An operation that does not return kOk has changed nothing. An owner never has more
+// than its quota (set_quota). Sealed blocks are immutable, and
 // found again by their content (paged, unless PrefixSharing::kOff). While a step runs, its sequences keep their old
 // length; they cannot be forked or truncated, and one whose lease is dropped is closed when the step ends. One thread
 // at a time; it must outlive its leases and steps.
@@ -33,6 +34,7 @@
 #include "kv/kept_rows.h"
 #include "kv/kv_counts.h"
 #include "kv/kv_event_log.h"
+#include "kv/kv_owner.h"
 #include "kv/match_report.h"
 #include "kv/prefix_node.h"
 #include "kv/sequence_id.h"
@@ -180,6 +182,10 @@ class KvCache {
     const PrefixNames& names;  // of at least these tokens
     // Rows before this position were computed by the same request: counted as recovered, not as matched.
     int64_t own_positions = 0;
+    // To whom blocks that it takes are charged. What it finds costs its owner nothing but idle blocks that were charged to
+    // another one, or to nobody: they are the finder's from now on. Where its quota has no room for those, the match ends
+    // before them.
+    KvOwner owner = {};
   };
   // A new sequence that begins with these tokens, and with the rows of their longest beginning that is
   // in sealed blocks, pinned (a whole number of blocks, at most (tokens - 1) / kBlockSize: the last token always
@@ -193,18 +199,39 @@ class KvCache {
   // Where the sequence's match ended, and why. Of a fork it says nothing.
   [[nodiscard]] const KvMatchReport& match_report(const KvLease& lease) const;
   // A new sequence without rows.
-  [[nodiscard]] KvLease open() { return match({}, {}); }
-  // A new sequence with the same rows: sealed blocks are shared, the open one is copied. An empty lease where
-  // there is no room for it, or a step runs over the sequence.
+  [[nodiscard]] KvLease open(KvOwner owner = {}) {
+    return match({.tokens = {}, .names = names_of({}, {}), .owner = owner});
+  }
+  // A new sequence of the same owner with the same rows: sealed blocks are shared, the open one is copied. An empty lease
+  // where there is no room for it, its owner's quota is used up, or a step runs over the sequence.
   [[nodiscard]] KvLease fork(const KvLease& lease);
+  // Whether the quota has no room for the copy.
+  [[nodiscard]] bool fork_exceeds_quota(const KvLease& lease) const;
   [[nodiscard]] bool has_free_sequence() const { return !free_sequences_.empty(); }
 
   // Makes room for positions [0, positions) in every layer group, or in none; positions <= context(). Rows that are
-  // there stay; idle blocks are evicted where no free ones are left.
+  // there stay; idle blocks are evicted where no free ones are left. Where the owner's quota is used up, the owner's own idle
+  // blocks go first, the oldest of all groups first; where that is not enough, or never will be, kOverQuota or
+  // kExceedsQuota says so. A sequence whose owner has a quota asks before each step: what its groups with a window may take
+  // is promised for one step.
   Room reserve(const KvLease& lease, int64_t positions);
   // What reserve lacks most, and how many of a layer group's blocks would be room for others without this sequence.
   [[nodiscard]] KvShortage shortage(const KvLease& lease, int64_t positions) const;
-  [[nodiscard]] int64_t sole_blocks(const KvLease& lease, int32_t group) const;
+  [[nodiscard]] int64_t sole_blocks(const KvLease& lease, int32_t group) const;  // The same of the owner's quota: how many bytes it lacks when all idle blocks are gone, and how many it would have more
+  // without this sequence.
+  [[nodiscard]] uint64_t quota_shortage(const KvLease& lease, int64_t positions) const;
+  [[nodiscard]] uint64_t sole_quota_bytes(const KvLease& lease) const;
+
+  // At most so many bytes of blocks for an owner from now on; absent: no limit. Blocks are charged to who takes them, until
+  // they are free: shared ones once, idle ones too. Where more are charged already, idle ones go at once, those in use as
+  // soon as they are let go; until then the owner gets nothing new. Sequences that are open keep the owner that they were
+  // opened with, and belong to nobody where it had no name then. Not while a step runs. Errors: kUnsupported (only paged
+  // storage has quotas), kResourceExhausted (no memory to count them).
+  Status set_quota(KvOwner owner, std::optional<uint64_t> quota_bytes);
+  // What is charged to an owner that set_quota has named; of another one nothing. And all of them.
+  [[nodiscard]] KvOwnerCounts owner_counts(KvOwner owner) const;
+  [[nodiscard]] std::vector<KvOwnerCounts> owner_counts() const;
+
   // A step over the next rows of these sequences, which have room for them: each once, at most max_sequences, at
   // least one row each, and at most KvCacheOptions::step_rows in all. One step at a time. Allocates nothing.
   [[nodiscard]] KvStep begin_step(std::span<const KvStepRows> rows);

@@ -246,9 +246,8 @@ inline void run_all_layers(const KvCache& cache, KvStep& step, const TestSequenc
 // Makes room for these tokens, writes their rows and commits them; or changes nothing.
 inline Room extend(KvCache& cache, TestSequence& sequence, std::span<const TokenId> tokens) {
   const int64_t first = sequence.length();
-  if (cache.reserve(sequence.lease, first + static_cast<int64_t>(tokens.size())) == Room::kNoRoom) {
-    return Room::kNoRoom;
-  }
+  const Room room = cache.reserve(sequence.lease, first + static_cast<int64_t>(tokens.size()));
+  if (room != Room::kOk) return room;
   if (tokens.empty()) return Room::kOk;
   for (const TokenId token : tokens) sequence.push(token);
   KvStep step = cache.begin_step({{rows_of(sequence, tokens)}});

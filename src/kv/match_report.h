@@ -31,7 +31,9 @@ struct KvMatchReport {
   // kOutOfWindow: up to where the text is known; kOwnRows: up to where the rows were its own. Between there and
   // found_positions windows have let go of what is needed to go on (or a cut block is computed again).
   int64_t known_positions = 0;
-  // kEvicted: how many steps ago, how many blocks were needed then, and how many were idle.
+  // kEvicted: how many steps ago; and whether its owner's quota was used up, or memory was needed: then how many blocks of it,
+  // and how many were idle.
+  bool is_evicted_by_quota = false;
   int64_t evicted_steps_ago = 0;
   int64_t wanted_blocks = 0;
   int64_t idle_blocks = 0;

@@ -9,41 +9,69 @@
 namespace cairn {
 
 PagedGroup::PagedGroup(int32_t group, BlockPool pool, const BlockWindow& window, PrefixIndex* index,
-                       KvEventLog& events)
+                       KvAccounts& accounts, KvEventLog& events)
     : group_(group),
       pool_(std::move(pool)),
+      owners_(pool_.block_count(), pool_.block_bytes(), accounts),
       window_(window),
       is_kept_(static_cast<size_t>(pool_.block_count()), 0),
       index_(index),
       events_(&events) {}
 
-BlockId PagedGroup::take(int64_t wanted_blocks) {
+void PagedGroup::evict(BlockId idle_block, const KvEviction& why) {
+  CHECK(index_ != nullptr);  // only named blocks are ever idle
+  index_->evict({group_, idle_block}, why);
+  pool_.evict(idle_block);
+  owners_.evicted(idle_block);
+  ++evicted_blocks_;
+}
+
+void PagedGroup::evict_oldest_of(AccountId account) {
+  const std::optional<BlockOwners::Oldest> oldest = owners_.oldest_idle(account);
+  CHECK(oldest.has_value());
+  evict(oldest->block, {.cause = KvEviction::Cause::kQuota, .step = events_->step()});
+}
+
+BlockId PagedGroup::take(AccountId by, int64_t wanted_blocks) {
   if (pool_.free_count() == 0) {
     const std::optional<BlockId> oldest = pool_.oldest_idle();
     CHECK(oldest.has_value());
-    CHECK(index_ != nullptr);  // only named blocks are ever idle
-    index_->evict(
-        {group_, *oldest},
-        {.step = events_->step(), .wanted_blocks = wanted_blocks, .idle_blocks = pool_.idle_count()});
-    pool_.evict(*oldest);
-    ++evicted_blocks_;
+    evict(*oldest,
+          {.step = events_->step(), .wanted_blocks = wanted_blocks, .idle_blocks = pool_.idle_count()});
   }
   const BlockId block = *pool_.take();
+  owners_.taken(block, by);
   is_kept_[static_cast<size_t>(block.value)] = 0;
   return block;
 }
 
-BlockId PagedGroup::copy_of(BlockId block) {
-  const BlockId copy = take(1);
+BlockId PagedGroup::copy_of(AccountId by, BlockId block) {
+  const BlockId copy = take(by, 1);
   std::memcpy(pool_.data(copy), pool_.data(block), static_cast<size_t>(pool_.block_bytes()));
   return copy;
 }
 
-void PagedGroup::release(BlockId sealed_block) {
-  pool_.unpin(sealed_block, index_ != nullptr ? Unpinned::kIdle : Unpinned::kFree);
+void PagedGroup::drop(BlockId open_block) {
+  pool_.drop(open_block);
+  owners_.dropped(open_block);
 }
 
-void PagedGroup::pass(BlockId sealed_block) {
+void PagedGroup::pin(AccountId by, BlockId sealed_block) {
+  const BlockState before = pool_.state(sealed_block);
+  pool_.pin(sealed_block);
+  owners_.pinned(sealed_block, by, before);
+}
+
+void PagedGroup::unpin(AccountId by, BlockId block, Unpinned becomes) {
+  pool_.unpin(block, becomes);
+  owners_.unpinned(block, by, pool_.state(block));
+}
+
+void PagedGroup::release(AccountId by, BlockId sealed_block) {
+  unpin(by, sealed_block, index_ != nullptr ? Unpinned::kIdle : Unpinned::kFree);
+}
+
+void PagedGroup::pass(AccountId by, BlockId sealed_block) {
   ++passed_blocks_;
   events_->of_block(KvEventKind::kPassed, group_, sealed_block);
   const bool stays = index_ != nullptr && is_kept_[static_cast<size_t>(sealed_block.value)] != 0;
@@ -51,11 +79,12 @@ void PagedGroup::pass(BlockId sealed_block) {
     index_->evict({group_, sealed_block},
                   {.cause = KvEviction::Cause::kOutOfWindow, .step = events_->step()});
   }
-  pool_.unpin(sealed_block, stays ? Unpinned::kIdle : Unpinned::kFree);
+  unpin(by, sealed_block, stays ? Unpinned::kIdle : Unpinned::kFree);
 }
 
-BlockId PagedGroup::seal(BlockId open_block, const PrefixIndex::NewNode* node) {
+BlockId PagedGroup::seal(AccountId by, BlockId open_block, const PrefixIndex::NewNode* node) {
   pool_.seal(open_block);
+  owners_.sealed(open_block);
   if (node == nullptr) return open_block;
   const std::optional<BlockId> twin = index_->find(group_, node->name, node->tokens);
   if (!twin.has_value()) {
@@ -63,8 +92,8 @@ BlockId PagedGroup::seal(BlockId open_block, const PrefixIndex::NewNode* node) {
     return open_block;
   }
   events_->of_block(KvEventKind::kUnified, group_, *twin);
-  pool_.pin(*twin);
-  pool_.unpin(open_block, Unpinned::kFree);
+  pin(by, *twin);
+  unpin(by, open_block, Unpinned::kFree);
   ++unified_blocks_;
   return *twin;
 }
@@ -73,13 +102,14 @@ bool PagedGroup::can_reopen(BlockId sealed_block) const {
   return can_reopen_in_place(sealed_block) || room() > 0;
 }
 
-BlockId PagedGroup::reopen(BlockId sealed_block) {
+BlockId PagedGroup::reopen(AccountId by, BlockId sealed_block) {
   if (can_reopen_in_place(sealed_block)) {
     pool_.reopen(sealed_block);
+    owners_.reopened(sealed_block);
     return sealed_block;
   }
-  const BlockId copy = copy_of(sealed_block);
-  release(sealed_block);
+  const BlockId copy = copy_of(by, sealed_block);
+  release(by, sealed_block);
   return copy;
 }
 
@@ -98,8 +128,10 @@ KvBlockCounts PagedGroup::counts() const {
           .passed_blocks = passed_blocks_};
 }
 
-Status PagedGroup::check(std::span<const int> pins) const {
+Status PagedGroup::check(std::span<const int> pins, std::span<const int> own_pins,
+                         std::vector<KvOwnerCounts>& recounted) const {
   CAIRN_RETURN_IF_ERROR(pool_.check());
+  CAIRN_RETURN_IF_ERROR(owners_.check(pool_, own_pins, recounted));
   for (int32_t b = 0; b < pool_.block_count(); ++b) {
     const int count = pins[static_cast<size_t>(b)];
     const BlockState state = pool_.state({b});

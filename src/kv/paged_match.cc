@@ -72,6 +72,20 @@ PagedStorage::Found PagedStorage::find(const NamedText& text, int64_t block_coun
   });
 }
 
+template <typename ResidentGroups>
+PagedStorage::Found PagedStorage::find_affordable(AccountId by, std::span<const BlockName> names,
+                                                  int64_t block_count,
+                                                  const ResidentGroups& resident_groups) const {
+  Found found = find(block_count, resident_groups);
+  if (!accounts_.has_quota(by)) return found;
+  for (;;) {
+    const Takeover takeover = takeover_of(by, names.first(static_cast<size_t>(found.resumable)));
+    if (takeover.bytes == 0 || accounts_.may_take(by, takeover.bytes)) return found;
+    found = find(takeover.first_block, resident_groups);
+    found.known = found.resumable;  // what lies behind is not said
+  }
+}
+
 int64_t PagedStorage::findable(std::span<const TokenId> tokens, const PrefixNames& names) const {
   return shares() ? find({tokens, names}, findable_blocks(std::ssize(tokens))).resumable * kBlockSize : 0;
 }
@@ -87,7 +101,7 @@ void PagedStorage::pin_prefix(SequenceId sequence, std::span<const BlockName> na
       const BlockName& name = names[static_cast<size_t>(b)];
       const std::optional<BlockId> block = index_.find(g, name, index_.tokens_of(name));
       CHECK(block.has_value());
-      group(g).pin(*block);
+      group(g).pin(account(sequence), *block);
       to.blocks.push_back(*block);
     }
   }
@@ -101,7 +115,11 @@ KvMatchReport PagedStorage::match(SequenceId sequence, std::span<const TokenId> 
   KvMatchReport report{.text_positions = std::ssize(tokens)};
   if (!shares()) return report;
   chain(sequence).root = names.root;
-  const Found found = find({tokens, names}, findable_blocks(std::ssize(tokens)));
+  const auto resident_groups = [&](int64_t block) {
+    return index_.resident_groups(names.blocks[static_cast<size_t>(block)], block_tokens(tokens, block));
+  };
+  const Found found = find_affordable(account(sequence), names.blocks, findable_blocks(std::ssize(tokens)),
+                                      resident_groups);
   pin_prefix(sequence, std::span(names.blocks).first(static_cast<size_t>(found.resumable)));
   // Texts part where the known one ends, and others may go on from this one's end.
   keep_tail(sequence, found.known * kBlockSize);
@@ -135,6 +153,7 @@ void PagedStorage::explain_end(std::span<const TokenId> tokens, const PrefixName
   if (nearest->eviction.has_value()) {
     report.end = KvMatchEnd::kEvicted;
     report.evicted_steps_ago = events_.step() - nearest->eviction->step;
+    report.is_evicted_by_quota = nearest->eviction->cause == KvEviction::Cause::kQuota;
     report.wanted_blocks = nearest->eviction->wanted_blocks;
     report.idle_blocks = nearest->eviction->idle_blocks;
   } else if (nearest->known.has_value()) {
@@ -165,11 +184,12 @@ int64_t PagedStorage::go_back(SequenceId sequence, int64_t positions, const Name
   release_all(sequence);
   if (!shares()) return 0;
   const std::span<const BlockName> names = text == nullptr ? known : text->names.blocks;
-  const Found found = text != nullptr ? find(*text, most)
-                                      : find(std::min<int64_t>(std::ssize(known), most), [&](int64_t block) {
-                                          const BlockName& name = known[static_cast<size_t>(block)];
-                                          return index_.resident_groups(name, index_.tokens_of(name));
-                                        });
+  const int64_t block_count = text == nullptr ? std::min<int64_t>(std::ssize(known), most) : most;
+  const Found found = find_affordable(account(sequence), names, block_count, [&](int64_t block) {
+    const BlockName& name = names[static_cast<size_t>(block)];
+    return text == nullptr ? index_.resident_groups(name, index_.tokens_of(name))
+                           : index_.resident_groups(name, block_tokens(text->tokens, block));
+  });
   pin_prefix(sequence, names.first(static_cast<size_t>(found.resumable)));
   keep_tail(sequence, positions);
   return found.resumable * kBlockSize;

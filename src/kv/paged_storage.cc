@@ -51,7 +51,7 @@ PagedStorage::PagedStorage(const KvStoragePlan& plan, std::vector<BlockPool> poo
       KvBlockTable& table = own_table({s}, g);
       table.sink_blocks = table.first_block = window.sink_blocks();
     }
-    groups_.emplace_back(g, std::move(pool), window, shares() ? &index_ : nullptr, events);
+    groups_.emplace_back(g, std::move(pool), window, shares() ? &index_ : nullptr, accounts_, events);
   }
 }
 
@@ -66,10 +66,16 @@ bool PagedStorage::has_room(int64_t block_count) const {
 Room PagedStorage::grow(SequenceId sequence, int64_t end_block) {
   const KvEventLog::Scope scope(events_, sequence);
   const int64_t wanted = end_block - this->end_block(sequence);
+  const Cost cost = cost_of(sequence, end_block);
+  const Room room = quota_room(sequence, cost.sum());
+  if (room != Room::kOk) return room;
   if (!has_room(wanted)) return Room::kNoRoom;
+  make_quota_room(sequence, cost.sum());
+  set_promise(sequence, cost.promise_bytes);
+  const AccountId by = account(sequence);
   for (int32_t g = 0; g < group_count(); ++g) {
     if (!window(g).keeps_all()) continue;
-    for (int64_t i = 0; i < wanted; ++i) own_table(sequence, g).blocks.push_back(group(g).take(wanted));
+    for (int64_t i = 0; i < wanted; ++i) own_table(sequence, g).blocks.push_back(group(g).take(by, wanted));
   }
   chain(sequence).room_blocks = end_block;
   return Room::kOk;
@@ -77,13 +83,21 @@ Room PagedStorage::grow(SequenceId sequence, int64_t end_block) {
 
 void PagedStorage::begin_rows(SequenceId sequence, int64_t positions) {
   const KvEventLog::Scope scope(events_, sequence);
+  const AccountId by = account(sequence);
+  uint64_t taken_bytes = 0;
   for (int32_t g = 0; g < group_count(); ++g) {
     if (window(g).keeps_all()) continue;
     KvBlockTable& of = own_table(sequence, g);
     const int64_t wanted = KvGeometry::blocks_for(positions) - of.end_block();
-    CHECK(of.blocks.size() + static_cast<size_t>(wanted) <= of.blocks.capacity());
-    for (int64_t i = 0; i < wanted; ++i) of.blocks.push_back(group(g).take(wanted));
+    CHECK(of.blocks.size() + static_cast<size_t>(std::max<int64_t>(wanted, 0)) <= of.blocks.capacity());
+    for (int64_t i = 0; i < wanted; ++i) {
+      of.blocks.push_back(group(g).take(by, wanted));
+      taken_bytes += group(g).block_bytes();
+    }
   }
+  const uint64_t promised_bytes = chain(sequence).promised_bytes;
+  CHECK(taken_bytes <= promised_bytes || !accounts_.has_quota(by));  // reserve comes before each step
+  set_promise(sequence, promised_bytes - std::min(promised_bytes, taken_bytes));
 }
 
 void PagedStorage::abandon_rows(SequenceId sequence, int64_t length) {
@@ -91,6 +105,7 @@ void PagedStorage::abandon_rows(SequenceId sequence, int64_t length) {
   for (int32_t g = 0; g < group_count(); ++g) {
     if (!window(g).keeps_all()) shrink(sequence, g, KvGeometry::blocks_for(length));
   }
+  set_promise(sequence, 0);
 }
 
 int64_t PagedStorage::missing_blocks(SequenceId sequence, int64_t end_block, int32_t group) const {
@@ -114,6 +129,8 @@ void PagedStorage::commit(SequenceId sequence, int64_t length, std::span<const T
     if (c.open_count == kBlockSize) seal(sequence);
   }
   pass_blocks(sequence, length + std::ssize(tokens));
+  set_promise(sequence, 0);
+  if (accounts_.have_excess()) evict_excess();
 }
 
 const BlockName& PagedStorage::last_name(SequenceId sequence) const {
@@ -131,7 +148,7 @@ void PagedStorage::seal(SequenceId sequence) {
       .name = name, .parent = parent, .tokens = c.open_tokens, .index = c.sealed_count};
   for (int32_t group = 0; group < group_count(); ++group) {
     BlockId& block = own_table(sequence, group).at(c.sealed_count);
-    block = groups_[static_cast<size_t>(group)].seal(block, shares() ? &node : nullptr);
+    block = groups_[static_cast<size_t>(group)].seal(c.account, block, shares() ? &node : nullptr);
   }
   ++c.sealed_count;
   c.open_count = 0;
@@ -147,7 +164,7 @@ void PagedStorage::pass_blocks(SequenceId sequence, int64_t length) {
     const int64_t count = window(g).first_kept(length) - of.first_block;
     if (count <= 0) continue;
     const auto first = of.blocks.begin() + of.sink_blocks;
-    for (auto block = first; block != first + count; ++block) group(g).pass(*block);
+    for (auto block = first; block != first + count; ++block) group(g).pass(account(sequence), *block);
     of.blocks.erase(first, first + count);
     of.first_block += count;
   }
@@ -169,7 +186,7 @@ void PagedStorage::shrink(SequenceId sequence, int32_t g, int64_t block_count) {
     if (of.end_block() > chain(sequence).sealed_count) {
       group(g).drop(block);
     } else {
-      group(g).release(block);
+      group(g).release(account(sequence), block);
     }
     of.blocks.pop_back();
     if (std::ssize(of.blocks) == of.sink_blocks)
@@ -184,6 +201,13 @@ void PagedStorage::release_all(SequenceId sequence) {
 
 int64_t PagedStorage::truncate(SequenceId sequence, int64_t positions, const NamedText* text) {
   const KvEventLog::Scope scope(events_, sequence);
+  set_promise(sequence, 0);
+  const int64_t kept = cut(sequence, positions, text);
+  if (accounts_.have_excess()) evict_excess();
+  return kept;
+}
+
+int64_t PagedStorage::cut(SequenceId sequence, int64_t positions, const NamedText* text) {
   if (positions == 0) {
     release_all(sequence);
     return 0;
@@ -204,17 +228,22 @@ int64_t PagedStorage::truncate(SequenceId sequence, int64_t positions, const Nam
   return positions;
 }
 
-// The last blocks are sealed; their first rows go on in open ones. False where a group has no room for that.
+// The last blocks are sealed; their first rows go on in open ones. False where there is no room for that.
 bool PagedStorage::reopen(SequenceId sequence, int64_t row_count) {
   Chain& c = chain(sequence);
   const int64_t last = c.sealed_count - 1;
-  for (int32_t group = 0; group < group_count(); ++group) {
-    if (!groups_[static_cast<size_t>(group)].can_reopen(table(sequence, group).at(last))) return false;
+  uint64_t bytes = 0;
+  for (int32_t g = 0; g < group_count(); ++g) {
+    const BlockId block = table(sequence, g).at(last);
+    if (!group(g).can_reopen(block)) return false;
+    if (!group(g).can_reopen_in_place(block)) bytes += group(g).block_bytes();
   }
+  if (quota_room(sequence, bytes) != Room::kOk) return false;
+  make_quota_room(sequence, bytes);
   if (shares()) c.open_tokens = index_.tokens({0, table(sequence, 0).at(last)});
   for (int32_t group = 0; group < group_count(); ++group) {
     BlockId& block = own_table(sequence, group).at(last);
-    block = groups_[static_cast<size_t>(group)].reopen(block);
+    block = groups_[static_cast<size_t>(group)].reopen(c.account, block);
   }
   c.sealed_count = last;
   c.open_count = row_count;
@@ -225,9 +254,13 @@ Room PagedStorage::fork(SequenceId original, int64_t length, SequenceId copy) {
   const KvEventLog::Scope scope(events_, copy);
   CHECK(end_block(copy) == 0);
   const bool has_open_rows = length % kBlockSize != 0;
+  if (fork_exceeds_quota(original, length)) return Room::kOverQuota;
   if (has_open_rows && !has_room(1)) return Room::kNoRoom;
+  const AccountId by = account(original);
+  if (has_open_rows) evict_own(by, copy_bytes());
   const Chain& from = chain(original);
   chain(copy) = from;
+  chain(copy).promised_bytes = 0;
   chain(copy).room_blocks = KvGeometry::blocks_for(length);
   for (int32_t g = 0; g < group_count(); ++g) {
     PagedGroup& group = groups_[static_cast<size_t>(g)];
@@ -235,10 +268,10 @@ Room PagedStorage::fork(SequenceId original, int64_t length, SequenceId copy) {
     KvBlockTable& to = own_table(copy, g);
     to.first_block = of.first_block;
     for (int64_t b = of.begin(); b < from.sealed_count; b = of.next(b)) {
-      group.pin(of.at(b));
+      group.pin(by, of.at(b));
       to.blocks.push_back(of.at(b));
     }
-    if (has_open_rows) to.blocks.push_back(group.copy_of(of.at(from.sealed_count)));
+    if (has_open_rows) to.blocks.push_back(group.copy_of(by, of.at(from.sealed_count)));
   }
   return Room::kOk;
 }

@@ -7,19 +7,23 @@ namespace cairn {
 
 Status PagedStorage::check() const {
   CAIRN_RETURN_IF_ERROR(index_.check());
-  for (int32_t group = 0; group < group_count(); ++group) CAIRN_RETURN_IF_ERROR(check_group(group));
-  return {};
+  std::vector<KvOwnerCounts> charged(static_cast<size_t>(accounts_.count()));
+  for (const Chain& c : chains_) {
+    charged[static_cast<size_t>(c.account.value)].promised_bytes += c.promised_bytes;
+  }
+  for (int32_t group = 0; group < group_count(); ++group) CAIRN_RETURN_IF_ERROR(check_group(group, charged));
+  return accounts_.check(charged);
 }
 
-Status PagedStorage::check_group(int32_t group) const {
+Status PagedStorage::check_group(int32_t group, std::vector<KvOwnerCounts>& charged) const {
   const PagedGroup& of = groups_[static_cast<size_t>(group)];
-  std::vector<int> pins(static_cast<size_t>(of.pool().block_count()), 0);
+  const auto block_count = static_cast<size_t>(of.pool().block_count());
+  Pins pins{std::vector<int>(block_count, 0), std::vector<int>(block_count, 0)};
   for (int32_t s = 0; s < plan_.max_sequences; ++s) CAIRN_RETURN_IF_ERROR(check_table({s}, group, pins));
-  return of.check(pins);
+  return of.check(pins.all, pins.own, charged);
 }
 
-// `pins` counts in how many tables each block is.
-Status PagedStorage::check_table(SequenceId sequence, int32_t group, std::vector<int>& pins) const {
+Status PagedStorage::check_table(SequenceId sequence, int32_t group, Pins& pins) const {
   const Chain& c = chain(sequence);
   const KvBlockTable& of = table(sequence, group);
   const BlockPool& pool = groups_[static_cast<size_t>(group)].pool();
@@ -34,7 +38,10 @@ Status PagedStorage::check_table(SequenceId sequence, int32_t group, std::vector
       return internal_error(
           fmt::format("block {} of a sequence, group {}, is in the wrong state", block.value, group));
     }
-    ++pins[static_cast<size_t>(block.value)];
+    ++pins.all[static_cast<size_t>(block.value)];
+    if (groups_[static_cast<size_t>(group)].owners().account(block) == c.account) {
+      ++pins.own[static_cast<size_t>(block.value)];
+    }
   }
   return shares() ? check_names(sequence, group) : Status();
 }

@@ -14,6 +14,7 @@ struct KvEviction {
   enum class Cause : uint8_t {
     kMemoryNeeded,
     kOutOfWindow,  // the window of the last sequence that had it went past it
+    kQuota,        // its owner needed memory and may have no more
   };
   Cause cause = Cause::kMemoryNeeded;
   int64_t step = 0;  // of the cache, when it happened

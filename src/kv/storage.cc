@@ -12,6 +12,10 @@ KvStorage::KvStorage(const KvStoragePlan& plan)
   }
 }
 
+Status KvStorage::set_quota(KvOwner /*owner*/, std::optional<uint64_t> /*quota_bytes*/) {
+  return unsupported("only a paged cache can give owners a quota: choose that, or leave the quotas out");
+}
+
 Status KvStorage::check_ends() const {
   for (int32_t s = 0; s < plan_.max_sequences; ++s) {
     for (int32_t group = 1; group < group_count(); ++group) {

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "kv/block_name.h"
 #include "kv/kv_counts.h"
 #include "kv/kv_event_log.h"
+#include "kv/kv_owner.h"
 #include "kv/match_report.h"
 #include "kv/prefix_node.h"
 #include "kv/sequence_id.h"
@@ -28,7 +30,12 @@
 namespace cairn {
 
 // Whether there was memory.
-enum class [[nodiscard]] Room : uint8_t { kOk, kNoRoom };
+enum class [[nodiscard]] Room : uint8_t {
+  kOk,
+  kNoRoom,
+  kOverQuota,     // its owner may have no more before others of the owner's sequences let go of some
+  kExceedsQuota,  // its owner may not have so much, even where nothing else is charged to it
+};
 
 struct KvBlockTable {
   int64_t sink_blocks = 0;      // the first blocks of the sequence, which stay
@@ -58,19 +65,35 @@ class KvStorage {
   KvStorage(const KvStorage&) = delete;
   KvStorage& operator=(const KvStorage&) = delete;
 
+  // To whom a new sequence's blocks are charged; of a fork it is the original's. Only paged storage has owners.
+  virtual void set_owner(SequenceId, KvOwner) {}
   // Fills the empty table of a new sequence with the blocks that are there already for a beginning of these tokens,
   // pinned. Only paged storage finds any.
   virtual KvMatchReport match(SequenceId, std::span<const TokenId> tokens, const PrefixNames&);
   // Positions that match would find.
   [[nodiscard]] virtual int64_t findable(std::span<const TokenId>, const PrefixNames&) const { return 0; }
   // Adds blocks to the sequence's tables until they end with block `end_block`, exclusive; or returns kNoRoom, where
-  // one group has no room, and changes nothing in any.
+  // one group has no room, or what the owner's quota says, and changes nothing in any.
   virtual Room grow(SequenceId sequence, int64_t end_block) = 0;
   // How many of a group's blocks grow lacks; 0: there is room.
   [[nodiscard]] virtual int64_t missing_blocks(SequenceId sequence, int64_t end_block,
                                                int32_t group) const = 0;
   // Blocks of a group that are room for others once this sequence is gone.
   [[nodiscard]] virtual int64_t sole_blocks(SequenceId sequence, int32_t group) const = 0;
+  // There is room up to `end_block` already: promises what a step over the sequence may take beside it, in groups with a
+  // window, or returns what its owner's quota says.
+  virtual Room promise(SequenceId, int64_t /*end_block*/) { return Room::kOk; }
+  // How many bytes the owner's quota lacks for so many blocks, where all that is idle were gone; and how many of those that
+  // are charged to the owner, and not idle, this sequence alone has.
+  [[nodiscard]] virtual uint64_t quota_shortage(SequenceId, int64_t /*end_block*/) const { return 0; }
+  [[nodiscard]] virtual uint64_t sole_quota_bytes(SequenceId) const { return 0; }
+  // Errors: kUnsupported. May throw.
+  virtual Status set_quota(KvOwner owner, std::optional<uint64_t> quota_bytes);
+  [[nodiscard]] virtual KvOwnerCounts owner_counts(KvOwner owner) const {
+    return {.owner = owner, .quota_bytes = {}};
+  }
+  // Of all owners that have a name, in the order in which they got it. Allocates.
+  [[nodiscard]] virtual std::vector<KvOwnerCounts> owner_counts() const { return {}; }
   // A step is about to store rows up to `positions`, for which there is room.
   virtual void begin_rows(SequenceId, int64_t /*positions*/) {}
   // It did not: the sequence has `length` rows.
@@ -85,8 +108,9 @@ class KvStorage {
   // Later sequences may go on from the last block end before `positions`: what groups with a window need for that is
   // kept when this sequence has passed it.
   virtual void keep_tail(SequenceId, int64_t /*positions*/) {}
-  // `copy`, empty, gets the first `length` rows of `original`; or returns kNoRoom and changes nothing.
+  // `copy`, empty, gets the first `length` rows of `original`; or returns kNoRoom or kOverQuota and changes nothing.
   virtual Room fork(SequenceId original, int64_t length, SequenceId copy) = 0;
+  [[nodiscard]] virtual bool fork_exceeds_quota(SequenceId, int64_t /*length*/) const { return false; }
 
   // Where a sequence's blocks of a group are; its open rows are not the storage's.
   [[nodiscard]] virtual KvSequenceView view(SequenceId sequence, int32_t group) const = 0;

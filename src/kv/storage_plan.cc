@@ -182,6 +182,7 @@ Result<KvStoragePlan> make_storage_plan(const KvGeometry& geometry, const KvCach
   KvStoragePlan plan{.geometry = geometry,
                      .context_blocks = KvGeometry::blocks_for(options.context),
                      .max_sequences = options.max_sequences,
+                     .step_rows = options.step_rows,
                      .sharing = is_paged ? options.sharing : PrefixSharing::kOff,
                      .forgets = is_paged};
   CAIRN_RETURN_IF_ERROR(check_stream(plan, options));

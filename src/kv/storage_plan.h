@@ -18,6 +18,7 @@ struct KvStoragePlan {
   KvGeometry geometry;
   int64_t context_blocks = 0;  // of one sequence of `context` positions
   int64_t max_sequences = 0;
+  int64_t step_rows = 0;
   // By group. Of those storages that can have fewer than max_sequences * context_blocks.
   std::vector<int64_t> pool_blocks;
   // Of these, the blocks that no open sequence needs: what sequences have left behind lies there, for later ones.

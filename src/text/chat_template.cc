@@ -71,13 +71,18 @@ bool ChatTemplate::mentions(std::string_view name) const {
 
 Result<std::string> ChatTemplate::render(std::span<const ChatMessage> messages,
                                          const ChatTemplateOptions& options) const {
-  CAIRN_ASSIGN_OR_RETURN(Value conversation, value_of(messages));
+  CAIRN_ASSIGN_OR_RETURN(const Value conversation, value_of(messages));
+  return render(conversation, Value::none(), options);
+}
+
+Result<std::string> ChatTemplate::render(const Value& messages, const Value& tools,
+                                         const ChatTemplateOptions& options) const {
   jinja::Template::Environment environment;
   environment.now = options.now;
   auto& variables = environment.variables;
-  variables.emplace_back("messages", std::move(conversation));
-  // Templates are published for callers that always pass these two: defined, and None.
-  variables.emplace_back("tools", Value::none());
+  variables.emplace_back("messages", messages);
+  // Templates are published for callers that always pass these two: defined, and None where there are none.
+  variables.emplace_back("tools", tools);
   variables.emplace_back("documents", Value::none());
   variables.emplace_back("add_generation_prompt", Value::boolean(options.add_generation_prompt));
   if (options.bos_token) variables.emplace_back("bos_token", Value::string(*options.bos_token));

@@ -24,7 +24,8 @@ namespace cairn {
 
 namespace jinja {
 class Template;
-}
+class Value;
+}  // namespace jinja
 
 struct ChatTemplateOptions {
   bool add_generation_prompt = true;     // end with what opens the assistant's turn
@@ -47,6 +48,9 @@ class ChatTemplate {
   // kInvalidArgument if the template itself refuses the conversation (raise_exception), kInvalidData if the
   // template is at fault, kResourceExhausted if it exceeds a limit.
   [[nodiscard]] Result<std::string> render(std::span<const ChatMessage> messages,
+                                           const ChatTemplateOptions& options) const;
+  // Of messages with all that a template can read of them (text/reply/chat_values.h); `tools` may be none.
+  [[nodiscard]] Result<std::string> render(const jinja::Value& messages, const jinja::Value& tools,
                                            const ChatTemplateOptions& options) const;
 
  private:

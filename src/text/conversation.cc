@@ -1,39 +1,12 @@
 #include "text/conversation.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <charconv>
-#include <functional>
 #include <iterator>
+
+#include "text/plain_lines.h"
 
 namespace cairn {
 namespace {
-
-// Stands, twice around a number, for a control token's name in a message. A character for private use, which
-// no template touches; one that is typed is taken out.
-constexpr std::string_view kMark = "\xF4\x8F\xBF\xBD";  // U+10FFFD
-
-constexpr const char* kUserLine = "\nUser:";
-
-// The longest first.
-std::vector<std::string> control_names(const Tokenizer& tokenizer) {
-  std::vector<std::string> names;
-  for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
-    if (tokenizer.is_special(id) && !tokenizer.token_text(id).empty())
-      names.emplace_back(tokenizer.token_text(id));
-  }
-  std::ranges::stable_sort(names, std::ranges::greater(), &std::string::size);
-  return names;
-}
-
-// Also those that come to be where one between their bytes has gone.
-void remove_marks(std::string& text) {
-  for (size_t at = text.find(kMark); at != std::string::npos;) {
-    text.erase(at, kMark.size());
-    at = text.find(kMark, at - std::min(at, kMark.size() - 1));
-  }
-}
 
 std::string trimmed(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\n";
@@ -42,48 +15,15 @@ std::string trimmed(std::string_view text) {
   return std::string(text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1));
 }
 
-// Calls text(part) and name(index) in the order in which they stand in `marked`.
-template <typename Text, typename Name>
-Status walk_marks(std::string_view marked, const Text& text, const Name& name) {
-  while (true) {
-    const size_t begin = marked.find(kMark);
-    if (begin != 0) CAIRN_RETURN_IF_ERROR(text(marked.substr(0, begin)));
-    if (begin == std::string_view::npos) return {};
-    marked.remove_prefix(begin + kMark.size());
-    const size_t end = std::min(marked.find(kMark), marked.size());
-    const std::string_view number = marked.substr(0, end);
-    size_t index = 0;
-    std::from_chars(number.data(), number.data() + number.size(), index);
-    CAIRN_RETURN_IF_ERROR(name(index));
-    marked.remove_prefix(std::min(end + kMark.size(), marked.size()));
-  }
-}
-
 }  // namespace
 
-bool adds_bos(const Tokenizer& tokenizer) {
-  const auto tokens = tokenizer.encode("a");
-  return tokenizer.bos().has_value() && tokens.ok() && !tokens->empty() &&
-         tokens->front() == *tokenizer.bos();
-}
-
 Conversation::Conversation(const Tokenizer& tokenizer, const ConversationOptions& options)
-    : tokenizer_(tokenizer),
-      end_of_turn_(options.end_of_turn),
-      control_names_(control_names(tokenizer)),
-      adds_bos_(adds_bos(tokenizer)) {
-  for (const std::string& name : control_names_) {
-    if (control_begins_.find(name.front()) == std::string::npos) control_begins_ += name.front();
-  }
-  const auto name_of = [&](std::optional<TokenId> id) -> std::optional<std::string> {
-    if (!id.has_value()) return std::nullopt;
-    return std::string(tokenizer.token_text(*id));
-  };
-  template_options_ = {.bos_token = name_of(tokenizer.bos()),
-                       .eos_token = name_of(tokenizer.eos()),
-                       .now = options.now,
-                       .variables = options.variables};
-}
+    : marks_(tokenizer),
+      template_options_({.bos_token = name_of(tokenizer, tokenizer.bos()),
+                         .eos_token = name_of(tokenizer, tokenizer.eos()),
+                         .now = options.now,
+                         .variables = options.variables}),
+      end_of_turn_(options.end_of_turn) {}
 
 Result<Conversation> Conversation::create(const Tokenizer& tokenizer, const ConversationOptions& options) {
   Conversation conversation(tokenizer, options);
@@ -94,7 +34,7 @@ Result<Conversation> Conversation::create(const Tokenizer& tokenizer, const Conv
     CAIRN_RETURN_IF_ERROR(ChatTemplate::check_variable_name(name));
   if (options.system.has_value()) {
     conversation.system_ = options.system;
-    conversation.marked_system_ = conversation.marked(*options.system);
+    conversation.marked_system_ = conversation.marks_.mark(*options.system);
   }
   CAIRN_RETURN_IF_ERROR(conversation.try_two_turns());
   return conversation;
@@ -113,35 +53,13 @@ Status Conversation::try_two_turns() {
 }
 
 std::vector<std::string> Conversation::stop_strings() const {
-  if (!has_template()) return {kUserLine};
+  if (!has_template()) return {std::string(kPlainUserLine)};
   return end_of_turn_.has_value() ? std::vector<std::string>{*end_of_turn_} : std::vector<std::string>();
-}
-
-std::string Conversation::marked(std::string_view text) {
-  std::string content(text);
-  remove_marks(content);
-  std::string out;
-  for (std::string_view rest = content; !rest.empty();) {
-    const size_t begin = std::min(rest.find_first_of(control_begins_), rest.size());
-    out += rest.substr(0, begin);
-    rest.remove_prefix(begin);
-    const auto begins = [&](const std::string& name) { return rest.starts_with(name); };
-    const auto name = std::ranges::find_if(control_names_, begins);
-    if (name != control_names_.end()) {
-      out += fmt::format("{0}{1}{0}", kMark, marked_names_.size());
-      marked_names_.push_back(*name);
-      rest.remove_prefix(name->size());
-    } else if (!rest.empty()) {
-      out += rest.front();
-      rest.remove_prefix(1);
-    }
-  }
-  return out;
 }
 
 void Conversation::add(const std::string& role, std::string_view text) {
   // Both or none, where there is no memory.
-  std::string as_marked = marked(text);
+  std::string as_marked = marks_.mark(text);
   ChatMessage message{role, std::string(text)};
   marked_texts_.reserve(marked_texts_.size() + 1);
   messages_.reserve(messages_.size() + 1);
@@ -191,7 +109,7 @@ bool Conversation::writes_system() const {
 Status Conversation::set_system(const std::optional<std::string>& text) {
   Conversation next = *this;
   next.system_ = text;
-  next.marked_system_ = text.has_value() ? next.marked(*text) : std::string();
+  next.marked_system_ = text.has_value() ? next.marks_.mark(*text) : std::string();
   Status status;
   for (const SystemPlace place : {SystemPlace::kOwnMessage, SystemPlace::kFirstQuestion}) {
     next.system_place_ = place;
@@ -254,59 +172,19 @@ std::vector<ChatMessage> Conversation::sent_messages() const {
   return sent;
 }
 
-std::string Conversation::plain_lines() const {
-  std::string text;
-  for (const ChatMessage& message : sent_messages()) {
-    if (message.role == "system") text += message.content + "\n\n";
-    if (message.role == "user") text += "User: " + message.content + "\n";
-    if (message.role == "assistant") text += "Assistant: " + message.content + "\n";
-  }
-  return text + "Assistant:";
-}
-
 Result<std::string> Conversation::render() const {
-  if (!has_template()) return plain_lines();
+  if (!has_template()) return plain_lines(sent_messages());
   return template_->render(sent_messages(), template_options_);
-}
-
-// A template that cuts messages into pieces may cut a mark too; the rest of it stands for no name.
-std::string_view Conversation::name_of_mark(size_t index) const {
-  return index < marked_names_.size() ? std::string_view(marked_names_[index]) : std::string_view();
 }
 
 Result<std::string> Conversation::prompt_text() const {
   CAIRN_ASSIGN_OR_RETURN(const std::string marked, render());
-  std::string whole;
-  CAIRN_RETURN_IF_ERROR(walk_marks(
-      marked,
-      [&](std::string_view part) {
-        whole += part;
-        return Status();
-      },
-      [&](size_t index) {
-        whole += name_of_mark(index);
-        return Status();
-      }));
-  return whole;
+  return marks_.unmark(marked);
 }
 
-// A text without marks, which is nearly all of them, is encoded in one piece.
 Result<std::vector<TokenId>> Conversation::prompt() const {
   CAIRN_ASSIGN_OR_RETURN(const std::string marked, render());
-  const SpecialText in_template = has_template() ? SpecialText::kParsed : SpecialText::kLiteral;
-  std::vector<TokenId> tokens;
-  const auto append = [&](std::string_view text, SpecialText special) -> Status {
-    CAIRN_ASSIGN_OR_RETURN(const auto ids,
-                           tokenizer_.encode(text, {.bos_eos = BosEos::kNone, .special_text = special}));
-    tokens.insert(tokens.end(), ids.begin(), ids.end());
-    return {};
-  };
-  CAIRN_RETURN_IF_ERROR(walk_marks(
-      marked, [&](std::string_view part) { return append(part, in_template); },
-      [&](size_t index) { return append(name_of_mark(index), SpecialText::kLiteral); }));
-  const bool begins_with_bos = !tokens.empty() && tokens.front() == tokenizer_.bos();
-  if (adds_bos_ && !begins_with_bos) tokens.insert(tokens.begin(), *tokenizer_.bos());
-  return tokens;
+  return marks_.encode(marked, has_template() ? SpecialText::kParsed : SpecialText::kLiteral);
 }
 
 }  // namespace cairn

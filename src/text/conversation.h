@@ -16,6 +16,7 @@
 #include "cairn/ids.h"
 #include "cairn/status.h"
 #include "text/chat_template.h"
+#include "text/control_marks.h"
 #include "text/tokenizer.h"
 
 namespace cairn {
@@ -31,15 +32,12 @@ struct ConversationOptions {
   std::optional<CivilTime> now;                                     // for templates that name the date
 };
 
-// Whether the tokenizer begins a text with its BOS.
-[[nodiscard]] bool adds_bos(const Tokenizer& tokenizer);
-
 class Conversation {
  public:
   // Errors: those of ChatTemplate::parse, and of rendering two turns, with the system message as one of its own.
   static Result<Conversation> create(const Tokenizer& tokenizer, const ConversationOptions& options);
 
-  [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
+  [[nodiscard]] const Tokenizer& tokenizer() const { return marks_.tokenizer(); }
   [[nodiscard]] bool has_template() const { return template_.has_value(); }
   // Where a reply must end besides the model's end tokens.
   [[nodiscard]] std::vector<std::string> stop_strings() const;
@@ -81,15 +79,12 @@ class Conversation {
  private:
   Conversation(const Tokenizer& tokenizer, const ConversationOptions& options);
   void add(const std::string& role, std::string_view text);
-  [[nodiscard]] std::string marked(std::string_view text);
   Status try_two_turns();
   [[nodiscard]] bool writes_system() const;
   [[nodiscard]] std::vector<ChatMessage> sent_messages() const;
   [[nodiscard]] Result<std::string> render() const;
-  [[nodiscard]] std::string plain_lines() const;
-  [[nodiscard]] std::string_view name_of_mark(size_t index) const;
 
-  Tokenizer tokenizer_;
+  ControlMarks marks_;
   std::optional<ChatTemplate> template_;
   ChatTemplateOptions template_options_;
   std::optional<std::string> end_of_turn_;
@@ -97,12 +92,8 @@ class Conversation {
   std::string marked_system_;
   SystemPlace system_place_ = SystemPlace::kOwnMessage;
   std::vector<ChatMessage> messages_;
-  std::vector<std::string> marked_texts_;   // of messages_, with marks where control tokens' names were
-  std::vector<std::string> marked_names_;   // the names that marks stand for
-  std::vector<std::string> control_names_;  // what the tokenizer would read as control tokens
-  std::string control_begins_;              // their first bytes
-  bool adds_bos_;                           // the tokenizer, before a text
-  size_t first_sent_ = 0;                   // of messages_
+  std::vector<std::string> marked_texts_;  // of messages_, with marks where control tokens' names were
+  size_t first_sent_ = 0;                  // of messages_
 };
 
 }  // namespace cairn

@@ -39,26 +39,6 @@ Result<StartedConversation> start_in(const Tokenizer& tokenizer, const Conversat
   return StartedConversation{std::move(conversation), std::move(notes)};
 }
 
-// `why` is what the model's own template failed with.
-Result<StartedConversation> start_without_own(const Tokenizer& tokenizer, const ConversationStart& start,
-                                              const Status& why) {
-  const auto named = named_template_like(*start.model_template);
-  if (named.has_value()) {
-    auto started = start_in(tokenizer, start, form_of(*named));
-    if (started.ok()) {
-      started->notes.push_back(
-          fmt::format("the model's chat template does not run: {}; turns are written as in {}; {}",
-                      printable(why.message(), kLongestReason), named->name, kOtherTemplates));
-      return started;
-    }
-  }
-  CAIRN_ASSIGN_OR_RETURN(auto started, start_in(tokenizer, start, {}));
-  started.notes.push_back(fmt::format("the model's chat template does not run: {}; {}; {}",
-                                      printable(why.message(), kLongestReason), kPlainLines,
-                                      kOtherTemplates));
-  return started;
-}
-
 }  // namespace
 
 std::string unread_variable(std::string_view name) {
@@ -77,19 +57,41 @@ std::optional<ChatForm> find_chat_form(std::string_view name) {
   return named.has_value() ? std::optional(form_of(*named)) : std::nullopt;
 }
 
+Status try_forms(const std::optional<std::string>& model_template, const std::optional<ChatForm>& chosen,
+                 const std::function<Status(const ChatForm&)>& make, std::vector<std::string>& notes) {
+  if (chosen.has_value()) {
+    const Status status = make(*chosen);
+    return status.ok() ? status : invalid_argument("`chat_template`: " + status.message());
+  }
+  if (!model_template.has_value()) {
+    notes.push_back(fmt::format("this model has no chat template: {}; {}", kPlainLines, kOtherTemplates));
+    return make({});
+  }
+  const Status own = make({model_template, std::nullopt});
+  if (own.ok()) return own;
+  const auto note = [&](const std::string& instead) {
+    notes.push_back(fmt::format("the model's chat template does not run: {}; {}; {}",
+                                printable(own.message(), kLongestReason), instead, kOtherTemplates));
+  };
+  const auto named = named_template_like(*model_template);
+  if (named.has_value() && make(form_of(*named)).ok()) {
+    note(fmt::format("turns are written as in {}", named->name));
+    return {};
+  }
+  note(kPlainLines);
+  return make({});
+}
+
 Result<StartedConversation> start_conversation(const Tokenizer& tokenizer, const ConversationStart& start) {
-  if (start.chosen.has_value()) {
-    auto started = start_in(tokenizer, start, *start.chosen);
-    if (!started.ok()) return invalid_argument("`chat_template`: " + started.status().message());
-    return started;
-  }
-  auto started = start_in(tokenizer, start, {start.model_template, std::nullopt});
-  if (!start.model_template.has_value() && started.ok()) {
-    started->notes.push_back(
-        fmt::format("this model has no chat template: {}; {}", kPlainLines, kOtherTemplates));
-  }
-  if (started.ok() || !start.model_template.has_value()) return started;
-  return start_without_own(tokenizer, start, started.status());
+  std::optional<StartedConversation> made;
+  std::vector<std::string> notes;
+  const auto make = [&](const ChatForm& form) -> Status {
+    CAIRN_ASSIGN_OR_RETURN(made, start_in(tokenizer, start, form));
+    return {};
+  };
+  CAIRN_RETURN_IF_ERROR(try_forms(start.model_template, start.chosen, make, notes));
+  made->notes.insert(made->notes.end(), notes.begin(), notes.end());
+  return std::move(*made);
 }
 
 }  // namespace cairn

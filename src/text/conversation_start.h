@@ -1,6 +1,7 @@
 // The conversation that a chat begins with: which template writes it, and what is used where that one does not run.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,12 @@ struct ChatForm {
 [[nodiscard]] std::vector<std::string> chat_form_names();
 [[nodiscard]] std::optional<ChatForm> find_chat_form(std::string_view name);
 
+// Calls `make` with the forms that a chat may be written in until it takes one: `chosen`, or is an error
+// (kInvalidArgument); else the model's own template; where that does not run, the named one that it resembles, else
+// plain lines, and a note says so.
+Status try_forms(const std::optional<std::string>& model_template, const std::optional<ChatForm>& chosen,
+                 const std::function<Status(const ChatForm&)>& make, std::vector<std::string>& notes);
+
 struct ConversationStart {
   std::optional<std::string> model_template;  // what the model brings
   std::optional<ChatForm> chosen;             // in place of it: `chat_template`
@@ -42,8 +49,7 @@ inline constexpr const char* kSystemInFirstQuestion =
 // The note on a variable that Conversation::reads_variable does not find.
 [[nodiscard]] std::string unread_variable(std::string_view name);
 
-// Where the model's own template does not run, the named one that it resembles is used, else plain lines, and a note
-// says so. What was chosen is used or is an error: kInvalidArgument.
+// In the first form of try_forms that runs.
 Result<StartedConversation> start_conversation(const Tokenizer& tokenizer, const ConversationStart& start);
 
 }  // namespace cairn

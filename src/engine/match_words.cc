@@ -1,4 +1,4 @@
-#include "cli/match_words.h"
+#include "engine/match_words.h"
 
 #include <fmt/format.h>
 
@@ -35,6 +35,10 @@ std::string difference_text(const KvMatchReport& report, const Tokenizer& tokeni
 }
 
 std::string eviction_text(const KvMatchReport& report) {
+  if (report.is_evicted_by_quota) {
+    return fmt::format("the next block was evicted {} ago, to keep within the quota of its tenant",
+                       counted(report.evicted_steps_ago, "step"));
+  }
   return fmt::format("the next block was evicted {} ago, when {} {} needed and {} idle",
                      counted(report.evicted_steps_ago, "step"), counted(report.wanted_blocks, "block"),
                      report.wanted_blocks == 1 ? "was" : "were",
@@ -53,7 +57,7 @@ std::string window_text(const KvMatchReport& report) {
 }
 
 constexpr std::string_view kSharesNothing =
-    "this cache shares no prefixes (--no-sharing, or a --cache other than paged)";
+    "this cache shares no prefixes (`prefix_sharing`, or a `storage` other than paged)";
 
 std::string own_rows_text(const KvMatchReport& report, PrefixSharing sharing) {
   const bool shares = sharing == PrefixSharing::kOn;

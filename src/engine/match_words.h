@@ -1,4 +1,5 @@
-// What --explain prints: how much of a prompt was found in the cache, where the match ended, and why. Pure.
+// In words, how much of a prompt was found in the cache, where the match ended, and why: what `explain` prints, and what a
+// server answers. Options are named as in LlmOptions, in backquotes. Pure.
 #pragma once
 
 #include <string>

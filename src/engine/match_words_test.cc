@@ -1,4 +1,4 @@
-#include "cli/match_words.h"
+#include "engine/match_words.h"
 
 #include <gtest/gtest.h>
 
@@ -25,9 +25,10 @@ TEST(MatchWords, SaysHowMuchWasFound) {
   EXPECT_EQ(
       explained({.end = KvMatchEnd::kShorterThanBlock, .text_positions = 1}),
       "cache: 0 of 1 prompt tokens found; only full blocks of 32 tokens before the last one can be found");
-  EXPECT_EQ(explained({.end = KvMatchEnd::kNotShared, .text_positions = 100}),
-            "cache: 0 of 100 prompt tokens found; this cache shares no prefixes (--no-sharing, or a --cache "
-            "other than paged)");
+  EXPECT_EQ(
+      explained({.end = KvMatchEnd::kNotShared, .text_positions = 100}),
+      "cache: 0 of 100 prompt tokens found; this cache shares no prefixes (`prefix_sharing`, or a `storage` "
+      "other than paged)");
   EXPECT_EQ(explained({}), "cache: the prompt was never looked up");
 }
 
@@ -41,13 +42,14 @@ TEST(MatchWords, TellsOwnRowsFromSharedOnes) {
 }
 
 TEST(MatchWords, ACacheThatSharesNothingIsNotBlamedOnTheText) {
-  EXPECT_EQ(explained({.end = KvMatchEnd::kOwnRows, .text_positions = 100, .found_positions = 70},
-                      PrefixSharing::kOff),
-            "cache: 70 of 100 prompt tokens found; they are rows of this conversation, or of the request it "
-            "was forked from; this cache shares no prefixes (--no-sharing, or a --cache other than paged)");
+  EXPECT_EQ(
+      explained({.end = KvMatchEnd::kOwnRows, .text_positions = 100, .found_positions = 70},
+                PrefixSharing::kOff),
+      "cache: 70 of 100 prompt tokens found; they are rows of this conversation, or of the request it "
+      "was forked from; this cache shares no prefixes (`prefix_sharing`, or a `storage` other than paged)");
   EXPECT_EQ(explained({.end = KvMatchEnd::kOwnRows, .text_positions = 100}, PrefixSharing::kOff),
             "cache: 0 of 100 prompt tokens found; the conversation's own rows differ from the first token "
-            "on, and this cache shares no prefixes (--no-sharing, or a --cache other than paged)");
+            "on, and this cache shares no prefixes (`prefix_sharing`, or a `storage` other than paged)");
 }
 
 TEST(MatchWords, SaysWhereAndWhyTheMatchEnded) {

@@ -1,0 +1,276 @@
+#include "cli/serve.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "base/machine.h"
+#include "base/printable.h"
+#include "base/sha256.h"
+#include "cli/console.h"
+#include "cli/help_text.h"
+#include "cli/open_model.h"
+#include "cli/serve_signals.h"
+#include "cli/template_options.h"
+#include "engine/block_identity.h"
+#include "engine/memory_plan.h"
+#include "server/server.h"
+
+namespace cairn {
+namespace {
+
+using std::chrono::milliseconds;
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+milliseconds as_milliseconds(double seconds) { return milliseconds(static_cast<int64_t>(seconds * 1000)); }
+
+Status check_reach(const ServeOptions& options) {
+  if (is_loopback(options.host) || options.api_keys.has_value() || options.allows_anybody) return {};
+  return invalid_argument(
+      fmt::format("--host {} lets others reach this server, and there are no keys: name a file with "
+                  "--api-keys (cairn key new makes "
+                  "keys), or say --allow-anybody",
+                  printable(options.host)));
+}
+
+Result<std::shared_ptr<const KeyTable>> load_keys(const ServeOptions& options, Console& console) {
+  if (!options.api_keys.has_value()) return std::shared_ptr<const KeyTable>();
+  CAIRN_ASSIGN_OR_RETURN(LoadedKeys keys, KeyTable::load(*options.api_keys));
+  for (const std::string& note : keys.notes) console.note("note: " + note);
+  return keys.table;
+}
+
+HttpServerOptions http_options(const ServeOptions& options) {
+  HttpServerOptions http{.host = options.host, .port = static_cast<uint16_t>(options.port)};
+  if (options.tls_certificate.has_value()) {
+    http.tls = HttpTlsFiles{.certificate = *options.tls_certificate, .key = *options.tls_key};
+  }
+  http.body_bytes_max = options.body_bytes_max;
+  http.all_bodies_bytes_max = std::max<size_t>(http.all_bodies_bytes_max, 4 * options.body_bytes_max);
+  http.connections_max = static_cast<size_t>(options.connections_max);
+  http.header_timeout = as_milliseconds(options.header_seconds);
+  http.body_timeout = as_milliseconds(options.body_seconds);
+  http.idle_timeout = as_milliseconds(options.idle_seconds);
+  http.write_timeout = as_milliseconds(options.write_seconds);
+  return http;
+}
+
+// Where --kv-memory is absent: what all texts at once would need, but at most a quarter of what is free, so that many texts
+// of a long context do not take the whole machine; and enough for one.
+Status choose_pool(const Config& config, EngineOptions& engine) {
+  if (engine.pool_bytes.has_value()) return {};
+  const uint64_t free_bytes = engine.available_bytes.value_or(memory_facts().available_bytes);
+  CAIRN_ASSIGN_OR_RETURN(const KvMemory whole, plan_kv_memory(config, {.engine = engine}));
+  if (whole.pool_bytes <= free_bytes / 4) return {};
+  EngineOptions alone = engine;
+  alone.max_sequences = 1;
+  CAIRN_ASSIGN_OR_RETURN(const KvMemory one, plan_kv_memory(config, {.engine = alone}));
+  engine.pool_bytes = std::max(one.pool_bytes, free_bytes / 4);
+  return {};
+}
+
+std::string short_digest(std::string_view text) {
+  Sha256 sha;
+  sha.update(std::as_bytes(std::span(text)));
+  constexpr size_t kShown = 12;
+  return to_hex(sha.finish()).substr(0, kShown);
+}
+
+std::string name_of(const ServeOptions& options, const std::string& path) {
+  if (options.name.has_value()) return *options.name;
+  if (!options.common.model_path.has_value()) return "demo";
+  std::filesystem::path file(path);
+  if (!file.has_filename()) file = file.parent_path();  // "models/qwen/"
+  return file.extension() == ".gguf" ? file.stem().string() : file.filename().string();
+}
+
+std::string rounded_count(uint64_t count) {
+  const auto value = static_cast<double>(count);
+  if (value >= 1e9) return fmt::format("{:.1f}B", value * 1e-9);
+  return fmt::format("{:.1f}M", value * 1e-6);
+}
+
+ServedFacts facts_of(const ServeOptions& options, const OpenModel& opened, const ModelFile& file,
+                     const Engine& engine) {
+  const Config& config = opened.model->config();
+  ServedFacts facts;
+  facts.name = name_of(options, opened.path);
+  facts.version = version_number();
+  facts.fingerprint =
+      "fp_" + short_digest(block_identity(config, *opened.kernels) + facts.version + opened.path);
+  facts.created_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+  facts.load_ns = static_cast<int64_t>(opened.load_ns);
+  facts.context = engine.context();
+  facts.longest_text = engine.cache().max_length();
+  facts.sharing = sharing_of(options.common);
+  facts.known_text = options.shares_across_tenants ? KnownText::kHidden : KnownText::kShown;
+  facts.chat_template = file.chat_template().value_or("");
+  facts.ollama = {.name = facts.name,
+                  .modified_ns = facts.created_ns,
+                  .bytes = static_cast<int64_t>(file.file_bytes()),
+                  .family = config.family,
+                  .parameter_size = rounded_count(opened.weights.parameter_count),
+                  .context_length = facts.context};
+  facts.model_info = {{"general.architecture", config.family},
+                      {"general.parameter_count", opened.weights.parameter_count},
+                      {config.family + ".context_length", opened.made_for}};
+  return facts;
+}
+
+Result<ChatPrompter> make_prompter(const ServeOptions& options, const ModelFile& file,
+                                   const Tokenizer& tokenizer) {
+  ChatPrompterOptions prompter{.model_template = file.chat_template(),
+                               .variables = options.template_variables};
+  if (options.chat_template.has_value()) {
+    CAIRN_ASSIGN_OR_RETURN(prompter.chosen, chosen_chat_form(*options.chat_template));
+  }
+  return ChatPrompter::create(tokenizer, prompter);
+}
+
+ServerOptions server_options(const ServeOptions& options, const ServedFacts& facts, std::string_view isa) {
+  ServerOptions server{.http = http_options(options)};
+  const bool is_open = options.api_keys.has_value() || options.allows_anybody;
+  server.guard = {.origins = options.cors_origins,
+                  .hosts = options.allowed_hosts,
+                  .host_check = is_open ? HostCheck::kAnyHost : HostCheck::kNamedHosts};
+  server.sharing =
+      options.shares_across_tenants ? TenantSharing::kAcrossTenants : TenantSharing::kWithinTenant;
+  server.texts_max = options.parallel + options.queue;
+  server.metrics = {.by_tenant = options.metrics_by_tenant ? MetricsByTenant::kOn : MetricsByTenant::kOff,
+                    .version = facts.version,
+                    .model = facts.name,
+                    .isa = std::string(isa),
+                    .start_time_s = static_cast<double>(facts.created_ns) * 1e-9};
+  server.engine_thread.max_requests = server.texts_max;
+  server.engine_thread.mailbox_capacity =
+      static_cast<size_t>(server.texts_max) + 64;  // questions come beside texts
+  return server;
+}
+
+// The server until a signal ends it.
+class Serving {
+ public:
+  Serving(const ServeOptions& options, Server& server, ServeSignals& signals, Console& console)
+      : options_(options), server_(server), signals_(signals), console_(console) {}
+
+  ExitCode run() {
+    constexpr milliseconds kPatience{60'000};
+    while (true) {
+      const auto signal = signals_.wait(kPatience);
+      if (signal == ServeSignal::kReload) reload();
+      if (signal == ServeSignal::kStop) return stop();
+    }
+  }
+
+ private:
+  void reload() {
+    if (const Status status = server_.reload_certificate(); !status.ok()) report(status);
+    if (!options_.api_keys.has_value()) return;
+    auto keys = KeyTable::load(*options_.api_keys);
+    if (!keys.ok()) return report(keys.status());
+    const Tenants::Change change = server_.reload_keys(keys->table);
+    server_.log().write(LogLevel::kInfo, "the keys were read again",
+                        {{"added", static_cast<int64_t>(change.added)},
+                         {"changed", static_cast<int64_t>(change.changed)},
+                         {"removed", static_cast<int64_t>(change.removed)}});
+  }
+
+  // What was there stays in use.
+  void report(const Status& status) {
+    server_.log().write(LogLevel::kError,
+                        "not read again, and what was there stays in use: " + status.message());
+  }
+
+  ExitCode stop() {
+    server_.log().write(LogLevel::kInfo, "stopping: no more requests, texts may end", {});
+    std::atomic<bool> has_stopped = false;
+    std::thread stopper([&] {
+      server_.stop(as_milliseconds(options_.grace_seconds));
+      has_stopped = true;
+    });
+    constexpr milliseconds kPatience{50};
+    bool is_hurried = false;
+    while (!has_stopped) {
+      if (signals_.wait(kPatience) != ServeSignal::kStop || is_hurried) continue;
+      is_hurried = true;
+      server_.hurry();
+    }
+    stopper.join();
+    console_.note("stopped");
+    return is_hurried ? ExitCode::kInterrupted : ExitCode::kDone;
+  }
+
+  const ServeOptions& options_;
+  Server& server_;
+  ServeSignals& signals_;
+  Console& console_;
+};
+
+class NoHandler final : public HttpHandler {
+ public:
+  std::optional<HttpReply> at_the_door(const HttpHead&) override { return HttpReply{.status = 503}; }
+  void handle(std::shared_ptr<HttpExchange>) override {}
+};
+
+// Nothing is served: each file that an option names is read.
+Result<ExitCode> check_config(const ServeOptions& options, Console& console) {
+  CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path(options.common));
+  CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(path));
+  CAIRN_ASSIGN_OR_RETURN(const Tokenizer tokenizer, file.tokenizer(options.common.tokenizer));
+  CAIRN_ASSIGN_OR_RETURN(const ChatPrompter prompter, make_prompter(options, file, tokenizer));
+  CAIRN_ASSIGN_OR_RETURN(const auto keys, load_keys(options, console));
+  HttpServerOptions http = http_options(options);
+  http.port = 0;  // the server that has the other may be running
+  NoHandler nobody;
+  CAIRN_RETURN_IF_ERROR(HttpServer::start(http, nobody).status());
+  console.note(keys == nullptr ? "the configuration is fine; nobody needs a key"
+                               : fmt::format("the configuration is fine; {} keys", keys->tenants().size()));
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Result<ExitCode> run_serve(const ServeOptions& options, Console& console) {
+  CAIRN_RETURN_IF_ERROR(check_reach(options));
+  if (options.only_checks) return check_config(options, console);
+  CAIRN_ASSIGN_OR_RETURN(auto keys, load_keys(options, console));
+  const auto prepare = [&options](const Config& config, const Tokenizer&, EngineOptions& engine) {
+    engine.pace = options.pace;
+    return choose_pool(config, engine);
+  };
+  CAIRN_ASSIGN_OR_RETURN(OpenModel opened, open_model(options.common, console, options.parallel, prepare));
+  CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(opened.path));
+  CAIRN_ASSIGN_OR_RETURN(ChatPrompter prompter, make_prompter(options, file, opened.model->tokenizer()));
+  print_notes(prompter.notes(), console);
+  const SteadyClock clock;
+  opened.engine_options.clock = &clock;
+  CAIRN_ASSIGN_OR_RETURN(auto engine, Engine::create(opened.model, *opened.threads, opened.engine_options));
+  console.note(describe_choices(opened, opened.engine_options, engine->cache()));
+  CAIRN_ASSIGN_OR_RETURN(auto log, Log::to_descriptor({.format = options.log_format,
+                                                       .level = options.log_level,
+                                                       .prompts = options.log_prompts},
+                                                      STDERR_FILENO));
+  CAIRN_ASSIGN_OR_RETURN(ServeSignals signals, ServeSignals::catch_all());
+  ServedFacts facts = facts_of(options, opened, file, *engine);
+  const ServerOptions serving = server_options(options, facts, isa_name(opened.kernels->isa));
+  CAIRN_ASSIGN_OR_RETURN(auto server, Server::start({.engine = std::move(engine),
+                                                     .tokenizer = opened.model->tokenizer(),
+                                                     .prompter = std::move(prompter),
+                                                     .facts = std::move(facts),
+                                                     .keys = std::move(keys),
+                                                     .log = std::move(log),
+                                                     .clock = clock},
+                                                    serving));
+  console.note("listening on " + server->url());
+  return Serving(options, *server, signals, console).run();
+}
+
+}  // namespace cairn

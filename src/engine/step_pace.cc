@@ -1,0 +1,78 @@
+#include "engine/step_pace.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace cairn {
+namespace {
+
+// A prompt goes on whatever rows cost, and a step with fewer hardly takes less time: the weights are read all the same.
+constexpr int64_t kFloorRows = 8;
+// Steps with prompts from one measure of decoding to the next: it costs one of 32 steps, and the rows are right again
+// within a few seconds of the machine's becoming slower or faster.
+constexpr int64_t kProbeSteps = 32;
+// ... where rows are at their floor: maybe only because decoding was measured in a better time.
+constexpr int64_t kProbeStepsAtFloor = 8;
+// A step with as few prompt rows as that tells what decoding takes.
+constexpr int64_t kProbeRows = 1;
+// Rows may be free for a step or two (they wait for the weights like those that decode); twice as many are not.
+constexpr int64_t kGrowth = 2;
+constexpr int64_t kPsPerNs = 1000;
+
+}  // namespace
+
+template <size_t kCount>
+void StepPace::Samples<kCount>::add(int64_t value) {
+  values_[next_] = value;
+  next_ = (next_ + 1) % kCount;
+  count_ = std::min(count_ + 1, kCount);
+}
+
+template <size_t kCount>
+std::optional<int64_t> StepPace::Samples<kCount>::median() const {
+  if (count_ == 0) return std::nullopt;
+  std::array<int64_t, kCount> sorted = values_;
+  const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(count_);
+  std::sort(sorted.begin(), end);
+  return sorted[(count_ - 1) / 2];
+}
+
+size_t StepPace::size_of(int64_t decode_rows) {
+  const auto width = static_cast<size_t>(std::bit_width(static_cast<uint64_t>(decode_rows)));
+  return std::min(width, kStreamSizes) - 1;
+}
+
+void StepPace::note(const StepTiming& step) {
+  const auto ns = static_cast<int64_t>(step.ns);
+  if (step.decode_rows == 0) {
+    // Better than nothing: what a row takes together with its share of reading the weights.
+    if (step.prompt_rows > 0 && !row_ps_.median().has_value()) row_ps_.add(ns * kPsPerNs / step.prompt_rows);
+    return;
+  }
+  if (step.prompt_rows <= kProbeRows) {
+    decode_ns_[size_of(step.decode_rows)].add(ns);
+    since_probe_ = 0;
+    return;
+  }
+  const std::optional<int64_t> decode_ns = decode_ns_[size_of(step.decode_rows)].median();
+  // The short end of a prompt tells little about many rows.
+  if (!decode_ns.has_value() || step.prompt_rows * 2 < step.prompt_limit) return;
+  ++since_probe_;
+  row_ps_.add(std::max<int64_t>(ns - *decode_ns, 1) * kPsPerNs / step.prompt_rows);
+  last_rows_ = step.prompt_rows;
+}
+
+int64_t StepPace::prompt_rows(int64_t decode_rows) const {
+  if (decode_rows == 0) return rows_max_;
+  const std::optional<int64_t> decode_ns = decode_ns_[size_of(decode_rows)].median();
+  if (!decode_ns.has_value() || since_probe_ >= kProbeSteps) return kProbeRows;
+  const int64_t floor = std::min(kFloorRows, rows_max_);
+  const std::optional<int64_t> row_ps = row_ps_.median();
+  if (!row_ps.has_value()) return floor;
+  const int64_t spare_ns = *decode_ns * (percent_ - 100) / 100;
+  const int64_t wanted = spare_ns * kPsPerNs / std::max<int64_t>(*row_ps, 1);
+  if (wanted <= floor && since_probe_ >= kProbeStepsAtFloor) return kProbeRows;
+  return std::clamp(std::min(wanted, std::max(last_rows_, floor) * kGrowth), floor, rows_max_);
+}
+
+}  // namespace cairn

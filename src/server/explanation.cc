@@ -1,0 +1,69 @@
+#include "server/explanation.h"
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "engine/match_words.h"
+
+namespace cairn {
+namespace {
+
+boost::json::object token_json(TokenId token, const Tokenizer& tokenizer) {
+  return {{"token", token},
+          {"text", tokenizer.decode(std::span(&token, 1), {.special_output = SpecialOutput::kShow})}};
+}
+
+}  // namespace
+
+std::string_view match_end_name(KvMatchEnd end) {
+  switch (end) {
+    case KvMatchEnd::kNotShared: return "not_shared";
+    case KvMatchEnd::kComplete: return "complete";
+    case KvMatchEnd::kShorterThanBlock: return "shorter_than_block";
+    case KvMatchEnd::kNothingKnown: return "nothing_known";
+    case KvMatchEnd::kTokensDiffer: return "tokens_differ";
+    case KvMatchEnd::kEvicted: return "evicted";
+    case KvMatchEnd::kOutOfWindow: return "out_of_window";
+    case KvMatchEnd::kOwnRows: return "own_rows";
+  }
+  CHECK(false);
+  return {};
+}
+
+std::string explanation_words(const KvMatchReport& report, const ExplanationPlace& place) {
+  const bool differs = report.end == KvMatchEnd::kTokensDiffer;
+  std::string words =
+      differs && place.known_text == KnownText::kHidden
+          ? fmt::format("cache: {} of {} prompt tokens found; the nearest known text differs at position {}",
+                        report.found_positions, report.text_positions, report.differs_at)
+          : explain_match(report, place.tokenizer, place.sharing);
+  if (differs && place.rewrites_earlier_turns) {
+    words +=
+        "; the model's chat template writes earlier replies without their reasoning, so a conversation's "
+        "prompt differs "
+        "from what was generated where its last reply begins";
+  }
+  return words;
+}
+
+boost::json::object explanation_json(const KvMatchReport& report, const ExplanationPlace& place) {
+  boost::json::object json{{"prompt_tokens", report.text_positions},
+                           {"reused_tokens", report.found_positions},
+                           {"reason", match_end_name(report.end)},
+                           {"words", explanation_words(report, place)}};
+  if (report.end == KvMatchEnd::kTokensDiffer) {
+    json["differs_at"] = report.differs_at;
+    json["prompt_has"] = token_json(report.wanted_token, place.tokenizer);
+    if (place.known_text == KnownText::kShown)
+      json["cache_has"] = token_json(report.known_token, place.tokenizer);
+    if (place.rewrites_earlier_turns) json["rewrites_earlier_turns"] = true;
+  }
+  if (report.end == KvMatchEnd::kEvicted) {
+    json["evicted"] = boost::json::object{{"steps_ago", report.evicted_steps_ago},
+                                          {"wanted_blocks", report.wanted_blocks},
+                                          {"idle_blocks", report.idle_blocks}};
+  }
+  return json;
+}
+
+}  // namespace cairn

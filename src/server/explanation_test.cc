@@ -1,0 +1,67 @@
+#include "server/explanation.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/serialize.hpp>
+
+namespace cairn {
+namespace {
+
+Tokenizer tokenizer() {
+  TokenizerTables tables{.model = "llama", .tokens = {"<unk>", "cat", "dog"}, .scores = {0, 0, 0}};
+  tables.types = {2, 1, 1};
+  tables.unk = 0;
+  auto made = make_tokenizer(std::move(tables));
+  EXPECT_TRUE(made.ok()) << made.status().message();
+  return *made;
+}
+
+constexpr KvMatchReport kDiffers{.end = KvMatchEnd::kTokensDiffer,
+                                 .text_positions = 100,
+                                 .found_positions = 32,
+                                 .differs_at = 40,
+                                 .wanted_token = 1,
+                                 .known_token = 2};
+
+TEST(Explanation, NamesTheTokensThatDiffer) {
+  const Tokenizer words = tokenizer();
+  const auto json = explanation_json(kDiffers, {.tokenizer = words});
+  EXPECT_EQ(json.at("reused_tokens"), 32);
+  EXPECT_EQ(json.at("reason"), "tokens_differ");
+  EXPECT_EQ(json.at("differs_at"), 40);
+  EXPECT_EQ(json.at("prompt_has").as_object().at("text"), "cat");
+  EXPECT_EQ(json.at("cache_has").as_object().at("text"), "dog");
+}
+
+TEST(Explanation, HidesWhatMayBeAnotherTenants) {
+  const Tokenizer words = tokenizer();
+  const auto json = explanation_json(kDiffers, {.tokenizer = words, .known_text = KnownText::kHidden});
+  EXPECT_FALSE(json.contains("cache_has"));
+  EXPECT_EQ(boost::json::serialize(json).find("dog"), std::string::npos);
+  EXPECT_EQ(json.at("prompt_has").as_object().at("text"), "cat");
+}
+
+TEST(Explanation, NamesATemplateThatRewritesEarlierTurns) {
+  const Tokenizer words = tokenizer();
+  const std::string said = explanation_words(kDiffers, {.tokenizer = words, .rewrites_earlier_turns = true});
+  EXPECT_NE(said.find("without their reasoning"), std::string::npos) << said;
+  const KvMatchReport complete{.end = KvMatchEnd::kComplete, .text_positions = 65, .found_positions = 64};
+  EXPECT_EQ(
+      explanation_words(complete, {.tokenizer = words, .rewrites_earlier_turns = true}).find("reasoning"),
+      std::string::npos);
+}
+
+TEST(Explanation, SaysWhenABlockWasEvicted) {
+  const Tokenizer words = tokenizer();
+  const KvMatchReport evicted{.end = KvMatchEnd::kEvicted,
+                              .text_positions = 100,
+                              .found_positions = 32,
+                              .evicted_steps_ago = 7,
+                              .wanted_blocks = 3,
+                              .idle_blocks = 2};
+  const auto json = explanation_json(evicted, {.tokenizer = words});
+  EXPECT_EQ(json.at("evicted").as_object().at("steps_ago"), 7);
+}
+
+}  // namespace
+}  // namespace cairn

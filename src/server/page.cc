@@ -1,0 +1,108 @@
+#include "server/page.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "server/page_files.h"
+
+namespace cairn {
+namespace {
+
+// web/test/support/mock_server.ts serves the page with the same policy, and the tests there see that it suffices.
+constexpr std::string_view kPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const PageFile* find_file(std::string_view path) {
+  const auto files = page_files();
+  const auto found =
+      std::ranges::find(files, path == "/index.html" ? std::string_view("/") : path, &PageFile::path);
+  return found == files.end() ? nullptr : &*found;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+// Calls `is_wanted` with each element of a list like "a, b;q=0.5" until it is true.
+template <class Predicate>
+bool any_element(std::string_view list, Predicate is_wanted) {
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    if (is_wanted(trimmed(list.substr(0, comma)))) return true;
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return false;
+}
+
+// "gzip", "gzip;q=0.5" or "*", but not "gzip;q=0" (RFC 9110, 12.5.3).
+bool is_gzip(std::string_view element) {
+  const size_t end = std::min(element.find(';'), element.size());
+  const std::string_view name = trimmed(element.substr(0, end));
+  if (!equals_ignoring_case(name, "gzip") && name != "*") return false;
+  const size_t weight = element.find("q=", end);
+  return weight == std::string_view::npos ||
+         element.find_first_of("123456789", weight) != std::string_view::npos;
+}
+
+bool takes_gzip(const HttpHead& head) {
+  return std::ranges::any_of(head.headers, [](const HttpHeader& header) {
+    return equals_ignoring_case(header.name, "accept-encoding") && any_element(header.value, is_gzip);
+  });
+}
+
+bool has_already(const HttpHead& head, const PageFile& file) {
+  const auto names = head.header("if-none-match");
+  return names.has_value() && any_element(*names, [&](std::string_view name) {
+           if (name.starts_with("W/")) name.remove_prefix(2);
+           return name == file.etag || name == "*";
+         });
+}
+
+HttpReply with_safety(HttpReply reply) {
+  reply.headers.push_back({"Content-Security-Policy", std::string(kPolicy)});
+  reply.headers.push_back({"X-Content-Type-Options", "nosniff"});
+  reply.headers.push_back({"Referrer-Policy", "no-referrer"});
+  reply.headers.push_back({"Cross-Origin-Opener-Policy", "same-origin"});
+  return reply;
+}
+
+HttpReply words(int status, std::string_view text) {
+  return with_safety(
+      {.status = status, .content_type = "text/plain; charset=utf-8", .body = std::string(text) + "\n"});
+}
+
+}  // namespace
+
+bool is_page_path(std::string_view path) { return find_file(path) != nullptr; }
+
+HttpReply page_reply(const HttpHead& head) {
+  const PageFile* const file = find_file(head.path);
+  if (file == nullptr) return words(404, "There is no such file.");
+  if (head.method != "GET" && head.method != "HEAD") {
+    HttpReply reply = words(405, "This takes GET and HEAD.");
+    reply.headers.push_back({"Allow", "GET, HEAD"});
+    return reply;
+  }
+  HttpReply reply = with_safety({.content_type = std::string(file->content_type)});
+  // Names are fixed, so a browser asks each time; nearly always it learns that nothing has changed.
+  reply.headers.push_back({"Cache-Control", "no-cache"});
+  reply.headers.push_back({"Vary", "Accept-Encoding"});
+  reply.headers.push_back({"ETag", file->etag});
+  if (has_already(head, *file)) {
+    reply.status = 304;
+    reply.content_type.clear();
+    return reply;
+  }
+  if (!takes_gzip(head)) {
+    return words(406, "This is held compressed only: please send \"Accept-Encoding: gzip\".");
+  }
+  reply.headers.push_back({"Content-Encoding", "gzip"});
+  reply.body = file->gz;  // 20 kB at most: a copy costs less than sharing would in words
+  return reply;
+}
+
+}  // namespace cairn

@@ -1,0 +1,22 @@
+// The files of the page at "/", as they lie in the program: gzipped, from web/dist (cmake/web.cmake says how they get in).
+//
+// Always true: the same for the life of the process; each begins with gzip's magic bytes and is never empty.
+// Anyone may call, from any thread.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace cairn {
+
+struct PageFile {
+  std::string_view path;          // "/app.js"; the page itself is "/"
+  std::string_view content_type;  // of what is unpacked
+  std::string etag;               // with its quotes; names the packed bytes
+  std::string_view gz;
+};
+
+[[nodiscard]] std::span<const PageFile> page_files();
+
+}  // namespace cairn

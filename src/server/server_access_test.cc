@@ -1,0 +1,153 @@
+// Who may do what at the whole server, and that tenants learn nothing of each other.
+#include <gtest/gtest.h>
+
+#include <boost/json/serialize.hpp>
+
+#include "server/server_testing.h"
+
+namespace cairn {
+namespace {
+
+using boost::json::value;
+
+constexpr std::string_view kAlice = "alice-key";
+constexpr std::string_view kBob = "bob-key";
+
+std::string two_keys(std::string_view bobs_settings = {}) {
+  return test_key_line("alice", kAlice, "metrics=yes") + test_key_line("bob", kBob, bobs_settings);
+}
+
+std::string long_prompt() {
+  std::string prompt;
+  for (int i = 0; i < 30; ++i) prompt += "The dog ran to the big red house. ";
+  return boost::json::serialize(boost::json::object{
+      {"prompt", prompt}, {"max_tokens", 1}, {"cairn", boost::json::object{{"explain_cache", true}}}});
+}
+
+int64_t cached_of(const value& reply) {
+  return reply.at("usage").at("prompt_tokens_details").at("cached_tokens").to_number<int64_t>();
+}
+
+TEST(ServerAccess, WithoutAKeyOnlyOpenPathsAnswer) {
+  const ServedTest served({.keys = two_keys()});
+  for (const char* path : {"/health", "/ready", "/", "/api/version"}) {
+    EXPECT_NE(status_of(served.ask("GET", path)), 401) << path;
+  }
+  for (const char* path : {"/v1/models", "/metrics", "/cairn/requests/last", "/api/tags", "/api/ps"}) {
+    EXPECT_EQ(status_of(served.ask("GET", path)), 401) << path;
+    EXPECT_EQ(status_of(served.ask("GET", path, {}, "wrong")), 401) << path;
+  }
+  EXPECT_EQ(status_of(served.ask("POST", "/v1/completions", R"({"prompt":"x"})")), 401);
+  EXPECT_EQ(status_of(served.ask("GET", "/v1/models", {}, kBob)), 200);
+  EXPECT_EQ(status_of(served.ask("GET", "/v1/models", {}, {}, "X-Api-Key: bob-key\r\n")), 200);
+}
+
+TEST(ServerAccess, OnlyAKeyThatMayReadsTheMetrics) {
+  const ServedTest served({.keys = two_keys()});
+  EXPECT_EQ(status_of(served.ask("GET", "/metrics", {}, kAlice)), 200);
+  EXPECT_EQ(status_of(served.ask("GET", "/metrics", {}, kBob)), 403);
+}
+
+TEST(ServerAccess, TenantsShareNoBlocks) {
+  const ServedTest served({.keys = two_keys()});
+  (void)served.json("POST", "/v1/completions", long_prompt(), kAlice);
+  EXPECT_GT(cached_of(served.json("POST", "/v1/completions", long_prompt(), kAlice)), 0);
+  const value bobs = served.json("POST", "/v1/completions", long_prompt(), kBob);
+  EXPECT_EQ(cached_of(bobs), 0);
+  EXPECT_EQ(bobs.at("cairn").at("cache").at("reason").as_string(), "nothing_known");
+}
+
+TEST(ServerAccess, AcrossTenantsBlocksAreSharedButNoText) {
+  const ServedTest served({.keys = two_keys(), .sharing = TenantSharing::kAcrossTenants});
+  (void)served.json("POST", "/v1/completions", long_prompt(), kAlice);
+  EXPECT_GT(cached_of(served.json("POST", "/v1/completions", long_prompt(), kBob)), 0);
+  std::string other = long_prompt();
+  other.replace(other.find("red house", 500), 9, "old table");
+  const value bobs = served.json("POST", "/v1/completions", other, kBob);
+  EXPECT_EQ(boost::json::serialize(bobs).find("red"), std::string::npos);
+}
+
+TEST(ServerAccess, ExplanationsBelongToTheirTenant) {
+  const ServedTest served({.keys = two_keys()});
+  const value reply = served.json("POST", "/v1/completions", long_prompt(), kAlice);
+  const std::string path = "/cairn/requests/" + std::string(reply.at("id").as_string());
+  (void)served.json("GET", path, {}, kAlice);
+  const value unknown = served.json("GET", "/cairn/requests/cmpl-000000000000000000000000", {}, kBob, 404);
+  EXPECT_EQ(served.json("GET", path, {}, kBob, 404), unknown);
+  (void)served.json("GET", "/cairn/requests/last", {}, kBob, 404);
+}
+
+TEST(ServerAccess, ASaltOfTheClientsOwnParts) {
+  const ServedTest served;
+  std::string salted = long_prompt();
+  salted.insert(1, R"("cache_salt":"mine",)");
+  (void)served.json("POST", "/v1/completions", long_prompt());
+  EXPECT_EQ(cached_of(served.json("POST", "/v1/completions", salted)), 0);
+  EXPECT_GT(cached_of(served.json("POST", "/v1/completions", salted)), 0);
+}
+
+TEST(ServerAccess, RatesAreAnsweredWith429) {
+  const ServedTest served({.keys = two_keys("requests=2/h")});
+  (void)served.json("POST", "/v1/completions", R"({"prompt":"x","max_tokens":1})", kBob);
+  (void)served.json("POST", "/v1/completions", R"({"prompt":"x","max_tokens":1})", kBob);
+  const std::string reply = served.ask("POST", "/v1/completions", R"({"prompt":"x","max_tokens":1})", kBob);
+  EXPECT_EQ(status_of(reply), 429);
+  EXPECT_NE(reply.find("Retry-After: "), std::string::npos) << reply;
+  (void)served.json("POST", "/v1/completions", R"({"prompt":"x","max_tokens":1})", kAlice);
+}
+
+TEST(ServerAccess, AFullHouseIsAnsweredWith429AndNobodysShareIsTaken) {
+  const ServedTest served({.max_sequences = 1, .texts_max = 4, .keys = two_keys()});
+  std::vector<RawClient> alices;
+  for (int i = 0; i < 3; ++i) {  // her own place, and both of those that are for anybody
+    alices.emplace_back(served.port());
+    alices.back().send(
+        ServedTest::post("/v1/completions", R"({"prompt":"Once","max_tokens":900,"stream":true})", kAlice));
+    EXPECT_EQ(status_of(alices.back().read_until("\r\n\r\n")), 200);
+  }
+  EXPECT_EQ(status_of(served.ask("POST", "/v1/completions", R"({"prompt":"x"})", kAlice)), 429);
+  RawClient bob(served.port());
+  bob.send(ServedTest::post("/v1/completions", R"({"prompt":"Once","max_tokens":1,"stream":true})", kBob));
+  EXPECT_EQ(status_of(bob.read_until("\r\n\r\n")), 200);
+}
+
+TEST(ServerAccess, KeysAreReadAgain) {
+  ServedTest served({.keys = two_keys()});
+  auto keys = KeyTable::parse(test_key_line("carol", "carol-key"), "keys");
+  ASSERT_TRUE(keys.ok());
+  const auto change = served.server().reload_keys(std::make_shared<const KeyTable>(std::move(*keys)));
+  EXPECT_EQ(change.added, 1U);
+  EXPECT_EQ(change.removed, 2U);
+  EXPECT_EQ(status_of(served.ask("GET", "/v1/models", {}, kBob)), 401);
+  EXPECT_EQ(status_of(served.ask("GET", "/v1/models", {}, "carol-key")), 200);
+}
+
+TEST(ServerAccess, ForeignPagesAreRefused) {
+  const ServedTest served;
+  EXPECT_EQ(status_of(served.ask("GET", "/v1/models", {}, {}, "Origin: https://evil.example\r\n")), 403);
+  EXPECT_EQ(status_of(served.ask("GET", "/v1/models", {}, {}, "Origin: http://localhost\r\n")), 200);
+}
+
+TEST(ServerAccess, UnknownPathsAndMethodsAreNamed) {
+  const ServedTest served;
+  EXPECT_EQ(served.json("POST", "/v1/embeddings", "{}", {}, 404).at("error").at("type").as_string(),
+            "invalid_request_error");
+  (void)served.json("GET", "/v1/completions", {}, {}, 405);
+}
+
+TEST(ServerAccess, PromptsAreLoggedOnlyWhereAskedFor) {
+  for (const LogPrompts prompts : {LogPrompts::kLeftOut, LogPrompts::kLogged}) {
+    std::vector<std::string> lines;
+    {
+      ServedTest served({.log_prompts = prompts});
+      (void)served.json("POST", "/v1/completions", R"({"prompt":"Once upon a purple time","max_tokens":1})");
+      EXPECT_TRUE(becomes_true([&] { return !served.log_lines().empty(); }));
+      lines = served.log_lines();
+    }
+    ASSERT_FALSE(lines.empty());
+    EXPECT_EQ(lines[0].find("purple") != std::string::npos, prompts == LogPrompts::kLogged) << lines[0];
+  }
+}
+
+}  // namespace
+}  // namespace cairn

@@ -1,0 +1,63 @@
+// The routes that read a body: texts, and text to tokens and back.
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "server/openai/tokenize.h"
+#include "server/server.h"
+#include "server/text_calls.h"
+#include "server/web_reply.h"
+
+namespace cairn {
+
+// On a worker's thread; `function` makes the reply.
+template <typename Function>
+void Server::work(const Asked& asked, Function function) {
+  workers_->post([exchange = asked.exchange, function = std::move(function)] {
+    try {
+      exchange->reply(function(exchange->request()));
+    } catch (const std::bad_alloc&) {
+      exchange->reply(error_reply(unavailable_error("out of memory: try again later")));
+    }
+  });
+}
+
+void Server::answer_text(const Asked& asked, ApiFace face) {
+  answer_text_call(*service_, asked.exchange,
+                   {.face = face, .tenant = asked.tenant, .id = asked.id, .arrived_ns = clock_.now_ns()});
+}
+
+void Server::answer_tokenize(const Asked& asked) {
+  work(asked, [this](const HttpRequest& request) {
+    auto call = parse_tokenize_call(request.body);
+    if (!call.ok()) return error_reply(call.error());
+    if (const auto error = check_model(*service_, call->model)) return error_reply(*error);
+    std::vector<TokenId> tokens;
+    if (call->text.has_value()) {
+      auto encoded =
+          tokenizer_.encode(*call->text, {.bos_eos = call->add_special ? BosEos::kOfPrompt : BosEos::kNone});
+      if (!encoded.ok()) return error_reply(invalid_request("content", encoded.status().message()));
+      tokens = std::move(*encoded);
+    } else {
+      auto prompt = chat_prompt_of(*service_, call->messages, call->tools, call->template_variables);
+      if (!prompt.ok()) return error_reply(prompt.error());
+      tokens = std::move(prompt->tokens);
+    }
+    std::vector<std::string> pieces;
+    if (call->with_pieces) {
+      for (const TokenId token : tokens) pieces.emplace_back(tokenizer_.token_text(token));
+    }
+    return json_reply(tokenize_body(tokens, pieces, facts_.context));
+  });
+}
+
+void Server::answer_detokenize(const Asked& asked) {
+  work(asked, [this](const HttpRequest& request) {
+    auto call = parse_detokenize_call(request.body);
+    if (!call.ok()) return error_reply(call.error());
+    if (const auto error = check_model(*service_, call->model)) return error_reply(*error);
+    return json_reply(detokenize_body(tokenizer_.decode(call->tokens)));
+  });
+}
+
+}  // namespace cairn

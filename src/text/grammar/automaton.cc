@@ -1,0 +1,236 @@
+#include "text/grammar/automaton.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "base/check.h"
+#include "text/grammar/limits.h"
+
+namespace cairn::grammar {
+namespace {
+
+constexpr uint64_t kEntryBytes = 96;  // of the table's and the key's own blocks, roughly
+
+}  // namespace
+
+Automaton::Automaton(Graph graph, std::shared_ptr<const TokenTrie> trie, uint64_t memory_bytes)
+    : graph_(std::move(graph)),
+      trie_(std::move(trie)),
+      distances_(graph_, *trie_),
+      memory_bytes_(memory_bytes) {
+  word_count_ = TokenMask::bytes_for(trie_->vocab_size()) / sizeof(uint64_t);
+  size_t deepest = 0;
+  for (TokenTrie::Node node = 0; node < trie_->node_count(); ++node) {
+    deepest = std::max<size_t>(deepest, trie_->depth(node));
+  }
+  stack_.resize(deepest + 1);
+  token_bytes_max_ = std::max<int64_t>(1, static_cast<int64_t>(deepest));
+  find_classes();
+  forget();
+}
+
+// Bytes that no edge tells apart are one class.
+void Automaton::find_classes() {
+  bool begins[257] = {true};
+  for (State state = 0; state < graph_.state_count(); ++state) {
+    for (const Edge* edge = graph_.first(state); edge != nullptr; edge = graph_.next(*edge)) {
+      if (edge->kind == EdgeKind::kBytes) begins[edge->low] = begins[edge->high + 1] = true;
+    }
+  }
+  size_t count = 0;
+  for (size_t byte = 0; byte < 256; ++byte) {
+    count += begins[byte] ? 1 : 0;
+    class_of_[byte] = static_cast<uint8_t>(count - 1);
+  }
+  class_count_ = count;
+}
+
+KeyPointer Automaton::start() {
+  const std::lock_guard lock(mutex_);
+  forget_if_large();
+  return entries_[closure(0, {Way{graph_.begin(0)}})].key;
+}
+
+KeyPointer Automaton::take(const KeyPointer& from, TokenId token) {
+  const std::lock_guard lock(mutex_);
+  forget_if_large();
+  const Place at = place_of(from);
+  const Place to = trie_->is_special(token) ? step_special(at, token) : step_text(at, trie_->text(token));
+  return is_alive(to) ? entries_[to].key : nullptr;
+}
+
+bool Automaton::may_end(const KeyPointer& at) {
+  const std::lock_guard lock(mutex_);
+  return entries_[place_of(at)].accepts;
+}
+
+uint64_t Automaton::used_bytes() {
+  const std::lock_guard lock(mutex_);
+  return sizeof(*this) + graph_.used_bytes() + distances_.used_bytes() + remembered_bytes_;
+}
+
+void Automaton::forget_if_large() {
+  if (remembered_bytes_ > memory_bytes_ || is_cut_) forget();
+}
+
+void Automaton::forget() {
+  places_.clear();
+  entries_.clear();
+  remembered_bytes_ = 0;
+  is_cut_ = false;
+  Entry nowhere;
+  nowhere.key = std::make_shared<const StateKey>(StateKey{std::u32string(1, 0)});
+  nowhere.distance = kNever;
+  entries_.push_back(std::move(nowhere));
+  next_.assign(class_count_, kNowhere);
+}
+
+Automaton::Place Automaton::place_of(const KeyPointer& key) {
+  const auto found = places_.find(key->words);
+  if (found != places_.end()) return found->second;
+  std::vector<Way> ways;
+  for (size_t at = 1; at < key->words.size(); at += key->words[at] + 1) {
+    ways.push_back(key->words.substr(at + 1, key->words[at]));
+  }
+  return intern(static_cast<int>(key->words[0]), std::move(ways));
+}
+
+std::vector<Way> Automaton::ways_of(Place place) const {
+  const std::u32string& words = entries_[place].key->words;
+  std::vector<Way> ways;
+  for (size_t at = 1; at < words.size(); at += words[at] + 1) ways.push_back(words.substr(at + 1, words[at]));
+  return ways;
+}
+
+// Of the whole way: what its state and all that it returns to need. kNever where one of them has no end.
+uint32_t Automaton::distance_of(int base, const Way& way) const {
+  uint32_t distance = 0;
+  for (size_t i = 0; i < way.size(); ++i) {
+    const int room = kStackMax - base - static_cast<int>(i);
+    distance = add_distance(distance, distances_.of(way[i], room));
+  }
+  return distance;
+}
+
+Automaton::Place Automaton::intern(int base, std::vector<Way> ways) {
+  if (ways.empty()) return kNowhere;
+  std::ranges::sort(ways);
+  const auto twice = std::ranges::unique(ways);
+  ways.erase(twice.begin(), twice.end());
+  if (ways.size() > kWaysMax) ways.resize(kWaysMax);
+  StateKey key{std::u32string(1, static_cast<char32_t>(base))};
+  for (const Way& way : ways) {
+    key.words += static_cast<char32_t>(way.size());
+    key.words += way;
+  }
+  const auto found = places_.find(key.words);
+  if (found != places_.end()) return found->second;
+  if (remembered_bytes_ > 2 * memory_bytes_) {
+    is_cut_ = true;
+    return kNowhere;
+  }
+  Entry entry;
+  entry.distance = kNever;
+  for (const Way& way : ways) {
+    entry.distance = std::min(entry.distance, distance_of(base, way));
+    entry.accepts = entry.accepts || (way.size() == 1 && graph_.is_end(way[0]));
+    for (const Edge* edge = graph_.first(way.back()); edge != nullptr; edge = graph_.next(*edge)) {
+      entry.is_marker =
+          entry.is_marker || edge->kind == EdgeKind::kToken || edge->kind == EdgeKind::kAnySpecial;
+    }
+  }
+  remembered_bytes_ += kEntryBytes + sizeof(Entry) + class_count_ * sizeof(Place) + key.words.size() * 4;
+  entry.key = std::make_shared<const StateKey>(std::move(key));
+  const auto place = static_cast<Place>(entries_.size());
+  places_.emplace(entry.key->words, place);
+  entries_.push_back(std::move(entry));
+  next_.resize(entries_.size() * class_count_, kUnknown);
+  return place;
+}
+
+// What a way leads to without reading anything: `kept` gets it where it reads or ends, `more` what is to be expanded.
+void Automaton::expand(int base, const Way& way, std::vector<Way>& more, std::vector<Way>& kept) const {
+  const State state = way.back();
+  bool reads = false;
+  if (graph_.is_end(state)) {
+    if (way.size() == 1) {
+      reads = true;
+    } else {
+      more.push_back(way.substr(0, way.size() - 1));
+    }
+  }
+  for (const Edge* edge = graph_.first(state); edge != nullptr; edge = graph_.next(*edge)) {
+    if (edge->kind != EdgeKind::kEmpty && edge->kind != EdgeKind::kCall) {
+      reads = true;
+      continue;
+    }
+    Way next = way;
+    next.back() = edge->target;
+    if (edge->kind == EdgeKind::kCall) {
+      if (base + static_cast<int>(way.size()) > kStackMax) continue;
+      next.push_back(graph_.begin(edge->what));
+    }
+    more.push_back(std::move(next));
+  }
+  if (reads) kept.push_back(way);
+}
+
+Automaton::Place Automaton::closure(int base, std::vector<Way> ways) {
+  // Ways without an end are dropped at once, but where some bytes cannot be written one by one: there a token may
+  // pass through places that nothing else leads out of.
+  const bool may_drop = distances_.all_bytes_writable();
+  std::unordered_set<Way> seen;
+  std::vector<Way> kept;
+  std::vector<Way> more = std::move(ways);
+  std::ranges::reverse(more);
+  while (!more.empty() && seen.size() < kClosureStepsMax && kept.size() < kWaysMax) {
+    const Way way = std::move(more.back());
+    more.pop_back();
+    if (may_drop && distance_of(base, way) >= kNever) continue;
+    if (!seen.insert(way).second) continue;
+    expand(base, way, more, kept);
+  }
+  return intern(base, std::move(kept));
+}
+
+Automaton::Place Automaton::find_step(Place from, uint8_t byte) {
+  std::vector<Way> moved;
+  for (Way& way : ways_of(from)) {
+    for (const Edge* edge = graph_.first(way.back()); edge != nullptr; edge = graph_.next(*edge)) {
+      if (edge->kind != EdgeKind::kBytes || byte < edge->low || byte > edge->high) continue;
+      moved.push_back(way);
+      moved.back().back() = edge->target;
+    }
+  }
+  const Place to = closure(base_of(from), std::move(moved));
+  if (to != kNowhere || !is_cut_) next_[from * class_count_ + class_of_[byte]] = to;
+  return to;
+}
+
+Automaton::Place Automaton::step_special(Place from, TokenId token) {
+  if (!entries_[from].is_marker) return kNowhere;
+  const auto id = static_cast<uint32_t>(token);
+  std::vector<Way> moved;
+  for (Way& way : ways_of(from)) {
+    for (const Edge* edge = graph_.first(way.back()); edge != nullptr; edge = graph_.next(*edge)) {
+      const bool reads = (edge->kind == EdgeKind::kToken && edge->what == id) ||
+                         (edge->kind == EdgeKind::kAnySpecial && edge->what != id);
+      if (!reads) continue;
+      moved.push_back(way);
+      moved.back().back() = edge->target;
+    }
+  }
+  return closure(base_of(from), std::move(moved));
+}
+
+Automaton::Place Automaton::step_text(Place from, std::string_view text) {
+  if (text.empty()) return kNowhere;
+  for (const char byte : text) {
+    from = step(from, static_cast<uint8_t>(byte));
+    if (from == kNowhere) break;
+  }
+  return from;
+}
+
+}  // namespace cairn::grammar
