@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import type { Browser, Page } from "playwright-core";
-import { launch, noBrowser, open, type Watched } from "../support/browser";
+import { launch, noBrowser, open, sees, type Watched } from "../support/browser";
 import { serverTests } from "../support/client_test";
 import { POLICY } from "../support/mock_server";
-import { sees } from "../support/page_test";
 import { keysFile, longPrompt, type RealServer } from "../support/real_server";
 
 const keys = keysFile("alice alice-secret-1");

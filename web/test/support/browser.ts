@@ -1,6 +1,6 @@
 // Debian's Chromium without a window, driven by playwright-core. Absent: tests that need it are skipped, and say so.
 import { existsSync } from "node:fs";
-import { chromium, type Browser, type Page } from "playwright-core";
+import { chromium, type Browser, type Locator, type Page } from "playwright-core";
 
 const PLACES = [
   process.env["CHROMIUM"],
@@ -49,4 +49,9 @@ export async function open(page: Page, url: string): Promise<Watched> {
   await page.goto(url);
   await page.getByLabel("Message", { exact: true }).waitFor();
   return { troubles, strangers };
+}
+
+/** Waits until a locator's text holds (or is) what is wanted. */
+export async function sees(locator: Locator, wanted: string | RegExp): Promise<void> {
+  await locator.filter({ hasText: wanted }).first().waitFor();
 }
