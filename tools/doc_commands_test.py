@@ -183,7 +183,7 @@ class DocCommandsTest(unittest.TestCase):
         if subject == "stream":
             tiny += [] if "-f" in words else ["-f", self.text]
             return [*self.without(self.without(words, "-n"), "--kv"), *tiny, "-n", "100", "--kv", "sinks=4,window=40"], b""
-        if subject in ("speed", "shared", "scheduler"):
+        if subject in ("constrained", "speed", "shared", "scheduler"):
             return [*words, *tiny], b""
         return None
 
