@@ -185,7 +185,7 @@ class DocCommandsTest(unittest.TestCase):
             return [*self.without(self.without(words, "-n"), "--kv"), *tiny, "-n", "100", "--kv", "sinks=4,window=40"], b""
         if subject == "pace":
             return [*self.without([w for w in words if w != "--extend-context"], "-c"), *tiny, "-c", "160"], b""
-        if subject in ("speed", "shared", "scheduler"):
+        if subject in ("constrained", "speed", "shared", "scheduler"):
             return [*words, *tiny], b""
         return None
 

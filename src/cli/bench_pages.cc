@@ -113,7 +113,23 @@ no model is needed.
 
 Example: cairn bench scheduler)";
 
-constexpr std::array<BenchPage, 8> kPages{{
+constexpr std::string_view kConstrained =
+    R"(What it costs to restrict what a model may say to a JSON Schema, and to tool calls.
+The first table: replies of 192 tokens with a constraint (a list of records) and without, in pairs.
+  a guide's                 a guide is a compiled schema. Its first reply finds nothing remembered, later ones do
+  plain ms, constrained ms  medians of the time from one token to the next
+  ratio                     the median of the pairs' ratios; the bar is the most that it may be
+The second table: masks alone, of a reply drawn at random, on the model's vocabulary and on a synthetic one of 150,000
+tokens; times are of one token.
+  compile ms                from a schema to a guide
+  cold us, mean, max        of a guide's first reply: the median, the mean and the slowest
+  warm us                   the median of the same reply once more
+  closing us                the median where the text must end within the tokens that are left
+  guide                     memory of the automaton and of all that it remembers then
+
+Example: cairn bench constrained)";
+
+constexpr std::array<BenchPage, 9> kPages{{
     {BenchSubject::kCache, "cache", "Generates with and without the cache, and counts the work of both.",
      kCache},
     {BenchSubject::kSpeed, "speed", "Decode and prefill, beside what the machine can do in the same run.",
@@ -129,6 +145,8 @@ constexpr std::array<BenchPage, 8> kPages{{
      kPace},
     {BenchSubject::kScheduler, "scheduler", "What the engine's own work costs in a step, with many requests.",
      kScheduler},
+    {BenchSubject::kConstrained, "constrained",
+     "What JSON by a schema costs: masks, and a token with and without.", kConstrained},
 }};
 
 }  // namespace

@@ -203,7 +203,8 @@ enum class BenchSubject : uint8_t {
   kStream,  // a text without end: speed, memory and perplexity, part by part; not part of kAll: it takes long
   kShared,  // many sequences that begin alike: memory, speed, and what a hit saves
   kPace,    // streams beside a long prompt; not part of kAll: it takes long
-  kScheduler,  // what the engine's own work costs in a step; not part of kAll, which is about the model
+  kScheduler,    // what the engine's own work costs in a step; not part of kAll, which is about the model
+  kConstrained,  // what constraints cost: masks, and a token with and without one; likewise
 };
 
 // How tables are written.

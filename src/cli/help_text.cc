@@ -112,6 +112,7 @@ const char* const kBenchExamples = R"(Examples:
   cairn bench stream -f book.txt          a text without end: speed, memory and perplexity stay
   cairn bench pace -m tinyllama.gguf -c 4200 --extend-context     streams beside a long prompt
   cairn bench scheduler                   cost of a step beside the forward pass, with many requests
+  cairn bench constrained                 cost of JSON by a schema, and of tool calls, by token
   cairn bench --csv > bench.csv)";
 
 const char* const kServeExamples = R"(Examples:

@@ -54,6 +54,7 @@ Status check_meaning(const Request& request) {
       request.logits_wanted != LogitsWanted::kSampled) {
     return invalid_argument("a beam search has no forced tokens, no session and no logits to report");
   }
+  if (request.constraint != nullptr) return invalid_argument("a beam search has no constraint");
   if (request.on_logits || request.on_mask || request.on_choice || request.on_token || request.on_text ||
       request.on_finish) {
     return invalid_argument("a beam search calls nobody back: it returns what it found");

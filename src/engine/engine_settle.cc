@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "engine/engine.h"
 #include "engine/push_token.h"
+#include "engine/token_constraint.h"
 
 namespace cairn {
 namespace {
@@ -114,11 +115,16 @@ bool Engine::is_end(const Request& request, TokenId token) const {
 Result<TokenId> Engine::choose_token(Sequence& sequence, std::span<const float> logits) {
   const Request& request = sequence.request;
   const TokenMask* mask = nullptr;
-  if (request.on_mask) {
+  if (request.constraint != nullptr || request.on_mask) {
     mask_.allow_all();
+    mask = &mask_;
+  }
+  if (request.constraint != nullptr) {
+    request.constraint->restrict(mask_, sequence.max_tokens - sequence.stats.generated_tokens);
+  }
+  if (request.on_mask) {
     request.on_mask(mask_);
     if (sequence.cancelled) return TokenId{};
-    mask = &mask_;
   }
   return sampler_.pick(logits, request.sampling, sequence.tokens, std::ssize(sequence.tokens), mask);
 }
@@ -132,6 +138,7 @@ void Engine::pick_token(Sequence& sequence, std::span<const float> logits) {
   if (sequence.cancelled) return;
   if (!token.ok()) return finish(sequence, FinishReason::kError, token.status());
   note_pick(sequence);
+  if (request.constraint != nullptr) request.constraint->take(*token);
   if (request.on_choice) {
     const Result<TokenChoice> choice = sequence.choice_report.of(logits, *token);
     if (!choice.ok()) return finish(sequence, FinishReason::kError, choice.status());

@@ -8,6 +8,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -72,6 +73,8 @@ enum class LogitsWanted : uint8_t {
   kEveryNewPosition,  // likewise, but none of a prefix that the cache has
 };
 
+class TokenConstraint;
+
 struct Request {
   std::vector<TokenId> prompt;  // at least one token, at most the context
   SamplingParams sampling;
@@ -114,9 +117,12 @@ struct Request {
   // The raw logits, before bias, penalties and temperature, of the row at `position`: they predict the token
   // at position + 1. Valid during the call.
   std::function<void(int64_t position, std::span<const float> logits)> on_logits;
-  // Before the engine picks a token: all tokens are allowed, and it may forbid some. Not before a forced token. Where
+  // Before the engine picks a token: all tokens are allowed (or what `constraint` leaves), and it may forbid some. Not before a forced token. Where
   // none remains, the request ends with kError and kInvalidArgument. Empty for Picks::kByCaller, and so is on_choice.
   std::function<void(TokenMask& allowed)> on_mask;
+  // Restricts what is picked, before on_mask, and learns each token; this request's own (token_constraint.h). Bias and
+  // penalties come after it. Null: none. Null for Picks::kByCaller.
+  std::shared_ptr<TokenConstraint> constraint;
   // Each token that was picked or forced, an end token too.
   std::function<void(const TokenChoice& choice)> on_choice;
   // Every generated token; not the end token that ends the request.

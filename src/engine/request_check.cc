@@ -52,10 +52,11 @@ Status check_request(const Request& request, const RequestLimits& limits) {
   if (request.picks == Picks::kByCaller && request.on_text) {
     return invalid_argument("a request whose caller picks the tokens reports no text: leave on_text empty");
   }
-  if (request.picks == Picks::kByCaller && (request.on_mask || request.on_choice)) {
+  if (request.picks == Picks::kByCaller &&
+      (request.on_mask || request.on_choice || request.constraint != nullptr)) {
     return invalid_argument(
-        "a request whose caller picks the tokens has no choice to mask or report: leave on_mask and "
-        "on_choice empty");
+        "a request whose caller picks the tokens has no choice to mask or report: leave on_mask, "
+        "on_choice and constraint empty");
   }
   if (request.likeliest_count < 0 || request.likeliest_count > limits.vocab_size) {
     return invalid_argument(fmt::format("the likeliest {} tokens are not possible: the vocabulary has {}",

@@ -90,7 +90,8 @@ const char* refusal_of_all(const TokenMask* mask) {
     return "the logit bias forbids every token of the vocabulary: leave one of them possible";
   return mask->allows_any()
              ? "the logit bias forbids every token that the mask allows: leave one of them possible"
-             : "the mask allows no token of the vocabulary: `on_mask` must leave one of them possible";
+             : "the mask allows no token of the vocabulary: `on_mask` and the constraint must leave one of "
+               "them possible";
 }
 
 // The lowest id of those that have this logit.

@@ -15,7 +15,7 @@
 
 namespace cairn {
 
-// One walk through one reply. Functions must not throw.
+// One walk through one reply. Functions throw nothing but std::bad_alloc, which ends the request.
 class TokenConstraint {
  public:
   virtual ~TokenConstraint() = default;
