@@ -111,6 +111,7 @@ const char* const kBenchExamples = R"(Examples:
   cairn bench codecs -f book.txt          bytes of each KV plan, and how it changes predictions
   cairn bench stream -f book.txt          a text without end: speed, memory and perplexity stay
   cairn bench scheduler                   cost of a step beside the forward pass, with many requests
+  cairn bench serve --users 16            a server under load
   cairn bench --csv > bench.csv)";
 
 const char* const kServeExamples = R"(Examples:
