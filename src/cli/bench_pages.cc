@@ -129,7 +129,23 @@ tokens; times are of one token.
 
 Example: cairn bench constrained)";
 
-constexpr std::array<BenchPage, 9> kPages{{
+constexpr std::string_view kServe =
+    R"(Sends requests to a server that speaks OpenAI's API and reads the streams of its answers. Words are made up from --seed;
+a word is about a token. Without --rate or --users one user asks 50 times.
+  LENGTH              100: all alike; 50-200: equally likely; lognormal:100,0.5: this median, this sigma
+  --shared-prefix     the others of the prompts have words of their own in its place
+  --trace             lines such as {"at_ms": 120, "prompt": "a text or [1, 2, 3]", "max_tokens": 64}; "prompt_words": 100
+                      instead of a prompt makes one up. With --users the order counts, not at_ms
+  first token (TTFT)  from when a request was due; with users, from when it was sent
+  a token (TPOT)      after the first, of each answer: its time by its tokens
+  from a cache        usage.prompt_tokens_details.cached_tokens
+  goodput             answers within --slo-ttft and --slo-tpot, of all requests
+
+Examples:
+  cairn bench serve --users 16 --requests 64 --shared-prefix 1 --prefix-words 1500 --prompt-words 40
+  cairn bench serve --url http://127.0.0.1:8000 --rate 4 --seconds 60 --slo-ttft 500 --slo-tpot 50 --csv)";
+
+constexpr std::array<BenchPage, 10> kPages{{
     {BenchSubject::kCache, "cache", "Generates with and without the cache, and counts the work of both.",
      kCache},
     {BenchSubject::kSpeed, "speed", "Decode and prefill, beside what the machine can do in the same run.",
@@ -143,6 +159,8 @@ constexpr std::array<BenchPage, 9> kPages{{
      kStream},
     {BenchSubject::kPace, "pace", "Streams that decode beside a long prompt: what each costs the other.",
      kPace},
+    {BenchSubject::kServe, "serve", "A server under load: times to tokens, tokens/s, goodput, hit rate.",
+     kServe},
     {BenchSubject::kScheduler, "scheduler", "What the engine's own work costs in a step, with many requests.",
      kScheduler},
     {BenchSubject::kConstrained, "constrained",
