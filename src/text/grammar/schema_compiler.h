@@ -55,6 +55,11 @@ class SchemaCompiler {
       return {path + "/" + std::string(part), nesting + 1};
     }
   };
+  struct ItemCounts {
+    int64_t least = 0;
+    std::optional<int64_t> most;
+    int64_t counted = 0;  // those with a state of their own; without a most, the last comes again and again
+  };
   struct Property {
     std::string name;
     const Value* schema = nullptr;  // null: any value
@@ -80,6 +85,8 @@ class SchemaCompiler {
   Status add_string(const Object& schema, const Place& place, State from, State to);
   Status add_number(std::string_view type, const Object& schema, const Place& place, State from, State to);
   Status add_array(const Object& schema, const Place& place, State from, State to);
+  Result<ItemCounts> item_counts_of(const Object& schema, int64_t named, const Value* items,
+                                    const Place& place) const;
   Status add_item(const Value* schema, const Place& place, State from, State to);
   Status add_object(const Object& schema, const Place& place, State from, State to);
   Result<std::vector<Property>> properties_of(const Object& schema, const Value* additional,

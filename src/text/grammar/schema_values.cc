@@ -145,11 +145,30 @@ Status SchemaCompiler::add_number(std::string_view type, const Object& schema, c
   return added.ok() ? check_size(place) : at(place, added);
 }
 
-// An item of an array that has many of them is a rule, so that each is one call.
+// Null: any value.
 Status SchemaCompiler::add_item(const Value* schema, const Place& place, State from, State to) {
   if (schema != nullptr) return add_schema(*schema, place, from, to);
   text_.add_value(from, to);
   return {};
+}
+
+// `named`: how many items have a schema of their own; `items`: that of all others (null: none is given).
+Result<SchemaCompiler::ItemCounts> SchemaCompiler::item_counts_of(const Object& schema, int64_t named,
+                                                                  const Value* items,
+                                                                  const Place& place) const {
+  CAIRN_ASSIGN_OR_RETURN(const auto least_given, count_of(schema, "minItems", place));
+  CAIRN_ASSIGN_OR_RETURN(auto most, count_of(schema, "maxItems", place));
+  const int64_t least = least_given.value_or(std::min(named, most.value_or(named)));
+  if (least > kItemsMax || named > kItemsMax) {
+    return refuse(
+        place, "\"minItems\" or \"prefixItems\" asks for more than " + std::to_string(kItemsMax) + " items");
+  }
+  const bool has_end = (items != nullptr && *items == Value(false)) || (items == nullptr && named > 0);
+  if (has_end) most = std::min(most.value_or(named), named);
+  if (most.has_value() && *most >= kBeyondAnyReply) most.reset();
+  if (most.has_value()) most = std::min(*most, kItemsMax);
+  if (most.has_value() && *most < least) return refuse(place, "fewer items are allowed than are asked for");
+  return ItemCounts{least, most, most.value_or(std::max({least, named, int64_t{1}}))};
 }
 
 Status SchemaCompiler::add_array(const Object& schema, const Place& place, State from, State to) {
@@ -165,23 +184,10 @@ Status SchemaCompiler::add_array(const Object& schema, const Place& place, State
     for (const Value& item : prefix->get_array()) first.push_back(&item);
   }
   const auto named = static_cast<int64_t>(first.size());
-  CAIRN_ASSIGN_OR_RETURN(const auto least_given, count_of(schema, "minItems", place));
-  CAIRN_ASSIGN_OR_RETURN(auto most, count_of(schema, "maxItems", place));
-  int64_t least = least_given.value_or(std::min(named, most.value_or(named)));
-  if (least > kItemsMax || named > kItemsMax) {
-    return refuse(
-        place, "\"minItems\" or \"prefixItems\" asks for more than " + std::to_string(kItemsMax) + " items");
-  }
-  const bool has_end = (items != nullptr && *items == Value(false)) || (items == nullptr && named > 0);
-  if (has_end) most = std::min(most.value_or(named), named);
-  if (most.has_value() && *most >= kBeyondAnyReply) most.reset();
-  if (most.has_value()) most = std::min(*most, kItemsMax);
-  if (most.has_value() && *most < least) return refuse(place, "fewer items are allowed than are asked for");
-
+  CAIRN_ASSIGN_OR_RETURN(const ItemCounts counts, item_counts_of(schema, named, items, place));
   const Place inside = place.in("items");
-  const int64_t counted = most.value_or(std::max({least, named, int64_t{1}}));
-  std::optional<Rule> item_rule;
-  if (counted > named + 1) {
+  std::optional<Rule> item_rule;  // where there are many, each is one call
+  if (counts.counted > named + 1) {
     const Rule before = graph_.current_rule();
     item_rule = graph_.add_rule();
     CAIRN_RETURN_IF_ERROR(add_item(items, inside, graph_.begin(*item_rule), graph_.end(*item_rule)));
@@ -189,12 +195,12 @@ Status SchemaCompiler::add_array(const Object& schema, const Place& place, State
   }
   const State open = graph_.add_state(), closing = graph_.add_state(), close = graph_.add_state();
   graph_.add_byte(from, '[', open);
-  if (least == 0) graph_.add_byte(open, ']', to);
+  if (counts.least == 0) graph_.add_byte(open, ']', to);
   text_.add_space(closing, close);
   graph_.add_byte(close, ']', to);
   State before_item = graph_.add_state();
   text_.add_space(open, before_item);
-  for (int64_t i = 0; i < counted; ++i) {
+  for (int64_t i = 0; i < counts.counted; ++i) {
     CAIRN_RETURN_IF_ERROR(check_size(place));
     const State behind = graph_.add_state();
     if (i < named) {
@@ -205,9 +211,9 @@ Status SchemaCompiler::add_array(const Object& schema, const Place& place, State
     } else {
       CAIRN_RETURN_IF_ERROR(add_item(items, inside, before_item, behind));
     }
-    if (i + 1 >= least) graph_.add_empty(behind, closing);
-    const bool is_last = i + 1 == counted;
-    if (is_last && most.has_value()) break;
+    if (i + 1 >= counts.least) graph_.add_empty(behind, closing);
+    const bool is_last = i + 1 == counts.counted;
+    if (is_last && counts.most.has_value()) break;
     const State comma = graph_.add_state();
     graph_.add_byte(behind, ',', comma);
     // Without a most, the last counted item comes again and again; but a named one is not repeated.
