@@ -137,7 +137,7 @@ class CallMaker {
   }
 
   std::optional<ApiError> make_guide() {
-    const bool starts_inside = made_.reading.begins == ReplyPlace::kReasoning;
+    const bool starts_inside = made_.reading.begins == ReplyBeginning::kReasoning;
     auto guide = service_.constraints.guide_for(
         made_.call, made_.tenant->id,
         starts_inside ? ReasoningForm::Start::kIsOpen : ReasoningForm::Start::kMayOpen);

@@ -62,7 +62,7 @@ struct RequestReader::Parser {
   std::function<void(uint64_t, boost::beast::string_view, error_code&)> on_chunk;
 };
 
-RequestReader::RequestReader(RequestLimits limits, std::shared_ptr<BodyBudget> budget)
+RequestReader::RequestReader(HttpRequestLimits limits, std::shared_ptr<BodyBudget> budget)
     : limits_(limits), parser_(std::make_unique<Parser>()) {
   auto& parser = parser_->beast;
   parser.header_limit(static_cast<uint32_t>(limits.header_bytes_max));

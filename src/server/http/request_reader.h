@@ -16,7 +16,7 @@
 
 namespace cairn {
 
-struct RequestLimits {
+struct HttpRequestLimits {
   size_t header_bytes_max = 0;
   size_t body_bytes_max = 0;
 };
@@ -33,7 +33,7 @@ class RequestReader {
   // What frames a chunked body (a chunk's size and extensions, a trailer) may take this many bytes.
   static constexpr size_t kChunkHeadBytesMax = 8 << 10;
 
-  RequestReader(RequestLimits limits, std::shared_ptr<BodyBudget> budget);
+  RequestReader(HttpRequestLimits limits, std::shared_ptr<BodyBudget> budget);
   ~RequestReader();
 
   // Reads from the front of `input`, the bytes that have not been used yet; `used` says how many of them were. First
@@ -58,7 +58,7 @@ class RequestReader {
   Progress refuse(int status, std::string message);
   Progress check_head();
 
-  RequestLimits limits_;
+  HttpRequestLimits limits_;
   std::unique_ptr<Parser> parser_;
   HttpHead head_;
   Refusal refusal_;

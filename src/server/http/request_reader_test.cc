@@ -12,7 +12,7 @@ namespace {
 
 using Progress = RequestReader::Progress;
 
-constexpr RequestLimits kLimits{.header_bytes_max = 1000, .body_bytes_max = 1000};
+constexpr HttpRequestLimits kLimits{.header_bytes_max = 1000, .body_bytes_max = 1000};
 
 struct Outcome {
   Progress progress = Progress::kNeedsMore;

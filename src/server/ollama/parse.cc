@@ -93,7 +93,7 @@ ApiResult<TextCall> parse_ollama_chat(std::string_view body) {
   TextCall call = defaults(ApiFace::kOllamaChat);
   read_shared(fields, call);
   call.messages = read_messages(fields, MessageRules::kOllama);
-  call.tools = read_tools(fields, ToolForm::kNested);
+  call.tools = read_tools(fields, ToolFields::kNested);
   call.tool_choice = {call.tools.empty() ? ToolUse::kNone : ToolUse::kAuto};
   if (error.has_value()) return std::move(*error);
   return call;

@@ -84,7 +84,7 @@ void read_sampling(const FieldReader& fields, SamplingParams& sampling) {
   if (const auto k = fields.integer("top_k", {-1, kMaxTokensMax})) {
     sampling.top_k = *k < 1 ? std::nullopt : k;  // 0 and -1: all, as other servers have it
   }
-  const NumberRange penalties = {-kPenaltyAbsMax, kPenaltyAbsMax};
+  const NumberBounds penalties = {-kPenaltyAbsMax, kPenaltyAbsMax};
   if (const auto p = fields.number("frequency_penalty", penalties)) sampling.frequency_penalty = *p;
   if (const auto p = fields.number("presence_penalty", penalties)) sampling.presence_penalty = *p;
   read_repetition(fields, sampling);

@@ -31,13 +31,13 @@ void read_template_variables(const FieldReader& fields,
                              std::vector<std::pair<std::string, TemplateVariable>>& variables);
 
 // How an interface writes a tool, and the choice of one.
-enum class ToolForm : uint8_t {
+enum class ToolFields : uint8_t {
   kNested,  // {"type":"function","function":{"name":...}}
   kFlat,    // {"type":"function","name":...}: /v1/responses
 };
-[[nodiscard]] std::vector<CallTool> read_tools(const FieldReader& fields, ToolForm form);
+[[nodiscard]] std::vector<CallTool> read_tools(const FieldReader& fields, ToolFields form);
 // tool_choice and parallel_tool_calls; after the call's tools.
-void read_tool_choice(const FieldReader& fields, ToolForm form, TextCall& call);
+void read_tool_choice(const FieldReader& fields, ToolFields form, TextCall& call);
 
 // Where an interface has the schema of a format: chat in "json_schema", responses beside "type".
 enum class FormatForm : uint8_t { kNested, kFlat };

@@ -124,7 +124,7 @@ std::optional<int64_t> FieldReader::integer(std::string_view name, IntegerRange 
   return std::nullopt;
 }
 
-std::optional<double> FieldReader::number(std::string_view name, NumberRange range) const {
+std::optional<double> FieldReader::number(std::string_view name, NumberBounds range) const {
   const auto* value = find(name);
   if (value == nullptr) return std::nullopt;
   if (value->is_number()) {

@@ -25,7 +25,7 @@ struct IntegerRange {
   int64_t min = std::numeric_limits<int64_t>::min();
   int64_t max = std::numeric_limits<int64_t>::max();
 };
-struct NumberRange {
+struct NumberBounds {
   double min = 0;
   double max = 0;
 };
@@ -52,7 +52,7 @@ class FieldReader {
   [[nodiscard]] const boost::json::value* find(std::string_view name) const;
   [[nodiscard]] std::optional<bool> flag(std::string_view name) const;
   [[nodiscard]] std::optional<int64_t> integer(std::string_view name, IntegerRange range) const;
-  [[nodiscard]] std::optional<double> number(std::string_view name, NumberRange range) const;
+  [[nodiscard]] std::optional<double> number(std::string_view name, NumberBounds range) const;
   [[nodiscard]] std::optional<std::string> text(std::string_view name,
                                                 size_t bytes_max = std::string::npos) const;
   [[nodiscard]] const boost::json::array* list(std::string_view name, size_t count_max) const;

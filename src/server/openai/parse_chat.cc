@@ -61,8 +61,8 @@ ApiResult<TextCall> parse_chat_call(std::string_view body) {
   if (const auto options = fields.object("stream_options")) {
     call.include_usage = options->flag("include_usage").value_or(false);
   }
-  call.tools = read_tools(fields, ToolForm::kNested);
-  read_tool_choice(fields, ToolForm::kNested, call);
+  call.tools = read_tools(fields, ToolFields::kNested);
+  read_tool_choice(fields, ToolFields::kNested, call);
   call.format = read_format(fields, "response_format", FormatForm::kNested);
   read_reasoning_effort(fields, "reasoning_effort", call);
   refuse_what_is_not_served(fields);

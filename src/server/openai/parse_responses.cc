@@ -166,8 +166,8 @@ ApiResult<TextCall> parse_responses_call(std::string_view body) {
   call.max_tokens = fields.integer("max_output_tokens", {1, kMaxTokensMax});
   call.stops = read_stops(fields, "stop");
   read_logprobs(fields, call);
-  call.tools = read_tools(fields, ToolForm::kFlat);
-  read_tool_choice(fields, ToolForm::kFlat, call);
+  call.tools = read_tools(fields, ToolFields::kFlat);
+  read_tool_choice(fields, ToolFields::kFlat, call);
   if (const auto text = fields.object("text")) call.format = read_format(*text, "format", FormatForm::kFlat);
   if (const auto reasoning = fields.object("reasoning")) read_reasoning_effort(*reasoning, "effort", call);
   read_metadata(fields, call);

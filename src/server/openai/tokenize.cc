@@ -27,7 +27,7 @@ ApiResult<TokenizeCall> parse_tokenize_call(std::string_view body) {
   call.model = fields.text("model", kModelBytesMax).value_or("");
   call.text = either(fields.text("content"), fields.text("prompt"));
   call.messages = read_messages(fields, MessageRules::kOpenAi);
-  call.tools = read_tools(fields, ToolForm::kNested);
+  call.tools = read_tools(fields, ToolFields::kNested);
   read_template_variables(fields, call.template_variables);
   call.add_special = either(fields.flag("add_special"), fields.flag("add_special_tokens")).value_or(true);
   call.with_pieces = either(fields.flag("with_pieces"), fields.flag("return_token_strs")).value_or(false);

@@ -43,7 +43,7 @@ boost::json::object nested_form(const CallTool& tool) {
   return {{"type", "function"}, {"function", std::move(function)}};
 }
 
-CallTool read_tool(const FieldReader& fields, ToolForm form) {
+CallTool read_tool(const FieldReader& fields, ToolFields form) {
   const auto type = fields.text("type", kNameBytesMax);
   if (type.value_or("function") != "function") {
     fields.refuse_unsupported("type",
@@ -52,7 +52,7 @@ CallTool read_tool(const FieldReader& fields, ToolForm form) {
                                           printable(*type)));
     return {};
   }
-  if (form == ToolForm::kFlat) {
+  if (form == ToolFields::kFlat) {
     CallTool tool = read_function(fields);
     tool.spec.raw = nested_form(tool);
     return tool;
@@ -67,7 +67,7 @@ CallTool read_tool(const FieldReader& fields, ToolForm form) {
   return tool;
 }
 
-std::optional<ToolChoice> named_choice(const FieldReader& fields, ToolForm form) {
+std::optional<ToolChoice> named_choice(const FieldReader& fields, ToolFields form) {
   const auto choice = fields.object("tool_choice");
   if (!choice.has_value()) return std::nullopt;
   const auto type = choice->text("type", kNameBytesMax).value_or("function");
@@ -76,7 +76,7 @@ std::optional<ToolChoice> named_choice(const FieldReader& fields, ToolForm form)
                                fmt::format("is '{}': the only type is \"function\"", printable(type)));
     return std::nullopt;
   }
-  if (form == ToolForm::kFlat) return ToolChoice{ToolUse::kNamed, read_name(*choice)};
+  if (form == ToolFields::kFlat) return ToolChoice{ToolUse::kNamed, read_name(*choice)};
   const auto function = choice->object("function");
   if (!function.has_value()) {
     choice->refuse("function", "is missing");
@@ -85,7 +85,7 @@ std::optional<ToolChoice> named_choice(const FieldReader& fields, ToolForm form)
   return ToolChoice{ToolUse::kNamed, read_name(*function)};
 }
 
-std::optional<ToolChoice> choice_of(const FieldReader& fields, ToolForm form) {
+std::optional<ToolChoice> choice_of(const FieldReader& fields, ToolFields form) {
   const auto* value = fields.find("tool_choice");
   if (value == nullptr) return ToolChoice{};
   if (value->is_object()) return named_choice(fields, form);
@@ -116,7 +116,7 @@ ResponseFormat read_schema(const FieldReader& fields) {
 
 }  // namespace
 
-std::vector<CallTool> read_tools(const FieldReader& fields, ToolForm form) {
+std::vector<CallTool> read_tools(const FieldReader& fields, ToolFields form) {
   const auto* list = fields.list("tools", kToolsMax);
   std::vector<CallTool> tools;
   for (size_t i = 0; list != nullptr && i < list->size(); ++i) {
@@ -132,7 +132,7 @@ std::vector<CallTool> read_tools(const FieldReader& fields, ToolForm form) {
   return tools;
 }
 
-void read_tool_choice(const FieldReader& fields, ToolForm form, TextCall& call) {
+void read_tool_choice(const FieldReader& fields, ToolFields form, TextCall& call) {
   call.parallel_tool_calls = fields.flag("parallel_tool_calls").value_or(true);
   auto choice = choice_of(fields, form);
   if (!choice.has_value()) return;

@@ -41,21 +41,21 @@ TemplateVariables merged(const TemplateVariables& ours, const TemplateVariables&
 }
 
 // Which part of a reply the prompt has opened. `text` is the prompt's.
-ReplyPlace place_of_reply(const ReplyFormat& format, std::string_view text) {
-  if (!format.reasoning.has_value()) return ReplyPlace::kStart;
+ReplyBeginning place_of_reply(const ReplyFormat& format, std::string_view text) {
+  if (!format.reasoning.has_value()) return ReplyBeginning::kStart;
   const size_t last = text.find_last_not_of(kBlanks);
   const bool opened =
       last != std::string_view::npos && text.substr(0, last + 1).ends_with(format.reasoning->open);
-  return opened ? ReplyPlace::kReasoning : ReplyPlace::kStart;
+  return opened ? ReplyBeginning::kReasoning : ReplyBeginning::kStart;
 }
 
 // The same where an assistant's turn is gone on with.
-ReplyPlace place_in_turn(const ReplyFormat& format, std::string_view content) {
-  if (!format.reasoning.has_value()) return ReplyPlace::kContent;
+ReplyBeginning place_in_turn(const ReplyFormat& format, std::string_view content) {
+  if (!format.reasoning.has_value()) return ReplyBeginning::kContent;
   const size_t open = content.rfind(format.reasoning->open);
-  if (open == std::string_view::npos) return ReplyPlace::kContent;
+  if (open == std::string_view::npos) return ReplyBeginning::kContent;
   const bool is_closed = content.find(format.reasoning->close, open) != std::string_view::npos;
-  return is_closed ? ReplyPlace::kContent : ReplyPlace::kReasoning;
+  return is_closed ? ReplyBeginning::kContent : ReplyBeginning::kReasoning;
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ struct ChatPromptSettings {
 };
 
 // Where a reply begins: what the prompt has already opened.
-enum class ReplyPlace : uint8_t {
+enum class ReplyBeginning : uint8_t {
   kStart,      // nothing: the reply may open its reasoning, a call, a channel
   kReasoning,  // the prompt ends inside the reasoning ("<think>\n")
   kContent     // the prompt ends inside the content: an assistant's turn that is gone on with
@@ -46,7 +46,7 @@ struct ReplyPrompt {
   std::vector<TokenId> tokens;
   std::string text;  // as `tokens` were made of it; without the BOS that the tokenizer adds
   std::vector<std::string> stop_strings;  // where a reply must end besides the end tokens
-  ReplyPlace reply_begins = ReplyPlace::kStart;
+  ReplyBeginning reply_begins = ReplyBeginning::kStart;
 };
 
 class ChatPrompter {

@@ -166,7 +166,7 @@ TEST(ChatPrompter, GoesOnWithALastTurnOfTheAssistants) {
         family_prompter(path).prompt(std::vector<ChatTurn>{user("Count"), assistant("One, two, ")}, {});
     ASSERT_TRUE(prompt.ok()) << path << ": " << prompt.status().message();
     EXPECT_TRUE(prompt->text.ends_with("One, two, ")) << path << prompt->text;
-    EXPECT_EQ(prompt->reply_begins, ReplyPlace::kContent) << path;
+    EXPECT_EQ(prompt->reply_begins, ReplyBeginning::kContent) << path;
   }
   ChatTurn calling = assistant("");
   calling.tool_calls.push_back({"1", "f", "{}"});
@@ -177,12 +177,12 @@ TEST(ChatPrompter, SaysWhetherThePromptOpenedTheReasoning) {
   const auto begins = [](const char* path, const ChatPromptSettings& settings) {
     return family_prompter(path).prompt(std::vector<ChatTurn>{user("Hi")}, {}, settings)->reply_begins;
   };
-  EXPECT_EQ(begins(kQwen3, {}), ReplyPlace::kStart);
-  EXPECT_EQ(begins(kQwen3, {.variables = {{"enable_thinking", false}}}), ReplyPlace::kStart);
-  EXPECT_EQ(begins(kDeepSeek, {}), ReplyPlace::kReasoning);
+  EXPECT_EQ(begins(kQwen3, {}), ReplyBeginning::kStart);
+  EXPECT_EQ(begins(kQwen3, {.variables = {{"enable_thinking", false}}}), ReplyBeginning::kStart);
+  EXPECT_EQ(begins(kDeepSeek, {}), ReplyBeginning::kReasoning);
   const auto inside =
       family_prompter(kDeepSeek).prompt(std::vector<ChatTurn>{user("Hi"), assistant("<think>\nHm")}, {});
-  EXPECT_EQ(inside->reply_begins, ReplyPlace::kReasoning);
+  EXPECT_EQ(inside->reply_begins, ReplyBeginning::kReasoning);
 }
 
 TEST(ChatPrompter, NamesATemplateThatRewritesEarlierTurns) {

@@ -20,12 +20,12 @@ constexpr std::array<std::string_view, 2> kNameMarks{"[ARGS]", "[CALL_ID]"};
 
 ReplyReader::Impl::Impl(const ReplyFormat& format, ReplyReaderOptions options)
     : format_(format), options_(std::move(options)) {
-  if (options_.begins == ReplyPlace::kReasoning) {
+  if (options_.begins == ReplyBeginning::kReasoning) {
     start_text(ReplyPartKind::kReasoning);
-  } else if (options_.begins == ReplyPlace::kStart && format_.has_harmony_channels) {
+  } else if (options_.begins == ReplyBeginning::kStart && format_.has_harmony_channels) {
     open_header(0);
   } else {
-    has_text_ = options_.begins == ReplyPlace::kContent;
+    has_text_ = options_.begins == ReplyBeginning::kContent;
     find_marks();
   }
 }

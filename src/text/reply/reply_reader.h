@@ -48,7 +48,7 @@ enum class CallDelivery : uint8_t {
 };
 
 struct ReplyReaderOptions {
-  ReplyPlace begins = ReplyPlace::kStart;  // ReplyPrompt::reply_begins
+  ReplyBeginning begins = ReplyBeginning::kStart;  // ReplyPrompt::reply_begins
   // The names of the functions that may be called; empty: nothing is a call. A bare call (CallForm::kBare) is one only
   // if its name is among these; one between marks may have any.
   std::vector<std::string> tools;

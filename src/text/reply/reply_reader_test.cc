@@ -102,9 +102,10 @@ TEST(ReplyReader, ReasoningStandsApart) {
   EXPECT_EQ(read(qwen(), "<think>never closed\n"), "R(never closed\n)");
   EXPECT_EQ(read(qwen(), "<thin"), "C(<thin)");
   EXPECT_EQ(read(qwen(), ""), "");
-  EXPECT_EQ(read(qwen(), "Hm.\n</think>\nYes", {.begins = ReplyPlace::kReasoning}), "R(Hm.)C(Yes)");
-  EXPECT_EQ(read(qwen(), "<think>\nHm.\n</think>\nYes", {.begins = ReplyPlace::kReasoning}), "R(Hm.)C(Yes)");
-  EXPECT_EQ(read(qwen(), " go on <think>", {.begins = ReplyPlace::kContent}), "C( go on <think>)");
+  EXPECT_EQ(read(qwen(), "Hm.\n</think>\nYes", {.begins = ReplyBeginning::kReasoning}), "R(Hm.)C(Yes)");
+  EXPECT_EQ(read(qwen(), "<think>\nHm.\n</think>\nYes", {.begins = ReplyBeginning::kReasoning}),
+            "R(Hm.)C(Yes)");
+  EXPECT_EQ(read(qwen(), " go on <think>", {.begins = ReplyBeginning::kContent}), "C( go on <think>)");
 }
 
 TEST(ReplyReader, QwensCalls) {
@@ -219,7 +220,7 @@ TEST(ReplyReader, HarmonysChannels) {
   EXPECT_EQ(read(harmony(), "<|channel|>analysis"), "") << "a header that was cut off says nothing";
   EXPECT_EQ(read(harmony(), "<|channel|>commentary to=functions.f<|message|>{bad"),
             "C(<|channel|>commentary to=functions.f<|message|>{bad)");
-  EXPECT_EQ(read(harmony(), "more", {.begins = ReplyPlace::kContent}), "C(more)");
+  EXPECT_EQ(read(harmony(), "more", {.begins = ReplyBeginning::kContent}), "C(more)");
   const std::string endless = "<|channel|>" + std::string(600, 'x');
   EXPECT_EQ(read(harmony(), endless), "C(" + endless + ")");
 }
@@ -340,7 +341,7 @@ TEST(ReplyReader, AnyCutGivesTheSameParts) {
     for (uint64_t i = 0; i < count; ++i) reply += pieces[draw(pieces.size())];
     const std::vector<ReplyFormat> formats{qwen(), mistral(), llama(), harmony()};
     const ReplyFormat& format = formats[draw(formats.size())];
-    const ReplyReaderOptions options{.begins = static_cast<ReplyPlace>(draw(3)),
+    const ReplyReaderOptions options{.begins = static_cast<ReplyBeginning>(draw(3)),
                                      .tools = {"f"},
                                      .delivery = static_cast<CallDelivery>(draw(2))};
     std::vector<std::string_view> cut;
