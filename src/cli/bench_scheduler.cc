@@ -76,12 +76,14 @@ struct Scenario {
   int64_t common = 0;  // tokens that all prompts begin with
   int64_t own = 0;     // tokens of a prompt behind them
   double bar_us = 0;   // what a step may take
+  int64_t tenants = 1;
 };
 
 constexpr Scenario kScenarios[] = {
     {"256 decode", Phase::kDecode, 256, 0, 0, 64, 50},
     {"16 decode, 10,000 wait behind one prefix of 16,384", Phase::kDecode, 16, 10'000, 16'384, 2, 100},
     {"16 decode, 10,000 wait with prompts of their own", Phase::kDecode, 16, 10'000, 0, 512, 100},
+    {"16 decode, 10,000 wait of 1,000 tenants", Phase::kDecode, 16, 10'000, 0, 512, 100, 1000},
     {"1 runs a prefix of 16,384, 10,000 wait for it", Phase::kPrefill, 16, 10'000, 16'384, 2, 100}};
 
 struct StepCost {
@@ -107,6 +109,7 @@ Request request_of(const Scenario& scenario, int64_t number) {
   Request request{.prompt = bytes_from(scenario.common, 0), .max_tokens = kDecodedMax};
   const auto own = bytes_from(scenario.own + number % kBlockSize, number + 1);
   request.prompt.insert(request.prompt.end(), own.begin(), own.end());
+  request.tenant = {static_cast<uint32_t>(number % scenario.tenants)};
   const bool runs = number < scenario.running;
   if (runs) request.forced_tokens = bytes_from(kDecodedMax, number);
   return request;
@@ -190,6 +193,7 @@ void report_json(const std::vector<StepCost>& costs, Console& console) {
     list.push_back(boost::json::object{{"running", cost.scenario.running},
                                        {"waiting", cost.scenario.waiting},
                                        {"common_prefix", cost.scenario.common},
+                                       {"tenants", cost.scenario.tenants},
                                        {"steps", cost.step_count},
                                        {"median_us", cost.median_us},
                                        {"p99_us", cost.p99_us},
