@@ -183,6 +183,8 @@ class DocCommandsTest(unittest.TestCase):
         if subject == "stream":
             tiny += [] if "-f" in words else ["-f", self.text]
             return [*self.without(self.without(words, "-n"), "--kv"), *tiny, "-n", "100", "--kv", "sinks=4,window=40"], b""
+        if subject == "pace":
+            return [*self.without([w for w in words if w != "--extend-context"], "-c"), *tiny, "-c", "160"], b""
         if subject in ("constrained", "speed", "shared", "scheduler"):
             return [*words, *tiny], b""
         return None
@@ -217,7 +219,7 @@ class DocCommandsTest(unittest.TestCase):
         self.assertGreater(len(runs), 15)
 
     def check_options(self, words):
-        names = [word for word in words if not word.startswith("-")][:1]
+        names = words[:2] if words[0] == "key" else words[:1]
         page = self.ok([*names, "--help"])
         for option in (word.split("=")[0] for word in words if word.startswith("-")):
             self.assertRegex(page, rf"(?<![\w-]){re.escape(option)}\b", words)

@@ -104,14 +104,19 @@ std::vector<KvPlan> every_codec(const Config& config) {
 Result<ExitCode> run_bench(const BenchOptions& options, Console& console) {
   using Run = Status (*)(const BenchOptions&, const BenchRun&);
   const Interrupt interrupt(Interrupt::SecondTime::kEndsTheProgram);
-  constexpr std::pair<BenchSubject, Run> kSubjects[] = {
-      {BenchSubject::kSpeed, bench_speed},         {BenchSubject::kCache, bench_cache},
-      {BenchSubject::kDepth, bench_depth},         {BenchSubject::kShared, bench_shared},
-      {BenchSubject::kCodecs, bench_codecs},       {BenchSubject::kStream, bench_stream},
-      {BenchSubject::kScheduler, bench_scheduler}, {BenchSubject::kConstrained, bench_constrained}};
+  constexpr std::pair<BenchSubject, Run> kSubjects[] = {{BenchSubject::kSpeed, bench_speed},
+                                                        {BenchSubject::kCache, bench_cache},
+                                                        {BenchSubject::kDepth, bench_depth},
+                                                        {BenchSubject::kShared, bench_shared},
+                                                        {BenchSubject::kCodecs, bench_codecs},
+                                                        {BenchSubject::kStream, bench_stream},
+                                                        {BenchSubject::kPace, bench_pace},
+                                                        {BenchSubject::kScheduler, bench_scheduler},
+                                                        {BenchSubject::kConstrained, bench_constrained}};
   for (const auto& [subject, run] : kSubjects) {
     const bool is_one_of_all = options.subject == BenchSubject::kAll && subject != BenchSubject::kScheduler &&
-                               subject != BenchSubject::kConstrained && subject != BenchSubject::kStream &&
+                               subject != BenchSubject::kStream && subject != BenchSubject::kPace &&
+                               subject != BenchSubject::kConstrained &&
                                (subject != BenchSubject::kCodecs || !options.text_files.empty());
     if (options.subject != subject && !is_one_of_all) continue;
     CAIRN_RETURN_IF_ERROR(run(options, {console, interrupt}));

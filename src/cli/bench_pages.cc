@@ -88,6 +88,20 @@ Examples:
   cairn bench stream
   cairn bench stream -f book.txt -n 100000 --kv "f16,sinks=4,window=1020")";
 
+constexpr std::string_view kPace =
+    R"(Four streams that decode, and a prompt of 4,000 tokens (less where the context is smaller) that comes meanwhile; once
+without a pace, when each step has all rows of the prefill chunk, and once with one, when a step takes at most 290 % of the
+time of one that only decodes. Medians of three rounds.
+  pace                what a step may take
+  quiet TPOT ms       from a stream's token to its next, while nothing else runs
+  beside the prompt   the same while the prompt runs
+  TTFT s alone        to the prompt's first token, while nothing else runs
+  beside the streams  the same beside the four streams
+  times, bar          how many times as long, and the most that it may be with a pace
+A model that was made for less than 4,200 positions needs --extend-context.
+
+Example: cairn bench pace -m tinyllama.gguf -c 4200 --extend-context)";
+
 constexpr std::string_view kScheduler =
     R"(The engine's own work in a step: admit, schedule, collect the batch, a forward pass that does nothing, commit, name
 the blocks that filled up, and deliver a given token, as text too, to each request that runs. Nothing is sampled, and
@@ -115,7 +129,23 @@ tokens; times are of one token.
 
 Example: cairn bench constrained)";
 
-constexpr std::array<BenchPage, 8> kPages{{
+constexpr std::string_view kServe =
+    R"(Sends requests to a server that speaks OpenAI's API and reads the streams of its answers. Words are made up from --seed;
+a word is about a token. Without --rate or --users one user asks 50 times.
+  LENGTH              100: all alike; 50-200: equally likely; lognormal:100,0.5: this median, this sigma
+  --shared-prefix     the others of the prompts have words of their own in its place
+  --trace             lines such as {"at_ms": 120, "prompt": "a text or [1, 2, 3]", "max_tokens": 64}; "prompt_words": 100
+                      instead of a prompt makes one up. With --users the order counts, not at_ms
+  first token (TTFT)  from when a request was due; with users, from when it was sent
+  a token (TPOT)      after the first, of each answer: its time by its tokens
+  from a cache        usage.prompt_tokens_details.cached_tokens
+  goodput             answers within --slo-ttft and --slo-tpot, of all requests
+
+Examples:
+  cairn bench serve --users 16 --requests 64 --shared-prefix 1 --prefix-words 1500 --prompt-words 40
+  cairn bench serve --url http://127.0.0.1:8000 --rate 4 --seconds 60 --slo-ttft 500 --slo-tpot 50 --csv)";
+
+constexpr std::array<BenchPage, 10> kPages{{
     {BenchSubject::kCache, "cache", "Generates with and without the cache, and counts the work of both.",
      kCache},
     {BenchSubject::kSpeed, "speed", "Decode and prefill, beside what the machine can do in the same run.",
@@ -127,6 +157,10 @@ constexpr std::array<BenchPage, 8> kPages{{
      kCodecs},
     {BenchSubject::kStream, "stream", "One text without end: speed, memory and perplexity, part by part.",
      kStream},
+    {BenchSubject::kPace, "pace", "Streams that decode beside a long prompt: what each costs the other.",
+     kPace},
+    {BenchSubject::kServe, "serve", "A server under load: times to tokens, tokens/s, goodput, hit rate.",
+     kServe},
     {BenchSubject::kScheduler, "scheduler", "What the engine's own work costs in a step, with many requests.",
      kScheduler},
     {BenchSubject::kConstrained, "constrained",

@@ -202,8 +202,10 @@ enum class BenchSubject : uint8_t {
   kCodecs,  // what each KV plan costs in bytes, and changes in a model's predictions of a text (--file)
   kStream,  // a text without end: speed, memory and perplexity, part by part; not part of kAll: it takes long
   kShared,  // many sequences that begin alike: memory, speed, and what a hit saves
+  kPace,    // streams beside a long prompt; not part of kAll: it takes long
   kScheduler,    // what the engine's own work costs in a step; not part of kAll, which is about the model
   kConstrained,  // what constraints cost: masks, and a token with and without one; likewise
+  kServe,      // a server under load; has options of its own (BenchServeOptions)
 };
 
 // How tables are written.

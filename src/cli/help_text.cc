@@ -110,8 +110,10 @@ const char* const kBenchExamples = R"(Examples:
   cairn bench shared -m tinyllama.gguf
   cairn bench codecs -f book.txt          bytes of each KV plan, and how it changes predictions
   cairn bench stream -f book.txt          a text without end: speed, memory and perplexity stay
+  cairn bench pace -m tinyllama.gguf -c 4200 --extend-context     streams beside a long prompt
   cairn bench scheduler                   cost of a step beside the forward pass, with many requests
   cairn bench constrained                 cost of JSON by a schema, and of tool calls, by token
+  cairn bench serve --users 16            a server under load
   cairn bench --csv > bench.csv)";
 
 const char* const kServeExamples = R"(Examples:

@@ -69,12 +69,12 @@ TEST(KeysFile, IsMadeForItsOwnerAlone) {
 TEST(KeysFile, KeepsWhatIsThere) {
   const TemporaryFolder folder;
   const std::string path = folder.write("keys", "# ours\n" + key_line(config("a")));  // without a line end
-  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
+  ASSERT_EQ(::chmod(path.c_str(), 0644), 0);
   const auto notes = add_key_line(path, config("b"));
   ASSERT_TRUE(notes.ok()) << notes.status().message();
   EXPECT_EQ(notes->size(), 1U);
   EXPECT_EQ(text_of(path), "# ours\n" + key_line(config("a")) + "\n" + key_line(config("b")) + "\n");
-  EXPECT_EQ(read_text_file(path, 1 << 20)->mode, 0640U);
+  EXPECT_EQ(read_text_file(path, 1 << 20)->mode, 0644U);
 }
 
 TEST(KeysFile, RefusesASecondOfANameOrAKeyAndWrongFiles) {

@@ -46,6 +46,9 @@ struct Runner {
     return done_if_ok(run_plan(options, console));
   }
   Result<ExitCode> operator()(const BenchOptions& options) const { return run_bench(options, console); }
+  Result<ExitCode> operator()(const BenchServeOptions& options) const {
+    return run_bench_serve(options, console);
+  }
   Result<ExitCode> operator()(const ServeOptions& options) const { return run_serve(options, console); }
   Result<ExitCode> operator()(const ExplainOptions& options) const { return run_explain(options, console); }
   Result<ExitCode> operator()(const KeyOptions& options) const { return run_key(options, console); }

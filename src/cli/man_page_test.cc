@@ -40,7 +40,8 @@ TEST(ManPage, WritesWhatHelpSays) {
 TEST(ManPage, HasEveryCommandAndEveryOptionOfTheHelp) {
   std::string page = shown({"help", "--man"});
   for (size_t at = 0; (at = page.find("\\-", at)) != std::string::npos;) page.replace(at, 2, "-");
-  const Words commands{"generate", "chat", "tokenize", "model", "plan", "verify", "bench", "key"};
+  const Words commands{"generate", "chat",  "tokenize", "model",   "plan",
+                       "verify",   "bench", "serve",    "explain", "key"};
   std::set<std::string> options;
   for (const std::string& command : commands) {
     EXPECT_NE(page.find(".SS cairn " + command + "\n"), std::string::npos) << command;

@@ -10,6 +10,7 @@
 
 #include "cairn/status.h"
 #include "cli/bench.h"
+#include "cli/bench_serve.h"
 #include "cli/commands.h"
 #include "cli/plan.h"
 #include "cli/serve.h"
@@ -21,9 +22,9 @@ struct ShowText {
   std::string text;
 };
 
-using Command =
-    std::variant<ShowText, GenerateOptions, ChatOptions, TokenizeOptions, ModelInfoOptions, ModelSynthOptions,
-                 PlanOptions, VerifyOptions, BenchOptions, KeyOptions, ServeOptions, ExplainOptions>;
+using Command = std::variant<ShowText, GenerateOptions, ChatOptions, TokenizeOptions, ModelInfoOptions,
+                             ModelSynthOptions, PlanOptions, VerifyOptions, BenchOptions, BenchServeOptions,
+                             KeyOptions, ServeOptions, ExplainOptions>;
 
 // `arguments`: without the program's name. Errors: kInvalidArgument.
 Result<Command> parse_command(std::span<const std::string> arguments);

@@ -86,6 +86,9 @@ Result<Command> parse_page(const BenchPage& page, Arguments arguments) {
 BenchSubject subject_named(const std::string& name) {
   if (name == "all") return BenchSubject::kAll;
   const BenchPage* page = bench_page(name);
+  if (page != nullptr && page->subject == BenchSubject::kServe) {
+    throw CLI::ValidationError("cairn bench", "the options of cairn bench serve come after its name");
+  }
   if (page != nullptr) return page->subject;
   std::string names;
   for (const BenchPage& known : bench_pages()) names += std::string(known.name) + ", ";
@@ -106,6 +109,8 @@ std::string overview_of_benches() {
 Result<Command> parse_bench(Arguments arguments) {
   if (!arguments.empty()) {
     const BenchPage* page = bench_page(arguments.front());
+    if (page != nullptr && page->subject == BenchSubject::kServe)
+      return parse_bench_serve(arguments.subspan(1));
     if (page != nullptr) return parse_page(*page, arguments.subspan(1));
   }
   const std::string footer = overview_of_benches();
@@ -114,7 +119,7 @@ Result<Command> parse_bench(Arguments arguments) {
       [](CLI::App& app, BenchOptions& options) {
         app.add_option_function<std::string>(
             "WHAT", [&options](const std::string& name) { options.subject = subject_named(name); },
-            "One of the benches below, or all (default: all but constrained, scheduler and stream)");
+            "One of the benches below, or all (default: all but constrained, pace, scheduler, serve and stream)");
         add_text_file_option(app, options);
         add_common_options(app, options.common);
         app.add_flag("--every-codec", options.every_codec,

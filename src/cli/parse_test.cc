@@ -150,6 +150,7 @@ TEST(Parse, EachBenchExplainsItsColumns) {
   EXPECT_SAYS(page("depth"), "x the bytes");
   EXPECT_SAYS(page("shared"), "first token of");
   EXPECT_SAYS(page("codecs"), "same best token");
+  EXPECT_SAYS(page("pace"), "beside the streams");
   EXPECT_SAYS(page("scheduler"), "median us");
   EXPECT_SAYS(page("stream"), "bytes of the process");
   EXPECT_EQ(page("stream").find("--context"), std::string::npos);
@@ -175,6 +176,7 @@ TEST(Parse, ReadsTheOtherCommands) {
   ASSERT_EQ(chat.template_variables.size(), 2U);
   EXPECT_EQ(chat.template_variables[1].second, TemplateVariable(std::string("x")));
   EXPECT_TRUE(parsed<GenerateOptions>({"generate", "-p", "x", "--explain"}).explains);
+  EXPECT_EQ(parsed<BenchOptions>({"bench", "pace"}).subject, BenchSubject::kPace);
   EXPECT_EQ(parsed<BenchOptions>({"bench", "scheduler"}).subject, BenchSubject::kScheduler);
   EXPECT_EQ(parsed<TokenizeOptions>({"tokenize", "-p", "x", "--ids"}).form, TokenizeOptions::Form::kIds);
   EXPECT_EQ(parsed<ModelInfoOptions>({"model", "--metadata"}).what, ModelInfoOptions::What::kMetadata);

@@ -15,6 +15,7 @@ namespace cairn {
 using Arguments = std::span<const std::string>;  // those behind the command's name
 
 Result<Command> parse_bench(Arguments arguments);
+Result<Command> parse_bench_serve(Arguments arguments);
 Result<Command> parse_plan(Arguments arguments);
 Result<Command> parse_serve(Arguments arguments);
 Result<Command> parse_explain(Arguments arguments);

@@ -59,6 +59,8 @@ ChaosCounts& ChaosCounts::operator+=(const ChaosCounts& other) {
   operations_in_callbacks += other.operations_in_callbacks;
   operations_in_destructors += other.operations_in_destructors;
   failed_passes += other.failed_passes;
+  ends_by_quota += other.ends_by_quota;
+  quota_waits += other.quota_waits;
   ends_by_failure += other.ends_by_failure;
   calls_while_closing += other.calls_while_closing;
   return *this;
@@ -67,6 +69,8 @@ ChaosCounts& ChaosCounts::operator+=(const ChaosCounts& other) {
 ChaosGame::ChaosGame(uint64_t seed, const EngineOptions& options, ChaosEngine engine, LogitOracle& oracle,
                      const ChaosLimits& limits)
     : dice_(seed, 1),
+      tenant_dice_(seed, 2),
+      has_tenants_(options.storage == KvStorageKind::kPaged && tenant_dice_.one_in(2)),
       ends_amid_work_(seed % 3 == 0),
       options_(options),
       parts_(std::move(engine)),
@@ -76,7 +80,21 @@ ChaosGame::ChaosGame(uint64_t seed, const EngineOptions& options, ChaosEngine en
       sampler_(engine_.pass().vocab_size()),
       operations_left_(limits.operations) {}
 
+// Quotas from less than a request needs to more than all need.
+void ChaosGame::choose_tenants() {
+  std::vector<TenantShare> shares;
+  for (uint32_t tenant = 1; tenant <= 3; ++tenant) {
+    TenantShare share{.id = {tenant}, .weight = tenant_dice_.between(1, 5)};
+    const auto blocks = static_cast<uint64_t>(tenant_dice_.between(2, 24));
+    if (!tenant_dice_.one_in(4)) share.kv_quota_bytes = blocks * engine_.cache().geometry().block_bytes();
+    shares.push_back(share);
+  }
+  const Status status = engine_.set_tenants(shares);
+  ASSERT_TRUE(status.ok()) << status.message();
+}
+
 void ChaosGame::play() {
+  if (has_tenants_) choose_tenants();
   while (operations_left_ > 0 && !::testing::Test::HasFailure()) {
     if (dice_.one_in(4)) {
       operate();
@@ -86,6 +104,7 @@ void ChaosGame::play() {
   }
   if (!::testing::Test::HasFailure() && !ends_amid_work_) drain();
   counts_.failed_passes = parts_.pass->failures();
+  counts_.quota_waits = engine_.snapshot().counts.quota_waits;
   close();
 }
 
@@ -104,6 +123,7 @@ void ChaosGame::close() {
 }
 
 void ChaosGame::step() {
+  if (has_tenants_ && tenant_dice_.one_in(100)) choose_tenants();
   engine_.step();
   ++steps_;
   ASSERT_LT(steps_, limits_.step_count) << "the engine does not come to an end";
@@ -186,6 +206,7 @@ ChaosGame::Asked& ChaosGame::ask(std::vector<TokenId> tokens) {
   asked.prompt_count = std::ssize(tokens);
   asked.tokens = std::move(tokens);
   asked.failures_before = parts_.pass->failures();
+  if (has_tenants_) asked.request.tenant = {static_cast<uint32_t>(tenant_dice_.below(4))};
   return asked;
 }
 

@@ -59,6 +59,8 @@ struct ChaosCounts {
   int64_t operations_in_callbacks = 0;
   int64_t operations_in_destructors = 0;
   int64_t failed_passes = 0;
+  int64_t ends_by_quota = 0;
+  int64_t quota_waits = 0;
   int64_t ends_by_failure = 0;      // of requests whose passes kept failing
   int64_t calls_while_closing = 0;  // from destructors that the engine's own one calls
 
@@ -129,6 +131,7 @@ class ChaosGame {
   void drain();
   void close();
 
+  void choose_tenants();
   void submit();
   void submit_turn();
   void fork();
@@ -168,6 +171,8 @@ class ChaosGame {
   [[nodiscard]] std::string describe(const Asked& asked) const;
 
   Dice dice_;
+  Dice tenant_dice_;     // apart, so that the rest of a game is what it would be without tenants
+  bool has_tenants_;     // with weights and quotas, in half of the games with a paged cache
   bool ends_amid_work_;  // in every third game
   EngineOptions options_;
   ChaosEngine parts_;

@@ -350,10 +350,6 @@ EngineSnapshot Engine::snapshot() const {
   return now;
 }
 
-Status Engine::set_tenants(std::span<const TenantShare> shares) {
-  return no_throw([&] { return queue_.set_shares(shares); });
-}
-
 void Engine::set_state(Sequence& sequence, SequenceState state) {
   --state_counts_[static_cast<size_t>(sequence.state)];
   ++state_counts_[static_cast<size_t>(state)];

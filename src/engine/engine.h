@@ -1,8 +1,10 @@
 // Engine: the step loop under everything. generate, chat, verify and bench drive submit, step and cancel; nothing else
 // runs a model.
 //
-// Always true: each submitted request ends exactly once (on_finish), a cancelled one within a step. Requests are served
-// in the order of their priority, then of arrival: a later one never takes memory from an earlier one that runs, and
+// Always true: each submitted request ends exactly once (on_finish), a cancelled one within a step, one whose deadline
+// has passed in the next step. A tenant's requests are served in the order of their priority, then of arrival; tenants
+// share the rows by their weights (fair_queue.h), and of two tenants' requests the one is served first that got its place
+// first. A later one never takes memory from an earlier one that runs, and
 // where memory runs out a later one waits, or loses its rows and computes them again. Two take a place in the cache past
 // those that are queued, since their rows are there and would be computed again: a fork whose parent's rows are ready
 // (a free place, or an idle session's), and a turn of a session that still has rows (the place is its own). From then

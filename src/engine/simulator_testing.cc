@@ -21,8 +21,7 @@ constexpr int64_t kChunk = 128;
 constexpr int64_t kStepsBetweenChecks = 1000;
 constexpr uint64_t kDeadlineNs = 20'000'000'000;
 
-// Computes nothing, and takes its time on a clock that somebody else reads. Of the logits, all zero, the first token is
-// the likeliest.
+// Computes nothing, and takes its time on a clock that somebody else reads.
 class CostingPass final : public ForwardPass {
  public:
   CostingPass(const EngineOptions& options, const SimulatedCost& cost, ManualClock& clock)
@@ -125,6 +124,7 @@ class Simulation {
     const auto prefix = static_cast<uint64_t>(dice_.below(kind.prefix_count));
     Request request{.max_tokens = dice_.between(1, kind.tokens_max), .ignore_end_tokens = true};
     request.prompt = branch_of(prefix, length / 2, number, length);
+    request.forced_tokens.assign(static_cast<size_t>(*request.max_tokens), TokenId{3});  // no sampling
     request.salt = std::to_string(kind.share.id.value);
     request.tenant = kind.share.id;
     Asked asked{.tenant = tenant, .max_tokens = *request.max_tokens, .rows_before = total_rows()};

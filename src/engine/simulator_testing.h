@@ -45,7 +45,7 @@ struct SimulatorOptions {
   SimulatedTrouble trouble;
   SimulatedCost cost;
   int64_t max_sequences = 16;
-  int64_t pool_blocks = 200;
+  int64_t pool_blocks = 80;
   std::optional<int64_t> pace;
   // What the engine is told instead of the tenants' own shares: to see that unfairness is noticed.
   std::optional<std::vector<TenantShare>> planted;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 namespace cairn {
 
@@ -28,12 +27,6 @@ void KvAccounts::set_quota(AccountId account, std::optional<uint64_t> quota_byte
   a.quota_bytes = quota_bytes;
   a.limit_bytes = std::max(quota_bytes.value_or(0), a.charged_bytes());
   if (quota_bytes.has_value() && a.limit_bytes > *quota_bytes) ++excess_count_;
-}
-
-uint64_t KvAccounts::left(AccountId account, uint64_t bytes) const {
-  const std::optional<uint64_t>& quota = of(account).quota_bytes;
-  if (!quota.has_value()) return std::numeric_limits<uint64_t>::max();
-  return *quota > bytes ? *quota - bytes : 0;
 }
 
 // `bytes` may be negative: integers without a sign wrap around.

@@ -38,13 +38,13 @@ class KvAccounts {
   [[nodiscard]] bool has_quota(AccountId account) const { return of(account).quota_bytes.has_value(); }
   // Whether so many bytes more may be charged: as it is; when its idle blocks are gone; where nothing else is charged.
   [[nodiscard]] bool may_take(AccountId account, uint64_t bytes) const {
-    return bytes <= left(account, of(account).charged_bytes());
+    return fits(account, of(account).charged_bytes(), bytes);
   }
   [[nodiscard]] bool could_take(AccountId account, uint64_t bytes) const {
-    return bytes <= left(account, of(account).held_bytes + of(account).promised_bytes);
+    return fits(account, of(account).held_bytes + of(account).promised_bytes, bytes);
   }
   [[nodiscard]] bool could_ever_take(AccountId account, uint64_t bytes) const {
-    return bytes <= left(account, 0);
+    return fits(account, 0, bytes);
   }
   // More is charged than the quota allows: it was lowered.
   [[nodiscard]] bool has_excess(AccountId account) const { return !may_take(account, 0); }
@@ -79,8 +79,11 @@ class KvAccounts {
     return accounts_[static_cast<size_t>(account.value)];
   }
   [[nodiscard]] Account& of(AccountId account) { return accounts_[static_cast<size_t>(account.value)]; }
-  // What its quota leaves beside so many bytes. More than there can be where it has none.
-  [[nodiscard]] uint64_t left(AccountId account, uint64_t bytes) const;
+  // Whether its quota has room for `bytes` beside `charged_bytes`.
+  [[nodiscard]] bool fits(AccountId account, uint64_t charged_bytes, uint64_t bytes) const {
+    const std::optional<uint64_t>& quota = of(account).quota_bytes;
+    return !quota.has_value() || (charged_bytes <= *quota && bytes <= *quota - charged_bytes);
+  }
   void change(AccountId account, uint64_t bytes, uint64_t KvOwnerCounts::*count);
   void lower_limit(Account& account);
 

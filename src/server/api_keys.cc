@@ -207,12 +207,12 @@ Result<LoadedKeys> KeyTable::load(const std::string& path) {
     return invalid_data(name + " has no key: make one with cairn key new");
   }
   LoadedKeys loaded{.table = std::make_shared<const KeyTable>(std::move(table))};
-  // systemd hands over a credential as 0440: an access list for the service's user shows as its group.
-  constexpr uint32_t kOthers = 0077;
-  constexpr uint32_t kCredential = 0440;
-  if ((file.mode & kOthers) != 0 && file.mode != kCredential) {
+  // A group that may read is how a service of another user gets at it, so that is left to the owner.
+  constexpr uint32_t kTooWide = 0037;
+  if ((file.mode & kTooWide) != 0) {
     loaded.notes.push_back(
-        fmt::format("{} can be read or changed by others (mode {:04o}): chmod 600 keeps it to its owner",
+        fmt::format("{} can be changed by its group, or read by all (mode {:04o}): chmod 600, or 640 for a "
+                    "group that may read it",
                     name, file.mode));
   }
   return loaded;

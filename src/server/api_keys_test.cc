@@ -128,8 +128,8 @@ TEST(ApiKeys, LoadsAFileAndWarnsWhereOthersCanReadIt) {
   };
   EXPECT_TRUE(notes_at(0600).empty());
   EXPECT_TRUE(notes_at(0400).empty());
-  EXPECT_TRUE(notes_at(0440).empty());
-  for (const mode_t mode : {0644, 0640, 0620, 0606}) {
+  EXPECT_TRUE(notes_at(0640).empty());
+  for (const mode_t mode : {0644, 0660, 0620, 0606, 0666}) {
     ASSERT_EQ(notes_at(mode).size(), 1U);
     EXPECT_SAYS(notes_at(mode)[0], "chmod 600");
   }

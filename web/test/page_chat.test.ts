@@ -1,6 +1,7 @@
 // The chat itself, in a browser: streaming, stopping, and what is done to turns.
 import assert from "node:assert/strict";
-import { gate, messages, pageTest, sees } from "./support/page_test";
+import { sees } from "./support/browser";
+import { gate, messages, pageTest } from "./support/page_test";
 
 pageTest("words appear as they come, then the figures", async ({ server, ask, answers }) => {
   const rest = gate();

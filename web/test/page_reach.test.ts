@@ -1,7 +1,8 @@
 // For everybody: by keyboard alone, with a screen reader, in the dark, on a small window, with a very long chat.
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { gate, pageTest, sees } from "./support/page_test";
+import { sees } from "./support/browser";
+import { gate, pageTest } from "./support/page_test";
 
 function focused(page: Page): Promise<string> {
   return page.evaluate(() => {

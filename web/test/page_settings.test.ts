@@ -1,6 +1,7 @@
 // What the user sets, and what is kept where.
 import assert from "node:assert/strict";
-import { messages, pageTest, sees } from "./support/page_test";
+import { sees } from "./support/browser";
+import { messages, pageTest } from "./support/page_test";
 
 pageTest("the system prompt and the settings are sent", async ({ page, server, ask, answers }) => {
   await page.getByLabel("Settings", { exact: true }).first().click();

@@ -1,6 +1,7 @@
 // What goes wrong, and what must not: errors in plain words, hostile text, the content security policy.
 import assert from "node:assert/strict";
-import { pageTest, sees } from "./support/page_test";
+import { sees } from "./support/browser";
+import { pageTest } from "./support/page_test";
 
 const REFUSALS: [number, string, Record<string, string>, RegExp][] = [
   [

@@ -17,7 +17,7 @@
 
 #include "server/http/byte_stream.h"
 #include "server/http/listener.h"
-#include "server/http/reply_reader.h"
+#include "server/http/http_reply_reader.h"
 #include "server/http/tls.h"
 
 namespace cairn {
@@ -98,7 +98,7 @@ class HttpClient::Impl {
   void fetch(HttpClientRequest request, HttpFetchEvents events) {
     auto one = std::make_shared<Fetch>(io_, std::move(events));
     one->text = request_text(url_, request);
-    one->asked = request.method == "HEAD" ? ReplyReader::Asked::kHead : ReplyReader::Asked::kOther;
+    one->asked = request.method == "HEAD" ? HttpReplyReader::Asked::kHead : HttpReplyReader::Asked::kOther;
     fetches_.insert(one);
     asio::co_spawn(io_, run_fetch(one), [this, one](const std::exception_ptr& error) {
       if (error) one->status = resource_exhausted("there is not enough memory for the server's reply");
@@ -137,7 +137,7 @@ class HttpClient::Impl {
         : events(std::move(fetch_events)), resolver(io), socket(io), deadline(io) {}
     HttpFetchEvents events;
     std::string text;
-    ReplyReader::Asked asked = ReplyReader::Asked::kOther;
+    HttpReplyReader::Asked asked = HttpReplyReader::Asked::kOther;
     tcp::resolver resolver;
     tcp::socket socket;  // until it is connected
     std::unique_ptr<ByteStream> stream;
@@ -213,7 +213,7 @@ class HttpClient::Impl {
   }
 
   asio::awaitable<void> read_reply(FetchPointer one, error_code write_error) {
-    ReplyReader reader(one->asked, one->events);
+    HttpReplyReader reader(one->asked, one->events);
     std::array<char, kReadBytes> buffer;
     while (!one->is_ended && !reader.is_done()) {
       arm(one, options_.silence_timeout, "sent nothing");

@@ -61,7 +61,7 @@ TEST_F(HttpStream, FiveHundredAtOnceFromOneThread) {
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   HttpServerOptions options = small_limits();
-  options.header_timeout = options.write_timeout = milliseconds(30'000);
+  options.header_timeout = options.write_timeout = options.idle_timeout = milliseconds(30'000);
   const auto server = started(options, handler_);
   std::deque<RawClient> clients;
   for (size_t i = 0; i < kClients; ++i) {

@@ -1,5 +1,6 @@
 #include "server/http/reply_channel.h"
 
+#include <new>
 #include <utility>
 
 #include "server/http/reply_text.h"
@@ -11,8 +12,12 @@ ReplyChannel::ReplyChannel(size_t unsent_bytes_max, Chunks chunks, std::function
 
 void ReplyChannel::wake_locked() {
   if (is_waking_ || !wake_) return;
-  is_waking_ = true;
-  wake_();
+  try {
+    wake_();
+    is_waking_ = true;
+  } catch (const std::bad_alloc&) {
+    is_waking_ = false;  // what is said next tries again
+  }
 }
 
 // Wakes in any case: a connection that was woken before may be amid a write, and would look only after it.
@@ -51,10 +56,15 @@ bool ReplyChannel::send(std::string_view bytes) {
     return false;
   }
   const size_t before = bytes_.size();
-  if (chunks_ == Chunks::kFramed) {
-    append_chunk(bytes, bytes_);
-  } else {
-    bytes_.append(bytes);
+  try {
+    if (chunks_ == Chunks::kFramed) {
+      append_chunk(bytes, bytes_);
+    } else {
+      bytes_.append(bytes);
+    }
+  } catch (const std::bad_alloc&) {
+    cut_locked();
+    return false;
   }
   unsent_bytes_ += bytes_.size() - before;
   wake_locked();

@@ -92,7 +92,7 @@ TEST(ParseChat, ReadsEachField) {
   for (const Case& c : cases) EXPECT_TRUE(c.holds(call_with(c.fields))) << c.fields;
 }
 
-TEST(ParseChat, NamesEachFieldThatIsWrong) {
+TEST(ParseChat, NamesEachNumberThatIsWrong) {
   const BadField cases[] = {
       {R"("model":5)", "model"},
       {R"("stream":"yes")", "stream"},
@@ -134,6 +134,12 @@ TEST(ParseChat, NamesEachFieldThatIsWrong) {
       {R"("top_logprobs":3)", "top_logprobs"},
       {R"("logprobs":true,"top_logprobs":21)", "top_logprobs"},
       {R"("logprobs":true,"top_logprobs":-1)", "top_logprobs"},
+  };
+  for (const BadField& c : cases) expect_refused(parse_chat_call, with(c.fields), c.param);
+}
+
+TEST(ParseChat, NamesEachExtensionThatIsWrong) {
+  const BadField cases[] = {
       {R"("logit_bias":[])", "logit_bias"},
       {R"("logit_bias":{"x":1})", "logit_bias"},
       {R"("logit_bias":{"-1":1})", "logit_bias"},
@@ -153,6 +159,12 @@ TEST(ParseChat, NamesEachFieldThatIsWrong) {
       {R"("chat_template_kwargs":{"a":[1]})", "chat_template_kwargs.a"},
       {R"("chat_template_kwargs":{"a":0.5})", "chat_template_kwargs.a"},
       {R"("reasoning_effort":"extreme")", "reasoning_effort"},
+  };
+  for (const BadField& c : cases) expect_refused(parse_chat_call, with(c.fields), c.param);
+}
+
+TEST(ParseChat, NamesEachFormatAndToolThatIsWrong) {
+  const BadField cases[] = {
       {R"("response_format":"json")", "response_format"},
       {R"("response_format":{})", "response_format.type"},
       {R"("response_format":{"type":"xml"})", "response_format.type"},

@@ -155,7 +155,7 @@ TEST(ErrorBody, HasOpenAisForm) {
             R"({"error":{"message":"'n' is wrong","type":"invalid_request_error","param":"n","code":null}})");
   EXPECT_EQ(
       error_body(model_not_found("a\nb")),
-      R"({"error":{"message":"the model 'a\\x0Ab' is not served here: GET /v1/models lists what is","type":"not_found_error","param":"model","code":"model_not_found"}})");
+      R"({"error":{"message":"the model 'a\\nb' is not served here: GET /v1/models lists what is","type":"not_found_error","param":"model","code":"model_not_found"}})");
 }
 
 TEST(ErrorOf, FollowsTheCodeOfTheStatus) {

@@ -94,7 +94,8 @@ class Probe {
     for (const CallIdsAs ids : {CallIdsAs::kGiven, CallIdsAs::kNineCharacters}) {
       for (const ArgumentsAs arguments : {ArgumentsAs::kObject, ArgumentsAs::kJsonText}) {
         for (const NoContentAs content : {NoContentAs::kEmptyText, NoContentAs::kNone}) {
-          renderer_.form = {arguments, content, ids, plain.tools_in};
+          renderer_.form = {
+              .arguments = arguments, .no_content = content, .call_ids = ids, .tools_in = plain.tools_in};
           if (!writes_call()) continue;
           found_.writes_calls = true;
           return;
@@ -102,6 +103,11 @@ class Probe {
       }
     }
     renderer_.form = plain;
+    if (!found_.takes_tools || format_.call_form != CallForm::kMarked) return;
+    renderer_.form.calls_in = CallsIn::kContent;
+    renderer_.form.call_marks = format_.call_marks;
+    found_.writes_calls = writes_call();
+    if (!found_.writes_calls) renderer_.form = plain;
   }
 
   [[nodiscard]] bool writes_call() const {
@@ -122,12 +128,12 @@ class Probe {
     reply.reasoning = kReasoning;
     const auto rewritten = [&](const std::vector<ToolSpec>& tools) {
       const auto first = render({user("Hello")}, tools);
-      const auto second = render({user("Hello"), assistant("probe-reply"), user("Hello")}, tools);
+      const auto second = render({user("Hello"), assistant("probe-reply"), user("Goodbye")}, tools);
       return !first.ok() || !second.ok() || !second->starts_with(*first);
     };
     const bool marks_reasoning = format_.reasoning.has_value() || format_.has_harmony_channels;
     found_.rewrites_earlier_turns =
-        rewritten({}) || (marks_reasoning && !has(render({user("Hello"), reply, user("Hello")}), kReasoning));
+        rewritten({}) || (marks_reasoning && !has(render({user("Hello"), reply, user("Goodbye")}), kReasoning));
     found_.moves_tools = found_.takes_tools && !rewritten({}) && rewritten({probe_tool()});
   }
 

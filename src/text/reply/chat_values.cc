@@ -85,16 +85,19 @@ class TurnWriter {
   Result<Value> write(const ChatTurn& turn, std::string_view behind) {
     CAIRN_RETURN_IF_ERROR(check_text(turn.content, "content"));
     CAIRN_RETURN_IF_ERROR(check_text(turn.reasoning, "reasoning"));
-    Entries entries{{text_value("role"), text_value(turn.role)}};
-    const bool only_calls = turn.content.empty() && !turn.tool_calls.empty();
-    entries.emplace_back(text_value("content"),
-                         only_calls && form_.no_content == NoContentAs::kNone
-                             ? Value::none()
-                             : Value::string(marks_.mark(turn.content).append(behind)));
+    std::string content = marks_.mark(turn.content);
+    const bool has_calls = !turn.tool_calls.empty();
+    if (has_calls && form_.calls_in == CallsIn::kContent) {
+      CAIRN_ASSIGN_OR_RETURN(const std::string calls, json_of_calls(turn.tool_calls));
+      content += form_.call_marks.open + marks_.mark(calls) + form_.call_marks.close;
+    }
+    const bool is_none = content.empty() && has_calls && form_.no_content == NoContentAs::kNone;
+    Entries entries{{text_value("role"), text_value(turn.role)},
+                    {text_value("content"), is_none ? Value::none() : Value::string(content.append(behind))}};
     if (turn.role == "system") add_system_tools(entries);
     if (turn.role == "tool") CAIRN_RETURN_IF_ERROR(add_answer(turn, entries));
     if (!turn.reasoning.empty()) add_reasoning(turn, entries);
-    if (!turn.tool_calls.empty()) {
+    if (has_calls && form_.calls_in == CallsIn::kVariable) {
       CAIRN_ASSIGN_OR_RETURN(Value calls, write_calls(turn.tool_calls));
       entries.emplace_back(text_value("tool_calls"), std::move(calls));
     }
@@ -160,16 +163,28 @@ class TurnWriter {
     return Value::sequence(jinja::SequenceKind::kList, std::move(items));
   }
 
-  Result<Value> write_arguments(const ToolCall& call) const {
+  static Result<json::value> parse_arguments(const ToolCall& call) {
     const std::string_view text = call.arguments.empty() ? std::string_view("{}") : call.arguments;
     boost::system::error_code error;
-    const json::value parsed = json::parse(text, error, {}, {.max_depth = kMostJsonDepth + 1});
-    if (error || !parsed.is_object()) {
-      return invalid_argument("the arguments of the tool call '" + printable(call.name) +
-                              "' are not the text of a JSON object");
+    json::value parsed = json::parse(text, error, {}, {.max_depth = kMostJsonDepth + 1});
+    if (!error && parsed.is_object()) return parsed;
+    return invalid_argument("the arguments of the tool call '" + printable(call.name) +
+                            "' are not the text of a JSON object");
+  }
+
+  Result<Value> write_arguments(const ToolCall& call) const {
+    CAIRN_ASSIGN_OR_RETURN(const json::value parsed, parse_arguments(call));
+    if (form_.arguments == ArgumentsAs::kObject) return FromJson(marks_)(parsed);
+    return Value::string(marks_.mark(call.arguments.empty() ? "{}" : call.arguments));
+  }
+
+  static Result<std::string> json_of_calls(const std::vector<ToolCall>& calls) {
+    json::array list;
+    for (const ToolCall& call : calls) {
+      CAIRN_ASSIGN_OR_RETURN(json::value arguments, parse_arguments(call));
+      list.push_back(json::object{{"name", call.name}, {"arguments", std::move(arguments)}});
     }
-    if (form_.arguments == ArgumentsAs::kJsonText) return Value::string(marks_.mark(text));
-    return FromJson(marks_)(parsed);
+    return json::serialize(list);
   }
 
   const TurnForm& form_;

@@ -11,6 +11,7 @@
 #include "text/control_marks.h"
 #include "text/jinja/value.h"
 #include "text/reply/chat_turn.h"
+#include "text/reply/reply_format.h"
 
 namespace cairn {
 
@@ -20,11 +21,16 @@ enum class NoContentAs : uint8_t { kEmptyText, kNone };      // of a turn that o
 enum class CallIdsAs : uint8_t { kGiven, kNineCharacters };  // Mistral's refuse any others
 enum class ToolsIn : uint8_t { kVariable, kSystemMessage };  // Phi-4-mini: JSON text in the system message
 
+// Phi-4-mini's template knows no calls: they are a part of what the assistant said, as the model writes them.
+enum class CallsIn : uint8_t { kVariable, kContent };
+
 struct TurnForm {
   ArgumentsAs arguments = ArgumentsAs::kObject;
   NoContentAs no_content = NoContentAs::kEmptyText;
   CallIdsAs call_ids = CallIdsAs::kGiven;
   ToolsIn tools_in = ToolsIn::kVariable;
+  CallsIn calls_in = CallsIn::kVariable;
+  ReplyMarks call_marks = {};  // kContent: what a list of calls stands between
 };
 
 // The deepest that arguments and tools may nest: what a template's values and ours around them leave.

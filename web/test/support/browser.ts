@@ -1,6 +1,6 @@
 // Debian's Chromium without a window, driven by playwright-core. Absent: tests that need it are skipped, and say so.
 import { existsSync } from "node:fs";
-import { chromium, type Browser, type Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 
 const PLACES = [
   process.env["CHROMIUM"],
@@ -10,10 +10,17 @@ const PLACES = [
 ];
 const place = PLACES.find((path) => path !== undefined && existsSync(path));
 
+const NODE_MIN = 20; // playwright-core ends the process of an older one
+const node = Number.parseInt(process.versions.node, 10);
+
 /** Why there is no browser, for a test's `skip`; false where there is one. */
-export const noBrowser: string | false = place === undefined ? "no Chromium on this machine" : false;
+export const noBrowser: string | false =
+  place === undefined
+    ? "no Chromium on this machine"
+    : node < NODE_MIN && `Node ${node} is too old to drive one`;
 
 export async function launch(): Promise<Browser> {
+  const { chromium } = await import("playwright-core");
   // Without its sandbox, which needs more than a container's root has: the only page it opens is ours.
   const args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"];
   return chromium.launch({ ...(place === undefined ? {} : { executablePath: place }), args });
@@ -49,4 +56,9 @@ export async function open(page: Page, url: string): Promise<Watched> {
   await page.goto(url);
   await page.getByLabel("Message", { exact: true }).waitFor();
   return { troubles, strangers };
+}
+
+/** Waits until a locator's text holds (or is) what is wanted. */
+export async function sees(locator: Locator, wanted: string | RegExp): Promise<void> {
+  await locator.filter({ hasText: wanted }).first().waitFor();
 }

@@ -56,11 +56,6 @@ export function pageTest(name: string, run: (scene: Scene) => Promise<void>, opt
   });
 }
 
-/** Waits until a locator's text holds (or is) what is wanted. */
-export async function sees(locator: Locator, wanted: string | RegExp): Promise<void> {
-  await locator.filter({ hasText: wanted }).first().waitFor();
-}
-
 export interface Gate {
   readonly passed: Promise<void>;
   readonly open: () => void;

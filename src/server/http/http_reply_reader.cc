@@ -1,4 +1,4 @@
-#include "server/http/reply_reader.h"
+#include "server/http/http_reply_reader.h"
 
 #include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/http/error.hpp>
@@ -41,16 +41,16 @@ struct PassedBody {
 
 }  // namespace
 
-struct ReplyReader::Parser {
+struct HttpReplyReader::Parser {
   http::response_parser<PassedBody> beast;
 };
 
-ReplyReader::ReplyReader(Asked asked, const HttpFetchEvents& events) : asked_(asked), events_(events) {
+HttpReplyReader::HttpReplyReader(Asked asked, const HttpFetchEvents& events) : asked_(asked), events_(events) {
   begin();
 }
-ReplyReader::~ReplyReader() = default;
+HttpReplyReader::~HttpReplyReader() = default;
 
-void ReplyReader::begin() {
+void HttpReplyReader::begin() {
   parser_ = std::make_unique<Parser>();
   parser_->beast.header_limit(kHeadBytesMax);
   parser_->beast.body_limit(boost::none);
@@ -58,7 +58,7 @@ void ReplyReader::begin() {
   parser_->beast.get().body() = events_.on_data;
 }
 
-bool ReplyReader::push(std::string_view bytes) {
+bool HttpReplyReader::push(std::string_view bytes) {
   rest_ += bytes;
   size_t used = 0;
   while (!is_done()) {
@@ -91,13 +91,13 @@ bool ReplyReader::push(std::string_view bytes) {
   return false;
 }
 
-bool ReplyReader::finish() {
+bool HttpReplyReader::finish() {
   if (!has_head_) return false;
   error_code ec;
   if (!is_done()) parser_->beast.put_eof(ec);
   return !ec;
 }
 
-bool ReplyReader::is_done() const { return has_head_ && parser_->beast.is_done(); }
+bool HttpReplyReader::is_done() const { return has_head_ && parser_->beast.is_done(); }
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-// ReplyReader: the bytes of a server -> status, headers and body of its reply. No sockets.
+// HttpReplyReader: the bytes of a server -> status, headers and body of its reply. No sockets.
 #pragma once
 
 #include <memory>
@@ -9,13 +9,13 @@
 
 namespace cairn {
 
-class ReplyReader {
+class HttpReplyReader {
  public:
   enum class Asked : uint8_t { kHead, kOther };
 
   // Calls on_head and on_data of `events`, which must outlive it.
-  ReplyReader(Asked asked, const HttpFetchEvents& events);
-  ~ReplyReader();
+  HttpReplyReader(Asked asked, const HttpFetchEvents& events);
+  ~HttpReplyReader();
 
   // False where it is not HTTP: error() says why.
   bool push(std::string_view bytes);

@@ -1,0 +1,93 @@
+// The page as the program serves it, in Chromium, with the demo model behind it.
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { launch, noBrowser, open, sees, type Watched } from "../support/browser";
+import { serverTests } from "../support/client_test";
+import { POLICY } from "../support/mock_server";
+import { keysFile, longPrompt, type RealServer } from "../support/real_server";
+
+const keys = keysFile("alice alice-secret-1");
+after(keys.remove);
+const serverTest = serverTests();
+const keyTest = serverTests("--api-keys", keys.path);
+
+let browser: Browser | undefined;
+before(async () => {
+  if (noBrowser === false) browser = await launch();
+});
+after(async () => browser?.close());
+
+async function onPage(
+  server: RealServer,
+  run: (page: Page, watched: Watched) => Promise<void>,
+): Promise<void> {
+  if (browser === undefined) return;
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    page.setDefaultTimeout(120_000);
+    const watched = await open(page, `${server.url}/`);
+    await run(page, watched);
+    assert.deepEqual(watched.troubles, []);
+    assert.deepEqual(watched.strangers, []);
+  } finally {
+    await context.close();
+  }
+}
+
+serverTest("the page's headers are those that it is tested with", async (server) => {
+  const page = await fetch(`${server.url}/`);
+  assert.equal(page.status, 200);
+  assert.equal(page.headers.get("content-security-policy"), POLICY);
+  assert.equal(page.headers.get("x-content-type-options"), "nosniff");
+  assert.equal(page.headers.get("cache-control"), "no-cache");
+  const again = await fetch(`${server.url}/`, {
+    headers: { "if-none-match": page.headers.get("etag") ?? "" },
+  });
+  assert.equal(again.status, 304);
+  assert.equal((await fetch(`${server.url}/`, { method: "HEAD" })).status, 200);
+});
+
+serverTest("a chat with the demo model, whose second question reuses the first", async (server) => {
+  await onPage(server, async (page) => {
+    await sees(page.locator(".model"), "demo");
+    await page.getByLabel("Settings", { exact: true }).first().click();
+    await page.getByLabel("Most tokens").fill("40");
+    await page.getByLabel("Seed").fill("1");
+    const ask = async (text: string) => {
+      await page.getByLabel("Message", { exact: true }).fill(text);
+      await page.keyboard.press("Enter");
+    };
+    await ask(longPrompt("mouse"));
+    const answers = page.locator("article.answer");
+    await sees(answers, "prompt tokens reused");
+    await ask("Tell me more.");
+    await sees(answers.nth(1), "prompt tokens reused");
+    const figures = (await answers.nth(1).locator(".figures").textContent()) ?? "";
+    const [, reused = "0"] = /([\d,]+) of [\d,]+ prompt tokens reused/.exec(figures) ?? [];
+    assert.ok(Number(reused.replace(",", "")) > 50, figures);
+  });
+});
+
+serverTest("Escape stops the answer, and the server has nothing to do any more", async (server) => {
+  await onPage(server, async (page) => {
+    await page.getByLabel("Message", { exact: true }).fill("Tell me a very long story.");
+    await page.keyboard.press("Enter");
+    await page.locator("article.answer.running, article.answer.done").waitFor();
+    await page.keyboard.press("Escape");
+    await page.locator("article.answer.stopped, article.answer.done").waitFor();
+    await server.isIdle();
+  });
+});
+
+keyTest("a server with keys asks for one", async (server) => {
+  await onPage(server, async (page) => {
+    await page.getByLabel("This server asks for an API key.").fill("alice-secret-1");
+    await page.keyboard.press("Enter");
+    await page.locator(".key").waitFor({ state: "detached" });
+    await page.keyboard.type("Hello");
+    await page.keyboard.press("Enter");
+    await sees(page.locator("article.answer"), "tokens");
+  });
+});

@@ -1,0 +1,122 @@
+// `cairn serve` itself, started by a test: the program that CAIRN_PROGRAM names, on a free port, with the demo model.
+import assert from "node:assert/strict";
+import { spawn, type ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import OpenAI from "openai";
+
+const program = process.env["CAIRN_PROGRAM"];
+
+/** Why there is no server, for a test's `skip`; false where there is one. */
+export const noProgram: string | false =
+  program === undefined || !existsSync(program) ? "CAIRN_PROGRAM names no program" : false;
+
+/** A template by which even the demo model calls tools, if it must. */
+export const TOOLS_TEMPLATE = fileURLToPath(new URL("tools.jinja", import.meta.url));
+
+const START_MS = 120_000; // a sanitizer's build takes its time
+const STOP_MS = 60_000;
+
+export class RealServer {
+  private constructor(
+    private readonly process: ChildProcess,
+    /** "http://127.0.0.1:1234" */
+    readonly url: string,
+    /** Everything that it wrote to standard error. */
+    readonly log: string[],
+  ) {}
+
+  static async start(...options: string[]): Promise<RealServer> {
+    assert.ok(program !== undefined);
+    const child = spawn(program, ["serve", "--port", "0", ...options], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const log: string[] = [];
+    const lines = createInterface({ input: child.stderr });
+    const url = await new Promise<string>((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error(`not listening in time:\n${log.join("\n")}`)), START_MS);
+      lines.on("line", (line) => {
+        log.push(line);
+        const found = /listening on (http:\/\/\S+)/.exec(line);
+        if (found?.[1] === undefined) return;
+        clearTimeout(late);
+        resolve(found[1].replace(/\/$/, ""));
+      });
+      child.on("error", reject);
+      child.on("exit", (code) => {
+        clearTimeout(late);
+        reject(new Error(`ended with ${code} before it listened:\n${log.join("\n")}`));
+      });
+    });
+    return new RealServer(child, url, log);
+  }
+
+  openai(apiKey = "none"): OpenAI {
+    return new OpenAI({ baseURL: `${this.url}/v1`, apiKey, maxRetries: 0 });
+  }
+
+  /** A metric's value, summed over its labels. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const values = text
+      .split("\n")
+      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+    assert.ok(values.length > 0, `no metric ${name}`);
+    return values.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+  }
+
+  /** Waits until no request runs or waits: what a client left must be gone. */
+  async isIdle(): Promise<void> {
+    const end = Date.now() + 20_000;
+    for (;;) {
+      const busy =
+        (await this.metric("cairn_running_requests")) + (await this.metric("cairn_waiting_requests"));
+      if (busy === 0) return;
+      assert.ok(Date.now() < end, `${busy} requests are still there`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** SIGTERM, which must end it cleanly. */
+  async stop(): Promise<void> {
+    const ended = new Promise<number | null>((resolve) => this.process.once("exit", resolve));
+    const late = setTimeout(() => this.process.kill("SIGKILL"), STOP_MS);
+    this.process.kill("SIGTERM");
+    const code = await ended;
+    clearTimeout(late);
+    assert.equal(code, 0, this.log.slice(-20).join("\n"));
+  }
+}
+
+export interface KeysFile {
+  readonly path: string;
+  readonly remove: () => void;
+}
+
+/** A keys file of lines like "alice secret weight=2": it holds the key's hash alone. */
+export function keysFile(...lines: string[]): KeysFile {
+  const folder = mkdtempSync(join(tmpdir(), "cairn-keys-"));
+  const path = join(folder, "keys");
+  const written = lines.map((line) => {
+    const [name, key, ...rest] = line.split(" ");
+    const hash = createHash("sha256")
+      .update(key ?? "")
+      .digest("hex");
+    return [name, `sha256:${hash}`, ...rest].join(" ");
+  });
+  writeFileSync(path, `${written.join("\n")}\n`, { mode: 0o600 });
+  return { path, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+/** A prompt of some hundred tokens, so that whole blocks of it are kept. */
+export function longPrompt(subject: string): string {
+  const lines = Array.from(
+    { length: 20 },
+    (_, at) => `The ${subject} number ${at} lived in a small house by the old mill.`,
+  );
+  return `${lines.join(" ")} Tell me a story about the ${subject}.`;
+}
