@@ -71,6 +71,7 @@ uint64_t Automaton::used_bytes() {
 }
 
 void Automaton::forget_if_large() {
+  work_ = 0;
   if (remembered_bytes_ > memory_bytes_ || is_cut_) forget();
 }
 
@@ -78,6 +79,7 @@ void Automaton::forget() {
   places_.clear();
   entries_.clear();
   remembered_bytes_ = 0;
+  work_ = 0;
   is_cut_ = false;
   Entry nowhere;
   nowhere.key = std::make_shared<const StateKey>(StateKey{std::u32string(1, 0)});
@@ -191,10 +193,15 @@ Automaton::Place Automaton::closure(int base, std::vector<Way> ways) {
     if (!seen.insert(way).second) continue;
     expand(base, way, more, kept);
   }
+  work_ += seen.size() + 1;
   return intern(base, std::move(kept));
 }
 
 Automaton::Place Automaton::find_step(Place from, uint8_t byte) {
+  if (work_ > kWorkMax) {
+    is_cut_ = true;
+    return kNowhere;
+  }
   std::vector<Way> moved;
   for (Way& way : ways_of(from)) {
     for (const Edge* edge = graph_.first(way.back()); edge != nullptr; edge = graph_.next(*edge)) {

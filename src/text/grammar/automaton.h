@@ -1,7 +1,8 @@
 // Automaton: a graph made walkable. A place in a text is a set of ways, each a state and the states that open calls
 // return to; places are found as the text needs them, numbered, and remembered with their next places and their mask.
 //
-// Always true: a place's key says all about it (how places are numbered and what is remembered changes no answer);
+// Always true: a place's key says all about it (how places are numbered and what is remembered changes no answer, but where a mask meets
+// kWorkMax);
 // what is remembered stays within `memory_bytes`, beyond which all of it is forgotten, by about twice that while one
 // mask is made. Every public function locks, so that any threads may share an automaton.
 // Guide and GuideWalk call it, and tests.
@@ -134,7 +135,8 @@ class Automaton {
   std::unordered_map<std::u32string_view, Place> places_;  // keys point into the entries' keys
   std::vector<Place> stack_;                               // of walk
   uint64_t remembered_bytes_ = 0;
-  bool is_cut_ = false;  // since the last forget: some place was not made, for want of memory
+  size_t work_ = 0;      // of the public call that is going on, or since it forgot: ways looked at
+  bool is_cut_ = false;  // since the last forget: some place was not looked for, for want of memory or time
 };
 
 }  // namespace cairn::grammar

@@ -12,6 +12,8 @@
 
 namespace cairn {
 
+class Tokenizer;
+
 // Text that a family writes around things: plain characters, or exactly one (special) token.
 struct MarkerPiece {
   std::string text;                   // what is written, where `token` is absent
@@ -54,6 +56,10 @@ struct ToolForm {
 [[nodiscard]] ToolForm llama3_tool_form();
 // [TOOL_CALLS][{"name": ..., "arguments": ...}]; `marker`: the token of "[TOOL_CALLS]", where it is a special one.
 [[nodiscard]] ToolForm mistral_tool_form(std::optional<TokenId> marker);
+
+// The same form where each piece that is the name of a special token is that token.
+[[nodiscard]] ToolForm with_tokens(ToolForm form, const Tokenizer& tokenizer);
+[[nodiscard]] ReasoningForm with_tokens(ReasoningForm form, const Tokenizer& tokenizer);
 
 struct ToolSignature {
   std::string name;

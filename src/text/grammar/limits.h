@@ -28,6 +28,9 @@ inline constexpr int kStackMax = 24;
 inline constexpr size_t kWaysMax = 512;
 // Steps of one closure, of ways that lead to nothing included.
 inline constexpr size_t kClosureStepsMax = 16'384;
+// Ways that are looked at for one mask, of those that are not remembered: some 50 ms. Where it is not enough, only single
+// bytes are sure to be in the mask. Schemas that were not made for it need some hundreds.
+inline constexpr size_t kWorkMax = 300'000;
 
 inline constexpr int kDigitsMax = 15;         // before the point, and behind it: a double holds them
 inline constexpr int kExponentDigitsMax = 2;  // no number overflows

@@ -60,6 +60,8 @@ Status merge_lists_of_values(value& first, const value& second) {
   return {};
 }
 
+constexpr size_t kBytesOfOneValue = 32;  // of a text: copying that many costs about as much as a value
+
 enum class Keep { kSmaller, kLarger };
 
 Status merge_numbers(std::string_view keyword, value& first, const value& second, Keep keep) {
@@ -169,6 +171,7 @@ size_t value_count(const value& of) {
     const value& one = *left.back();
     left.pop_back();
     ++count;
+    if (const auto* text = one.if_string()) count += text->size() / kBytesOfOneValue;
     if (const object* fields = one.if_object()) {
       for (const auto& field : *fields) left.push_back(&field.value());
     } else if (const array* items = one.if_array()) {
