@@ -32,7 +32,7 @@ TEST(Key, ReadsItsOptions) {
   EXPECT_EQ(options.file, "k");
   TenantConfig hashed = options.tenant;
   hashed.key_hash = hash_of_key("x");
-  EXPECT_EQ(key_line(hashed).substr(77),
+  EXPECT_EQ(key_line(hashed).substr(78),
             "weight=2 kv=2147483648 requests=60/min tokens=5/s concurrent=8 metrics=yes");
   const auto list = parse_command(Words{"key", "list", "k"});
   ASSERT_TRUE(list.ok());

@@ -158,9 +158,15 @@ std::string man_page(const std::string& overview, std::span<const HelpPage> page
   page.heading("SYNOPSIS");
   page.bold("cairn COMMAND [options]");
   page.heading("DESCRIPTION");
+  bool continues = false;
   for (const std::string& line : lines_of(overview)) {
-    if (line.empty()) continue;
-    line.starts_with("  ") ? page.verbatim(line) : page.paragraph(line);
+    const bool is_text = !line.empty() && !line.starts_with("  ");
+    if (is_text) {
+      continues ? page.more(line) : page.paragraph(line);
+    } else if (!line.empty()) {
+      page.verbatim(line);
+    }
+    continues = is_text;
   }
   page.heading("COMMANDS");
   for (const HelpPage& each : pages) write_help(each, page);
@@ -173,7 +179,8 @@ std::string man_page(const std::string& overview, std::span<const HelpPage> page
   page.item("CAIRN_DEMO_MODEL", "Where the demo model is.");
   page.item("NO_COLOR", "Where it is set, no colours are used.");
   page.item("XDG_STATE_HOME", "Below it, cairn chat keeps what was typed (default: ~/.local/state).");
-  return fmt::format(".TH CAIRN 1 \"\" \"{}\" \"User Commands\"\n", version) + page.take();
+  // Neither hyphens in words nor wide gaps between them: names of options stand in the text.
+  return fmt::format(".TH CAIRN 1 \"\" \"{}\" \"User Commands\"\n.nh\n.ad l\n", version) + page.take();
 }
 
 }  // namespace cairn

@@ -58,7 +58,7 @@ TEST(ManPage, HasEveryCommandAndEveryOptionOfTheHelp) {
 
 // Every line is text or a macro that there is, and what opens is closed.
 TEST(ManPage, IsWellFormed) {
-  const std::set<std::string> macros{".TH", ".SH", ".SS", ".PP", ".TP", ".nf", ".fi"};
+  const std::set<std::string> macros{".TH", ".nh", ".ad", ".SH", ".SS", ".PP", ".TP", ".nf", ".fi"};
   std::istringstream lines(shown({"help", "--man"}));
   bool is_verbatim = false;
   int sections = 0;
