@@ -51,6 +51,7 @@ class Server final : public HttpHandler {
 
   [[nodiscard]] std::string url() const { return http_->url(); }
   [[nodiscard]] Log& log() { return *log_; }
+  [[nodiscard]] EngineThread& engine() { return *engine_; }
 
   // Another content of the keys file. Who left it cannot begin anything more.
   Tenants::Change reload_keys(std::shared_ptr<const KeyTable> keys);
