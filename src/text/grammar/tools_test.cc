@@ -144,6 +144,36 @@ TEST(Tools, MarkersThatAreTokens) {
   EXPECT_TRUE(walk.may_end());
 }
 
+TEST(Tools, NamesOfSpecialTokensBecomeThoseTokens) {
+  TokenizerTables tables{
+      .model = "llama", .tokens = {"<unk>", "<s>", "</s>", "<tool_call>"}, .types = {2, 3, 3, 3}};
+  for (int byte = 0; byte < 256; ++byte) {
+    constexpr char kHex[] = "0123456789ABCDEF";
+    tables.tokens.push_back(std::string("<0x") + kHex[byte / 16] + kHex[byte % 16] + ">");
+    tables.types.push_back(static_cast<int64_t>(TokenType::kByte));
+  }
+  tables.scores.assign(tables.tokens.size(), 0.0F);
+  tables.eos = 2;
+  const Tokenizer tokenizer = make_tokenizer(std::move(tables)).value();
+  const ToolForm form = with_tokens(hermes_tool_form(), tokenizer);
+  EXPECT_EQ(form.begin[0].token, TokenId{3});
+  EXPECT_FALSE(form.begin[1].token.has_value() || form.end[0].token.has_value() ||
+               form.end[1].token.has_value());
+  const ReasoningForm reasoning =
+      with_tokens(ReasoningForm{.open = {{"<tool_call>"}}, .close = {{"</think>"}}}, tokenizer);
+  EXPECT_EQ(reasoning.open[0].token, TokenId{3});
+  EXPECT_FALSE(reasoning.close[0].token.has_value());
+
+  GuideSpec spec;
+  spec.tools = weather(form);
+  const auto guide = Guide::compile(TokenTrie::build(tokenizer).value(), spec).value();
+  GuideWalk walk(guide);
+  TokenMask mask(tokenizer.vocab_size());
+  walk.restrict(mask, 1'000);
+  EXPECT_TRUE(mask.allows(3));
+  EXPECT_FALSE(mask.allows(4 + '<') || mask.allows(0) || mask.allows(1) || mask.allows(2));
+}
+
 TEST(Tools, NearItsEndAReplyOfFreeTextIsMadeToCall) {
   GuideSpec spec;
   spec.tools = weather(hermes_tool_form());
