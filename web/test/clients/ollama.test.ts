@@ -8,6 +8,7 @@ const serverTest = serverTests();
 const toolsTest = serverTests("--chat-template", TOOLS_TEMPLATE);
 
 const MESSAGES = [{ role: "user", content: "Tell me a story about a cat." }];
+// Ollama's own repeat_penalty is 1.1, OpenAI's interface has none: it is set where the two are compared.
 const OPTIONS = { num_predict: 16, seed: 3, temperature: 0.8 };
 
 function client(server: RealServer): Ollama {
@@ -58,7 +59,7 @@ serverTest("chat is the same answer as OpenAI's face gives", async (server) => {
   const ollama = await client(server).chat({
     model: "demo",
     messages: MESSAGES,
-    options: { num_predict: 16, temperature: 0 },
+    options: { num_predict: 16, temperature: 0, repeat_penalty: 1 },
   });
   const openai = await server.openai().chat.completions.create({
     model: "demo",
@@ -74,7 +75,7 @@ serverTest("generate: with the template, raw, streamed, stopped", async (server)
     model: "demo",
     prompt: "Once upon a time there was",
     raw: true,
-    options: { ...OPTIONS, temperature: 0 },
+    options: { ...OPTIONS, temperature: 0, repeat_penalty: 1 },
   };
   const whole = await client(server).generate(body);
   const said = whole.response ?? assert.fail("no response");
