@@ -380,8 +380,10 @@ AnswerEnd Generation::end_facts() const {
 void Generation::record(const std::optional<ApiError>& error) {
   const AnswerUsage usage = end_facts().usage;
   if (place_.has_value()) place_->set_used_tokens(usage.prompt_tokens + usage.completion_tokens);
-  const std::string reason =
-      match_.has_value() ? explanation_words(*match_, explanation_place()) : std::string();
+  const bool has_text = service_.records.wants_text();
+  ExplanationPlace in_the_log = explanation_place();
+  if (!has_text) in_the_log.known_text = KnownText::kHidden;  // tokens are text of prompts
+  const std::string reason = match_.has_value() ? explanation_words(*match_, in_the_log) : std::string();
   const auto seconds = [](uint64_t from_ns, uint64_t to_ns) {
     return static_cast<double>(to_ns - from_ns) * 1e-9;
   };
@@ -399,7 +401,6 @@ void Generation::record(const std::optional<ApiError>& error) {
   if (first_token_ns_ != 0) facts.ttft_s = seconds(prepared_.arrived_ns, first_token_ns_);
   const int64_t later_tokens = choices_[0].result.stats.generated_tokens - 1;
   if (later_tokens > 0) facts.tpot_s = choices_[0].result.stats.tpot_ns * 1e-9;
-  const bool has_text = service_.records.wants_text();
   service_.records.note(facts, has_text ? prepared_.prompt_texts[0] : std::string(),
                         has_text ? choices_[0].answer.text : std::string());
   if (!match_.has_value()) return;
