@@ -131,7 +131,7 @@ TEST(ServerAccess, ForeignPagesAreRefused) {
 TEST(ServerAccess, UnknownPathsAndMethodsAreNamed) {
   const ServedTest served;
   EXPECT_EQ(served.json("POST", "/v1/embeddings", "{}", {}, 404).at("error").at("type").as_string(),
-            "invalid_request_error");
+            "not_found_error");
   (void)served.json("GET", "/v1/completions", {}, {}, 405);
 }
 

@@ -53,6 +53,7 @@ class CallMaker {
     if (error.has_value()) return error;
     if ((error = check_lengths())) return error;
     if ((error = check_logprobs())) return error;
+    if ((error = check_bias())) return error;
     return make_guide();
   }
   PreparedCall take() { return std::move(made_); }
@@ -136,6 +137,17 @@ class CallMaker {
     return std::nullopt;
   }
 
+  std::optional<ApiError> check_bias() const {
+    const int64_t vocab_size = service_.tokenizer.vocab_size();
+    for (const LogitBias& bias : made_.call.sampling.logit_bias) {
+      if (bias.token < vocab_size) continue;
+      return invalid_request(
+          "logit_bias",
+          fmt::format("token {} is none of this model's, which go from 0 to {}", bias.token, vocab_size - 1));
+    }
+    return std::nullopt;
+  }
+
   std::optional<ApiError> make_guide() {
     const bool starts_inside = made_.reading.begins == ReplyBeginning::kReasoning;
     auto guide = service_.constraints.guide_for(
@@ -183,6 +195,9 @@ class Answerer {
 
   void refuse(const ApiError& error, std::optional<int64_t> retry_after_s = std::nullopt) {
     const std::string& path = exchange_->request().head.path;
+    // Not the message, which may quote the body.
+    const std::string& kind = error.code.empty() ? error.type : error.code;
+    const std::string reason = error.param.empty() ? kind : fmt::format("{}: {}", kind, error.param);
     service_.records.note(
         {.id = facts_.id,
          .tenant = facts_.tenant->config.name,
@@ -190,7 +205,7 @@ class Answerer {
          .status = error.status,
          .outcome = RequestOutcome::kRefused,
          .duration_s = static_cast<double>(service_.clock.now_ns() - facts_.arrived_ns) * 1e-9,
-         .reason = error.message});
+         .reason = reason});
     exchange_->reply(error_reply(error, path, retry_after_s));
   }
 
