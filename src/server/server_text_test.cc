@@ -167,7 +167,7 @@ TEST(ServerText, AClientThatVanishesFreesItsBlocks) {
   ServedTest served;
   const auto running = [&served] {
     const std::string metrics = served.ask("GET", "/metrics");
-    return metrics.find("cairn_requests_running 0") == std::string::npos;
+    return metrics.find("cairn_running_requests 0") == std::string::npos;
   };
   {
     RawClient client(served.port());
@@ -181,8 +181,11 @@ TEST(ServerText, AClientThatVanishesFreesItsBlocks) {
 
 TEST(ServerText, ADeadlineEndsAText) {
   const ServedTest served({.max_sequences = 1});
+  RawClient other(served.port());  // has the only place for a while
+  other.send(ServedTest::post("/v1/completions", R"({"prompt":"Once","max_tokens":900,"stream":true})"));
+  (void)other.read_until("data: ");
   const value reply = served.json("POST", "/v1/completions",
-                                  R"({"prompt":"Once","max_tokens":900,"deadline_ms":1})", {}, 504);
+                                  R"({"prompt":"Once","max_tokens":900,"deadline_ms":20})", {}, 504);
   EXPECT_EQ(reply.at("error").at("type").as_string(), "timeout_error");
 }
 
