@@ -16,9 +16,8 @@ constexpr TenantId kTwo{2};
 
 // An engine whose tenants have quotas of so many blocks; 0: none.
 struct Scene {
-  explicit Scene(std::vector<int64_t> quota_blocks, EngineOptions options = {.context = 512,
-                                                                             .max_sequences = 4,
-                                                                             .prefill_chunk = 64},
+  explicit Scene(std::vector<int64_t> quota_blocks,
+                 EngineOptions options = {.context = 512, .max_sequences = 4, .prefill_chunk = 64},
                  std::vector<int32_t> layer_groups = {})
       : fake(make_fake_engine(options, std::move(layer_groups))), engine(*fake.engine) {
     set_quotas(quota_blocks);

@@ -51,7 +51,7 @@ class QuotaOperations {
   int64_t refused = 0;
   int64_t never = 0;  // would fit
   int64_t refused_forks = 0;
-  int64_t lowered = 0;   // quotas, below what was held
+  int64_t lowered = 0;    // quotas, below what was held
   int64_t shortened = 0;  // matches that the quota cut
   [[nodiscard]] int64_t quota_evictions() const { return twin_.quota_evictions(); }
 
@@ -177,7 +177,8 @@ class QuotaOperations {
     for (int32_t g = 0; g < groups() && has_name(s.owner); ++g) {
       const bool keeps_all = cache_->geometry().visibility(g).sees_all();
       const int64_t end = keeps_all ? positions : std::min(positions, length + kStepRows);
-      const int64_t has = keeps_all ? cache_->room(s.real.lease) / kBlockSize : KvGeometry::blocks_for(length);
+      const int64_t has =
+          keeps_all ? cache_->room(s.real.lease) / kBlockSize : KvGeometry::blocks_for(length);
       const int64_t more = std::max<int64_t>(0, KvGeometry::blocks_for(end) - has);
       (keeps_all ? now : promise) += static_cast<uint64_t>(more) * block_bytes(g);
     }
@@ -292,8 +293,9 @@ TEST_P(QuotaOperationsTest, NoOwnerEverHasMoreThanItsQuota) {
     shortened += operations.shortened;
     evicted += operations.quota_evictions();
   }
-  std::cout << refused << " refused, " << never << " of them would never fit, " << refused_forks << " forks, " << lowered << " quotas lowered, "
-            << shortened << " matches shortened, " << evicted << " evicted\n";
+  std::cout << refused << " refused, " << never << " of them would never fit, " << refused_forks << " forks, "
+            << lowered << " quotas lowered, " << shortened << " matches shortened, " << evicted
+            << " evicted\n";
   EXPECT_GT(refused, 50);
   EXPECT_GT(refused_forks, 3);
   EXPECT_GT(lowered, 10);
