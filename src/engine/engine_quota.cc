@@ -20,7 +20,7 @@ Status Engine::set_tenants(std::span<const TenantShare> shares) {
 // Owners get their names, and lists their memory, before anything changes.
 Status Engine::take_shares(std::span<const TenantShare> shares) {
   const auto has_quota = [](const TenantShare& share) { return share.kv_quota_bytes.has_value(); };
-  if (std::ranges::any_of(shares, has_quota) || !cache_->owner_counts().empty()) {
+  if (options_.storage == KvStorageKind::kPaged || std::ranges::any_of(shares, has_quota)) {
     for (const TenantShare& share : shares) {
       const KvOwner owner = owner_of(share.id);
       CAIRN_RETURN_IF_ERROR(cache_->set_quota(owner, cache_->owner_counts(owner).quota_bytes));
