@@ -13,7 +13,7 @@ enum class FinishReason : uint8_t {
   kStopString,   // a stop string appeared
   kCancelled,
   kDeadline,  // its time was up
-  kError,  // the result's status says what
+  kError,     // the result's status says what
 };
 // "length", "context full", "end token", "stop string", "cancelled", "deadline", "error".
 [[nodiscard]] std::string_view finish_reason_name(FinishReason reason);

@@ -19,13 +19,13 @@ enum class EngineEventKind : uint8_t {
   kWaitsForPrefix,  // the id of the request that computes its prefix, or its parent's rows
   kPlaced,          // it has a place in the cache: positions found
   kRowsGranted,  // rows in this step. Only where more than one is pending: every request that decodes has one a step
-  kPreempted,     // another request needs its memory: rows lost
-  kPlaceTaken,    // another request gets its place while it waits for its caller: rows lost
-  kStarved,       // memory does not suffice even for it alone: rows that it has
+  kPreempted,      // another request needs its memory: rows lost
+  kPlaceTaken,     // another request gets its place while it waits for its caller: rows lost
+  kStarved,        // memory does not suffice even for it alone: rows that it has
   kWaitsForQuota,  // its tenant may have no more before others of the tenant let go: bytes that are lacking
   kExceedsQuota,   // nor has its tenant's quota room for it alone: rows that it has
-  kAwaitsCaller,  // tokens that it has
-  kResumed,       // its caller extended it or rolled it back: tokens that it has now
+  kAwaitsCaller,   // tokens that it has
+  kResumed,        // its caller extended it or rolled it back: tokens that it has now
   kComputesAgain,  // it went back farther than its windows reach: rows that must be computed again before that place
   kPassFailed,  // the rows of this step are lost: its passes that failed so far, one after the other
   kEnded,       // a FinishReason

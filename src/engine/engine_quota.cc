@@ -20,7 +20,7 @@ Status Engine::set_tenants(std::span<const TenantShare> shares) {
 // Owners get their names, and lists their memory, before anything changes.
 Status Engine::take_shares(std::span<const TenantShare> shares) {
   const auto has_quota = [](const TenantShare& share) { return share.kv_quota_bytes.has_value(); };
-  if (std::ranges::any_of(shares, has_quota) || !cache_->owner_counts().empty()) {
+  if (options_.storage == KvStorageKind::kPaged || std::ranges::any_of(shares, has_quota)) {
     for (const TenantShare& share : shares) {
       const KvOwner owner = owner_of(share.id);
       CAIRN_RETURN_IF_ERROR(cache_->set_quota(owner, cache_->owner_counts(owner).quota_bytes));
@@ -32,8 +32,8 @@ Status Engine::take_shares(std::span<const TenantShare> shares) {
   holds_.clear();
   for (const KvOwnerCounts& known : owners) {
     const auto share = std::ranges::find(shares, TenantId{known.owner.value}, &TenantShare::id);
-    CAIRN_RETURN_IF_ERROR(cache_->set_quota(
-        known.owner, share == shares.end() ? std::nullopt : share->kv_quota_bytes));
+    CAIRN_RETURN_IF_ERROR(
+        cache_->set_quota(known.owner, share == shares.end() ? std::nullopt : share->kv_quota_bytes));
   }
   return {};
 }
@@ -103,10 +103,11 @@ void Engine::finish_exceeding() {
     events_.of_request(EngineEventKind::kExceedsQuota, sequence->id, held_by(*sequence));
     const uint64_t quota = cache_->owner_counts(owner_of(sequence->request.tenant)).quota_bytes.value_or(0);
     finish(*sequence, FinishReason::kError, no_throw([&] {
-      return resource_exhausted(fmt::format(
-          "the request needs more of the cache's memory than its tenant may have, {} bytes, at position {}: ask "
-          "for fewer tokens, or give the tenant a larger quota",
-          quota, sequence->tokens.size() - 1));
+      return resource_exhausted(
+          fmt::format("the request needs more of the cache's memory than its tenant may have, {} bytes, at "
+                      "position {}: ask "
+                      "for fewer tokens, or give the tenant a larger quota",
+                      quota, sequence->tokens.size() - 1));
     }));
   }
   exceeding_.clear();

@@ -16,9 +16,8 @@ constexpr TenantId kTwo{2};
 
 // An engine whose tenants have quotas of so many blocks; 0: none.
 struct Scene {
-  explicit Scene(std::vector<int64_t> quota_blocks, EngineOptions options = {.context = 512,
-                                                                             .max_sequences = 4,
-                                                                             .prefill_chunk = 64},
+  explicit Scene(std::vector<int64_t> quota_blocks,
+                 EngineOptions options = {.context = 512, .max_sequences = 4, .prefill_chunk = 64},
                  std::vector<int32_t> layer_groups = {})
       : fake(make_fake_engine(options, std::move(layer_groups))), engine(*fake.engine) {
     set_quotas(quota_blocks);
@@ -151,7 +150,7 @@ TEST(EngineQuota, AMoreUrgentOneNeedNotWaitForThoseThatWait) {
   std::deque<Heard> heard(4);
   std::vector<size_t> order;
   const auto submit = [&](size_t i, int64_t prompt, int32_t priority) {
-    Request request = make_request(some_prompt(i, prompt), 20, heard[i]);
+    Request request = make_request(some_prompt(i, prompt), priority == 0 ? 20 : 10, heard[i]);
     request.tenant = kOne;
     request.priority = priority;
     request.on_finish = [&, i](const RequestResult& result) {
@@ -166,7 +165,8 @@ TEST(EngineQuota, AMoreUrgentOneNeedNotWaitForThoseThatWait) {
   for (int i = 0; i < 4; ++i) scene.step();
   submit(3, 20, 1);
   scene.run();
-  EXPECT_EQ(order, (std::vector<size_t>{0, 3, 1, 2})) << "two blocks beside the first one's three";
+  EXPECT_EQ(order, (std::vector<size_t>{3, 0, 1, 2})) << "one block beside the first one's three";
+  expect_oracle(heard[3], some_prompt(3, 20), 10);
   for (size_t i = 0; i < 3; ++i) expect_oracle(heard[i], some_prompt(i, i == 0 ? 60 : 70), 20);
 }
 

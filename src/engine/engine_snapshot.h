@@ -28,13 +28,13 @@ struct EngineSnapshot {
   EngineCounts counts;
   int64_t max_sequences = 0;
   int64_t context = 0;
-  KvCounts blocks;                      // of all layer groups
-  std::vector<KvBlockCounts> groups;    // of each
-  std::vector<uint64_t> group_bytes;    // of a block, by layer group
-  uint64_t pool_bytes = 0;              // taken for blocks, used or not
-  uint64_t used_bytes = 0;              // of blocks that sequences have, shared ones once
+  KvCounts blocks;                    // of all layer groups
+  std::vector<KvBlockCounts> groups;  // of each
+  std::vector<uint64_t> group_bytes;  // of a block, by layer group
+  uint64_t pool_bytes = 0;            // taken for blocks, used or not
+  uint64_t used_bytes = 0;            // of blocks that sequences have, shared ones once
   uint64_t open_rows_bytes = 0;
-  std::vector<KvOwnerCounts> owners;    // every owner that KvCache::set_quota has named, in order
+  std::vector<KvOwnerCounts> owners;  // every owner that KvCache::set_quota has named, in order
 
   [[nodiscard]] int64_t count_of(SequenceState state) const { return requests[static_cast<size_t>(state)]; }
 };

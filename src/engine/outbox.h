@@ -80,9 +80,10 @@ class Outbox {
   struct Batch {
     std::vector<Note> notes;
     std::optional<RequestStats> begin;
-    std::vector<float> logits;                    // of all notes, in their order
-    std::vector<TokenProbability> probabilities;  // likewise: of each choice the token's own, then the likeliest
-    std::string text;           // likewise
+    std::vector<float> logits;  // of all notes, in their order
+    std::vector<TokenProbability>
+        probabilities;  // likewise: of each choice the token's own, then the likeliest
+    std::string text;   // likewise
     [[nodiscard]] uint64_t bytes() const;
   };
 

@@ -16,32 +16,31 @@ Count no_count() { return std::make_shared<std::atomic<int64_t>>(0); }
 
 // What was called, in one string.
 Listeners log_to(std::string& log) {
-  return {.on_begin =
-              [&log](const RequestStats& stats) {
-                log += "begin" + std::to_string(stats.reused_tokens) + " ";
-              },
-          .on_logits =
-              [&log](int64_t position, std::span<const float> logits) {
-                log += "L" + std::to_string(position) + "=";
-                for (const float logit : logits) log += std::to_string(static_cast<int>(logit)) + ",";
-                log += " ";
-              },
-          .on_choice =
-              [&log](const TokenChoice& choice) {
-                log += "c" + std::to_string(choice.token) + "=" +
-                       std::to_string(static_cast<int>(choice.log_probability)) + "[";
-                for (const TokenProbability& likely : choice.likeliest) {
-                  log += std::to_string(likely.token) + "=" +
-                         std::to_string(static_cast<int>(likely.log_probability)) + ",";
-                }
-                log += "] ";
-              },
-          .on_token = [&log](TokenId token) { log += "t" + std::to_string(token) + " "; },
-          .on_text = [&log](std::string_view text) { log += "'" + std::string(text) + "' "; },
-          .on_finish =
-              [&log](const RequestResult& result) {
-                log += std::string(finish_reason_name(result.reason)) + " ";
-              }};
+  return {
+      .on_begin =
+          [&log](const RequestStats& stats) { log += "begin" + std::to_string(stats.reused_tokens) + " "; },
+      .on_logits =
+          [&log](int64_t position, std::span<const float> logits) {
+            log += "L" + std::to_string(position) + "=";
+            for (const float logit : logits) log += std::to_string(static_cast<int>(logit)) + ",";
+            log += " ";
+          },
+      .on_choice =
+          [&log](const TokenChoice& choice) {
+            log += "c" + std::to_string(choice.token) + "=" +
+                   std::to_string(static_cast<int>(choice.log_probability)) + "[";
+            for (const TokenProbability& likely : choice.likeliest) {
+              log += std::to_string(likely.token) + "=" +
+                     std::to_string(static_cast<int>(likely.log_probability)) + ",";
+            }
+            log += "] ";
+          },
+      .on_token = [&log](TokenId token) { log += "t" + std::to_string(token) + " "; },
+      .on_text = [&log](std::string_view text) { log += "'" + std::string(text) + "' "; },
+      .on_finish =
+          [&log](const RequestResult& result) {
+            log += std::string(finish_reason_name(result.reason)) + " ";
+          }};
 }
 
 TEST(Outbox, CallsListenersInTheOrderOfTheNotes) {
@@ -67,7 +66,8 @@ TEST(Outbox, CopiesTheBeginningAndTheChoices) {
   Outbox outbox(log_to(log), 1000, no_count());
   {
     const RequestStats stats{.reused_tokens = 64, .kept_rows = std::vector<KvKeptRows>(2)};
-    std::vector<TokenProbability> likeliest{{.token = 8, .log_probability = -1}, {.token = 4, .log_probability = -2}};
+    std::vector<TokenProbability> likeliest{{.token = 8, .log_probability = -1},
+                                            {.token = 4, .log_probability = -2}};
     EXPECT_TRUE(outbox.add_begin(stats));
     EXPECT_TRUE(outbox.add_choice({.token = 4, .log_probability = -2, .likeliest = likeliest}));
     likeliest[0].token = 0;  // it was copied

@@ -30,7 +30,7 @@ struct SequenceNeed {
   bool holds_memory = false;
   int64_t unscored_rows = 0;  // of the pending rows, the last ones, whose logits are all wanted (scoring)
   uint32_t tenant = 0;
-  int64_t served = 0;         // what its tenant has had: prompts with less of it are first to get rows
+  int64_t served = 0;  // what its tenant has had: prompts with less of it are first to get rows
 };
 
 struct RowGrant {
@@ -60,7 +60,8 @@ enum class PromptCuts : uint8_t {
                                                  std::optional<int32_t> asker);
 
 // Likewise where the tenant of `asker` has used up its quota: of the same tenant.
-[[nodiscard]] std::optional<int32_t> find_victim_of_tenant(std::span<const SequenceNeed> needs, int32_t asker);
+[[nodiscard]] std::optional<int32_t> find_victim_of_tenant(std::span<const SequenceNeed> needs,
+                                                           int32_t asker);
 
 // How the scheduler gets memory, and takes it from a victim.
 class RoomKeeper {
@@ -106,9 +107,9 @@ class Scheduler {
 
   PromptCuts cuts_;
   std::vector<RowGrant> grants_;
-  std::vector<int32_t> rows_;      // of each need, in this step
-  std::vector<int32_t> order_;     // of needs, in which prompts get rows
-  std::vector<int32_t> shortest_;  // prompts, by what they still need
+  std::vector<int32_t> rows_;       // of each need, in this step
+  std::vector<int32_t> order_;      // of needs, in which prompts get rows
+  std::vector<int32_t> shortest_;   // prompts, by what they still need
   std::vector<char> stands_still_;  // by need: for its tenant's quota
   std::vector<int32_t> over_quota_;
   std::vector<int32_t> exceeding_;

@@ -102,8 +102,8 @@ Status BlockOwners::check(const BlockPool& pool, std::span<const int> own_pins,
     if (charge.account == kNobody) continue;
     const int pins = state == BlockState::kHeld ? own_pins[static_cast<size_t>(b)] : 0;
     if (charge.own_pins != pins || (state == BlockState::kHeld && pins == 0)) {
-      return internal_error(fmt::format("block {} is pinned {} times by those who pay for it, counted were {}",
-                                        b, pins, charge.own_pins));
+      return internal_error(fmt::format(
+          "block {} is pinned {} times by those who pay for it, counted were {}", b, pins, charge.own_pins));
     }
   }
   return check_lists(pool);

@@ -60,7 +60,7 @@ class BlockOwners {
   static constexpr int32_t kNone = -1;
   struct Charge {
     AccountId account;
-    int32_t own_pins = 0;  // of sequences of the account, which is not nobody's
+    int32_t own_pins = 0;   // of sequences of the account, which is not nobody's
     int32_t older = kNone;  // idle: its neighbours among the account's
     int32_t newer = kNone;
     uint64_t idle_since = 0;

@@ -30,7 +30,7 @@ void KvAccounts::set_quota(AccountId account, std::optional<uint64_t> quota_byte
 }
 
 // `bytes` may be negative: integers without a sign wrap around.
-void KvAccounts::change(AccountId account, uint64_t bytes, uint64_t KvOwnerCounts::*count) {
+void KvAccounts::change(AccountId account, uint64_t bytes, uint64_t KvOwnerCounts::* count) {
   Account& a = of(account);
   a.*count += bytes;
   if (excess_count_ > 0) lower_limit(a);
@@ -48,10 +48,10 @@ Status KvAccounts::check(const std::vector<KvOwnerCounts>& recounted) const {
     const KvOwnerCounts& found = recounted[i];
     if (a.held_bytes != found.held_bytes || a.idle_bytes != found.idle_bytes ||
         a.promised_bytes != found.promised_bytes) {
-      return internal_error(fmt::format(
-          "owner {} has {} bytes held, {} idle and {} promised; counted were {}, {} and {}", a.owner.value,
-          found.held_bytes, found.idle_bytes, found.promised_bytes, a.held_bytes, a.idle_bytes,
-          a.promised_bytes));
+      return internal_error(
+          fmt::format("owner {} has {} bytes held, {} idle and {} promised; counted were {}, {} and {}",
+                      a.owner.value, found.held_bytes, found.idle_bytes, found.promised_bytes, a.held_bytes,
+                      a.idle_bytes, a.promised_bytes));
     }
     if (a.quota_bytes.has_value() && a.charged_bytes() > a.limit_bytes) {
       return internal_error(fmt::format("owner {} has {} bytes of a quota of {}", a.owner.value,

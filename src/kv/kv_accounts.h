@@ -56,9 +56,7 @@ class KvAccounts {
   void drop_idle(AccountId account, uint64_t bytes) {
     change(account, 0 - bytes, &KvOwnerCounts::idle_bytes);
   }
-  void promise(AccountId account, uint64_t bytes) {
-    change(account, bytes, &KvOwnerCounts::promised_bytes);
-  }
+  void promise(AccountId account, uint64_t bytes) { change(account, bytes, &KvOwnerCounts::promised_bytes); }
   void take_promise_back(AccountId account, uint64_t bytes) {
     change(account, 0 - bytes, &KvOwnerCounts::promised_bytes);
   }
@@ -72,7 +70,8 @@ class KvAccounts {
 
  private:
   struct Account : KvOwnerCounts {
-    uint64_t limit_bytes = 0;  // with a quota: at most so many are charged; more than the quota where it was lowered
+    uint64_t limit_bytes =
+        0;  // with a quota: at most so many are charged; more than the quota where it was lowered
   };
 
   [[nodiscard]] const Account& of(AccountId account) const {
@@ -84,7 +83,7 @@ class KvAccounts {
     const std::optional<uint64_t>& quota = of(account).quota_bytes;
     return !quota.has_value() || (charged_bytes <= *quota && bytes <= *quota - charged_bytes);
   }
-  void change(AccountId account, uint64_t bytes, uint64_t KvOwnerCounts::*count);
+  void change(AccountId account, uint64_t bytes, uint64_t KvOwnerCounts::* count);
   void lower_limit(Account& account);
 
   std::vector<Account> accounts_;

@@ -77,6 +77,40 @@ TEST(KvCache, TakesNothingFromTheHeapOnceWarm) {
   }
 }
 
+// Refusals, promises and the owner's idle blocks that go among it.
+TEST(KvCache, TakesNothingFromTheHeapForAQuota) {
+  constexpr KvOwner kOwner{7};
+  for (const PrefixSharing sharing : {PrefixSharing::kOn, PrefixSharing::kOff}) {
+    auto cache = make_cache({.shape = windowed_shape("f16", {{}, {.window = 64}}),
+                             .sharing = sharing,
+                             .context = 400,
+                             .max_sequences = 6,
+                             .step_rows = 400});
+    ASSERT_TRUE(cache->set_quota(kOwner, cache->pool_bytes() / 20).ok());
+    const auto text = some_tokens(300);
+    const PrefixNames names = cache->names_of(text, {});
+    uint64_t taken = 0;
+    int64_t refused = 0;
+    for (int round = 0; round < 6; ++round) {
+      const uint64_t before = allocation_count();
+      KvLease lease = cache->match({.tokens = text, .names = names, .owner = kOwner});
+      while (cache->length(lease) < 290) {
+        const int64_t length = cache->length(lease);
+        if (cache->reserve(lease, length + 10) != Room::kOk) {
+          ++refused;
+          break;
+        }
+        step_through(*cache, lease, std::span(text).subspan(static_cast<size_t>(length), 10));
+      }
+      const KvLease copy = cache->fork(lease);
+      cache->truncate(lease, cache->length(lease) - 3);
+      if (round > 0) taken += allocation_count() - before;
+    }
+    EXPECT_EQ(taken, 0U);
+    EXPECT_GT(refused, 0);
+  }
+}
+
 TEST(KvStep, TakesNothingFromTheHeap) {
   for (const char* plan : {"f16", "k=int4:channel,v=int8:token", "f32; layer 1: int2:channel"}) {
     for (const KvStorageKind storage :

@@ -217,7 +217,8 @@ class KvCache {
   Room reserve(const KvLease& lease, int64_t positions);
   // What reserve lacks most, and how many of a layer group's blocks would be room for others without this sequence.
   [[nodiscard]] KvShortage shortage(const KvLease& lease, int64_t positions) const;
-  [[nodiscard]] int64_t sole_blocks(const KvLease& lease, int32_t group) const;  // The same of the owner's quota: how many bytes it lacks when all idle blocks are gone, and how many it would have more
+  [[nodiscard]] int64_t sole_blocks(const KvLease& lease, int32_t group)
+      const;  // The same of the owner's quota: how many bytes it lacks when all idle blocks are gone, and how many it would have more
   // without this sequence.
   [[nodiscard]] uint64_t quota_shortage(const KvLease& lease, int64_t positions) const;
   [[nodiscard]] uint64_t sole_quota_bytes(const KvLease& lease) const;

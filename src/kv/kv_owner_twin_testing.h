@@ -101,7 +101,9 @@ class KvOwnerTwin {
   // The pool's oldest, where it has none that is free; else, for a quota, the owner's oldest of all groups.
   void evicted(Place place) {
     const auto is_in_pool = [&](Place idle) { return idle.first == place.first; };
-    const auto is_same_owner = [&](Place idle) { return blocks_.at(idle).charged == blocks_.at(place).charged; };
+    const auto is_same_owner = [&](Place idle) {
+      return blocks_.at(idle).charged == blocks_.at(place).charged;
+    };
     const bool is_oldest_of_pool = *std::ranges::find_if(idle_, is_in_pool) == place;
     const bool is_oldest_of_owner = *std::ranges::find_if(idle_, is_same_owner) == place;
     if (free_blocks(place.first) > 0) {

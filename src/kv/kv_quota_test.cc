@@ -1,7 +1,6 @@
 // Owners and quotas of blocks, rule by rule; kv_quota_operations_test.cc has lists of operations.
 #include <gtest/gtest.h>
 
-#include "base/allocation_count_testing.h"
 #include "kv/kv_cache_testing.h"
 
 namespace cairn {
@@ -206,36 +205,6 @@ TEST(KvQuota, OwnersWithoutANameAreNobody) {
   EXPECT_EQ(scene.cache->owner_counts().size(), 1u);
   const auto contiguous = make_cache({.storage = KvStorageKind::kContiguous, .context = 64});
   EXPECT_EQ(contiguous->set_quota(kA, 100).code(), StatusCode::kUnsupported);
-}
-
-TEST(KvQuota, TakesNothingFromTheHeap) {
-  for (const PrefixSharing sharing : {PrefixSharing::kOn, PrefixSharing::kOff}) {
-    Scene scene({.shape = windowed_shape("f16", {{}, {.window = 64}}), .sharing = sharing});
-    ASSERT_TRUE(scene.cache->set_quota(kA, scene.cache->pool_bytes() / 8).ok());
-    const auto text = some_tokens(300);
-    const PrefixNames names = scene.cache->names_of(text, {});
-    uint64_t taken = 0;
-    int64_t refused = 0;
-    for (int round = 0; round < 6; ++round) {
-      const uint64_t before = allocation_count();
-      KvLease lease = scene.cache->match({.tokens = text, .names = names, .owner = kA});
-      while (scene.cache->length(lease) < 290) {
-        const int64_t length = scene.cache->length(lease);
-        if (scene.cache->reserve(lease, length + 10) != Room::kOk) {
-          ++refused;
-          break;
-        }
-        KvStep step = scene.cache->begin_step({{{lease.sequence(), 10}}});
-        open_all_layers(step);
-        step.commit(std::span(text).subspan(static_cast<size_t>(length), 10));
-      }
-      const KvLease copy = scene.cache->fork(lease);
-      scene.cache->truncate(lease, scene.cache->length(lease) - 3);
-      if (round > 0) taken += allocation_count() - before;
-    }
-    EXPECT_EQ(taken, 0u);
-    EXPECT_GT(refused, 0);
-  }
 }
 
 }  // namespace

@@ -118,8 +118,8 @@ KvMatchReport PagedStorage::match(SequenceId sequence, std::span<const TokenId> 
   const auto resident_groups = [&](int64_t block) {
     return index_.resident_groups(names.blocks[static_cast<size_t>(block)], block_tokens(tokens, block));
   };
-  const Found found = find_affordable(account(sequence), names.blocks, findable_blocks(std::ssize(tokens)),
-                                      resident_groups);
+  const Found found =
+      find_affordable(account(sequence), names.blocks, findable_blocks(std::ssize(tokens)), resident_groups);
   pin_prefix(sequence, std::span(names.blocks).first(static_cast<size_t>(found.resumable)));
   // Texts part where the known one ends, and others may go on from this one's end.
   keep_tail(sequence, found.known * kBlockSize);

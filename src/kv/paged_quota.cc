@@ -74,8 +74,9 @@ void PagedStorage::make_quota_room(SequenceId sequence, uint64_t bytes) {
 void PagedStorage::set_promise(SequenceId sequence, uint64_t bytes) {
   Chain& c = chain(sequence);
   if (c.promised_bytes == bytes) return;
+  accounts_.promise(c.account,
+                    bytes);  // before the old one goes: what is too much already must not become more
   accounts_.take_promise_back(c.account, c.promised_bytes);
-  accounts_.promise(c.account, bytes);
   c.promised_bytes = bytes;
 }
 

@@ -78,7 +78,7 @@ class PagedStorage final : public KvStorage {
   struct Chain {
     AccountId account;
     uint64_t promised_bytes = 0;  // that its next step may take, in groups with a window
-    int64_t room_blocks = 0;  // that were asked for; where its tables end, but for those with a window
+    int64_t room_blocks = 0;      // that were asked for; where its tables end, but for those with a window
     int64_t sealed_count = 0;
     BlockName root{};
     BlockTokens open_tokens{};  // of the rows in the first open block of each group
