@@ -126,7 +126,7 @@ TEST(Tenants, WeightsMayChangeAtAnyTime) {
   for (size_t i = 0; i < heard.size(); ++i) {
     submit(*engine, of(i % 2 == 0 ? kA : kB, make_request(some_prompt(i, 30), 4, heard[i])));
   }
-  for (int64_t weight = 1; !engine->idle(); weight = weight % 1000 + 37) {
+  for (int64_t weight = 1; !engine->idle(); weight = (weight + 37) % 1000 + 1) {
     ASSERT_TRUE(
         engine->set_tenants(std::vector<TenantShare>{{.id = weight % 2 == 0 ? kA : kB, .weight = weight}})
             .ok());

@@ -7,7 +7,7 @@ namespace cairn {
 namespace {
 
 // A prompt goes on whatever rows cost, and a step with fewer hardly takes less time: the weights are read all the same.
-constexpr int64_t kFloorRows = 8;
+constexpr int64_t kFloorRows = 4;
 // Steps with prompts from one measure of decoding to the next: it costs one of 32 steps, and the rows are right again
 // within a few seconds of the machine's becoming slower or faster.
 constexpr int64_t kProbeSteps = 32;
@@ -50,7 +50,9 @@ void StepPace::note(const StepTiming& step) {
     return;
   }
   if (step.prompt_rows <= kProbeRows) {
-    decode_ns_[size_of(step.decode_rows)].add(ns);
+    // One row may be free, or cost what the others do: half of that.
+    const int64_t row_ns = row_ps_.median().value_or(0) / kPsPerNs * step.prompt_rows / 2;
+    decode_ns_[size_of(step.decode_rows)].add(std::max<int64_t>(ns - row_ns, 1));
     since_probe_ = 0;
     return;
   }
