@@ -119,7 +119,8 @@ Result<Command> parse_bench(Arguments arguments) {
       [](CLI::App& app, BenchOptions& options) {
         app.add_option_function<std::string>(
             "WHAT", [&options](const std::string& name) { options.subject = subject_named(name); },
-            "One of the benches below, or all (default: all but constrained, pace, scheduler, serve and stream)");
+            "One of the benches below, or all (default: all but constrained, pace, scheduler, serve and "
+            "stream)");
         add_text_file_option(app, options);
         add_common_options(app, options.common);
         app.add_flag("--every-codec", options.every_codec,

@@ -126,8 +126,8 @@ TEST(LlmHooks, AMaskThatAllowsNothingEndsTheRequest) {
   EXPECT_EQ(heard.tokens.at(0).size(), 3U);
   EXPECT_EQ(heard.results.at(0).reason, FinishReason::kError);
   EXPECT_EQ(heard.results.at(0).status,
-            invalid_argument(
-                "the mask allows no token of the vocabulary: `on_mask` and the constraint must leave one of them possible"));
+            invalid_argument("the mask allows no token of the vocabulary: `on_mask` and the constraint must "
+                             "leave one of them possible"));
 
   asked.sampling.logit_bias = {{7, -std::numeric_limits<float>::infinity()}};
   asked.on_mask = [](int64_t, TokenMask& allowed) { allowed.allow_only(std::vector<TokenId>{7}); };

@@ -133,7 +133,8 @@ class Probe {
     };
     const bool marks_reasoning = format_.reasoning.has_value() || format_.has_harmony_channels;
     found_.rewrites_earlier_turns =
-        rewritten({}) || (marks_reasoning && !has(render({user("Hello"), reply, user("Goodbye")}), kReasoning));
+        rewritten({}) ||
+        (marks_reasoning && !has(render({user("Hello"), reply, user("Goodbye")}), kReasoning));
     found_.moves_tools = found_.takes_tools && !rewritten({}) && rewritten({probe_tool()});
   }
 
