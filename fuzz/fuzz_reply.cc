@@ -75,7 +75,7 @@ std::string read(const cairn::ReplyFormat& format, const cairn::ReplyReaderOptio
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
   const cairn::ReplyFormat format = format_of(data[0]);
-  const cairn::ReplyReaderOptions options{.begins = static_cast<cairn::ReplyPlace>((data[0] >> 2) % 3),
+  const cairn::ReplyReaderOptions options{.begins = static_cast<cairn::ReplyBeginning>((data[0] >> 2) % 3),
                                           .tools = {"f", "get_weather"},
                                           .delivery = static_cast<cairn::CallDelivery>((data[0] >> 5) % 2)};
   const std::string_view reply(reinterpret_cast<const char*>(data) + 2, size - 2);

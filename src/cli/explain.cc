@@ -36,7 +36,8 @@ Status refusal_of(const HttpClientReply& reply) {
     if (message != nullptr && message->is_string())
       words += fmt::format(": {}", printable(message->as_string()));
   }
-  return not_found(std::move(words));
+  if (reply.status == 404) return not_found(std::move(words));
+  return internal_error(std::move(words));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "cli/parse_with.h"
 #include "cli/serve.h"
 #include "cli/template_options.h"
+#include "server/openai/call_limits.h"
 
 namespace cairn {
 namespace {
@@ -90,8 +91,14 @@ void add_access_options(CLI::App& app, ServeOptions& options) {
 }
 
 void add_seconds(CLI::App& app, const std::string& name, double& value, const std::string& help) {
+  // Not by a range of CLI11, which lets "nan" pass.
+  const auto is_duration = [](const std::string& text) {
+    const double seconds = std::strtod(text.c_str(), nullptr);
+    return seconds >= 0.01 && seconds <= 86400 ? std::string()
+                                               : "'" + text + "' is no time: 0.01 to 86400 seconds";
+  };
   app.add_option(name, value, help)
-      ->check(CLI::Range(0.01, 86400.0).description(""))
+      ->check(CLI::Validator(is_duration, ""))
       ->type_name("SECONDS")
       ->group(kLimits);
 }
@@ -101,6 +108,10 @@ void add_limit_options(CLI::App& app, ServeOptions& options) {
          "--max-body",
          [&options](const std::string& text) {
            options.body_bytes_max = value_or_throw("--max-body", parse_byte_count(text));
+           if (options.body_bytes_max == 0 || options.body_bytes_max > kBodyBytesMax) {
+             throw CLI::ValidationError("--max-body",
+                                        "'" + text + "' is no limit of a body: 1 byte to 64MiB");
+           }
          },
          "Bytes of a request's body at most (default: 16MiB)")
       ->type_name("SIZE")

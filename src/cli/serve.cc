@@ -1,12 +1,14 @@
 #include "cli/serve.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <random>
 #include <thread>
 
 #include "base/machine.h"
@@ -54,7 +56,7 @@ HttpServerOptions http_options(const ServeOptions& options) {
     http.tls = HttpTlsFiles{.certificate = *options.tls_certificate, .key = *options.tls_key};
   }
   http.body_bytes_max = options.body_bytes_max;
-  http.all_bodies_bytes_max = std::max<size_t>(http.all_bodies_bytes_max, 4 * options.body_bytes_max);
+  http.all_bodies_bytes_max = std::max<size_t>(http.all_bodies_bytes_max, 4 * http.body_bytes_max);
   http.connections_max = static_cast<size_t>(options.connections_max);
   http.header_timeout = as_milliseconds(options.header_seconds);
   http.body_timeout = as_milliseconds(options.body_seconds);
@@ -84,12 +86,34 @@ std::string short_digest(std::string_view text) {
   return to_hex(sha.finish()).substr(0, kShown);
 }
 
+// Replies without a seed are nobody's to foresee, nor to count requests by.
+uint64_t random_seed() {
+  std::random_device system;
+  return (uint64_t{system()} << 32) | system();
+}
+
 std::string name_of(const ServeOptions& options, const std::string& path) {
   if (options.name.has_value()) return *options.name;
   if (!options.common.model_path.has_value()) return "demo";
   std::filesystem::path file(path);
   if (!file.has_filename()) file = file.parent_path();  // "models/qwen/"
   return file.extension() == ".gguf" ? file.stem().string() : file.filename().string();
+}
+
+size_t longest_token(const Tokenizer& tokenizer) {
+  size_t longest = 1;
+  for (TokenId token = 0; token < tokenizer.vocab_size(); ++token) {
+    longest = std::max(longest, tokenizer.token_text(token).size());
+  }
+  return longest;
+}
+
+// Each connection is an open file.
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 std::string rounded_count(uint64_t count) {
@@ -111,7 +135,9 @@ ServedFacts facts_of(const ServeOptions& options, const OpenModel& opened, const
   facts.context = engine.context();
   facts.longest_text = engine.cache().max_length();
   facts.sharing = sharing_of(options.common);
+  facts.longest_token_bytes = longest_token(opened.model->tokenizer());
   facts.known_text = options.shares_across_tenants ? KnownText::kHidden : KnownText::kShown;
+  facts.pressure = options.api_keys.has_value() ? Pressure::kHidden : Pressure::kShown;
   facts.chat_template = file.chat_template().value_or("");
   facts.ollama = {.name = facts.name,
                   .modified_ns = facts.created_ns,
@@ -149,7 +175,7 @@ ServerOptions server_options(const ServeOptions& options, const ServedFacts& fac
                     .model = facts.name,
                     .isa = std::string(isa),
                     .start_time_s = static_cast<double>(facts.created_ns) * 1e-9};
-  server.engine_thread.max_requests = server.texts_max;
+  server.engine_thread.max_requests = server.texts_max + 64;  // a text counts there a little longer than here
   server.engine_thread.mailbox_capacity =
       static_cast<size_t>(server.texts_max) + 64;  // questions come beside texts
   return server;
@@ -161,10 +187,12 @@ class Serving {
   Serving(const ServeOptions& options, Server& server, ServeSignals& signals, Console& console)
       : options_(options), server_(server), signals_(signals), console_(console) {}
 
-  ExitCode run() {
-    constexpr milliseconds kPatience{60'000};
+  // An error: the engine has failed.
+  Result<ExitCode> run() {
+    constexpr milliseconds kPatience{5'000};
     while (true) {
       const auto signal = signals_.wait(kPatience);
+      if (const Status status = server_.engine_status(); !status.ok()) return status;
       if (signal == ServeSignal::kReload) reload();
       if (signal == ServeSignal::kStop) return stop();
     }
@@ -176,6 +204,7 @@ class Serving {
     if (!options_.api_keys.has_value()) return;
     auto keys = KeyTable::load(*options_.api_keys);
     if (!keys.ok()) return report(keys.status());
+    for (const std::string& note : keys->notes) server_.log().write(LogLevel::kWarning, note);
     const Tenants::Change change = server_.reload_keys(keys->table);
     server_.log().write(LogLevel::kInfo, "the keys were read again",
                         {{"added", static_cast<int64_t>(change.added)},
@@ -242,6 +271,7 @@ Result<ExitCode> run_serve(const ServeOptions& options, Console& console) {
   CAIRN_RETURN_IF_ERROR(check_reach(options));
   if (options.only_checks) return check_config(options, console);
   CAIRN_ASSIGN_OR_RETURN(auto keys, load_keys(options, console));
+  raise_file_limit();
   const auto prepare = [&options](const Config& config, const Tokenizer&, EngineOptions& engine) {
     engine.pace = options.pace;
     return choose_pool(config, engine);
@@ -252,6 +282,7 @@ Result<ExitCode> run_serve(const ServeOptions& options, Console& console) {
   print_notes(prompter.notes(), console);
   const SteadyClock clock;
   opened.engine_options.clock = &clock;
+  opened.engine_options.seed = random_seed();
   CAIRN_ASSIGN_OR_RETURN(auto engine, Engine::create(opened.model, *opened.threads, opened.engine_options));
   console.note(describe_choices(opened, opened.engine_options, engine->cache()));
   CAIRN_ASSIGN_OR_RETURN(auto log, Log::to_descriptor({.format = options.log_format,

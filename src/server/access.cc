@@ -44,15 +44,17 @@ ApiResult<TenantRef> Access::who(const HttpHead& head) const {
                                   : "this server asks for an API key: send Authorization: Bearer KEY");
 }
 
-// The half that is parted, by weight among all tenants of now.
+// Of the half that is parted, by weight among all tenants of now; one place at least.
 int64_t Access::share_of(const ServedTenant& tenant) const {
-  int64_t weights = 0;
-  for (const TenantRef& each : parts_.tenants.list()) weights += each->config.weight;
-  return texts_max_ / 2 * tenant.config.weight / std::max(weights, tenant.config.weight);
+  const int64_t weights = std::max(parts_.tenants.weights(), tenant.config.weight);
+  return std::max<int64_t>(1, texts_max_ / 2 * tenant.config.weight / weights);
 }
 
+// Whoever is within its share has a place, unless the house is full to the last.
 bool Access::has_room(const ServedTenant& tenant, int64_t texts) const {
   if (texts_inside_ + texts > texts_max_) return false;
+  const auto own = inside_.find(tenant.id);
+  if (own != inside_.end() && own->second.texts + texts <= own->second.share) return true;
   int64_t beyond_shares = 0;
   for (const auto& [id, inside] : inside_) {
     const int64_t count = inside.texts + (id == tenant.id ? texts : 0);
@@ -62,6 +64,10 @@ bool Access::has_room(const ServedTenant& tenant, int64_t texts) const {
 }
 
 std::variant<Access::Place, Access::Refusal> Access::enter(TenantRef tenant, const Wish& wish) {
+  if (wish.texts > texts_max_) {
+    return Refusal{invalid_request("n", fmt::format("a call may have {} texts here at most", texts_max_)),
+                   std::nullopt};
+  }
   const int64_t share = share_of(*tenant);
   const std::lock_guard lock(mutex_);
   Inside& inside = inside_[tenant->id];
@@ -84,8 +90,7 @@ std::variant<Access::Place, Access::Refusal> Access::enter(TenantRef tenant, con
 }
 
 void Access::leave(const Place& place) {
-  const int64_t unused = std::max<int64_t>(0, place.wish_.tokens - place.used_tokens_);
-  parts_.rates.refund(*place.tenant_, 0, unused);
+  parts_.rates.settle(*place.tenant_, place.wish_.tokens, place.used_tokens_, parts_.clock.now_ns());
   parts_.rates.end(place.tenant_->id);
   const std::lock_guard lock(mutex_);
   texts_inside_ -= place.wish_.texts;

@@ -10,6 +10,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <utility>
 #include <variant>
 
 #include "base/clock.h"
@@ -35,7 +37,7 @@ class Access {
   // Whose key the request carries (Authorization: Bearer KEY, or X-Api-Key: KEY). 401 where it is nobody's.
   [[nodiscard]] ApiResult<TenantRef> who(const HttpHead& head) const;
 
-  // What a call asks for: its texts, and the tokens of its prompts and of what may follow.
+  // What a call asks for: its texts, and the tokens that its tenant's rate must have room for when it begins.
   struct Wish {
     int64_t texts = 1;
     int64_t tokens = 0;
@@ -53,7 +55,7 @@ class Access {
     ~Place() {
       if (access_ != nullptr) access_->leave(*this);
     }
-    // So many of the tokens were really used; the others are given back to the tenant's rate.
+    // So many tokens were really used: the tenant's rate is charged for these.
     void set_used_tokens(int64_t tokens) { used_tokens_ = tokens; }
 
    private:
@@ -65,7 +67,7 @@ class Access {
   };
   struct Refusal {
     ApiError error;
-    int64_t retry_after_s = 1;
+    std::optional<int64_t> retry_after_s;
   };
   [[nodiscard]] std::variant<Place, Refusal> enter(TenantRef tenant, const Wish& wish);
 

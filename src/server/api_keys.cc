@@ -71,7 +71,12 @@ std::vector<std::string_view> words_of(std::string_view line) {
 }
 
 Status bad_setting(std::string_view setting, std::string_view wanted) {
-  return invalid_argument(fmt::format("'{}' is not understood: write {}", printable(setting), wanted));
+  // Its name alone: what somebody pasted there may be a key.
+  const std::string_view name = setting.substr(0, setting.find('='));
+  constexpr size_t kLongestName = 16;
+  if (name.size() > kLongestName)
+    return invalid_argument(fmt::format("a setting is not understood: write {}", wanted));
+  return invalid_argument(fmt::format("'{}' is not understood: write {}", printable(name), wanted));
 }
 
 // What a line says, or what is wrong with it.

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "server/web_reply.h"
 
@@ -12,11 +11,6 @@ namespace cairn {
 namespace {
 
 constexpr std::array<std::string_view, 3> kLoopbackNames{"localhost", "127.0.0.1", "[::1]"};
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
 
 // "localhost:8080" -> "localhost", "[::1]:8080" -> "[::1]".
 std::string_view without_port(std::string_view host) {
@@ -31,10 +25,12 @@ std::string_view without_port(std::string_view host) {
 bool is_own_origin(std::string_view origin, const HttpHead& head) {
   const size_t scheme_end = origin.find("://");
   if (scheme_end == std::string_view::npos) return false;
-  const std::string_view scheme = head.is_secure ? "https" : "http";
   const auto host = head.header("host");
-  return host.has_value() && equal_ignoring_case(origin.substr(0, scheme_end), scheme) &&
-         equal_ignoring_case(origin.substr(scheme_end + 3), *host);
+  // A proxy may end TLS before this server: then the page's scheme is https, and the request's is not.
+  const std::string_view scheme = origin.substr(0, scheme_end);
+  const bool is_web =
+      equals_ignoring_case(scheme, "https") || (!head.is_secure && equals_ignoring_case(scheme, "http"));
+  return is_web && host.has_value() && equals_ignoring_case(origin.substr(scheme_end + 3), *host);
 }
 
 HttpReply forbidden(const std::string& message) { return error_reply(permission_error(message)); }
@@ -43,13 +39,13 @@ HttpReply forbidden(const std::string& message) { return error_reply(permission_
 
 bool BrowserGuard::allows_host(std::string_view host) const {
   const std::string_view name = without_port(host);
-  const auto is_name = [name](std::string_view known) { return equal_ignoring_case(known, name); };
+  const auto is_name = [name](std::string_view known) { return equals_ignoring_case(known, name); };
   return std::ranges::any_of(kLoopbackNames, is_name) || std::ranges::any_of(options_.hosts, is_name);
 }
 
 bool BrowserGuard::names_origin(std::string_view origin) const {
   return std::ranges::any_of(options_.origins, [origin](const std::string& named) {
-    return named == "*" || equal_ignoring_case(named, origin);
+    return named == "*" || equals_ignoring_case(named, origin);
   });
 }
 

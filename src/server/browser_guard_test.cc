@@ -30,10 +30,18 @@ TEST(BrowserGuard, ItsOwnPagePasses) {
   EXPECT_FALSE(guard.check(secure).has_value());
 }
 
+TEST(BrowserGuard, ItsOwnPageBehindAProxyThatEndsTlsPasses) {
+  const BrowserGuard guard({.host_check = HostCheck::kAnyHost});
+  EXPECT_FALSE(
+      guard.check(head_of({{"Host", "llm.example.org"}, {"Origin", "https://llm.example.org"}})).has_value());
+  HttpHead secure = head_of({{"Host", "llm.example.org"}, {"Origin", "http://llm.example.org"}});
+  secure.is_secure = true;
+  EXPECT_TRUE(refuses(guard, secure));
+}
+
 TEST(BrowserGuard, ForeignPagesAreRefused) {
   const BrowserGuard guard({});
-  for (const char* origin :
-       {"http://evil.example", "https://localhost", "http://localhost:9999", "null", ""}) {
+  for (const char* origin : {"http://evil.example", "ftp://localhost", "http://localhost:9999", "null", ""}) {
     EXPECT_TRUE(refuses(guard, head_of({{"Host", "localhost"}, {"Origin", origin}}))) << origin;
   }
 }

@@ -10,7 +10,7 @@ void CallRecords::note(const RequestFacts& facts, std::string_view prompt, std::
   log_.write_request(facts, prompt, reply);
 }
 
-void CallRecords::keep_explanation(TenantId tenant, std::string id, boost::json::object explanation) {
+void CallRecords::keep(TenantId tenant, CallRecord record) {
   const std::lock_guard lock(mutex_);
   auto known = tenants_.find(tenant);
   if (known == tenants_.end()) {
@@ -25,17 +25,17 @@ void CallRecords::keep_explanation(TenantId tenant, std::string id, boost::json:
   }
   auto& latest = known->second.latest;
   if (latest.size() == kMostOfATenant) latest.pop_front();
-  latest.push_back({std::move(id), std::move(explanation)});
+  latest.push_back(std::move(record));
 }
 
-std::optional<boost::json::object> CallRecords::explanation(TenantId tenant, std::string_view id) {
+std::optional<CallRecord> CallRecords::find(TenantId tenant, std::string_view id) {
   const std::lock_guard lock(mutex_);
   const auto known = tenants_.find(tenant);
   if (known == tenants_.end()) return std::nullopt;
   const auto& latest = known->second.latest;
-  if (id == "last") return latest.back().explanation;
-  const auto found = std::ranges::find(latest, id, &Explained::id);
-  return found == latest.end() ? std::nullopt : std::optional(found->explanation);
+  if (id == "last") return latest.back();
+  const auto found = std::ranges::find(latest, id, &CallRecord::id);
+  return found == latest.end() ? std::nullopt : std::optional(*found);
 }
 
 }  // namespace cairn

@@ -4,7 +4,6 @@
 // was. At most kMostOfATenant are kept for each of at most kMostTenants tenants, the latest. Any thread.
 #pragma once
 
-#include <boost/json/object.hpp>
 #include <cstdint>
 #include <deque>
 #include <list>
@@ -15,11 +14,21 @@
 #include <string_view>
 
 #include "engine/tenant.h"
+#include "kv/match_report.h"
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/request_facts.h"
 
 namespace cairn {
+
+// What explains how a request's prompt was met.
+struct CallRecord {
+  std::string id;
+  std::string endpoint;
+  int64_t created_s = 0;  // Unix time
+  KvMatchReport match;
+  bool rewrites_earlier_turns = false;
+};
 
 class CallRecords {
  public:
@@ -33,17 +42,13 @@ class CallRecords {
   void note(const RequestFacts& facts, std::string_view prompt = {}, std::string_view reply = {});
   [[nodiscard]] bool wants_text() const { return log_.prompts() == LogPrompts::kLogged; }
 
-  void keep_explanation(TenantId tenant, std::string id, boost::json::object explanation);
+  void keep(TenantId tenant, CallRecord record);
   // `id`: of a reply, or "last".
-  [[nodiscard]] std::optional<boost::json::object> explanation(TenantId tenant, std::string_view id);
+  [[nodiscard]] std::optional<CallRecord> find(TenantId tenant, std::string_view id);
 
  private:
-  struct Explained {
-    std::string id;
-    boost::json::object explanation;
-  };
   struct OfTenant {
-    std::deque<Explained> latest;           // the newest last
+    std::deque<CallRecord> latest;          // the newest last
     std::list<TenantId>::iterator used_at;  // in by_use_
   };
 

@@ -13,8 +13,8 @@ class CallRecordsTest : public ::testing::Test {
   CallRecordsTest()
       : metrics_({}), log_(*Log::to_sink({}, [](std::string_view) {})), records_(metrics_, *log_) {}
 
-  void keep(TenantId tenant, const std::string& id) { records_.keep_explanation(tenant, id, {{"id", id}}); }
-  bool knows(TenantId tenant, std::string_view id) { return records_.explanation(tenant, id).has_value(); }
+  void keep(TenantId tenant, const std::string& id) { records_.keep(tenant, {.id = id}); }
+  bool knows(TenantId tenant, std::string_view id) { return records_.find(tenant, id).has_value(); }
 
   Metrics metrics_;
   std::unique_ptr<Log> log_;
@@ -34,8 +34,7 @@ TEST_F(CallRecordsTest, TheLatestOfATenantAreKept) {
   keep(kBob, "b");
   EXPECT_FALSE(knows(kAlice, "0"));
   EXPECT_TRUE(knows(kAlice, "1"));
-  EXPECT_EQ(records_.explanation(kAlice, "last")->at("id").as_string(),
-            std::to_string(CallRecords::kMostOfATenant));
+  EXPECT_EQ(records_.find(kAlice, "last")->id, std::to_string(CallRecords::kMostOfATenant));
   EXPECT_TRUE(knows(kBob, "b"));
 }
 

@@ -3,6 +3,9 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <numeric>
+#include <span>
+
+#include "base/sha256.h"
 
 namespace cairn {
 namespace {
@@ -69,7 +72,7 @@ AnswerSpec answer_of(const ResponseFormat& format) {
   return {};
 }
 
-// All that decides about a guide, as text.
+// A digest of all that decides about a guide: schemas may be megabytes.
 std::string key_of(const TextCall& call, ReasoningForm::Start start) {
   boost::json::array tools;
   for (const CallTool& tool : call.tools) {
@@ -79,7 +82,9 @@ std::string key_of(const TextCall& call, ReasoningForm::Start start) {
                                call.format.schema,      static_cast<int>(call.tool_choice.use),
                                call.tool_choice.name,   call.parallel_tool_calls,
                                std::move(tools)};
-  return boost::json::serialize(key);
+  Sha256 sha;
+  sha.update(std::as_bytes(std::span(boost::json::serialize(key))));
+  return to_hex(sha.finish());
 }
 
 }  // namespace
@@ -132,7 +137,9 @@ std::shared_ptr<const Guide> Constraints::find(const Key& key) {
   const auto kept = guides_.find(key);
   if (kept == guides_.end()) return nullptr;
   by_use_.splice(by_use_.end(), by_use_, kept->second.used_at);
-  return kept->second.guide;
+  const std::shared_ptr<const Guide> guide = kept->second.guide;
+  forget_oldest();  // guides grow as they are used
+  return guide;
 }
 
 bool Constraints::is_over_limits() const {
@@ -148,6 +155,10 @@ void Constraints::keep(const Key& key, std::shared_ptr<const Guide> guide) {
   const auto [kept, is_new] = guides_.try_emplace(key);
   if (!is_new) return;  // another request of the tenant was as quick
   kept->second = {std::move(guide), by_use_.insert(by_use_.end(), key)};
+  forget_oldest();
+}
+
+void Constraints::forget_oldest() {
   while (by_use_.size() > 1 && is_over_limits()) {
     guides_.erase(by_use_.front());
     by_use_.pop_front();

@@ -46,7 +46,7 @@ class Constraints {
                                                                   ReasoningForm::Start start);
 
  private:
-  using Key = std::pair<TenantId, std::string>;
+  using Key = std::pair<TenantId, std::string>;  // a digest of all that decides about a guide
   struct Kept {
     std::shared_ptr<const Guide> guide;
     std::list<Key>::iterator used_at;
@@ -56,6 +56,7 @@ class Constraints {
   [[nodiscard]] std::shared_ptr<const Guide> find(const Key& key);
   void keep(const Key& key, std::shared_ptr<const Guide> guide);
   [[nodiscard]] bool is_over_limits() const;
+  void forget_oldest();
 
   const std::shared_ptr<const TokenTrie> trie_;
   const Status why_none_;

@@ -30,13 +30,27 @@ std::string_view match_end_name(KvMatchEnd end) {
   return {};
 }
 
+namespace {
+
+// Without what may be others'.
+std::string cautious_words(const KvMatchReport& report) {
+  const std::string found =
+      fmt::format("cache: {} of {} prompt tokens found; ", report.found_positions, report.text_positions);
+  if (report.end == KvMatchEnd::kTokensDiffer) {
+    return found + fmt::format("the nearest known text differs at position {}", report.differs_at);
+  }
+  return found + fmt::format("the next block was evicted {} step{} ago, when memory was needed",
+                             report.evicted_steps_ago, report.evicted_steps_ago == 1 ? "" : "s");
+}
+
+}  // namespace
+
 std::string explanation_words(const KvMatchReport& report, const ExplanationPlace& place) {
   const bool differs = report.end == KvMatchEnd::kTokensDiffer;
+  const bool is_hidden = (differs && place.known_text == KnownText::kHidden) ||
+                         (report.end == KvMatchEnd::kEvicted && place.pressure == Pressure::kHidden);
   std::string words =
-      differs && place.known_text == KnownText::kHidden
-          ? fmt::format("cache: {} of {} prompt tokens found; the nearest known text differs at position {}",
-                        report.found_positions, report.text_positions, report.differs_at)
-          : explain_match(report, place.tokenizer, place.sharing);
+      is_hidden ? cautious_words(report) : explain_match(report, place.tokenizer, place.sharing);
   if (differs && place.rewrites_earlier_turns) {
     words +=
         "; the model's chat template writes earlier replies without their reasoning, so a conversation's "
@@ -59,9 +73,12 @@ boost::json::object explanation_json(const KvMatchReport& report, const Explanat
     if (place.rewrites_earlier_turns) json["rewrites_earlier_turns"] = true;
   }
   if (report.end == KvMatchEnd::kEvicted) {
-    json["evicted"] = boost::json::object{{"steps_ago", report.evicted_steps_ago},
-                                          {"wanted_blocks", report.wanted_blocks},
-                                          {"idle_blocks", report.idle_blocks}};
+    boost::json::object evicted{{"steps_ago", report.evicted_steps_ago}};
+    if (place.pressure == Pressure::kShown) {
+      evicted["wanted_blocks"] = report.wanted_blocks;
+      evicted["idle_blocks"] = report.idle_blocks;
+    }
+    json["evicted"] = std::move(evicted);
   }
   return json;
 }

@@ -13,11 +13,14 @@ namespace cairn {
 
 // Whether the text of what the cache knew may be shown: only where it can be nobody's but the tenant's own.
 enum class KnownText : uint8_t { kShown, kHidden };
+// Whether the numbers of what pressed a block out may be shown: they tell how much others ask for.
+enum class Pressure : uint8_t { kShown, kHidden };
 
 struct ExplanationPlace {
   const Tokenizer& tokenizer;
   PrefixSharing sharing = PrefixSharing::kOn;
   KnownText known_text = KnownText::kShown;
+  Pressure pressure = Pressure::kShown;
   // The chat template writes earlier turns otherwise than they were generated (it leaves their reasoning out), and the
   // prompt has such turns.
   bool rewrites_earlier_turns = false;
@@ -27,7 +30,7 @@ struct ExplanationPlace {
 [[nodiscard]] std::string explanation_words(const KvMatchReport& report, const ExplanationPlace& place);
 
 // {"prompt_tokens", "reused_tokens", "reason", "words"}; where tokens differ also "differs_at", and "prompt_has" and
-// "cache_has" as {"token", "text"}; where a block was evicted "evicted" as {"steps_ago", "wanted_blocks", "idle_blocks"}.
+// "cache_has" as {"token", "text"}; where a block was evicted "evicted" as {"steps_ago"}, and {"wanted_blocks", "idle_blocks"} where these may be shown.
 [[nodiscard]] boost::json::object explanation_json(const KvMatchReport& report,
                                                    const ExplanationPlace& place);
 

@@ -61,6 +61,10 @@ TEST(Explanation, SaysWhenABlockWasEvicted) {
                               .idle_blocks = 2};
   const auto json = explanation_json(evicted, {.tokenizer = words});
   EXPECT_EQ(json.at("evicted").as_object().at("steps_ago"), 7);
+  EXPECT_EQ(json.at("evicted").as_object().at("wanted_blocks"), 3);
+  const auto cautious = explanation_json(evicted, {.tokenizer = words, .pressure = Pressure::kHidden});
+  EXPECT_EQ(cautious.at("evicted").as_object().size(), 1U);
+  EXPECT_EQ(cautious.at("words").as_string().find("3 blocks"), std::string::npos);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include "engine/token_constraint.h"
@@ -15,8 +16,6 @@ namespace {
 // Of a reply that is kept until its end; a longer one can be streamed.
 constexpr size_t kKeptBytesMax = size_t{64} << 20;
 constexpr size_t kLogprobBytes = 64;  // of a token's chance in memory, about
-
-bool is_chat(ApiFace face) { return face != ApiFace::kCompletions; }
 
 bool is_ollama(ApiFace face) { return face == ApiFace::kOllamaChat || face == ApiFace::kOllamaGenerate; }
 
@@ -69,10 +68,7 @@ Status Generation::submit() {
     const Status status = submit_prompt(prompt);
     if (status.ok()) continue;
     const size_t first = prompt * static_cast<size_t>(prepared_.call.n);
-    for (size_t i = first; i < choices_.size(); ++i) {  // these will never be heard of
-      choices_[i].has_ended = true;
-      ++ended_count_;
-    }
+    ended_count_ += choices_.size() - first;  // these will never be heard of
     return status;
   }
   return {};
@@ -121,26 +117,49 @@ Request Generation::request_for(size_t prompt, int64_t sample) {
   return request;
 }
 
+template <typename Function>
+void Generation::guarded(Function function) {
+  const std::lock_guard lock(mutex_);
+  try {
+    function();
+  } catch (const std::bad_alloc&) {
+    give_up(unavailable_error("out of memory: try again later"));
+  }
+}
+
+void Generation::give_up(ApiError error) {
+  if (!refusal_.has_value()) refusal_ = std::move(error);
+  cancel_all();
+}
+
 void Generation::listen(Request& request, size_t choice) {
   const auto self = shared_from_this();
-  request.on_begin = [self](const RequestStats& stats) { self->on_begin(stats); };
+  request.on_begin = [self](const RequestStats& stats) { self->guarded([&] { self->on_begin(stats); }); };
   if (scores_prompt()) {
     request.on_logits = [self, choice](int64_t position, std::span<const float> logits) {
-      self->on_prompt_logits(choice, position, logits);
+      self->guarded([&] { self->on_prompt_logits(choice, position, logits); });
     };
   }
   if (prepared_.call.logprobs.has_value()) {
-    request.on_choice = [self, choice](const TokenChoice& picked) { self->on_choice(choice, picked); };
+    request.on_choice = [self, choice](const TokenChoice& picked) {
+      self->guarded([&] { self->on_choice(choice, picked); });
+    };
   }
-  request.on_token = [self, choice](TokenId) { self->on_token(choice); };
-  request.on_text = [self, choice](std::string_view text) { self->on_text(choice, text); };
-  request.on_finish = [self, choice](const RequestResult& result) { self->on_finish(choice, result); };
+  request.on_token = [self, choice](TokenId) { self->guarded([&] { self->on_token(choice); }); };
+  request.on_text = [self, choice](std::string_view text) {
+    self->guarded([&] { self->on_text(choice, text); });
+  };
+  request.on_finish = [self, choice](const RequestResult& result) {
+    self->guarded([&] { self->on_finish(choice, result); });
+    self->guarded([&] {
+      if (++self->ended_count_ == self->choices_.size()) self->finish_all();
+    });
+  };
 }
 
 // ---- what the engine reports ----
 
 void Generation::on_begin(const RequestStats& stats) {
-  const std::lock_guard lock(mutex_);
   if (!match_.has_value()) match_ = stats.match;
 }
 
@@ -148,33 +167,27 @@ void Generation::on_begin(const RequestStats& stats) {
 void Generation::on_prompt_logits(size_t choice, int64_t position, std::span<const float> logits) {
   const std::vector<TokenId>& prompt = prepared_.prompts[choice];
   if (position + 1 >= std::ssize(prompt)) return;
-  const std::lock_guard lock(mutex_);
   const Result<TokenChoice> scored = prompt_report_.of(logits, prompt[static_cast<size_t>(position) + 1]);
   if (scored.ok()) choices_[choice].logprobs.push_back(logprob_of(*scored));
 }
 
 void Generation::on_choice(size_t choice, const TokenChoice& picked) {
-  const std::lock_guard lock(mutex_);
   echo_prompt(choice);
   choices_[choice].logprobs.push_back(logprob_of(picked));
 }
 
 void Generation::on_token(size_t choice) {
   const uint64_t now_ns = service_.clock.now_ns();
-  const std::lock_guard lock(mutex_);
   echo_prompt(choice);
   if (first_token_ns_ == 0) first_token_ns_ = now_ns;
-  last_token_ns_ = now_ns;
   if (choices_[choice].kind == ReplyPartKind::kReasoning) ++choices_[choice].reasoning_tokens;
 }
 
 void Generation::on_text(size_t choice, std::string_view text) {
-  const std::lock_guard lock(mutex_);
   emit(choice, choices_[choice].reader.push(text));
 }
 
 void Generation::on_finish(size_t choice, const RequestResult& result) {
-  const std::lock_guard lock(mutex_);
   Choice& ended = choices_[choice];
   echo_prompt(choice);
   // Chances of what is no part of the text: the end token, or the tokens of a stop string.
@@ -184,12 +197,10 @@ void Generation::on_finish(size_t choice, const RequestResult& result) {
   if (!ended.logprobs.empty())
     send({.choice = static_cast<int64_t>(choice), .logprobs = std::exchange(ended.logprobs, {})});
   ended.result = result;
-  ended.has_ended = true;
-  ++ended_count_;
+  if (!result.status.ok()) cancel_all();  // the call fails as a whole
   if (writer_ != nullptr && !is_gone_ && result.status.ok() && !refusal_.has_value()) {
     if (!exchange_->send(writer_->finish(static_cast<int64_t>(choice), finish_of(ended)))) cancel_all();
   }
-  if (ended_count_ == choices_.size()) finish_all();
 }
 
 // ---- to the client ----
@@ -251,6 +262,7 @@ void Generation::emit(size_t choice, const std::vector<ReplyPart>& parts) {
 void Generation::send(StreamPiece piece) {
   if (piece.is_empty() || is_gone_) return;
   if (writer_ == nullptr) return keep(piece);
+  if (service_.records.wants_text()) keep_for_log(piece);
   if (!exchange_->send(writer_->piece(piece))) cancel_all();
 }
 
@@ -265,14 +277,14 @@ void Generation::keep(const StreamPiece& piece) {
   for (const TokenLogprob& logprob : piece.logprobs) kept_bytes_ += kLogprobBytes * (1 + logprob.top.size());
   std::ranges::copy(piece.logprobs, std::back_inserter(answer.logprobs));
   if (kept_bytes_ <= kKeptBytesMax || refusal_.has_value()) return;
-  refusal_ = too_large_error(
-      "the reply is too large to be kept until its end: ask for it with stream, or for less of it");
-  cancel_all();
+  give_up(too_large_error(
+      "the reply is too large to be kept until its end: ask for it with stream, or for less of it"));
 }
 
 void Generation::begin_stream() {
   const TextCall& call = prepared_.call;
   writer_ = is_ollama(call.face) ? make_ollama_stream(call, head()) : make_openai_stream(call, head());
+  ++service_.stream_count;
   exchange_->begin_stream({.content_type = std::string(stream_content_type(call.face)),
                            .headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}}});
   if (!exchange_->send(writer_->begin())) cancel_all();
@@ -295,7 +307,11 @@ AnswerFinish Generation::finish_of(const Choice& choice) const {
 std::optional<ApiError> Generation::failure() const {
   if (refusal_.has_value()) return refusal_;
   for (const Choice& choice : choices_) {
-    if (choice.result.reason == FinishReason::kError) return error_of(choice.result.status);
+    if (choice.result.reason != FinishReason::kError) continue;
+    // What was let in and does not fit will not fit when it is sent again.
+    const Status& status = choice.result.status;
+    return status.code() == StatusCode::kResourceExhausted ? context_exceeded(status.message())
+                                                           : error_of(status);
   }
   const bool late = std::ranges::any_of(
       choices_, [](const Choice& choice) { return choice.result.reason == FinishReason::kDeadline; });
@@ -322,6 +338,7 @@ void Generation::finish_all() {
   if (writer_ != nullptr) {
     (void)exchange_->send(error.has_value() ? writer_->error(*error) : writer_->end(end_facts()));
     exchange_->end_stream();
+    --service_.stream_count;
   } else if (error.has_value()) {
     constexpr int64_t kRetryAfterS = 2;
     const bool may_retry = error->status == 503 || error->status == 429;
@@ -343,87 +360,6 @@ AnswerHead Generation::head() const {
           .created_ns = prepared_.created_ns,
           .model = prepared_.call.model.empty() ? service_.facts.name : prepared_.call.model,
           .system_fingerprint = service_.facts.fingerprint};
-}
-
-ExplanationPlace Generation::explanation_place() const {
-  return {.tokenizer = service_.tokenizer,
-          .sharing = service_.facts.sharing,
-          .known_text = service_.facts.known_text,
-          .rewrites_earlier_turns = prepared_.rewrites_earlier_turns};
-}
-
-AnswerEnd Generation::end_facts() const {
-  AnswerEnd end;
-  for (size_t i = 0; i < choices_.size(); ++i) {
-    const RequestStats& stats = choices_[i].result.stats;
-    end.usage.completion_tokens += stats.generated_tokens;
-    end.usage.reasoning_tokens += choices_[i].reasoning_tokens;
-    if (i % static_cast<size_t>(prepared_.call.n) != 0) continue;
-    end.usage.prompt_tokens += stats.prompt_tokens;
-    end.usage.cached_tokens += stats.reused_tokens;
-  }
-  const auto now_ns = static_cast<int64_t>(service_.clock.now_ns());
-  const auto arrived_ns = static_cast<int64_t>(prepared_.arrived_ns);
-  const auto first_ns = first_token_ns_ == 0 ? now_ns : static_cast<int64_t>(first_token_ns_);
-  end.times = {.total_ns = now_ns - arrived_ns,
-               .load_ns = 0,
-               .prompt_ns = first_ns - arrived_ns,
-               .generation_ns = now_ns - first_ns};
-  if (prepared_.call.explain_cache && match_.has_value()) {
-    end.cairn["cache"] = explanation_json(*match_, explanation_place());
-  }
-  return end;
-}
-
-// ---- what is remembered ----
-
-void Generation::record(const std::optional<ApiError>& error) {
-  const AnswerUsage usage = end_facts().usage;
-  if (place_.has_value()) place_->set_used_tokens(usage.prompt_tokens + usage.completion_tokens);
-  const bool has_text = service_.records.wants_text();
-  ExplanationPlace in_the_log = explanation_place();
-  if (!has_text) in_the_log.known_text = KnownText::kHidden;  // tokens are text of prompts
-  const std::string reason = match_.has_value() ? explanation_words(*match_, in_the_log) : std::string();
-  const auto seconds = [](uint64_t from_ns, uint64_t to_ns) {
-    return static_cast<double>(to_ns - from_ns) * 1e-9;
-  };
-  const uint64_t now_ns = service_.clock.now_ns();
-  RequestFacts facts{.id = prepared_.id,
-                     .tenant = prepared_.tenant->config.name,
-                     .endpoint = prepared_.endpoint,
-                     .status = error.has_value() ? error->status : 200,
-                     .outcome = outcome(error),
-                     .prompt_tokens = usage.prompt_tokens,
-                     .reused_tokens = usage.cached_tokens,
-                     .generated_tokens = usage.completion_tokens,
-                     .duration_s = seconds(prepared_.arrived_ns, now_ns),
-                     .reason = reason};
-  if (first_token_ns_ != 0) facts.ttft_s = seconds(prepared_.arrived_ns, first_token_ns_);
-  const int64_t later_tokens = choices_[0].result.stats.generated_tokens - 1;
-  if (later_tokens > 0) facts.tpot_s = choices_[0].result.stats.tpot_ns * 1e-9;
-  service_.records.note(facts, has_text ? prepared_.prompt_texts[0] : std::string(),
-                        has_text ? choices_[0].answer.text : std::string());
-  if (!match_.has_value()) return;
-  boost::json::object explanation = explanation_json(*match_, explanation_place());
-  explanation["id"] = prepared_.id;
-  explanation["endpoint"] = prepared_.endpoint;
-  explanation["created"] = prepared_.created_ns / 1'000'000'000;
-  service_.records.keep_explanation(prepared_.tenant->id, prepared_.id, std::move(explanation));
-}
-
-RequestOutcome Generation::outcome(const std::optional<ApiError>& error) const {
-  if (is_gone_) return RequestOutcome::kCancelled;
-  if (error.has_value()) return error->status == 504 ? RequestOutcome::kDeadline : RequestOutcome::kError;
-  const Choice& first = choices_[0];
-  if (!first.answer.tool_calls.empty()) return RequestOutcome::kToolCalls;
-  switch (finish_of(first)) {
-    case AnswerFinish::kDeadline: return RequestOutcome::kDeadline;
-    case AnswerFinish::kCancelled: return RequestOutcome::kCancelled;
-    case AnswerFinish::kLength: return RequestOutcome::kLength;
-    case AnswerFinish::kStop:
-    case AnswerFinish::kContentFilter: break;
-  }
-  return RequestOutcome::kStop;
 }
 
 }  // namespace cairn

@@ -53,7 +53,6 @@ class Generation : public std::enable_shared_from_this<Generation> {
     std::vector<TokenLogprob> logprobs;  // of tokens whose text has not come yet
     ReplyPartKind kind = ReplyPartKind::kContent;  // of the last part
     bool has_echoed = false;
-    bool has_ended = false;
     RequestResult result;
     int64_t reasoning_tokens = 0;
   };
@@ -67,6 +66,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void listen(Request& request, size_t choice);
   void begin_stream();
 
+  // Runs what a listener does; where there is no memory for it, the call is given up.
+  template <typename Function>
+  void guarded(Function function);
   // What the engine reports of a choice.
   void on_begin(const RequestStats& stats);
   void on_prompt_logits(size_t choice, int64_t position, std::span<const float> logits);
@@ -83,13 +85,16 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void keep(const StreamPiece& piece);
   [[nodiscard]] AnswerFinish finish_of(const Choice& choice) const;
   [[nodiscard]] std::optional<ApiError> failure() const;
+  void give_up(ApiError error);
   void client_is_gone();
   void cancel_all();
   void finish_all();
   [[nodiscard]] AnswerHead head() const;
   [[nodiscard]] AnswerEnd end_facts() const;
-  [[nodiscard]] ExplanationPlace explanation_place() const;
+
+  // generation_record.cc
   void record(const std::optional<ApiError>& error);
+  void keep_for_log(const StreamPiece& piece);
   [[nodiscard]] RequestOutcome outcome(const std::optional<ApiError>& error) const;
 
   const Service& service_;
@@ -104,7 +109,6 @@ class Generation : public std::enable_shared_from_this<Generation> {
   ChoiceReport prompt_report_;            // of an echoed prompt's chances
   std::optional<KvMatchReport> match_;    // of the first text that began
   uint64_t first_token_ns_ = 0;
-  uint64_t last_token_ns_ = 0;
   size_t kept_bytes_ = 0;
   size_t ended_count_ = 0;
   std::optional<ApiError> refusal_;  // why the texts, or the rest of them, were given up

@@ -138,8 +138,7 @@ void add_tenants(Scrape& scrape, std::span<const MetricsSnapshot::OfTenant> tena
     }
   };
   const auto number = [](auto value) { return std::optional(static_cast<double>(value)); };
-  add_each("cairn_tenant_waiting_requests", [&](const OfTenant& of) { return number(of.waiting_requests); });
-  add_each("cairn_tenant_running_requests", [&](const OfTenant& of) { return number(of.running_requests); });
+  add_each("cairn_tenant_open_texts", [&](const OfTenant& of) { return number(of.open_texts); });
   add_each("cairn_tenant_kv_used_bytes", [&](const OfTenant& of) { return number(of.kv_used_bytes); });
   add_each("cairn_tenant_kv_quota_bytes", [&](const OfTenant& of) {
     return of.kv_quota_bytes.has_value() ? number(*of.kv_quota_bytes) : std::nullopt;
@@ -203,6 +202,8 @@ struct Metrics::Impl {
 
 Metrics::Metrics(MetricsOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Metrics::~Metrics() = default;
+
+MetricsByTenant Metrics::by_tenant() const { return impl_->options.by_tenant; }
 
 void Metrics::note_request(const RequestFacts& facts) {
   const Series& series = impl_->of(facts.tenant);

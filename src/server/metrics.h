@@ -64,8 +64,7 @@ struct MetricsSnapshot {
 
   struct OfTenant {
     std::string name;
-    int64_t waiting_requests = 0;
-    int64_t running_requests = 0;
+    int64_t open_texts = 0;  // that run or wait
     uint64_t kv_used_bytes = 0;
     std::optional<uint64_t> kv_quota_bytes;
   };
@@ -80,6 +79,8 @@ class Metrics {
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
+
+  [[nodiscard]] MetricsByTenant by_tenant() const;
 
   // A request is over, whatever became of it. Once for each.
   void note_request(const RequestFacts& facts);

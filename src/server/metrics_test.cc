@@ -59,7 +59,7 @@ MetricsSnapshot some_snapshot() {
                       .kv_pool_bytes = uint64_t{5} << 40,
                       .prompt_rows_total = 100,
                       .decode_rows_total = 50};
-  now.tenants.push_back({.name = "alice", .waiting_requests = 1, .kv_used_bytes = 77, .kv_quota_bytes = 99});
+  now.tenants.push_back({.name = "alice", .open_texts = 1, .kv_used_bytes = 77, .kv_quota_bytes = 99});
   now.tenants.push_back({.name = "bob"});
   return now;
 }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <string>
-#include <utility>
 
+#include "server/http/http_parse.h"
 #include "server/page_files.h"
 
 namespace cairn {
@@ -21,45 +21,15 @@ const PageFile* find_file(std::string_view path) {
   return found == files.end() ? nullptr : &*found;
 }
 
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-// Calls `is_wanted` with each element of a list like "a, b;q=0.5" until it is true.
-template <class Predicate>
-bool any_element(std::string_view list, Predicate is_wanted) {
-  while (!list.empty()) {
-    const size_t comma = std::min(list.find(','), list.size());
-    if (is_wanted(trimmed(list.substr(0, comma)))) return true;
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return false;
-}
-
-// "gzip", "gzip;q=0.5" or "*", but not "gzip;q=0" (RFC 9110, 12.5.3).
-bool is_gzip(std::string_view element) {
-  const size_t end = std::min(element.find(';'), element.size());
-  const std::string_view name = trimmed(element.substr(0, end));
-  if (!equals_ignoring_case(name, "gzip") && name != "*") return false;
-  const size_t weight = element.find("q=", end);
-  return weight == std::string_view::npos ||
-         element.find_first_of("123456789", weight) != std::string_view::npos;
-}
-
+// A client that says nothing takes any coding (RFC 9110, 12.5.3).
 bool takes_gzip(const HttpHead& head) {
-  return std::ranges::any_of(head.headers, [](const HttpHeader& header) {
-    return equals_ignoring_case(header.name, "accept-encoding") && any_element(header.value, is_gzip);
-  });
+  const auto said = head.header("accept-encoding");
+  return !said.has_value() || accepts_gzip(*said);
 }
 
 bool has_already(const HttpHead& head, const PageFile& file) {
   const auto names = head.header("if-none-match");
-  return names.has_value() && any_element(*names, [&](std::string_view name) {
-           if (name.starts_with("W/")) name.remove_prefix(2);
-           return name == file.etag || name == "*";
-         });
+  return names.has_value() && etag_matches(*names, file.etag);
 }
 
 HttpReply with_safety(HttpReply reply) {

@@ -92,6 +92,16 @@ void RateLimiter::refund(const ServedTenant& tenant, int64_t requests, int64_t t
   give_back(tenant.config.tokens, found->second.tokens_full_at_ns, tokens);
 }
 
+void RateLimiter::settle(const ServedTenant& tenant, int64_t admitted, int64_t used, uint64_t now_ns) {
+  if (used <= admitted) return refund(tenant, 0, admitted - used);
+  if (!tenant.config.tokens.has_value()) return;
+  const std::lock_guard lock(mutex_);
+  const auto found = buckets_.find(tenant.id);
+  if (found == buckets_.end()) return;
+  found->second.tokens_full_at_ns =
+      take(*tenant.config.tokens, found->second.tokens_full_at_ns, used - admitted, now_ns).full_at_ns;
+}
+
 void RateLimiter::end(TenantId tenant) {
   const std::lock_guard lock(mutex_);
   const auto found = buckets_.find(tenant);

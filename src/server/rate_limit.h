@@ -34,6 +34,8 @@ class RateLimiter {
   RateDecision admit(const ServedTenant& tenant, int64_t requests, int64_t tokens, uint64_t now_ns);
   // Gives back what was taken and not used: a reply that ended early.
   void refund(const ServedTenant& tenant, int64_t requests, int64_t tokens);
+  // Of `admitted` tokens, or more, `used` were used: gives back the rest, or takes what was missing.
+  void settle(const ServedTenant& tenant, int64_t admitted, int64_t used, uint64_t now_ns);
   // An admitted request is over: its place is free.
   void end(TenantId tenant);
 

@@ -102,6 +102,7 @@ std::optional<ApiError> Server::check_entry(const Route& route, const HttpHead& 
 }
 
 std::optional<HttpReply> Server::at_the_door(const HttpHead& head) {
+  if (!is_complete_) return error_reply(unavailable_error("the server is starting"), head.path, 1);
   if (auto reply = guard_.check(head)) return reply;
   const auto refuse = [&](const ApiError& error) {
     HttpReply reply = error_reply(error, head.path);
@@ -175,8 +176,10 @@ Status Server::begin(const ServerOptions& options) {
                            .access = access_,
                            .constraints = *constraints_,
                            .records = records_,
-                           .workers = *workers_});
+                           .workers = *workers_,
+                           .stream_count = stream_count_});
   CAIRN_ASSIGN_OR_RETURN(http_, HttpServer::start(options.http, *this));
+  is_complete_ = true;
   return {};
 }
 
@@ -209,15 +212,21 @@ void Server::stop(std::chrono::milliseconds grace) {
   http_->stop(kForTheLastBytes);
 }
 
+// A full mailbox is no failure.
+Status Server::engine_status() {
+  const Status status = engine_->ask([](Engine&) {});
+  return status.code() == StatusCode::kResourceExhausted ? Status() : status;
+}
+
 void Server::hurry() { engine_->drain(std::chrono::steady_clock::now()); }
 
-// Texts end before the threads that deliver their ends, and these before what they use.
+// Work that was handed over uses the sockets and the engine, and texts end before the threads that deliver their ends.
 Server::~Server() {
   stop(std::chrono::milliseconds(0));
-  http_.reset();
   workers_.reset();
   if (engine_ != nullptr) engine_->drain(std::chrono::steady_clock::now());
   deliveries_.reset();
+  http_.reset();
 }
 
 }  // namespace cairn

@@ -4,10 +4,11 @@
 //   a request's way: HttpServer -> at_the_door (guard, path, key) -> handle -> a worker reads the body (text_calls.h)
 //   -> Access gives it a place -> Generation submits its texts -> the engine's thread -> deliveries -> the client
 //
-// Always true: without the right key nothing but the page, /health and /ready answers; what a tenant sees depends on its own
+// Always true: without the right key nothing but the page, /health, /ready and /api/version answers; what a tenant sees depends on its own
 // requests alone. Any thread may call what is public; stop() once, and not from a handler.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -52,6 +53,8 @@ class Server final : public HttpHandler {
   [[nodiscard]] std::string url() const { return http_->url(); }
   [[nodiscard]] Log& log() { return *log_; }
   [[nodiscard]] EngineThread& engine() { return *engine_; }
+  // Not ok: the engine has failed, and no text will ever be answered again.
+  [[nodiscard]] Status engine_status();
 
   // Another content of the keys file. Who left it cannot begin anything more.
   Tenants::Change reload_keys(std::shared_ptr<const KeyTable> keys);
@@ -100,6 +103,8 @@ class Server final : public HttpHandler {
   void answer_text(const Asked& asked, ApiFace face);
   void answer_tokenize(const Asked& asked);
   void answer_detokenize(const Asked& asked);
+  void answer_show(const Asked& asked);
+  [[nodiscard]] HttpReply show_reply(const HttpRequest& request) const;
 
   // server_facts.cc
   void answer_health(const Asked& asked);
@@ -110,9 +115,9 @@ class Server final : public HttpHandler {
   void answer_explanation(const Asked& asked);
   void answer_tags(const Asked& asked);
   void answer_ps(const Asked& asked);
-  void answer_show(const Asked& asked);
   void answer_version(const Asked& asked);
   [[nodiscard]] MetricsSnapshot snapshot_of(const EngineSnapshot& engine) const;
+  [[nodiscard]] std::vector<MetricsSnapshot::OfTenant> tenants_of(const EngineSnapshot& engine) const;
   [[nodiscard]] ServedModel served_model() const;
 
   // What comes later uses what comes before.
@@ -134,6 +139,8 @@ class Server final : public HttpHandler {
   std::unique_ptr<WorkerPool> workers_;
   std::optional<Service> service_;
   std::unique_ptr<HttpServer> http_;
+  std::atomic<int64_t> stream_count_ = 0;
+  std::atomic<bool> is_complete_ = false;  // requests may come before begin() has returned
   std::atomic<bool> is_stopping_ = false;
 };
 

@@ -1,8 +1,9 @@
-// The routes that read a body: texts, and text to tokens and back.
+// The routes that read a body: texts, text to tokens and back, and which model is meant.
 #include <new>
 #include <utility>
 #include <vector>
 
+#include "server/ollama/parse.h"
 #include "server/openai/tokenize.h"
 #include "server/server.h"
 #include "server/text_calls.h"
@@ -13,13 +14,15 @@ namespace cairn {
 // On a worker's thread; `function` makes the reply.
 template <typename Function>
 void Server::work(const Asked& asked, Function function) {
-  workers_->post([exchange = asked.exchange, function = std::move(function)] {
-    try {
-      exchange->reply(function(exchange->request()));
-    } catch (const std::bad_alloc&) {
-      exchange->reply(error_reply(unavailable_error("out of memory: try again later")));
-    }
-  });
+  workers_->post(
+      [exchange = asked.exchange, function = std::move(function)] {
+        try {
+          exchange->reply(function(exchange->request()));
+        } catch (const std::bad_alloc&) {
+          exchange->reply(error_reply(unavailable_error("out of memory: try again later")));
+        }
+      },
+      asked.tenant->id.value);
 }
 
 void Server::answer_text(const Asked& asked, ApiFace face) {
@@ -58,6 +61,22 @@ void Server::answer_detokenize(const Asked& asked) {
     if (const auto error = check_model(*service_, call->model)) return error_reply(*error);
     return json_reply(detokenize_body(tokenizer_.decode(call->tokens)));
   });
+}
+
+void Server::answer_show(const Asked& asked) {
+  work(asked, [this](const HttpRequest& request) { return show_reply(request); });
+}
+
+HttpReply Server::show_reply(const HttpRequest& request) const {
+  const auto name = parse_ollama_show(request.body);
+  if (!name.ok()) return error_reply(name.error(), request.head.path);
+  if (const auto error = check_model(*service_, *name)) return error_reply(*error, request.head.path);
+  std::vector<std::string> capabilities{"completion"};
+  if (prompter_.takes_tools()) capabilities.emplace_back("tools");
+  if (prompter_.format().reasoning.has_value() || prompter_.format().has_harmony_channels) {
+    capabilities.emplace_back("thinking");
+  }
+  return json_reply(ollama_show_body(facts_.ollama, facts_.chat_template, facts_.model_info, capabilities));
 }
 
 }  // namespace cairn

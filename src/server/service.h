@@ -2,6 +2,7 @@
 // who may do what. Made once by the Server, which owns all of it; immutable but for the parts' own insides.
 #pragma once
 
+#include <atomic>
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <string>
@@ -29,9 +30,11 @@ struct ServedFacts {
   int64_t created_ns = 0;   // Unix time: when the server began
   int64_t load_ns = 0;      // how long the model took to load
   int64_t context = 0;
-  int64_t longest_text = 0;  // positions that context and cache have room for
+  int64_t longest_text = 0;        // positions that context and cache have room for
+  size_t longest_token_bytes = 1;  // of the vocabulary's texts
   PrefixSharing sharing = PrefixSharing::kOn;
   KnownText known_text = KnownText::kShown;
+  Pressure pressure = Pressure::kShown;
   OllamaModel ollama;
   std::string chat_template;  // its source; empty: none
   boost::json::object model_info;
@@ -46,7 +49,17 @@ struct Service {
   Access& access;
   Constraints& constraints;
   CallRecords& records;
-  WorkerPool& workers;  // for what takes long
+  WorkerPool& workers;                 // for what takes long
+  std::atomic<int64_t>& stream_count;  // replies that are being streamed
 };
+
+// How matches with the cache are explained to whoever sent the prompt.
+[[nodiscard]] inline ExplanationPlace explanation_place(const Service& service, bool rewrites_earlier_turns) {
+  return {.tokenizer = service.tokenizer,
+          .sharing = service.facts.sharing,
+          .known_text = service.facts.known_text,
+          .pressure = service.facts.pressure,
+          .rewrites_earlier_turns = rewrites_earlier_turns};
+}
 
 }  // namespace cairn

@@ -10,6 +10,7 @@ struct Tenants::State {
   TenantRef anonymous;
   std::vector<TenantRef> entries;                      // in the order of the file
   std::map<const TenantConfig*, TenantRef> by_config;  // of `keys`
+  int64_t weights = 0;                                 // of all entries together
 };
 
 namespace {
@@ -46,6 +47,8 @@ std::vector<TenantRef> Tenants::list() const {
   const auto now = state();
   return now->keys == nullptr ? std::vector{now->anonymous} : now->entries;
 }
+
+int64_t Tenants::weights() const { return std::max<int64_t>(state()->weights, 1); }
 
 std::vector<TenantShare> Tenants::shares() const {
   const std::lock_guard lock(ids_mutex_);
@@ -102,6 +105,7 @@ Tenants::Change Tenants::reload(std::shared_ptr<const KeyTable> keys) {
       const TenantRef entry = make_entry(config);
       now->by_config[&config] = entry;
       now->entries.push_back(entry);
+      now->weights += config.weight;
       if (old == old_entries.end()) {
         ++change.added;
       } else {

@@ -40,6 +40,8 @@ class Tenants {
   [[nodiscard]] TenantRef find(std::optional<std::string_view> key) const;
   // In the order of the file.
   [[nodiscard]] std::vector<TenantRef> list() const;
+  // Of all of them together; at least 1.
+  [[nodiscard]] int64_t weights() const;
 
   // For Engine::set_tenants: all of the file, and those that left it while their requests run.
   [[nodiscard]] std::vector<TenantShare> shares() const;

@@ -37,6 +37,17 @@ ApiResult<TextCall> parse_call(ApiFace face, std::string_view body) {
   return server_error("");
 }
 
+// Whether so many bytes cannot be as few tokens as a text may have: then nothing need be tokenized to refuse them.
+bool is_surely_too_long(const Service& service, size_t bytes) {
+  return bytes / service.facts.longest_token_bytes > static_cast<size_t>(service.facts.longest_text);
+}
+
+ApiError too_long(const Service& service) {
+  return context_exceeded(
+      fmt::format("the prompt is longer than the {} tokens that a text of this model may have: send less",
+                  service.facts.longest_text));
+}
+
 // What a call becomes on its way to a Generation; each step answers with what is wrong.
 class CallMaker {
  public:
@@ -97,6 +108,7 @@ class CallMaker {
   }
 
   std::optional<ApiError> add_text(const std::string& text, const std::string& param) {
+    if (is_surely_too_long(service_, text.size())) return too_long(service_);
     auto tokens = service_.tokenizer.encode(text, {.bos_eos = BosEos::kOfPrompt});
     if (!tokens.ok()) return invalid_request(param, tokens.status().message());
     made_.prompts.push_back(std::move(*tokens));
@@ -163,14 +175,13 @@ class CallMaker {
   PreparedCall made_;
 };
 
-// What the tenant's rate is asked for: the prompts, and what may follow them.
-Access::Wish wish_of(const PreparedCall& prepared, int64_t longest_text) {
+// What the tenant's rate must have room for: the prompts, and some of what may follow. What really follows is charged when
+// it is known, so that a reply without a limit does not count as a whole context.
+Access::Wish wish_of(const PreparedCall& prepared) {
+  constexpr int64_t kLikelyReply = 256;
   Access::Wish wish{.texts = static_cast<int64_t>(prepared.choice_count()), .tokens = 0};
-  for (const auto& prompt : prepared.prompts) {
-    const int64_t room = longest_text - std::ssize(prompt);
-    wish.tokens +=
-        std::ssize(prompt) + prepared.call.n * std::min(prepared.call.max_tokens.value_or(room), room);
-  }
+  const int64_t reply = std::min(prepared.call.max_tokens.value_or(kLikelyReply), kLikelyReply);
+  for (const auto& prompt : prepared.prompts) wish.tokens += std::ssize(prompt) + prepared.call.n * reply;
   return wish;
 }
 
@@ -187,7 +198,7 @@ class Answerer {
     if (const auto error = maker.make(std::move(*call))) return refuse(*error);
     PreparedCall prepared = maker.take();
     prepared.endpoint = exchange_->request().head.path;
-    auto place = service_.access.enter(facts_.tenant, wish_of(prepared, service_.facts.longest_text));
+    auto place = service_.access.enter(facts_.tenant, wish_of(prepared));
     if (const auto* refusal = std::get_if<Access::Refusal>(&place))
       return refuse(refusal->error, refusal->retry_after_s);
     Generation::start(service_, exchange_, std::move(prepared), std::move(std::get<Access::Place>(place)));
@@ -195,9 +206,8 @@ class Answerer {
 
   void refuse(const ApiError& error, std::optional<int64_t> retry_after_s = std::nullopt) {
     const std::string& path = exchange_->request().head.path;
-    // Not the message, which may quote the body.
-    const std::string& kind = error.code.empty() ? error.type : error.code;
-    const std::string reason = error.param.empty() ? kind : fmt::format("{}: {}", kind, error.param);
+    // Not the message nor the field, which may quote the body.
+    const std::string& reason = error.code.empty() ? error.type : error.code;
     service_.records.note(
         {.id = facts_.id,
          .tenant = facts_.tenant->config.name,
@@ -240,6 +250,9 @@ ApiResult<ReplyPrompt> chat_prompt_of(
   if (!specs.empty() && !service.prompter.takes_tools()) {
     return unsupported_request("tools", "this model's chat template has no tools: leave them out");
   }
+  size_t bytes = 0;
+  for (const ChatTurn& turn : turns) bytes += turn.content.size() + turn.reasoning.size();
+  if (is_surely_too_long(service, bytes)) return too_long(service);
   auto prompt = service.prompter.prompt(turns, specs, {.variables = variables, .now = local_time_now()});
   if (!prompt.ok()) return invalid_request("messages", prompt.status().message());
   return std::move(*prompt);
@@ -248,13 +261,14 @@ ApiResult<ReplyPrompt> chat_prompt_of(
 void answer_text_call(const Service& service, std::shared_ptr<HttpExchange> exchange,
                       const TextRequestFacts& facts) {
   auto answerer = std::make_shared<Answerer>(service, std::move(exchange), facts);
-  service.workers.post([answerer] {
+  const auto run = [answerer] {
     try {
       answerer->run();
     } catch (const std::bad_alloc&) {
       answerer->refuse(unavailable_error("out of memory: try again later"));
     }
-  });
+  };
+  service.workers.post(run, facts.tenant->id.value);
 }
 
 }  // namespace cairn

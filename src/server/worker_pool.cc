@@ -24,12 +24,29 @@ WorkerPool::~WorkerPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void WorkerPool::post(Work work) {
+void WorkerPool::post(Work work, Lane lane) {
   {
     const std::lock_guard lock(mutex_);
-    work_.push_back(std::move(work));
+    const auto at = work_.try_emplace(lane).first;
+    try {
+      at->second.push_back(std::move(work));
+    } catch (...) {
+      if (at->second.empty()) work_.erase(at);
+      throw;
+    }
   }
   has_work_.notify_one();
+}
+
+// Of the lane behind the one that was served last.
+WorkerPool::Work WorkerPool::take_next() {
+  auto lane = work_.upper_bound(last_lane_);
+  if (lane == work_.end()) lane = work_.begin();
+  last_lane_ = lane->first;
+  Work work = std::move(lane->second.front());
+  lane->second.pop_front();
+  if (lane->second.empty()) work_.erase(lane);
+  return work;
 }
 
 void WorkerPool::run() {
@@ -37,10 +54,13 @@ void WorkerPool::run() {
   while (true) {
     has_work_.wait(lock, [this] { return closes_ || !work_.empty(); });
     if (work_.empty()) return;
-    Work work = std::move(work_.front());
-    work_.pop_front();
+    Work work = take_next();
     lock.unlock();
-    work();
+    try {
+      work();
+    } catch (...) {
+      // An exchange that is dropped unanswered answers by itself; there is nobody else to tell.
+    }
     work = nullptr;  // what it holds is destroyed without the lock
     lock.lock();
   }

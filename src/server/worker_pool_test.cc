@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <latch>
+#include <new>
 
 namespace cairn {
 namespace {
@@ -35,6 +36,35 @@ TEST(WorkerPool, LongWorkDoesNotHoldUpTheOthers) {
   for (int i = 0; i < 10; ++i) (*pool)->post([&] { others.count_down(); });
   others.wait();
   may_end.count_down();
+}
+
+TEST(WorkerPool, LanesAreServedInTurn) {
+  auto pool = WorkerPool::create(1);
+  ASSERT_TRUE(pool.ok());
+  std::latch may_begin(1);
+  std::latch done(1);
+  std::atomic<int> of_the_crowd = 0;
+  (*pool)->post([&] { may_begin.wait(); });
+  for (int i = 0; i < 100; ++i) (*pool)->post([&] { ++of_the_crowd; }, 1);
+  int before = -1;
+  (*pool)->post(
+      [&] {
+        before = of_the_crowd;
+        done.count_down();
+      },
+      2);
+  may_begin.count_down();
+  done.wait();
+  EXPECT_LE(before, 1);
+}
+
+TEST(WorkerPool, WhatWorkThrowsEndsItAlone) {
+  auto pool = WorkerPool::create(1);
+  ASSERT_TRUE(pool.ok());
+  std::latch done(1);
+  (*pool)->post([] { throw std::bad_alloc(); });
+  (*pool)->post([&] { done.count_down(); });
+  done.wait();
 }
 
 }  // namespace

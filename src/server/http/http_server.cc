@@ -78,6 +78,7 @@ class HttpServer::Impl {
     return (core_.options.tls ? "https://" : "http://") + host_and_port(core_.options.host, port_);
   }
   [[nodiscard]] size_t connection_count() const { return core_.connections.size(); }
+  [[nodiscard]] uint64_t accepted_count() const { return core_.connections.accepted_count(); }
   Status reload_certificate();
   void stop_accepting();
   void stop(std::chrono::milliseconds grace);
@@ -216,6 +217,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options,
 uint16_t HttpServer::port() const { return impl_->port(); }
 std::string HttpServer::url() const { return impl_->url(); }
 size_t HttpServer::connection_count() const { return impl_->connection_count(); }
+uint64_t HttpServer::accepted_count() const { return impl_->accepted_count(); }
 Status HttpServer::reload_certificate() { return impl_->reload_certificate(); }
 void HttpServer::stop_accepting() { impl_->stop_accepting(); }
 void HttpServer::stop(std::chrono::milliseconds grace) { impl_->stop(grace); }

@@ -59,6 +59,7 @@ class HttpServer {
   // "http://127.0.0.1:8080", with the port that was taken.
   [[nodiscard]] std::string url() const;
   [[nodiscard]] size_t connection_count() const;
+  [[nodiscard]] uint64_t accepted_count() const;  // connections since the start
 
   // Reads the files again, for connections from now on. On an error the old ones stay in use. Without TLS: does nothing.
   Status reload_certificate();

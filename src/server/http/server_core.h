@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <unordered_set>
@@ -23,6 +24,7 @@ class ConnectionList {
   void add(std::shared_ptr<Connection> connection) {
     const std::lock_guard lock(mutex_);
     connections_.insert(std::move(connection));
+    ++accepted_count_;
   }
   void remove(const std::shared_ptr<Connection>& connection) {
     const std::lock_guard lock(mutex_);
@@ -32,6 +34,10 @@ class ConnectionList {
   [[nodiscard]] size_t size() const {
     const std::lock_guard lock(mutex_);
     return connections_.size();
+  }
+  [[nodiscard]] uint64_t accepted_count() const {
+    const std::lock_guard lock(mutex_);
+    return accepted_count_;
   }
   [[nodiscard]] std::vector<std::shared_ptr<Connection>> all() const {
     const std::lock_guard lock(mutex_);
@@ -46,6 +52,7 @@ class ConnectionList {
   mutable std::mutex mutex_;
   std::condition_variable is_empty_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
+  uint64_t accepted_count_ = 0;
 };
 
 struct ServerCore {

@@ -7,17 +7,17 @@
 
 namespace cairn {
 
-inline constexpr size_t kBodyBytesMax = size_t{16}
-                                        << 20;  // a context of a million tokens is about a quarter of it
-inline constexpr size_t kBodyDepthMax = 64;     // schemas nest; nothing else goes deeper than ten
-inline constexpr size_t kMessagesMax = 8192;    // messages, or items of Responses' input
-inline constexpr size_t kPartsMax = 1024;       // of one message's content
-inline constexpr size_t kToolCallsMax = 128;    // of one message
-inline constexpr size_t kToolsMax = 128;        // OpenAI's own limit
-inline constexpr size_t kNameBytesMax = 128;    // of a tool, a schema, a role
-inline constexpr size_t kModelBytesMax = 256;   // of a model's name
-inline constexpr size_t kStopsMax = 16;         // OpenAI: 4
-inline constexpr size_t kStopBytesMax = 256;    // the text that a stop string withholds is as long
+// The operator's limit of a request's body comes before it, and is at most this.
+inline constexpr size_t kBodyBytesMax = size_t{64} << 20;
+inline constexpr size_t kBodyDepthMax = 64;    // schemas nest; nothing else goes deeper than ten
+inline constexpr size_t kMessagesMax = 8192;   // messages, or items of Responses' input
+inline constexpr size_t kPartsMax = 1024;      // of one message's content
+inline constexpr size_t kToolCallsMax = 128;   // of one message
+inline constexpr size_t kToolsMax = 128;       // OpenAI's own limit
+inline constexpr size_t kNameBytesMax = 128;   // of a tool, a schema, a role
+inline constexpr size_t kModelBytesMax = 256;  // of a model's name
+inline constexpr size_t kStopsMax = 16;        // OpenAI: 4
+inline constexpr size_t kStopBytesMax = 256;   // the text that a stop string withholds is as long
 inline constexpr size_t kPromptsMax = 64;
 inline constexpr int64_t kSamplesMax = 16;  // n
 inline constexpr int64_t kChoicesMax = 64;  // n times prompts
