@@ -32,7 +32,7 @@ class AccessTest : public ::testing::Test {
       return true;
     }
     EXPECT_EQ(std::get<Access::Refusal>(entered).error.status, 429);
-    EXPECT_GE(std::get<Access::Refusal>(entered).retry_after_s, 1);
+    EXPECT_GE(std::get<Access::Refusal>(entered).retry_after_s.value_or(0), 1);
     return false;
   }
 
@@ -71,6 +71,29 @@ TEST_F(AccessTest, ABurstLeavesTheOthersTheirParts) {
   EXPECT_FALSE(enters("a"));
   EXPECT_TRUE(enters("b", 2));
   EXPECT_FALSE(enters("b"));
+}
+
+TEST_F(AccessTest, ALightTenantHasAPlaceToo) {
+  open(test_key_line("whale", "w", "weight=1000") + test_key_line("minnow", "m"), 10);
+  while (enters("w")) {
+  }
+  EXPECT_TRUE(enters("m"));
+}
+
+TEST_F(AccessTest, MoreTextsThanTheHouseHoldsAreWrong) {
+  open("", 2);
+  auto refused = access_->enter(tenant(""), {.texts = 3, .tokens = 0});
+  ASSERT_TRUE(std::holds_alternative<Access::Refusal>(refused));
+  EXPECT_EQ(std::get<Access::Refusal>(refused).error.status, 400);
+  EXPECT_FALSE(std::get<Access::Refusal>(refused).retry_after_s.has_value());
+}
+
+TEST_F(AccessTest, TokensThatCameBeyondTheWishAreCharged) {
+  open(test_key_line("alice", "a", "tokens=100/day"), 10);
+  EXPECT_TRUE(enters("a"));
+  places_.back().set_used_tokens(100);
+  places_.clear();
+  EXPECT_FALSE(enters("a"));
 }
 
 TEST_F(AccessTest, WhatIsRefusedTakesNothing) {
