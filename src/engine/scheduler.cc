@@ -237,6 +237,7 @@ Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, const StepLim
   Plan plan;
   size_t sharer_count = needs.size();
   while (const std::optional<int32_t> first = first_pending(needs)) {
+    if (static_cast<size_t>(*first) >= sharer_count) sharer_count = needs.size();  // those stand still
     share_rows(needs.first(sharer_count), limits);
     rows_.resize(needs.size(), 0);
     const size_t still_count = over_quota_.size() + exceeding_.size();
@@ -244,12 +245,13 @@ Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, const StepLim
     const bool some_stand_still = over_quota_.size() + exceeding_.size() > still_count;
     if (some_stand_still) continue;  // the rows that they were to have are for the others
     if (waits.has_value()) plan.blocked = waits;
-    if (waits == first) plan.starved = first;
+    if (waits == first && exceeding_.empty()) plan.starved = first;  // else what those have becomes free
     if (!waits.has_value() || waits == first || is_by_key()) break;
     // The rows that it and later ones were to have are for those whose memory it waits for.
     sharer_count = static_cast<size_t>(*waits);
   }
-  CHECK(!grants_.empty() || plan.starved.has_value() || !first_pending(needs).has_value());
+  CHECK(!grants_.empty() || plan.starved.has_value() || !exceeding_.empty() ||
+        !first_pending(needs).has_value());
   plan.grants = grants_;
   plan.over_quota = over_quota_;
   plan.exceeding = exceeding_;
