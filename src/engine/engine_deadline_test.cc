@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -102,21 +103,16 @@ TEST_F(Deadlines, AnOwnerEndsAndTheOneThatWaitsForItGoesOn) {
   expect_oracle(second, prompt, 3);
 }
 
-TEST_F(Deadlines, OneThatAwaitsItsCallerEndsWhenAStepRuns) {
+// No step runs while it waits, so nobody would notice.
+TEST_F(Deadlines, OneWhoseCallerPicksTheTokensHasNone) {
   make(2);
-  Heard late, other;
-  Request request = until(7, some_prompt(1, 10), 30, late);
+  Heard heard;
+  Request request = until(7, some_prompt(1, 10), 30, heard);
   request.picks = Picks::kByCaller;
   request.on_text = {};
-  const RequestId id = submit(std::move(request));
-  checked_step(*engine_);
-  EXPECT_TRUE(engine_->waits());
-  clock_.advance_ns(7);
-  EXPECT_FALSE(engine_->step());
-  submit(make_request(some_prompt(2, 10), 1, other));
-  checked_step(*engine_);
-  expect_late(late);
-  EXPECT_EQ(engine_->extend(id, some_prompt(1, 1)).code(), StatusCode::kNotFound);
+  const Status status = engine_->submit(std::move(request)).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("deadline_ns"), std::string::npos) << status.message();
   EXPECT_TRUE(engine_->idle());
 }
 

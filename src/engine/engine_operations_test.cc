@@ -252,5 +252,27 @@ TEST(EngineOperations, EachResultIsTheOraclesInTwoGroups) {
   play_seeds(40, {"f16; layer 0: f32", "layer 0: f16; rest: k=int8:channel,v=f32"}, {0, 1});
 }
 
+// By position: what a caller adds is no prompt.
+TEST(EngineCounts, SaysWhichRowsWereOfPrompts) {
+  auto [engine, pass] = make_fake_engine({.context = 256, .max_sequences = 2, .prefill_chunk = 32});
+  Heard sampled;
+  Heard by_caller;
+  ASSERT_TRUE(engine->submit(make_request(some_prompt(1, 70), 20, sampled)).ok());
+  run_until_idle(*engine);
+  EXPECT_EQ(engine->snapshot().counts.prompt_rows, 70);
+  EXPECT_EQ(engine->snapshot().counts.decode_rows, 19) << "the last token is never fed back";
+  Request request = make_request(some_prompt(2, 10), 100, by_caller);
+  request.picks = Picks::kByCaller;
+  request.on_text = {};
+  const auto id = engine->submit(std::move(request));
+  ASSERT_TRUE(id.ok()) << id.status().message();
+  checked_step(*engine);
+  ASSERT_TRUE(engine->extend(*id, some_prompt(3, 5)).ok());
+  checked_step(*engine);
+  EXPECT_EQ(engine->snapshot().counts.prompt_rows, 80);
+  EXPECT_EQ(engine->snapshot().counts.decode_rows, 24);
+  EXPECT_TRUE(engine->cancel(*id));
+}
+
 }  // namespace
 }  // namespace cairn

@@ -48,9 +48,16 @@ void Engine::hold_back_over_quota() {
 }
 
 bool Engine::may_go_on(const QuotaHold& hold, const Tenant& tenant) const {
-  if (tenant.waiting.empty() || tenant.waiting.first().key < hold.key) return true;
-  const auto is_own = [&](const Sequence* sequence) { return sequence->tenant == &tenant; };
-  if (std::ranges::none_of(placed_, is_own)) return true;
+  // Another is first: a more urgent one has come, or the one that was refused has ended.
+  if (tenant.waiting.empty() || tenant.waiting.first().key != hold.key) return true;
+  // One that awaits its caller gives way, and so do the rows of an idle session.
+  const auto is_own = [&](const Sequence* sequence) {
+    return sequence->tenant == &tenant && sequence->state == SequenceState::kRunning;
+  };
+  const auto gives_way = [&](const Session& session) {
+    return session.tenant == hold.tenant && static_cast<bool>(session.kv);
+  };
+  if (std::ranges::none_of(placed_, is_own) || std::ranges::any_of(sessions_, gives_way)) return true;
   const KvOwnerCounts counts = cache_->owner_counts(owner_of(hold.tenant));
   const uint64_t taken_bytes = counts.held_bytes + counts.promised_bytes + hold.wanted_bytes;
   return !counts.quota_bytes.has_value() || taken_bytes <= *counts.quota_bytes;

@@ -246,6 +246,86 @@ TEST(EngineQuota, AnIdleSessionOfTheTenantGivesWay) {
   EXPECT_EQ(scene.engine.cache().owner_counts({kTwo.value}).held_bytes, kept);
 }
 
+// The memory is full, and both need a block more in the same step: one ends, which makes room for the other.
+TEST(EngineQuota, OneThatExceedsItsQuotaEndsNobodyElse) {
+  Scene scene({4, 0},
+              {.context = 160, .max_sequences = 2, .prefill_chunk = 128, .pool_bytes = fake_blocks(5)});
+  Heard exceeding;
+  Heard other;
+  scene.submit(kOne, some_prompt(1, 100), 60, exceeding);
+  scene.submit(kTwo, some_prompt(2, 4), 60, other);
+  scene.run();
+  ASSERT_EQ(exceeding.results.size(), 1u);
+  EXPECT_EQ(exceeding.results[0].status.code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(exceeding.tokens.size(), 29u);
+  expect_oracle(other, some_prompt(2, 4), 60);
+}
+
+// One that awaits its caller may do so for ever: it gives way.
+TEST(EngineQuota, NobodyWaitsForOneThatAwaitsItsCaller) {
+  Scene scene({4, 0});
+  Heard slow;
+  Heard first;
+  Heard second;
+  Request by_caller = make_request(some_prompt(1, 60), 20, slow);
+  by_caller.tenant = kOne;
+  by_caller.picks = Picks::kByCaller;
+  by_caller.on_text = {};
+  const auto id = scene.engine.submit(std::move(by_caller));
+  ASSERT_TRUE(id.ok()) << id.status().message();
+  scene.submit(kOne, some_prompt(2, 20), 10, first);
+  scene.submit(kOne, some_prompt(3, 100), 5, second);
+  scene.step();
+  EXPECT_EQ(scene.engine.snapshot().counts.quota_waits, 1);
+  for (int i = 0; i < 40 && second.results.empty(); ++i) scene.step();
+  expect_oracle(first, some_prompt(2, 20), 10);
+  expect_oracle(second, some_prompt(3, 100), 5);
+  EXPECT_TRUE(scene.engine.cancel(*id));
+  EXPECT_TRUE(scene.engine.idle());
+}
+
+TEST(EngineQuota, NobodyWaitsForTheRoomOfOneThatWasCancelled) {
+  Scene scene({4, 0});
+  Heard running;
+  Heard large;
+  Heard small;
+  scene.submit(kOne, some_prompt(1, 60), 60, running);
+  const RequestId refused = scene.submit(kOne, some_prompt(2, 90), 5, large);
+  scene.submit(kOne, some_prompt(3, 20), 5, small);
+  scene.step();
+  scene.step();
+  EXPECT_TRUE(small.tokens.empty());
+  EXPECT_TRUE(scene.engine.cancel(refused));
+  scene.step();
+  EXPECT_FALSE(small.tokens.empty()) << "there is one block beside the two, and it needs no more";
+  scene.run();
+  expect_oracle(running, some_prompt(1, 60), 60);
+  expect_oracle(small, some_prompt(3, 20), 5);
+}
+
+// Its rows were a running request's when the other was refused.
+TEST(EngineQuota, NobodyWaitsForTheRowsOfAnIdleSession) {
+  Scene scene({4, 0});
+  Heard talk;
+  Heard running;
+  Heard next;
+  Request in_session = make_request(some_prompt(1, 60), 3, talk);
+  in_session.tenant = kOne;
+  in_session.session = *scene.engine.open_session();
+  ASSERT_TRUE(scene.engine.submit(std::move(in_session)).ok());
+  scene.submit(kOne, some_prompt(2, 2), 25, running);
+  scene.submit(kOne, some_prompt(3, 50), 5, next);
+  while (talk.results.empty()) scene.step();
+  EXPECT_TRUE(next.tokens.empty());
+  scene.step();
+  scene.step();
+  EXPECT_FALSE(next.tokens.empty());
+  EXPECT_TRUE(running.results.empty());
+  scene.run();
+  expect_oracle(running, some_prompt(2, 2), 25);
+  expect_oracle(next, some_prompt(3, 50), 5);
+}
+
 TEST(EngineQuota, NeedsAPagedCache) {
   auto [engine, pass] = make_fake_engine({.storage = KvStorageKind::kContiguous, .context = 128});
   const std::vector<TenantShare> shares{{.id = kOne, .kv_quota_bytes = 1000}};

@@ -31,7 +31,6 @@ Status out_of_memory() { return resource_exhausted("out of memory"); }
 // All sequences are counted and woken before anybody is called back: a callback sees the whole step done.
 void Engine::settle() {
   ++counts_.steps;
-  counts_.rows += std::ssize(tokens_);
   for (size_t i = 0; i < parts_.size(); ++i) {
     const int64_t first = batch_sequences_[i].first_position;
     count_rows(*parts_[i].sequence, first, parts_[i].row_count);
@@ -89,6 +88,9 @@ void Engine::report(Sequence& sequence, int64_t first_logit_row, const Part& par
 void Engine::count_rows(Sequence& sequence, int64_t first, int64_t row_count) {
   sequence.has_run = true;
   sequence.failed_passes = 0;
+  const int64_t prompt_rows = std::clamp<int64_t>(sequence.prompt_count - first, 0, row_count);
+  counts_.prompt_rows += prompt_rows;
+  counts_.decode_rows += row_count - prompt_rows;
   queue_.charge(sequence, row_count);
   sequence.stats.projected_positions += static_cast<uint64_t>(row_count);
   for (size_t layer = 0; layer < layer_windows_.size(); ++layer) {

@@ -104,7 +104,7 @@ struct Request {
   // Of a tenant's requests the larger ones are served first; equal ones in the order of arrival.
   int32_t priority = 0;
   // On the engine's clock (EngineOptions::clock): a request that has not ended by then ends with kDeadline, in the first
-  // step that begins later, wherever it is on its way. Absent: it has all the time it needs.
+  // step that begins later, wherever it is on its way. Absent: it has all the time it needs. Absent for Picks::kByCaller.
   std::optional<uint64_t> deadline_ns;
 
   // Of on_choice: how many tokens TokenChoice::likeliest has, at most the vocabulary's.

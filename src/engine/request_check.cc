@@ -58,6 +58,11 @@ Status check_request(const Request& request, const RequestLimits& limits) {
         "a request whose caller picks the tokens has no choice to mask or report: leave on_mask, "
         "on_choice and constraint empty");
   }
+  if (request.picks == Picks::kByCaller && request.deadline_ns.has_value()) {
+    return invalid_argument(
+        "a request whose caller picks the tokens has no deadline, since no step runs while it waits for its "
+        "caller: leave deadline_ns empty, and cancel it");
+  }
   if (request.likeliest_count < 0 || request.likeliest_count > limits.vocab_size) {
     return invalid_argument(fmt::format("the likeliest {} tokens are not possible: the vocabulary has {}",
                                         request.likeliest_count, limits.vocab_size));

@@ -33,6 +33,8 @@ TEST(RequestCheck, NamesWhatIsWrong) {
   EXPECT_NE(refusal({.prompt = {1, 100}}).find("prompt position 1 is token 100"), std::string::npos);
   EXPECT_NE(refusal({.prompt = {1}, .max_tokens = -1}).find("max tokens"), std::string::npos);
   EXPECT_NE(refusal({.prompt = {1}, .stop_strings = {""}}).find("stop string"), std::string::npos);
+  EXPECT_NE(refusal({.prompt = {1}, .picks = Picks::kByCaller, .deadline_ns = 7}).find("deadline_ns"),
+            std::string::npos);
   EXPECT_NE(refusal({.prompt = {1}, .sampling = {.top_p = 7}}).find("top-p"), std::string::npos);
   EXPECT_NE(
       refusal({.prompt = {1}, .sampling = {.logit_bias = {{.token = 100, .added = 1}}}}).find("token 100"),

@@ -245,7 +245,9 @@ Scheduler::Plan Scheduler::schedule(std::span<SequenceNeed> needs, const StepLim
     const bool some_stand_still = over_quota_.size() + exceeding_.size() > still_count;
     if (some_stand_still) continue;  // the rows that they were to have are for the others
     if (waits.has_value()) plan.blocked = waits;
-    if (waits == first && exceeding_.empty()) plan.starved = first;  // else what those have becomes free
+    // What one that exceeds its quota holds is free when the step ends. One that only waits for its quota changes nothing:
+    // the first of its tenant comes before it, and is to run.
+    if (waits == first && exceeding_.empty()) plan.starved = first;
     if (!waits.has_value() || waits == first || is_by_key()) break;
     // The rows that it and later ones were to have are for those whose memory it waits for.
     sharer_count = static_cast<size_t>(*waits);

@@ -9,8 +9,9 @@
 // rows (find_victim); where there is no victim, the rest of the sequences wait. Where the quota of a tenant is used up, a
 // victim is looked for among its own sequences alone, and where there is none only that sequence waits: its rows are for
 // the others.
-// Always true: if some sequence has pending rows, then one runs, or the first of them is named as starved, or those that
-// pend stand still for their tenants' quotas. The first of each tenant does not, unless it exceeds the quota alone.
+// Always true: if some sequence has pending rows, then one runs, or one is named that exceeds its tenant's quota (what it
+// holds is free when it has ended), or the first of them is named as starved. The first of each tenant does not stand
+// still for a quota, unless it exceeds it alone.
 #pragma once
 
 #include <cstdint>

@@ -116,6 +116,18 @@ TEST(SchedulerQuota, OneThatExceedsTheQuotaTakesNothingFromAnybody) {
   EXPECT_EQ(pairs(plan.grants), (Pairs{{1, 1}, {2, 1}}));
 }
 
+// What it holds is free when it has ended, with this step: nobody starves for it.
+TEST(SchedulerQuota, OneThatExceedsTheQuotaStarvesNobodyBehindIt) {
+  Scheduler scheduler(8);
+  std::vector<SequenceNeed> needs = {need_of(1, 40, 1), need_of(2, 20, 1)};
+  QuotaRoom room(needs, 60, {{1, 40}});
+  const auto plan = scheduler.schedule(needs, kLimits, room);
+  EXPECT_TRUE(plan.grants.empty());
+  EXPECT_EQ(list(plan.exceeding), Indices{0});
+  EXPECT_EQ(plan.blocked, 1);
+  EXPECT_FALSE(plan.starved.has_value());
+}
+
 // One whose caller picks its tokens loses them to an earlier or a later one of its own tenant.
 TEST(SchedulerQuota, OneThatAwaitsItsCallerGivesWayToItsOwnTenant) {
   Scheduler scheduler(8);
@@ -182,7 +194,10 @@ class Life {
       ASSERT_GT(one.tokens, room.quota(one.tenant));
       gone.push_back(static_cast<size_t>(index));
     }
-    if (plan.starved.has_value()) gone.push_back(static_cast<size_t>(*plan.starved));
+    if (plan.starved.has_value()) {
+      ASSERT_GT(all_[static_cast<size_t>(*plan.starved)].tokens, units_) << "others could have made room";
+      gone.push_back(static_cast<size_t>(*plan.starved));
+    }
     std::ranges::sort(gone);
     for (auto i = gone.rbegin(); i != gone.rend(); ++i) {
       all_.erase(all_.begin() + static_cast<std::ptrdiff_t>(*i));

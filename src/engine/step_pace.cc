@@ -57,11 +57,13 @@ void StepPace::note(const StepTiming& step) {
     return;
   }
   const std::optional<int64_t> decode_ns = decode_ns_[size_of(step.decode_rows)].median();
-  // The short end of a prompt tells little about many rows.
-  if (!decode_ns.has_value() || step.prompt_rows * 2 < step.prompt_limit) return;
+  if (!decode_ns.has_value()) return;
+  // The short end of a prompt tells little about many rows, unless even that takes too long.
+  const bool is_short = step.prompt_rows * 2 < step.prompt_limit;
+  if (is_short && ns <= *decode_ns * percent_ / 100) return;
   ++since_probe_;
   row_ps_.add(std::max<int64_t>(ns - *decode_ns, 1) * kPsPerNs / step.prompt_rows);
-  last_rows_ = step.prompt_rows;
+  if (!is_short) last_rows_ = step.prompt_rows;
 }
 
 int64_t StepPace::prompt_rows(int64_t decode_rows) const {

@@ -155,6 +155,34 @@ TEST(StepPace, ShortPromptsDoNotMisleadIt) {
   EXPECT_EQ(pace.prompt_rows(4), before);
 }
 
+// A row costs ten times as much from now on, and only short prompts come: they are what tells it.
+TEST(StepPace, ShortPromptsThatTakeTooLongLowerTheRows) {
+  const Machine machine;
+  const Machine slower{.row_ns = 10 * machine.row_ns};
+  StepPace pace(kPercent, kChunk);
+  run_prompt(pace, {.row_ns = 250'000, .depth_ns = 0}, 4, 10);
+  const int64_t before = pace.prompt_rows(4);
+  ASSERT_GT(before, 200);
+  for (int i = 0; i < 6; ++i) {
+    pace.note({.decode_rows = 4,
+               .prompt_rows = before / 3,
+               .prompt_limit = before,
+               .ns = static_cast<uint64_t>(slower.step_ns(4, before / 3, 0))});
+  }
+  EXPECT_LT(pace.prompt_rows(4), before / 10);
+}
+
+// ... but one slow step changes nothing.
+TEST(StepPace, OneSlowStepOfAShortPromptChangesNothing) {
+  const Machine machine;
+  StepPace pace(kPercent, kChunk);
+  run_prompt(pace, machine, 4, 10);
+  const int64_t before = pace.prompt_rows(4);
+  pace.note({.decode_rows = 4, .prompt_rows = 2, .prompt_limit = before, .ns = 4'000'000'000});
+  EXPECT_NEAR(static_cast<double>(pace.prompt_rows(4)), static_cast<double>(before),
+              static_cast<double>(before) / 10);
+}
+
 TEST(StepPace, NeverLessThanOneRowNorMoreThanTheChunk) {
   for (const int64_t chunk : {1, 3, 512}) {
     StepPace pace(100, chunk);  // nothing to spare

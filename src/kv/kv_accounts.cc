@@ -15,9 +15,13 @@ AccountId KvAccounts::name(KvOwner owner) {
   const auto found = by_owner_.find(owner);
   if (found != by_owner_.end()) return found->second;
   const AccountId account{count()};
-  accounts_.reserve(accounts_.size() + 1);
-  by_owner_.emplace(owner, account);
   accounts_.emplace_back().owner = owner;
+  try {
+    by_owner_.emplace(owner, account);
+  } catch (...) {
+    accounts_.pop_back();
+    throw;
+  }
   return account;
 }
 

@@ -40,6 +40,14 @@ TemplateVariables merged(const TemplateVariables& ours, const TemplateVariables&
   return all;
 }
 
+// Those of one prompt are its user's words, as turns are: no name of a control token in them is one.
+TemplateVariables marked(TemplateVariables theirs, const ControlMarks& marks) {
+  for (auto& [name, value] : theirs) {
+    if (std::string* const text = std::get_if<std::string>(&value)) *text = marks.mark(*text);
+  }
+  return theirs;
+}
+
 // Which part of a reply the prompt has opened. `text` is the prompt's.
 ReplyBeginning place_of_reply(const ReplyFormat& format, std::string_view text) {
   if (!format.reasoning.has_value()) return ReplyBeginning::kStart;
@@ -114,14 +122,15 @@ Result<ReplyPrompt> ChatPrompter::prompt(std::span<const ChatTurn> turns, std::s
   }
 
   CAIRN_ASSIGN_OR_RETURN(
-      const std::string marked,
-      impl_->renderer.render(known, tools, merged(impl_->variables, settings.variables), settings.now,
-                             goes_on ? PromptEnd::kGoOn : PromptEnd::kQuestion));
+      const std::string text,
+      impl_->renderer.render(known, tools,
+                             merged(impl_->variables, marked(settings.variables, impl_->renderer.marks)),
+                             settings.now, goes_on ? PromptEnd::kGoOn : PromptEnd::kQuestion));
   ReplyPrompt prompt;
   CAIRN_ASSIGN_OR_RETURN(
       prompt.tokens,
-      impl_->renderer.marks.encode(marked, has_template() ? SpecialText::kParsed : SpecialText::kLiteral));
-  prompt.text = impl_->renderer.marks.unmark(marked);
+      impl_->renderer.marks.encode(text, has_template() ? SpecialText::kParsed : SpecialText::kLiteral));
+  prompt.text = impl_->renderer.marks.unmark(text);
   if (!has_template()) prompt.stop_strings.emplace_back(kPlainUserLine);
   if (impl_->end_of_turn.has_value()) prompt.stop_strings.push_back(*impl_->end_of_turn);
   prompt.reply_begins = goes_on ? place_in_turn(impl_->format, known.back().content)

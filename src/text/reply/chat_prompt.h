@@ -1,7 +1,8 @@
 // ChatPrompter: turns with tool calls, and tools, to the token ids that prompt a model for its next turn.
 //
 // Made once for a model. Always true: it is immutable and cheap to copy, so one may serve any number of threads; it reads
-// no clock and prints nothing. No word of a turn, of a tool or of its description becomes a control token; a prompt
+// no clock and prints nothing. No word of a turn, of a tool or of its description, nor of a prompt's own variables, becomes
+// a control token (ChatPrompterOptions::variables are the operator's, and the template reads them as they are); a prompt
 // begins with one BOS where the tokenizer adds one. Its own work is linear in the text, and a template's is bounded.
 #pragma once
 
