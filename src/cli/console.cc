@@ -18,7 +18,7 @@ struct FlagName {
   std::string_view flag;
 };
 
-constexpr std::array<FlagName, 11> kFlagNames{{{"context", "--context"},
+constexpr std::array<FlagName, 14> kFlagNames{{{"context", "--context"},
                                                {"extend_context", "--extend-context"},
                                                {"kv_plan", "--kv"},
                                                {"kv_memory_bytes", "--kv-memory"},
@@ -28,6 +28,9 @@ constexpr std::array<FlagName, 11> kFlagNames{{{"context", "--context"},
                                                {"pre", "--pre"},
                                                {"prefix_sharing", "--no-sharing"},
                                                {"storage", "--cache"},
+                                               {"host", "--host"},
+                                               {"port", "--port"},
+                                               {"certificate", "--tls-cert"},
                                                {"chat_template", "--chat-template"}}};
 
 constexpr std::string_view kClearLine = "\r\x1b[K";

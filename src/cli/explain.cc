@@ -25,6 +25,8 @@ Result<HttpClientReply> ask_server(const ExplainOptions& options) {
   return client->fetch_whole(std::move(request));
 }
 
+constexpr size_t kWholeSentence = 4096;  // characters
+
 // What the server says of why not.
 Status refusal_of(const HttpClientReply& reply) {
   const auto body = parse_json(reply.body, {});
@@ -34,7 +36,7 @@ Status refusal_of(const HttpClientReply& reply) {
     const auto* const message =
         error != nullptr && error->is_object() ? error->as_object().if_contains("message") : nullptr;
     if (message != nullptr && message->is_string())
-      words += fmt::format(": {}", printable(message->as_string()));
+      words += fmt::format(": {}", printable(message->as_string(), kWholeSentence));
   }
   if (reply.status == 404) return not_found(std::move(words));
   return internal_error(std::move(words));
@@ -54,7 +56,7 @@ Result<ExitCode> run_explain(const ExplainOptions& options, Console& console) {
   if (words == nullptr || !words->is_string()) {
     return invalid_data("what answers there is no Cairn server: its reply has no explanation");
   }
-  console.write(with_flags(printable(words->as_string())) + "\n");
+  console.write(with_flags(printable(words->as_string(), kWholeSentence)) + "\n");
   return ExitCode::kDone;
 }
 

@@ -135,6 +135,8 @@ ServedFacts facts_of(const ServeOptions& options, const OpenModel& opened, const
   facts.context = engine.context();
   facts.longest_text = engine.cache().max_length();
   facts.sharing = sharing_of(options.common);
+  const KvGeometry& geometry = engine.cache().geometry();
+  if (geometry.group_count() == 1) facts.position_bytes = geometry.block_bytes(0) / kBlockSize;
   facts.longest_token_bytes = longest_token(opened.model->tokenizer());
   facts.known_text = options.shares_across_tenants ? KnownText::kHidden : KnownText::kShown;
   facts.pressure = options.api_keys.has_value() ? Pressure::kHidden : Pressure::kShown;
@@ -256,6 +258,11 @@ Result<ExitCode> check_config(const ServeOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const Tokenizer tokenizer, file.tokenizer(options.common.tokenizer));
   CAIRN_ASSIGN_OR_RETURN(const ChatPrompter prompter, make_prompter(options, file, tokenizer));
   CAIRN_ASSIGN_OR_RETURN(const auto keys, load_keys(options, console));
+  CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, file.plan());
+  CAIRN_ASSIGN_OR_RETURN(EngineOptions engine,
+                         engine_options_for(plan.config, open_options(options.common, options.parallel)));
+  CAIRN_RETURN_IF_ERROR(choose_pool(plan.config, engine));
+  CAIRN_RETURN_IF_ERROR(plan_kv_memory(plan.config, {.engine = engine}).status());
   HttpServerOptions http = http_options(options);
   http.port = 0;  // the server that has the other may be running
   NoHandler nobody;

@@ -53,15 +53,16 @@ std::optional<HttpReply> BrowserGuard::check(const HttpHead& head) const {
   if (options_.host_check == HostCheck::kNamedHosts) {
     const auto host = head.header("host");
     if (host.has_value() && !allows_host(*host)) {
-      return forbidden(fmt::format(
-          "this server does not answer to the name '{}': name it with `allowed_host`", without_port(*host)));
+      return forbidden(
+          fmt::format("this server does not answer to the name '{}': its operator can name it (allowed-host)",
+                      without_port(*host)));
     }
   }
   const auto origin = head.header("origin");
   if (!origin.has_value() || is_own_origin(*origin, head)) return std::nullopt;
   if (!names_origin(*origin)) {
-    return forbidden(
-        fmt::format("pages of '{}' may not use this server: name it with `cors_origin`", *origin));
+    return forbidden(fmt::format(
+        "pages of '{}' may not use this server: its operator can name it (cors-origin)", *origin));
   }
   const bool is_preflight =
       head.method == "OPTIONS" && head.header("access-control-request-method").has_value();

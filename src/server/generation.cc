@@ -98,7 +98,7 @@ Request Generation::request_for(size_t prompt, int64_t sample) {
   const TextCall& call = prepared_.call;
   Request request{.prompt = prepared_.prompts[prompt],
                   .sampling = call.sampling,
-                  .max_tokens = call.max_tokens,
+                  .max_tokens = tokens_that_fit(prompt),
                   .stop_strings = prepared_.stop_strings,
                   .end_tokens = prepared_.format.end_tokens,
                   .shown_tokens = prepared_.format.mark_tokens,
@@ -115,6 +115,12 @@ Request Generation::request_for(size_t prompt, int64_t sample) {
     request.constraint = std::make_shared<GuideConstraint>(prepared_.guide, prepared_.format.end_tokens);
   }
   return request;
+}
+
+// A text that would outgrow the memory ends by its length before it does.
+int64_t Generation::tokens_that_fit(size_t prompt) const {
+  const int64_t room = longest_text(service_, *prepared_.tenant) - std::ssize(prepared_.prompts[prompt]);
+  return std::min(prepared_.call.max_tokens.value_or(room), room);
 }
 
 template <typename Function>
@@ -198,7 +204,7 @@ void Generation::on_finish(size_t choice, const RequestResult& result) {
     send({.choice = static_cast<int64_t>(choice), .logprobs = std::exchange(ended.logprobs, {})});
   ended.result = result;
   if (!result.status.ok()) cancel_all();  // the call fails as a whole
-  if (writer_ != nullptr && !is_gone_ && result.status.ok() && !refusal_.has_value()) {
+  if (writer_ != nullptr && !failure().has_value()) {
     if (!exchange_->send(writer_->finish(static_cast<int64_t>(choice), finish_of(ended)))) cancel_all();
   }
 }
@@ -210,10 +216,31 @@ bool Generation::scores_prompt() const { return prepared_.call.echo && prepared_
 TokenLogprob Generation::logprob_of(const TokenChoice& picked) const {
   TokenLogprob logprob{.bytes = std::string(service_.tokenizer.token_text(picked.token)),
                        .logprob = picked.log_probability};
+  bool is_among = false;
   for (const TokenProbability& likely : picked.likeliest) {
     logprob.top.push_back({std::string(service_.tokenizer.token_text(likely.token)), likely.log_probability});
+    is_among = is_among || likely.token == picked.token;
   }
+  // /v1/completions always lists the token itself.
+  const bool is_missing =
+      !is_among && !picked.likeliest.empty() && prepared_.call.face == ApiFace::kCompletions;
+  if (is_missing) logprob.top.push_back({logprob.bytes, picked.log_probability});
   return logprob;
+}
+
+// The bytes of a prompt's tokens, as its text has them: no begin token, and no blank before it that the tokenizer adds.
+void Generation::fit_to_text(size_t prompt, std::vector<TokenLogprob>& logprobs) const {
+  const std::vector<TokenId>& tokens = prepared_.prompts[prompt];
+  bool is_first = true;
+  for (size_t i = 0; i < logprobs.size() && i < tokens.size(); ++i) {
+    std::string& bytes = logprobs[i].bytes;
+    if (service_.tokenizer.is_special(tokens[i])) {
+      bytes.clear();
+    } else if (std::exchange(is_first, false) && bytes.starts_with(' ') &&
+               !prepared_.prompt_texts[prompt].starts_with(' ')) {
+      bytes.erase(0, 1);
+    }
+  }
 }
 
 // Once, before anything else of the choice: with the chances of all its tokens but the first, where they are asked for.
@@ -228,6 +255,7 @@ void Generation::echo_prompt(size_t choice) {
     const TokenId first = prepared_.prompts[prompt].front();
     piece.logprobs.insert(piece.logprobs.begin(),
                           {.bytes = std::string(service_.tokenizer.token_text(first))});
+    fit_to_text(prompt, piece.logprobs);
   }
   send(std::move(piece));
 }
@@ -313,11 +341,19 @@ std::optional<ApiError> Generation::failure() const {
     return status.code() == StatusCode::kResourceExhausted ? context_exceeded(status.message())
                                                            : error_of(status);
   }
-  const bool late = std::ranges::any_of(
-      choices_, [](const Choice& choice) { return choice.result.reason == FinishReason::kDeadline; });
-  if (late && first_token_ns_ == 0)
+  // A client that is gone hears nothing; for others the server's end is no end of their texts.
+  if (!is_gone_ && has_ended_by(FinishReason::kCancelled)) {
+    return unavailable_error("the server was stopped before the text had ended");
+  }
+  if (has_ended_by(FinishReason::kDeadline) && first_token_ns_ == 0) {
     return timeout_error("the request's deadline_ms passed before its first token");
+  }
   return std::nullopt;
+}
+
+bool Generation::has_ended_by(FinishReason reason) const {
+  return std::ranges::any_of(choices_,
+                             [reason](const Choice& choice) { return choice.result.reason == reason; });
 }
 
 void Generation::client_is_gone() {

@@ -77,7 +77,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void on_text(size_t choice, std::string_view text);
   void on_finish(size_t choice, const RequestResult& result);
 
+  [[nodiscard]] int64_t tokens_that_fit(size_t prompt) const;
   [[nodiscard]] bool scores_prompt() const;
+  void fit_to_text(size_t prompt, std::vector<TokenLogprob>& logprobs) const;
   [[nodiscard]] TokenLogprob logprob_of(const TokenChoice& picked) const;
   void echo_prompt(size_t choice);
   void emit(size_t choice, const std::vector<ReplyPart>& parts);
@@ -85,6 +87,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void keep(const StreamPiece& piece);
   [[nodiscard]] AnswerFinish finish_of(const Choice& choice) const;
   [[nodiscard]] std::optional<ApiError> failure() const;
+  [[nodiscard]] bool has_ended_by(FinishReason reason) const;
   void give_up(ApiError error);
   void client_is_gone();
   void cancel_all();

@@ -97,7 +97,8 @@ std::vector<MetricsSnapshot::OfTenant> Server::tenants_of(const EngineSnapshot& 
 }
 
 ServedModel Server::served_model() const {
-  return {.id = facts_.name, .created = facts_.created_ns / 1'000'000'000, .context_length = facts_.context};
+  return {
+      .id = facts_.name, .created = facts_.created_ns / 1'000'000'000, .context_length = facts_.longest_text};
 }
 
 void Server::answer_models(const Asked& asked) {

@@ -1,5 +1,6 @@
 // The routes that read a body: texts, text to tokens and back, and which model is meant.
 #include <new>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,10 @@ void Server::answer_tokenize(const Asked& asked) {
     if (!call.ok()) return error_reply(call.error());
     if (const auto error = check_model(*service_, call->model)) return error_reply(*error);
     std::vector<TokenId> tokens;
+    constexpr size_t kTextBytesMax = size_t{1} << 20;  // a second of work
+    if (call->text.has_value() && call->text->size() > kTextBytesMax) {
+      return error_reply(too_large_error("a text to tokenize has 1 MiB at most"));
+    }
     if (call->text.has_value()) {
       auto encoded =
           tokenizer_.encode(*call->text, {.bos_eos = call->add_special ? BosEos::kOfPrompt : BosEos::kNone});
@@ -50,7 +55,7 @@ void Server::answer_tokenize(const Asked& asked) {
     if (call->with_pieces) {
       for (const TokenId token : tokens) pieces.emplace_back(tokenizer_.token_text(token));
     }
-    return json_reply(tokenize_body(tokens, pieces, facts_.context));
+    return json_reply(tokenize_body(tokens, pieces, facts_.longest_text));
   });
 }
 
@@ -59,6 +64,11 @@ void Server::answer_detokenize(const Asked& asked) {
     auto call = parse_detokenize_call(request.body);
     if (!call.ok()) return error_reply(call.error());
     if (const auto error = check_model(*service_, call->model)) return error_reply(*error);
+    for (const TokenId token : call->tokens) {
+      if (token < tokenizer_.vocab_size()) continue;
+      return error_reply(
+          invalid_request("tokens", "token " + std::to_string(token) + " is none of this model's"));
+    }
     return json_reply(detokenize_body(tokenizer_.decode(call->tokens)));
   });
 }

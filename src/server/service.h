@@ -31,6 +31,7 @@ struct ServedFacts {
   int64_t load_ns = 0;      // how long the model took to load
   int64_t context = 0;
   int64_t longest_text = 0;        // positions that context and cache have room for
+  uint64_t position_bytes = 0;     // of the cache that a position takes; 0: not the same for all
   size_t longest_token_bytes = 1;  // of the vocabulary's texts
   PrefixSharing sharing = PrefixSharing::kOn;
   KnownText known_text = KnownText::kShown;
@@ -52,6 +53,9 @@ struct Service {
   WorkerPool& workers;                 // for what takes long
   std::atomic<int64_t>& stream_count;  // replies that are being streamed
 };
+
+// Positions that a text of this tenant may have: what context, cache and its quota have room for.
+[[nodiscard]] int64_t longest_text(const Service& service, const ServedTenant& tenant);
 
 // How matches with the cache are explained to whoever sent the prompt.
 [[nodiscard]] inline ExplanationPlace explanation_place(const Service& service, bool rewrites_earlier_turns) {

@@ -129,7 +129,7 @@ class CallMaker {
   }
 
   std::optional<ApiError> check_lengths() const {
-    const int64_t most = service_.facts.longest_text;
+    const int64_t most = longest_text(service_, *facts_.tenant);
     for (const std::vector<TokenId>& prompt : made_.prompts) {
       if (std::ssize(prompt) <= most) continue;
       return context_exceeded(
@@ -233,6 +233,15 @@ class Answerer {
 };
 
 }  // namespace
+
+int64_t longest_text(const Service& service, const ServedTenant& tenant) {
+  const int64_t longest = service.facts.longest_text;
+  const auto& quota = tenant.config.kv_quota_bytes;
+  if (!quota.has_value() || service.facts.position_bytes == 0) return longest;
+  const auto positions =
+      static_cast<int64_t>(*quota / (service.facts.position_bytes * kBlockSize)) * kBlockSize;
+  return std::min(longest, positions);
+}
 
 std::optional<ApiError> check_model(const Service& service, std::string_view asked) {
   const std::string& name = service.facts.name;
