@@ -17,7 +17,7 @@ namespace {
 using cairn::RequestReader;
 using Progress = RequestReader::Progress;
 
-constexpr cairn::RequestLimits kLimits{.header_bytes_max = 1024, .body_bytes_max = 4096};
+constexpr cairn::HttpRequestLimits kLimits{.header_bytes_max = 1024, .body_bytes_max = 4096};
 
 void check(bool holds) {
   if (!holds) std::abort();
