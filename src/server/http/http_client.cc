@@ -16,8 +16,8 @@
 #include <utility>
 
 #include "server/http/byte_stream.h"
-#include "server/http/listener.h"
 #include "server/http/http_reply_reader.h"
+#include "server/http/listener.h"
 #include "server/http/tls.h"
 
 namespace cairn {

@@ -45,7 +45,8 @@ struct HttpReplyReader::Parser {
   http::response_parser<PassedBody> beast;
 };
 
-HttpReplyReader::HttpReplyReader(Asked asked, const HttpFetchEvents& events) : asked_(asked), events_(events) {
+HttpReplyReader::HttpReplyReader(Asked asked, const HttpFetchEvents& events)
+    : asked_(asked), events_(events) {
   begin();
 }
 HttpReplyReader::~HttpReplyReader() = default;
