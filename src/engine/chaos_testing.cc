@@ -85,7 +85,7 @@ void ChaosGame::choose_tenants() {
   std::vector<TenantShare> shares;
   for (uint32_t tenant = 1; tenant <= 3; ++tenant) {
     TenantShare share{.id = {tenant}, .weight = tenant_dice_.between(1, 5)};
-    const auto blocks = static_cast<uint64_t>(tenant_dice_.between(2, 24));
+    const auto blocks = static_cast<uint64_t>(tenant_dice_.between(2, 12));
     if (!tenant_dice_.one_in(4)) share.kv_quota_bytes = blocks * engine_.cache().geometry().block_bytes();
     shares.push_back(share);
   }

@@ -202,7 +202,7 @@ TEST(EngineChaos, FakeModel) {
     EXPECT_GT(count * 20'000, bound * std::min<int64_t>(rows_wanted, 20'000)) << what;
   };
   expect_more(counts.preemptions, 20, "preemptions");
-  expect_more(counts.quota_waits, 50, "requests that waited for a quota");
+  expect_more(counts.quota_waits, 20, "requests that waited for a quota");
   expect_more(counts.ends_by_quota, 5, "requests that exceeded one");
   expect_more(counts.operations_in_callbacks, 1000, "operations in callbacks");
   expect_more(counts.operations_in_destructors, 100, "operations in destructors");
