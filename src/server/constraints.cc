@@ -82,8 +82,9 @@ std::string key_of(const TextCall& call, ReasoningForm::Start start) {
                                call.format.schema,      static_cast<int>(call.tool_choice.use),
                                call.tool_choice.name,   call.parallel_tool_calls,
                                std::move(tools)};
+  const std::string text = boost::json::serialize(key);
   Sha256 sha;
-  sha.update(std::as_bytes(std::span(boost::json::serialize(key))));
+  sha.update(std::as_bytes(std::span(text)));
   return to_hex(sha.finish());
 }
 
