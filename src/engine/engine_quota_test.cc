@@ -261,9 +261,12 @@ TEST(EngineQuota, OneThatExceedsItsQuotaEndsNobodyElse) {
   expect_oracle(other, some_prompt(2, 4), 60);
 }
 
+// All prompts run in the first step.
+const EngineOptions kLargeSteps{.context = 512, .max_sequences = 4, .prefill_chunk = 256};
+
 // One that awaits its caller may do so for ever: it gives way.
 TEST(EngineQuota, NobodyWaitsForOneThatAwaitsItsCaller) {
-  Scene scene({4, 0});
+  Scene scene({4, 0}, kLargeSteps);
   Heard slow;
   Heard first;
   Heard second;
@@ -285,19 +288,19 @@ TEST(EngineQuota, NobodyWaitsForOneThatAwaitsItsCaller) {
 }
 
 TEST(EngineQuota, NobodyWaitsForTheRoomOfOneThatWasCancelled) {
-  Scene scene({4, 0});
+  Scene scene({4, 0}, kLargeSteps);
   Heard running;
   Heard large;
   Heard small;
   scene.submit(kOne, some_prompt(1, 60), 60, running);
   const RequestId refused = scene.submit(kOne, some_prompt(2, 90), 5, large);
+  scene.step();
   scene.submit(kOne, some_prompt(3, 20), 5, small);
   scene.step();
-  scene.step();
-  EXPECT_TRUE(small.tokens.empty());
+  EXPECT_TRUE(small.tokens.empty()) << "it comes behind the large one";
   EXPECT_TRUE(scene.engine.cancel(refused));
   scene.step();
-  EXPECT_FALSE(small.tokens.empty()) << "there is one block beside the two, and it needs no more";
+  EXPECT_FALSE(small.tokens.empty()) << "there is a block beside the two, and it needs no more";
   scene.run();
   expect_oracle(running, some_prompt(1, 60), 60);
   expect_oracle(small, some_prompt(3, 20), 5);
@@ -305,11 +308,11 @@ TEST(EngineQuota, NobodyWaitsForTheRoomOfOneThatWasCancelled) {
 
 // Its rows were a running request's when the other was refused.
 TEST(EngineQuota, NobodyWaitsForTheRowsOfAnIdleSession) {
-  Scene scene({4, 0});
+  Scene scene({4, 0}, kLargeSteps);
   Heard talk;
   Heard running;
   Heard next;
-  Request in_session = make_request(some_prompt(1, 60), 3, talk);
+  Request in_session = make_request(some_prompt(1, 90), 3, talk);
   in_session.tenant = kOne;
   in_session.session = *scene.engine.open_session();
   ASSERT_TRUE(scene.engine.submit(std::move(in_session)).ok());

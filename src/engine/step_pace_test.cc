@@ -177,6 +177,7 @@ TEST(StepPace, OneSlowStepOfAShortPromptChangesNothing) {
   const Machine machine;
   StepPace pace(kPercent, kChunk);
   run_prompt(pace, machine, 4, 10);
+  pace.note({.decode_rows = 4, .prompt_limit = 1, .ns = 40'000'000});  // decoding was measured just now
   const int64_t before = pace.prompt_rows(4);
   pace.note({.decode_rows = 4, .prompt_rows = 2, .prompt_limit = before, .ns = 4'000'000'000});
   EXPECT_NEAR(static_cast<double>(pace.prompt_rows(4)), static_cast<double>(before),
