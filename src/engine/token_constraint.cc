@@ -10,7 +10,7 @@ GuideConstraint::GuideConstraint(std::shared_ptr<const Guide> guide, std::vector
 
 void GuideConstraint::restrict(TokenMask& allowed, int64_t remaining) {
   walk_.restrict(allowed, remaining);
-  if (walk_.is_lost()) return;
+  if (walk_.is_lost() && !walk_.must_not_end()) return;
   const bool may_end = walk_.may_end();
   for (const TokenId token : extra_end_tokens_) {
     if (may_end) {

@@ -25,7 +25,9 @@ class TokenConstraint {
   virtual void take(TokenId token) = 0;  // the token that was picked or forced (also an end token)
 };
 
-// A forced token that the guide does not allow ends the constraint: nothing is restricted from there on.
+// A forced token that the guide does not allow ends the constraint: nothing is restricted from there on. Where the guide
+// itself loses a token that its mask allowed (GuideWalk::must_not_end), end tokens are forbidden: the reply ends by its
+// length, never as if it fitted.
 class GuideConstraint final : public TokenConstraint {
  public:
   // `extra_end_tokens`: those of Request::end_tokens. They are allowed where the model's own are, and nowhere else.

@@ -10,6 +10,7 @@
 namespace cairn::grammar {
 namespace {
 
+constexpr size_t kEdgesPerWay = 32;   // looking at that many edges takes about as long as at a way
 constexpr uint64_t kEntryBytes = 96;  // of the table's and the key's own blocks, roughly
 
 }  // namespace
@@ -27,7 +28,12 @@ Automaton::Automaton(Graph graph, std::shared_ptr<const TokenTrie> trie, uint64_
   stack_.resize(deepest + 1);
   token_bytes_max_ = std::max<int64_t>(1, static_cast<int64_t>(deepest));
   find_classes();
-  forget();
+  Entry nowhere;
+  nowhere.key = std::make_shared<const StateKey>(StateKey{std::u32string(1, 0)});
+  nowhere.distance = kNever;
+  entries_.push_back(std::move(nowhere));
+  next_.assign(class_count_, kNowhere);
+  step_work_.assign(class_count_, 0);
 }
 
 // Bytes that no edge tells apart are one class.
@@ -49,14 +55,17 @@ void Automaton::find_classes() {
 KeyPointer Automaton::start() {
   const std::lock_guard lock(mutex_);
   forget_if_large();
-  return entries_[closure(0, {Way{graph_.begin(0)}})].key;
+  size_t work = 0;
+  return entries_[closure(0, {Way{graph_.begin(0)}}, work)].key;
 }
 
 KeyPointer Automaton::take(const KeyPointer& from, TokenId token) {
   const std::lock_guard lock(mutex_);
   forget_if_large();
   const Place at = place_of(from);
-  const Place to = trie_->is_special(token) ? step_special(at, token) : step_text(at, trie_->text(token));
+  size_t work = 0;
+  const Place to =
+      trie_->is_special(token) ? step_special(at, token, work) : step_text(at, trie_->text(token));
   return is_alive(to) ? entries_[to].key : nullptr;
 }
 
@@ -65,27 +74,30 @@ bool Automaton::may_end(const KeyPointer& at) {
   return entries_[place_of(at)].accepts;
 }
 
+bool Automaton::allows(const KeyPointer& at, TokenId token) {
+  const std::lock_guard lock(mutex_);
+  forget_if_large();
+  TokenMask allowed(trie_->vocab_size());
+  apply(mask_of(place_of(at)).tokens, allowed);
+  return token >= 0 && token < trie_->vocab_size() && allowed.allows(token);
+}
+
 uint64_t Automaton::used_bytes() {
   const std::lock_guard lock(mutex_);
   return sizeof(*this) + graph_.used_bytes() + distances_.used_bytes() + remembered_bytes_;
 }
 
 void Automaton::forget_if_large() {
-  work_ = 0;
-  if (remembered_bytes_ > memory_bytes_ || is_cut_) forget();
+  if (remembered_bytes_ > memory_bytes_) forget();
 }
 
+// All but the place that is nowhere. Needs no memory, so that it cannot fail.
 void Automaton::forget() {
   places_.clear();
-  entries_.clear();
+  entries_.erase(entries_.begin() + 1, entries_.end());
+  next_.resize(class_count_);
+  step_work_.resize(class_count_);
   remembered_bytes_ = 0;
-  work_ = 0;
-  is_cut_ = false;
-  Entry nowhere;
-  nowhere.key = std::make_shared<const StateKey>(StateKey{std::u32string(1, 0)});
-  nowhere.distance = kNever;
-  entries_.push_back(std::move(nowhere));
-  next_.assign(class_count_, kNowhere);
 }
 
 Automaton::Place Automaton::place_of(const KeyPointer& key) {
@@ -128,10 +140,6 @@ Automaton::Place Automaton::intern(int base, std::vector<Way> ways) {
   }
   const auto found = places_.find(key.words);
   if (found != places_.end()) return found->second;
-  if (remembered_bytes_ > 2 * memory_bytes_) {
-    is_cut_ = true;
-    return kNowhere;
-  }
   Entry entry;
   entry.distance = kNever;
   for (const Way& way : ways) {
@@ -142,19 +150,26 @@ Automaton::Place Automaton::intern(int base, std::vector<Way> ways) {
           entry.is_marker || edge->kind == EdgeKind::kToken || edge->kind == EdgeKind::kAnySpecial;
     }
   }
-  remembered_bytes_ += kEntryBytes + sizeof(Entry) + class_count_ * sizeof(Place) + key.words.size() * 4;
+  const uint64_t bytes = kEntryBytes + sizeof(Entry) + class_count_ * (sizeof(Place) + sizeof(uint16_t)) +
+                         key.words.size() * 4;
   entry.key = std::make_shared<const StateKey>(std::move(key));
   const auto place = static_cast<Place>(entries_.size());
-  places_.emplace(entry.key->words, place);
+  // In this order, each may run out of memory: the tables may be longer than there are places, and a place that is not
+  // found by its key only takes room.
+  next_.resize((place + size_t{1}) * class_count_, kUnknown);
+  step_work_.resize((place + size_t{1}) * class_count_, 0);
   entries_.push_back(std::move(entry));
-  next_.resize(entries_.size() * class_count_, kUnknown);
+  remembered_bytes_ += bytes;
+  places_.emplace(entries_.back().key->words, place);
   return place;
 }
 
 // What a way leads to without reading anything: `kept` gets it where it reads or ends, `more` what is to be expanded.
-void Automaton::expand(int base, const Way& way, std::vector<Way>& more, std::vector<Way>& kept) const {
+// Returns how many edges were looked at.
+size_t Automaton::expand(int base, const Way& way, std::vector<Way>& more, std::vector<Way>& kept) const {
   const State state = way.back();
   bool reads = false;
+  size_t edges = 0;
   if (graph_.is_end(state)) {
     if (way.size() == 1) {
       reads = true;
@@ -163,6 +178,7 @@ void Automaton::expand(int base, const Way& way, std::vector<Way>& more, std::ve
     }
   }
   for (const Edge* edge = graph_.first(state); edge != nullptr; edge = graph_.next(*edge)) {
+    ++edges;
     if (edge->kind != EdgeKind::kEmpty && edge->kind != EdgeKind::kCall) {
       reads = true;
       continue;
@@ -176,9 +192,10 @@ void Automaton::expand(int base, const Way& way, std::vector<Way>& more, std::ve
     more.push_back(std::move(next));
   }
   if (reads) kept.push_back(way);
+  return edges;
 }
 
-Automaton::Place Automaton::closure(int base, std::vector<Way> ways) {
+Automaton::Place Automaton::closure(int base, std::vector<Way> ways, size_t& work) {
   // Ways without an end are dropped at once, but where some bytes cannot be written one by one: there a token may
   // pass through places that nothing else leads out of.
   const bool may_drop = distances_.all_bytes_writable();
@@ -186,40 +203,61 @@ Automaton::Place Automaton::closure(int base, std::vector<Way> ways) {
   std::vector<Way> kept;
   std::vector<Way> more = std::move(ways);
   std::ranges::reverse(more);
+  size_t edges = 0;
+  work += 1 + class_count_ / 32;  // the place itself, however few ways it has
   while (!more.empty() && seen.size() < kClosureStepsMax && kept.size() < kWaysMax) {
     const Way way = std::move(more.back());
     more.pop_back();
+    ++work;
     if (may_drop && distance_of(base, way) >= kNever) continue;
     if (!seen.insert(way).second) continue;
-    expand(base, way, more, kept);
+    edges += expand(base, way, more, kept);
   }
-  work_ += seen.size() + 1;
+  work += edges / kEdgesPerWay;
   return intern(base, std::move(kept));
 }
 
 Automaton::Place Automaton::find_step(Place from, uint8_t byte) {
-  if (work_ > kWorkMax) {
-    is_cut_ = true;
-    return kNowhere;
-  }
   std::vector<Way> moved;
+  size_t work = 0, edges = 0;
   for (Way& way : ways_of(from)) {
+    ++work;
     for (const Edge* edge = graph_.first(way.back()); edge != nullptr; edge = graph_.next(*edge)) {
+      ++edges;
       if (edge->kind != EdgeKind::kBytes || byte < edge->low || byte > edge->high) continue;
       moved.push_back(way);
       moved.back().back() = edge->target;
     }
   }
-  const Place to = closure(base_of(from), std::move(moved));
-  if (to != kNowhere || !is_cut_) next_[from * class_count_ + class_of_[byte]] = to;
+  work += edges / kEdgesPerWay;
+  const Place to = closure(base_of(from), std::move(moved), work);
+  const size_t at = from * class_count_ + class_of_[byte];
+  step_work_[at] = static_cast<uint16_t>(std::min<size_t>(work, UINT16_MAX));
+  next_[at] = to;
   return to;
 }
 
-Automaton::Place Automaton::step_special(Place from, TokenId token) {
+// The same, counted: in full where it is met for the first time, whether it was known or not.
+Automaton::Place Automaton::step(Place from, uint8_t byte, Work& work) {
+  const Place to = step(from, byte);
+  const size_t at = from * class_count_ + class_of_[byte];
+  if (at / 64 >= work.met_steps.size()) work.met_steps.resize(next_.size() / 64 + 1);
+  uint64_t& met = work.met_steps[at / 64];
+  const uint64_t bit = uint64_t{1} << (at % 64);
+  if ((met & bit) == 0) {
+    met |= bit;
+    work.spent += step_work_[at] * kWayWork;
+  }
+  work.spent += kNodeWork;
+  return to;
+}
+
+Automaton::Place Automaton::step_special(Place from, TokenId token, size_t& work) {
   if (!entries_[from].is_marker) return kNowhere;
   const auto id = static_cast<uint32_t>(token);
   std::vector<Way> moved;
   for (Way& way : ways_of(from)) {
+    ++work;
     for (const Edge* edge = graph_.first(way.back()); edge != nullptr; edge = graph_.next(*edge)) {
       const bool reads = (edge->kind == EdgeKind::kToken && edge->what == id) ||
                          (edge->kind == EdgeKind::kAnySpecial && edge->what != id);
@@ -228,7 +266,7 @@ Automaton::Place Automaton::step_special(Place from, TokenId token) {
       moved.back().back() = edge->target;
     }
   }
-  return closure(base_of(from), std::move(moved));
+  return closure(base_of(from), std::move(moved), work);
 }
 
 Automaton::Place Automaton::step_text(Place from, std::string_view text) {

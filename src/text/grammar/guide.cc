@@ -35,7 +35,11 @@ GuideWalk::GuideWalk(std::shared_ptr<const Guide> guide)
     : guide_(std::move(guide)), state_(guide_->automaton_->start()) {}
 
 void GuideWalk::restrict(TokenMask& allowed, int64_t remaining) {
-  if (is_lost_) return;
+  if (is_lost_) {
+    if (!must_not_end_) return;
+    for (const TokenId token : guide_->trie().end_tokens()) allowed.forbid(token);
+    return;
+  }
   if (has_ended_) {
     allowed.allow_only(guide_->trie().end_tokens());
     return;
@@ -53,6 +57,7 @@ bool GuideWalk::take(TokenId token) {
   std::shared_ptr<const grammar::StateKey> next;
   if (!has_ended_) next = guide_->automaton_->take(state_, token);
   is_lost_ = next == nullptr;
+  must_not_end_ = is_lost_ && !has_ended_ && guide_->automaton_->allows(state_, token);
   if (!is_lost_) state_ = std::move(next);
   return !is_lost_;
 }

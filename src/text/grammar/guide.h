@@ -65,10 +65,14 @@ class GuideWalk {
   // where it cannot (since the beginning, or since a token was taken that was not allowed), it goes on as if there
   // were no end, and the reply ends by its length.
   void restrict(TokenMask& allowed, int64_t remaining);
-  // Moves on. False: the token was not allowed. From then on the walk is lost, and restricts nothing.
+  // Moves on. False: the walk is lost from then on. Where the token was not allowed (it was forced), nothing is
+  // restricted any more. Where the mask allowed it nevertheless, as may be with more ways than kWaysMax
+  // (text/grammar/limits.h), only end tokens are forbidden from then on (must_not_end()): the text may not fit the schema,
+  // so it must not end as if it did, and ends by its length.
   bool take(TokenId token);
 
   [[nodiscard]] bool is_lost() const { return is_lost_; }
+  [[nodiscard]] bool must_not_end() const { return must_not_end_; }
   [[nodiscard]] bool has_ended() const { return has_ended_; }  // an end token was taken
   [[nodiscard]] bool may_end() const;                          // the text is complete as it is
   // The least number of tokens that close the text, its end token included.
@@ -78,6 +82,7 @@ class GuideWalk {
   std::shared_ptr<const Guide> guide_;
   std::shared_ptr<const grammar::StateKey> state_;
   bool is_lost_ = false;
+  bool must_not_end_ = false;  // lost by a token that was allowed
   bool has_ended_ = false;
 };
 

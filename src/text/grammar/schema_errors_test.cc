@@ -140,6 +140,26 @@ TEST(SchemaErrors, WhatIsTooLargeNamesTheLimit) {
   expect_refused(merged, "");  // ends, whether in an error or not
 }
 
+TEST(SchemaErrors, MergingLongListsEndsSoon) {
+  array many;
+  for (int i = 0; i < 300'000; ++i) many.push_back(i);
+  array others(many.rbegin(), many.rend());
+  for (const char* keyword : {"enum", "required", "type", "anyOf", "oneOf"}) {
+    expect_refused(object{{"allOf", array{object{{keyword, many}}, object{{keyword, others}}}}},
+                   "\"" + std::string(keyword) + "\" has more than");
+  }
+  // Few values, but each is long: all pairs of them would be compared.
+  array texts, longer;
+  for (int i = 0; i < 2'000; ++i) {
+    texts.push_back(value(std::to_string(i) + std::string(300, 'x')));
+    longer.push_back(value(std::to_string(i + 1) + std::string(300, 'x')));
+  }
+  expect_refused(object{{"allOf", array{object{{"enum", texts}}, object{{"enum", longer}}}}},
+                 "\"enum\" are too large to merge");
+  array few(many.begin(), many.begin() + 1'000), half(many.begin() + 500, many.begin() + 1'500);
+  EXPECT_EQ(message_of(object{{"allOf", array{object{{"enum", few}}, object{{"enum", half}}}}}), "");
+}
+
 TEST(SchemaErrors, AmbiguousRecursionStaysWithinItsWays) {
   // Each level may be read in three ways that only the end tells apart.
   const value schema = json_of(R"({"$ref":"#/$defs/n","$defs":{"n":{"anyOf":[

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "text/grammar/limits.h"
+
 namespace cairn::grammar {
 namespace {
 
@@ -28,15 +30,30 @@ Status contradiction(std::string_view keyword) {
 
 bool is_among(const value& item, const array& list) { return std::ranges::find(list, item) != list.end(); }
 
+// Pairs that one merge may look at, a value counted by its size.
+constexpr size_t kPairsMax = 2'000'000;
+
+// Where each of `first` is compared with, or gets a copy of, all of `second`.
+Status check_pairs(std::string_view keyword, size_t first, const value& second, size_t most) {
+  const size_t other = second.is_array() ? second.get_array().size() : 1;
+  if (first > most || other > most) {
+    return invalid_argument("\"" + std::string(keyword) + "\" has more than " + std::to_string(most) +
+                            " values, too many to merge");
+  }
+  if (first * value_count(second) <= kPairsMax) return {};
+  return invalid_argument("two values of \"" + std::string(keyword) + "\" are too large to merge");
+}
+
 array list_of(const value& one_or_more) {
   if (const array* list = one_or_more.if_array()) return *list;
   return array{one_or_more};
 }
 
 Status merge_types(value& first, const value& second) {
-  const array other = list_of(second);
+  const array one = list_of(first), other = list_of(second);
+  CAIRN_RETURN_IF_ERROR(check_pairs("type", one.size(), second, kBranchesMax));
   array both;
-  for (const value& type : list_of(first)) {
+  for (const value& type : one) {
     if (is_among(type, other)) {
       both.push_back(type);
     } else if ((type == "integer" && is_among("number", other)) ||
@@ -51,6 +68,7 @@ Status merge_types(value& first, const value& second) {
 
 Status merge_lists_of_values(value& first, const value& second) {
   if (!first.is_array() || !second.is_array()) return contradiction("enum");
+  CAIRN_RETURN_IF_ERROR(check_pairs("enum", first.get_array().size(), second, kEnumMax));
   array both;
   for (const value& item : first.get_array()) {
     if (is_among(item, second.get_array())) both.push_back(item);
@@ -87,6 +105,7 @@ Status merge_properties(value& first, const value& second) {
 
 Status merge_required(value& first, const value& second) {
   if (!first.is_array() || !second.is_array()) return contradiction("required");
+  CAIRN_RETURN_IF_ERROR(check_pairs("required", first.get_array().size(), second, kPropertiesMax));
   for (const value& name : second.get_array()) {
     if (!is_among(name, first.get_array())) first.get_array().push_back(name);
   }
@@ -105,6 +124,7 @@ void merge_additional(value& first, const value& second) {
 // Each of the first's branches goes with the second's choice.
 Status merge_branches(std::string_view keyword, value& first, const value& second) {
   if (!first.is_array()) return contradiction(keyword);
+  CAIRN_RETURN_IF_ERROR(check_pairs(keyword, first.get_array().size(), second, kBranchesMax));
   for (value& branch : first.get_array()) {
     value choice = object{{keyword, second}};
     both_apply(branch, choice);
