@@ -122,8 +122,8 @@ class Engine {
   Status roll_back(RequestId id, int64_t length);
 
   // What each tenant may have, in place of all that was said before; a tenant that is not named has weight 1 and no quota.
-  // Holds from the next step on. Errors: kInvalidArgument (a weight, a tenant named twice), after which nothing has
-  // changed; kResourceExhausted.
+  // Holds from the next step on. Errors: kInvalidArgument (a weight, a tenant named twice), kUnsupported (a quota of a
+  // cache that is not paged), after which nothing has changed; kResourceExhausted.
   Status set_tenants(std::span<const TenantShare> shares);
   // Rows that have been computed for a tenant. The engine forgets one without a share and without requests after a while.
   [[nodiscard]] int64_t rows_of(TenantId tenant) const { return queue_.row_count(tenant); }
