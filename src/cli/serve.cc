@@ -100,14 +100,6 @@ std::string name_of(const ServeOptions& options, const std::string& path) {
   return file.extension() == ".gguf" ? file.stem().string() : file.filename().string();
 }
 
-size_t longest_token(const Tokenizer& tokenizer) {
-  size_t longest = 1;
-  for (TokenId token = 0; token < tokenizer.vocab_size(); ++token) {
-    longest = std::max(longest, tokenizer.token_text(token).size());
-  }
-  return longest;
-}
-
 // Each connection is an open file.
 void raise_file_limit() {
   rlimit limit{};
@@ -137,7 +129,6 @@ ServedFacts facts_of(const ServeOptions& options, const OpenModel& opened, const
   facts.sharing = sharing_of(options.common);
   const KvGeometry& geometry = engine.cache().geometry();
   if (geometry.group_count() == 1) facts.position_bytes = geometry.block_bytes(0) / kBlockSize;
-  facts.longest_token_bytes = longest_token(opened.model->tokenizer());
   facts.known_text = options.shares_across_tenants ? KnownText::kHidden : KnownText::kShown;
   facts.pressure = options.api_keys.has_value() ? Pressure::kHidden : Pressure::kShown;
   facts.chat_template = file.chat_template().value_or("");

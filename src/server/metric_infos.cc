@@ -8,7 +8,7 @@ namespace {
 
 using enum MetricKind;
 
-constexpr std::array<MetricInfo, 28> kInfos{{
+constexpr std::array<MetricInfo, 27> kInfos{{
     {"cairn_time_to_first_token_seconds", kHistogram, "(tenant)",
      "From a request's arrival to the first token of its reply"},
     {"cairn_time_per_output_token_seconds", kHistogram, "(tenant)",

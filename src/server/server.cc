@@ -40,6 +40,14 @@ class ExchangeWithHeaders final : public HttpExchange {
   std::vector<HttpHeader> headers_;
 };
 
+size_t longest_token(const Tokenizer& tokenizer) {
+  size_t longest = 1;
+  for (TokenId token = 0; token < tokenizer.vocab_size(); ++token) {
+    longest = std::max(longest, tokenizer.token_text(token).size());
+  }
+  return longest;
+}
+
 bool is_read(std::string_view method) { return method == "GET" || method == "HEAD"; }
 
 // "/v1/models/" takes an argument, "/v1/models" none.
@@ -177,6 +185,7 @@ Status Server::begin(const ServerOptions& options) {
                            .constraints = *constraints_,
                            .records = records_,
                            .workers = *workers_,
+                           .longest_token_bytes = longest_token(tokenizer_),
                            .stream_count = stream_count_});
   CAIRN_ASSIGN_OR_RETURN(http_, HttpServer::start(options.http, *this));
   is_complete_ = true;

@@ -48,8 +48,9 @@ void be_a_client(const ServedTest& served, unsigned seed, steady_clock::time_poi
       if (dice() % 2 == 0) (void)client.read_until("\r\n\r\n");
       client.reset();
     } else {
-      const int status = status_of(client.read_all());
-      EXPECT_TRUE(status == 200 || status == 429 || status == 504 || status == 503) << status;
+      const std::string reply = client.read_all();
+      const int status = status_of(reply);
+      EXPECT_TRUE(status == 200 || status == 429 || status == 504 || status == 503) << reply;
     }
     ++count;
   }

@@ -30,9 +30,8 @@ struct ServedFacts {
   int64_t created_ns = 0;   // Unix time: when the server began
   int64_t load_ns = 0;      // how long the model took to load
   int64_t context = 0;
-  int64_t longest_text = 0;        // positions that context and cache have room for
-  uint64_t position_bytes = 0;     // of the cache that a position takes; 0: not the same for all
-  size_t longest_token_bytes = 1;  // of the vocabulary's texts
+  int64_t longest_text = 0;     // positions that context and cache have room for
+  uint64_t position_bytes = 0;  // of the cache that a position takes; 0: not the same for all
   PrefixSharing sharing = PrefixSharing::kOn;
   KnownText known_text = KnownText::kShown;
   Pressure pressure = Pressure::kShown;
@@ -51,6 +50,7 @@ struct Service {
   Constraints& constraints;
   CallRecords& records;
   WorkerPool& workers;                 // for what takes long
+  size_t longest_token_bytes;          // of the vocabulary
   std::atomic<int64_t>& stream_count;  // replies that are being streamed
 };
 

@@ -39,7 +39,7 @@ ApiResult<TextCall> parse_call(ApiFace face, std::string_view body) {
 
 // Whether so many bytes cannot be as few tokens as a text may have: then nothing need be tokenized to refuse them.
 bool is_surely_too_long(const Service& service, size_t bytes) {
-  return bytes / service.facts.longest_token_bytes > static_cast<size_t>(service.facts.longest_text);
+  return bytes / service.longest_token_bytes > static_cast<size_t>(service.facts.longest_text);
 }
 
 ApiError too_long(const Service& service) {
