@@ -150,8 +150,8 @@ Automaton::Place Automaton::intern(int base, std::vector<Way> ways) {
           entry.is_marker || edge->kind == EdgeKind::kToken || edge->kind == EdgeKind::kAnySpecial;
     }
   }
-  const uint64_t bytes = kEntryBytes + sizeof(Entry) + class_count_ * (sizeof(Place) + sizeof(uint16_t)) +
-                         key.words.size() * 4;
+  const uint64_t bytes =
+      kEntryBytes + sizeof(Entry) + class_count_ * (sizeof(Place) + sizeof(uint16_t)) + key.words.size() * 4;
   entry.key = std::make_shared<const StateKey>(std::move(key));
   const auto place = static_cast<Place>(entries_.size());
   // In this order, each may run out of memory: the tables may be longer than there are places, and a place that is not

@@ -192,7 +192,7 @@ class Automaton {
 
   std::mutex mutex_;  // guards all below
   std::vector<Entry> entries_;
-  std::vector<Place> next_;  // by place and class of bytes; kUnknown: not looked for yet
+  std::vector<Place> next_;          // by place and class of bytes; kUnknown: not looked for yet
   std::vector<uint16_t> step_work_;  // beside next_: what finding it took, in ways
   std::unordered_map<std::u32string_view, Place> places_;  // keys point into the entries' keys
   std::vector<Place> stack_;                               // of walk

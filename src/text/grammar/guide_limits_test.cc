@@ -25,7 +25,8 @@ using boost::json::value;
 value many_patterns(int count) {
   array branches;
   for (int i = 0; i < count; ++i) {
-    branches.push_back(object{{"type", "string"}, {"pattern", "^[a-z ]{0," + std::to_string(100 + i) + "}$"}});
+    branches.push_back(
+        object{{"type", "string"}, {"pattern", "^[a-z ]{0," + std::to_string(100 + i) + "}$"}});
   }
   return object{{"anyOf", branches}};
 }
@@ -96,7 +97,8 @@ TEST(GuideLimits, AMaskIsTheSameHoweverWarmTheGuideIs) {
 
 TEST(GuideLimits, ClosingIsTheSameInWhateverOrderItIsAsked) {
   const auto trie = mixed_vocabulary(1'500, 9);
-  const value schema = json_of(R"({"const":{"name":"hello and the value","b":[true,null,"aaaaaaaa",12345]}})");
+  const value schema =
+      json_of(R"({"const":{"name":"hello and the value","b":[true,null,"aaaaaaaa",12345]}})");
   grammar::Automaton forwards = automaton_of(schema, trie, Guide::kMemoryBytes);
   grammar::Automaton backwards = automaton_of(schema, trie, Guide::kMemoryBytes);
   std::vector<grammar::KeyPointer> places{forwards.start()};

@@ -31,11 +31,11 @@ inline constexpr size_t kClosureStepsMax = 16'384;
 // What one mask may take, counted as if nothing were remembered: some 50 ms. Where it is not enough, the mask has what was
 // found by then, and single bytes. Schemas that were not made for it need some hundreds of ways, and a few walks over
 // all nodes of the vocabulary's trie.
-inline constexpr size_t kWayWork = 64;  // of looking at one way
-inline constexpr size_t kNodeWork = 3;  // of one node of the trie, its step known
+inline constexpr size_t kWayWork = 64;   // of looking at one way
+inline constexpr size_t kNodeWork = 3;   // of one node of the trie, its step known
 inline constexpr size_t kPlaceWork = 4;  // ways: of counting the closing of one place
 inline constexpr size_t kWorkMax = 300'000 * kWayWork;
-inline constexpr size_t kLocalWorkMax = kWorkMax / 2;  // of what is shared by all places in a state
+inline constexpr size_t kLocalWorkMax = kWorkMax / 2;    // of what is shared by all places in a state
 inline constexpr size_t kSinglesWorkMax = kWorkMax / 8;  // of the single bytes of a mask that was cut
 // Closing: ends farther than this are counted as a token for each byte, and so are those from a place with more ways and
 // edges.
