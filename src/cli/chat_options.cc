@@ -6,39 +6,12 @@
 
 #include "cli/option_groups.h"
 #include "cli/template_options.h"
-#include "text/named_templates.h"
 
 namespace cairn {
-namespace {
-
-std::string template_names() {
-  std::string names;
-  for (const NamedTemplate& each : named_templates()) names += std::string(each.name) + ", ";
-  return names + "plain";
-}
-
-void add_template_options(CLI::App& app, ChatOptions& options) {
-  app.add_option("--system", options.system, "The system message")->type_name("TEXT");
-  app.add_option("--chat-template", options.chat_template,
-                 "A Jinja file, or one of " + template_names() + " (default: the model's own)")
-      ->type_name("FILE|NAME");
-  app.add_option_function<std::vector<std::string>>(
-         "--template-var",
-         [&options](const std::vector<std::string>& texts) {
-           for (const std::string& text : texts) {
-             options.template_variables.push_back(
-                 value_or_throw("--template-var", parse_template_variable(text)));
-           }
-         },
-         "A variable of the template: enable_thinking=false; may be given several times")
-      ->allow_extra_args(false)
-      ->type_name("NAME=VALUE");
-}
-
-}  // namespace
 
 void add_chat_options(CLI::App& app, ChatOptions& options) {
-  add_template_options(app, options);
+  app.add_option("--system", options.system, "The system message")->type_name("TEXT");
+  add_template_options(app, options.chat_template, options.template_variables);
   add_token_limit_option(app, options.settings.max_tokens, 1,
                          "Tokens of a reply at most (default: -1, no limit)");
   app.add_option_function<std::string>(

@@ -42,20 +42,7 @@ void add_engine_options(CLI::App& app, ServeOptions& options) {
          "limit (default: 285)")
       ->check(CLI::Range(0, 10000).description(""))
       ->type_name("PERCENT");
-  app.add_option("--chat-template", options.chat_template,
-                 "A Jinja file, or the name of a template (default: the model's own)")
-      ->type_name("FILE|NAME");
-  app.add_option_function<std::vector<std::string>>(
-         "--template-var",
-         [&options](const std::vector<std::string>& texts) {
-           for (const std::string& text : texts) {
-             options.template_variables.push_back(
-                 value_or_throw("--template-var", parse_template_variable(text)));
-           }
-         },
-         "A variable of the template: enable_thinking=false; may be given several times")
-      ->allow_extra_args(false)
-      ->type_name("NAME=VALUE");
+  add_template_options(app, options.chat_template, options.template_variables);
 }
 
 void add_access_options(CLI::App& app, ServeOptions& options) {

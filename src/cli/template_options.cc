@@ -2,15 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
 #include <charconv>
 #include <fstream>
 #include <sstream>
 
 #include "base/printable.h"
+#include "cli/option_groups.h"
 #include "cli/option_values.h"
+#include "text/named_templates.h"
 
 namespace cairn {
 namespace {
+
+std::string template_names() {
+  std::string names;
+  for (const NamedTemplate& each : named_templates()) names += std::string(each.name) + ", ";
+  return names + "plain";
+}
 
 Status no_such_template(const std::string& chosen) {
   const auto names = chat_form_names();
@@ -22,6 +33,23 @@ Status no_such_template(const std::string& chosen) {
 }
 
 }  // namespace
+
+void add_template_options(CLI::App& app, std::optional<std::string>& chat_template,
+                          std::vector<std::pair<std::string, TemplateVariable>>& variables) {
+  app.add_option("--chat-template", chat_template,
+                 "A Jinja file, or one of " + template_names() + " (default: the model's own)")
+      ->type_name("FILE|NAME");
+  app.add_option_function<std::vector<std::string>>(
+         "--template-var",
+         [&variables](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             variables.push_back(value_or_throw("--template-var", parse_template_variable(text)));
+           }
+         },
+         "A variable of the template: enable_thinking=false; may be given several times")
+      ->allow_extra_args(false)
+      ->type_name("NAME=VALUE");
+}
 
 // A name first: a file of the same name can be written as ./chatml.
 Result<ChatForm> chosen_chat_form(const std::string& name_or_file) {
