@@ -60,6 +60,9 @@ CAIRN_AVX2 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index, 
     const int64_t i = index + part / kParts * group_rows;
     const uint8_t* levels = unit.levels + part / kParts * unit.level_step + part % kParts * kQuads * 64;
     const int8_t* a = x.codes + 32 * i + part % kParts * kQuads * 4;
+    // Read in place, a unit is asked for as the one eight before it is used: all at once would fill the queue of loads.
+    if constexpr (kType == TensorType::kQ8_0 && kRows > 1)
+      prefetch_unit<kType>(reinterpret_cast<const std::byte*>(levels));
     const auto total = [&](int r) {
       const int32_t* halves = x.sums + 2 * (i + r);
       return kParts == 2 ? halves[part % 2] : halves[0] + halves[1];

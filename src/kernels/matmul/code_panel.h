@@ -35,6 +35,15 @@ struct CodeUnit {
   const float (*minima)[16];
 };
 
+// Asks for the unit that is read some thousand bytes later: the processor's own prefetchers fall behind a loop that
+// works as long as these on every line. Past the end of the weights it does nothing.
+template <TensorType kType>
+CAIRN_ALWAYS_INLINE void prefetch_unit(const std::byte* unit) {
+  constexpr int64_t kUnitBytes = unit_bytes(kType);
+  constexpr int64_t kAhead = kUnitBytes >= 1024 ? 1 : 8;
+  for (int64_t line = 0; line < kUnitBytes; line += 64) __builtin_prefetch(unit + kAhead * kUnitBytes + line);
+}
+
 // One panel times one row group. q8_0 is read in place (only its scales are widened), eight groups at a time;
 // other types are expanded. Always inlined, so that each instruction set compiles it for itself.
 template <TensorType kType, typename Target>
@@ -57,6 +66,7 @@ CAIRN_ALWAYS_INLINE void sum_panel(const PackedMatrix& w, const Operand& x, int6
       for (int64_t i = 0; i < unit.groups; ++i, data += kUnitBytes)
         Target::widen(data + 512, expanded.scales[i]);
     } else {
+      prefetch_unit<kType>(data);
       expand_unit<kType, Target>(data, expanded);
       data += kUnitBytes;
     }
