@@ -18,6 +18,13 @@ constexpr int64_t kProbeRows = 1;
 // Rows may be free for a step or two (they wait for the weights like those that decode); twice as many are not.
 constexpr int64_t kGrowth = 2;
 constexpr int64_t kPsPerNs = 1000;
+// Kernels compute rows in tiles. One row beyond a full tile costs as much as several in one.
+constexpr int64_t kTileRows = 4;
+
+// Of prompts beside so many others, at most `rows`: as many as leave no tile part empty, but not below `floor`.
+int64_t fill_tiles(int64_t decode_rows, int64_t rows, int64_t floor) {
+  return std::max(rows - (decode_rows + rows) % kTileRows, floor);
+}
 
 }  // namespace
 
@@ -76,7 +83,8 @@ int64_t StepPace::prompt_rows(int64_t decode_rows) const {
   const int64_t spare_ns = *decode_ns * (percent_ - 100) / 100;
   const int64_t wanted = spare_ns * kPsPerNs / std::max<int64_t>(*row_ps, 1);
   if (wanted <= floor && since_probe_ >= kProbeStepsAtFloor) return kProbeRows;
-  return std::clamp(std::min(wanted, std::max(last_rows_, floor) * kGrowth), floor, rows_max_);
+  const int64_t grown = std::min(wanted, std::max(last_rows_, floor) * kGrowth);
+  return grown >= rows_max_ ? rows_max_ : fill_tiles(decode_rows, grown, floor);
 }
 
 }  // namespace cairn

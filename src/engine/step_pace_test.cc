@@ -113,6 +113,19 @@ TEST(StepPace, LearnsWithoutAQuietStep) {
   EXPECT_LE(mean_ratio(run, machine, 4), 3.0);
 }
 
+// Rows that decode and those of prompts fill the kernels' tiles of four together.
+TEST(StepPace, TilesAreFilled) {
+  const Machine machine{.read_ns = 40'000'000, .row_ns = 10'000'000};
+  for (const int64_t streams : {1, 4, 6, 7}) {
+    StepPace pace(kPercent, kChunk);
+    const PromptRun run = run_prompt(pace, machine, streams, 10);
+    for (size_t i = 5; i + 1 < run.rows.size(); ++i) {
+      const bool is_floor_or_probe = run.rows[i] <= 4;
+      EXPECT_TRUE(is_floor_or_probe || (streams + run.rows[i]) % 4 == 0) << streams << " " << run.rows[i];
+    }
+  }
+}
+
 TEST(StepPace, OneSlowStepChangesNothing) {
   const Machine machine;
   StepPace steady(kPercent, kChunk);
