@@ -38,7 +38,8 @@ if(NOT CMAKE_CROSSCOMPILING)
   install(FILES ${CMAKE_BINARY_DIR}/cairn.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
 install(FILES docs/cairn.service docs/grafana.json DESTINATION ${CMAKE_INSTALL_DATADIR}/cairn)  # to be copied and changed
-install(FILES LICENSE README.md docs/embedding.md docs/kv.md docs/operations.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE README.md docs/constrained.md docs/embedding.md docs/kv.md docs/operations.md docs/serving.md
+  DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(CAIRN_TESTS)
   add_test(NAME install COMMAND ${CMAKE_COMMAND}

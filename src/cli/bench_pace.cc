@@ -30,8 +30,7 @@ constexpr int64_t kWarmUpTokens = 4;
 constexpr int64_t kQuietTokens = 32;     // of each stream
 constexpr int64_t kStreamTokens = 2048;  // at most, while the prompt runs
 constexpr int64_t kSpareBlocks = 8;
-constexpr int64_t kPace = 290;  // percent
-constexpr int kRounds = 3;      // medians
+constexpr int kRounds = 3;  // medians
 constexpr double kTpotBar = 3.0;
 constexpr double kTtftBar = 1.5;
 
@@ -209,7 +208,7 @@ Status bench_pace(const BenchOptions& options, const BenchRun& run) {
                    {"times", Align::kRight, 6},
                    {"bar", Align::kRight, 4}});
   boost::json::array list;
-  for (const std::optional<int64_t>& pace : {std::optional<int64_t>(), std::optional(kPace)}) {
+  for (const std::optional<int64_t>& pace : {std::optional<int64_t>(), std::optional(options.pace)}) {
     if (run.interrupt.is_raised()) break;
     settings.pace = pace;
     CAIRN_ASSIGN_OR_RETURN(const PaceCost cost, measure(opened, settings, prompt, run));

@@ -90,8 +90,8 @@ Examples:
 
 constexpr std::string_view kPace =
     R"(Four streams that decode, and a prompt of 4,000 tokens (less where the context is smaller) that comes meanwhile; once
-without a pace, when each step has all rows of the prefill chunk, and once with one, when a step takes at most 290 % of the
-time of one that only decodes. Medians of three rounds.
+without a pace, when each step has all rows of the prefill chunk, and once with the one of --pace, when a step takes at most
+so many percent of the time of one that only decodes. Medians of three rounds.
   pace                what a step may take
   quiet TPOT ms       from a stream's token to its next, while nothing else runs
   beside the prompt   the same while the prompt runs

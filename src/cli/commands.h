@@ -14,6 +14,7 @@
 #include "cli/chat_settings.h"
 #include "cli/request_options.h"
 #include "engine/open_engine.h"
+#include "engine/pace_limits.h"
 #include "kernels/isa.h"
 #include "kernels/weights/tensor_type.h"
 #include "model/synth.h"
@@ -217,6 +218,7 @@ struct BenchOptions {
   TableForm table_form = TableForm::kAligned;  // --csv
   std::vector<int64_t> lengths;                // --lengths, of cache; empty: its own
   bool every_codec = false;                    // --every-codec, of depth and codecs: not only the usual ones
+  int64_t pace = kUsualPace;                   // --pace, of pace: what is compared with none
   // Of codecs and stream:
   std::vector<std::string> text_files;  // -f; codecs needs one, stream takes one at most
   std::optional<KvPlan> reference;      // --reference; absent: f32

@@ -1,4 +1,6 @@
 // The parser of cairn bench: a page of help for each bench, which says what its columns mean.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -64,6 +66,15 @@ void add_lengths_option(CLI::App& app, BenchOptions& options) {
       ->type_name("N,N,...");
 }
 
+void add_pace_option(CLI::App& app, BenchOptions& options) {
+  app.add_option(
+         "--pace", options.pace,
+         fmt::format("The pace that is compared with none, in percent (default: {}, as cairn serve has it)",
+                     kUsualPace))
+      ->check(CLI::Range(kLeastPace, kMostPace).description(""))
+      ->type_name("PERCENT");
+}
+
 Result<Command> parse_page(const BenchPage& page, Arguments arguments) {
   const std::string footer = std::string(page.explanation);
   return parse_with<BenchOptions>("cairn bench " + std::string(page.name), std::string(page.what),
@@ -79,6 +90,7 @@ Result<Command> parse_page(const BenchPage& page, Arguments arguments) {
                                       add_codecs_options(app, options);
                                     if (page.subject == BenchSubject::kStream)
                                       add_stream_options(app, options);
+                                    if (page.subject == BenchSubject::kPace) add_pace_option(app, options);
                                     add_table_options(app, options);
                                   });
 }

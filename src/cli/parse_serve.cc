@@ -1,6 +1,9 @@
 // The parsers of cairn serve and cairn explain.
 #include <fmt/format.h>
 
+#include <charconv>
+#include <cstdlib>
+
 #include "cli/config_file.h"
 #include "cli/help_text.h"
 #include "cli/option_groups.h"
@@ -29,18 +32,27 @@ void add_address_options(CLI::App& app, ServeOptions& options) {
   app.add_flag("--check-config", options.only_checks, "Check the options and the files they name, and end");
 }
 
+// Absent: 0, no limit.
+std::optional<int64_t> parse_pace(const std::string& text) {
+  int64_t percent = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), percent);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  if (is_number && percent == 0) return std::nullopt;
+  if (is_number && kLeastPace <= percent && percent <= kMostPace) return percent;
+  throw CLI::ValidationError("--pace", fmt::format("'{}' is no pace: {} to {} percent, or 0 for no limit",
+                                                   text, kLeastPace, kMostPace));
+}
+
 void add_engine_options(CLI::App& app, ServeOptions& options) {
   take_count(app.add_option("--parallel", options.parallel, "Texts that run at once (default: 16)"), 1, 1024);
   take_count(app.add_option("--queue", options.queue,
                             "Texts that may wait; more are answered with 429 (default: 1024)"),
              0, 1 << 20);
-  app.add_option_function<int>(
-         "--pace",
-         [&options](int percent) { options.pace = percent == 0 ? std::nullopt : std::optional(percent); },
-         "How long a step may take while texts are being written, in percent of a step without prompts; 0: "
-         "no "
-         "limit (default: 285)")
-      ->check(CLI::Range(0, 10000).description(""))
+  app.add_option_function<std::string>(
+         "--pace", [&options](const std::string& text) { options.pace = parse_pace(text); },
+         fmt::format("How long a step may take while texts are being written, in percent of a step without "
+                     "prompts: {} or more; 0: no limit (default: {})",
+                     kLeastPace, kUsualPace))
       ->type_name("PERCENT");
   add_template_options(app, options.chat_template, options.template_variables);
 }

@@ -12,11 +12,11 @@
 #include <thread>
 
 #include "base/machine.h"
-#include "base/printable.h"
 #include "base/sha256.h"
 #include "cli/console.h"
 #include "cli/help_text.h"
 #include "cli/open_model.h"
+#include "cli/serve_settings.h"
 #include "cli/serve_signals.h"
 #include "cli/template_options.h"
 #include "engine/block_identity.h"
@@ -28,41 +28,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
-milliseconds as_milliseconds(double seconds) { return milliseconds(static_cast<int64_t>(seconds * 1000)); }
-
-Status check_reach(const ServeOptions& options) {
-  if (is_loopback(options.host) || options.api_keys.has_value() || options.allows_anybody) return {};
-  return invalid_argument(
-      fmt::format("--host {} lets others reach this server, and there are no keys: name a file with "
-                  "--api-keys (cairn key new makes "
-                  "keys), or say --allow-anybody",
-                  printable(options.host)));
-}
-
 Result<std::shared_ptr<const KeyTable>> load_keys(const ServeOptions& options, Console& console) {
   if (!options.api_keys.has_value()) return std::shared_ptr<const KeyTable>();
   CAIRN_ASSIGN_OR_RETURN(LoadedKeys keys, KeyTable::load(*options.api_keys));
   for (const std::string& note : keys.notes) console.note("note: " + note);
   return keys.table;
-}
-
-HttpServerOptions http_options(const ServeOptions& options) {
-  HttpServerOptions http{.host = options.host, .port = static_cast<uint16_t>(options.port)};
-  if (options.tls_certificate.has_value()) {
-    http.tls = HttpTlsFiles{.certificate = *options.tls_certificate, .key = *options.tls_key};
-  }
-  http.body_bytes_max = options.body_bytes_max;
-  http.all_bodies_bytes_max = std::max<size_t>(http.all_bodies_bytes_max, 4 * http.body_bytes_max);
-  http.connections_max = static_cast<size_t>(options.connections_max);
-  http.header_timeout = as_milliseconds(options.header_seconds);
-  http.body_timeout = as_milliseconds(options.body_seconds);
-  http.idle_timeout = as_milliseconds(options.idle_seconds);
-  http.write_timeout = as_milliseconds(options.write_seconds);
-  return http;
 }
 
 // Where --kv-memory is absent: what all texts at once would need, but at most a quarter of what is free, so that many texts
@@ -77,6 +47,12 @@ Status choose_pool(const Config& config, EngineOptions& engine) {
   CAIRN_ASSIGN_OR_RETURN(const KvMemory one, plan_kv_memory(config, {.engine = alone}));
   engine.pool_bytes = std::max(one.pool_bytes, free_bytes / 4);
   return {};
+}
+
+// What the engine takes of the options, beside what open_options() gives it.
+Status prepare_engine(const ServeOptions& options, const Config& config, EngineOptions& engine) {
+  engine.pace = options.pace;
+  return choose_pool(config, engine);
 }
 
 std::string short_digest(std::string_view text) {
@@ -152,26 +128,6 @@ Result<ChatPrompter> make_prompter(const ServeOptions& options, const ModelFile&
     CAIRN_ASSIGN_OR_RETURN(prompter.chosen, chosen_chat_form(*options.chat_template));
   }
   return ChatPrompter::create(tokenizer, prompter);
-}
-
-ServerOptions server_options(const ServeOptions& options, const ServedFacts& facts, std::string_view isa) {
-  ServerOptions server{.http = http_options(options)};
-  const bool is_open = options.api_keys.has_value() || options.allows_anybody;
-  server.guard = {.origins = options.cors_origins,
-                  .hosts = options.allowed_hosts,
-                  .host_check = is_open ? HostCheck::kAnyHost : HostCheck::kNamedHosts};
-  server.sharing =
-      options.shares_across_tenants ? TenantSharing::kAcrossTenants : TenantSharing::kWithinTenant;
-  server.texts_max = options.parallel + options.queue;
-  server.metrics = {.by_tenant = options.metrics_by_tenant ? MetricsByTenant::kOn : MetricsByTenant::kOff,
-                    .version = facts.version,
-                    .model = facts.name,
-                    .isa = std::string(isa),
-                    .start_time_s = static_cast<double>(facts.created_ns) * 1e-9};
-  server.engine_thread.max_requests = server.texts_max + 64;  // a text counts there a little longer than here
-  server.engine_thread.mailbox_capacity =
-      static_cast<size_t>(server.texts_max) + 64;  // questions come beside texts
-  return server;
 }
 
 // The server until a signal ends it.
@@ -252,7 +208,7 @@ Result<ExitCode> check_config(const ServeOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, file.plan());
   CAIRN_ASSIGN_OR_RETURN(EngineOptions engine,
                          engine_options_for(plan.config, open_options(options.common, options.parallel)));
-  CAIRN_RETURN_IF_ERROR(choose_pool(plan.config, engine));
+  CAIRN_RETURN_IF_ERROR(prepare_engine(options, plan.config, engine));
   CAIRN_RETURN_IF_ERROR(plan_kv_memory(plan.config, {.engine = engine}).status());
   HttpServerOptions http = http_options(options);
   http.port = 0;  // the server that has the other may be running
@@ -271,8 +227,7 @@ Result<ExitCode> run_serve(const ServeOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(auto keys, load_keys(options, console));
   raise_file_limit();
   const auto prepare = [&options](const Config& config, const Tokenizer&, EngineOptions& engine) {
-    engine.pace = options.pace;
-    return choose_pool(config, engine);
+    return prepare_engine(options, config, engine);
   };
   CAIRN_ASSIGN_OR_RETURN(OpenModel opened, open_model(options.common, console, options.parallel, prepare));
   CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(opened.path));

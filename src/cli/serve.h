@@ -20,8 +20,8 @@ struct ServeOptions {
   std::optional<std::string> name;  // --name: of the model; absent: its file's name, or "demo"
   int64_t parallel = 16;            // --parallel: texts that run at once
   int64_t queue = 1024;             // --queue: texts that may wait
-  std::optional<int> pace =
-      285;  // --pace: how long a step may take, in percent of one without prompts; 0: any (absent)
+  // --pace: how long a step may take, in percent of one without prompts; 0: any (absent)
+  std::optional<int64_t> pace = kUsualPace;
   std::optional<std::string> chat_template;                                  // --chat-template
   std::vector<std::pair<std::string, TemplateVariable>> template_variables;  // --template-var
 

@@ -4,13 +4,9 @@
 #include <algorithm>
 
 #include "engine/engine.h"
+#include "engine/pace_limits.h"
 
 namespace cairn {
-namespace {
-
-constexpr int64_t kMostPace = 100'000;
-
-}  // namespace
 
 Status Engine::check_options(const EngineOptions& options) {
   CAIRN_RETURN_IF_ERROR(KvGeometry::check_extent(options.context, options.max_sequences));
@@ -24,9 +20,9 @@ Status Engine::check_options(const EngineOptions& options) {
         fmt::format("a prefill chunk of {} rows is not possible: `prefill_chunk` must be at least 1",
                     options.prefill_chunk));
   }
-  if (options.pace.has_value() && (*options.pace < 100 || *options.pace > kMostPace)) {
-    return invalid_argument(fmt::format("a pace of {} percent is not possible: `pace` must be from 100 to {}",
-                                        *options.pace, kMostPace));
+  if (options.pace.has_value() && (*options.pace < kLeastPace || *options.pace > kMostPace)) {
+    return invalid_argument(fmt::format("a pace of {} percent is not possible: `pace` must be from {} to {}",
+                                        *options.pace, kLeastPace, kMostPace));
   }
   if (options.score_chunk < 1) {
     return invalid_argument(

@@ -6,10 +6,12 @@
 #include <functional>
 #include <vector>
 
+#include "engine/pace_limits.h"
+
 namespace cairn {
 namespace {
 
-constexpr int64_t kPercent = 290;
+constexpr int64_t kPercent = kUsualPace;
 constexpr int64_t kChunk = 512;
 constexpr int64_t kPrompt = 4000;
 
@@ -18,7 +20,8 @@ constexpr int64_t kPrompt = 4000;
 struct Machine {
   int64_t read_ns = 40'000'000;
   int64_t row_ns = 2'000'000;
-  int64_t depth_ns = 100;  // of a row, for each position before it
+  int64_t depth_ns = 100;     // of a row, for each position before it
+  double slowdown_max = 3.0;  // of streams beside a prompt: the bar of cairn bench pace
 
   [[nodiscard]] int64_t step_ns(int64_t streams, int64_t rows, int64_t depth) const {
     return std::max(read_ns, (streams + rows) * row_ns) + rows * depth * depth_ns;
@@ -74,18 +77,20 @@ TEST(StepPace, WithoutStreamsAStepHasAllRows) {
 }
 
 class OnAMachine : public ::testing::TestWithParam<Machine> {};
-INSTANTIATE_TEST_SUITE_P(Costs, OnAMachine,
-                         ::testing::Values(Machine{}, Machine{.read_ns = 40'000'000, .row_ns = 400'000},
-                                           Machine{.read_ns = 5'000'000, .row_ns = 2'000'000},
-                                           Machine{.read_ns = 200'000, .row_ns = 1'000, .depth_ns = 0},
-                                           Machine{.row_ns = 1'000'000, .depth_ns = 1000}));
+INSTANTIATE_TEST_SUITE_P(
+    Costs, OnAMachine,
+    ::testing::Values(Machine{}, Machine{.read_ns = 40'000'000, .row_ns = 400'000},
+                      Machine{.read_ns = 5'000'000, .row_ns = 2'000'000, .slowdown_max = 3.04},
+                      Machine{.read_ns = 200'000, .row_ns = 1'000, .depth_ns = 0},
+                      Machine{.row_ns = 1'000'000, .depth_ns = 1000}));
 
-// On machines that a model describes: streams at about a third of their pace at worst.
+// On machines that a model describes: streams at a third of their pace at worst. Where no row is free, the one row of a step
+// that measures decoding makes that look dearer than it is, and a step gets 1 % too much.
 TEST_P(OnAMachine, StreamsKeepTheirPace) {
   for (const int64_t streams : {1, 4, 16}) {
     StepPace pace(kPercent, kChunk);
     const PromptRun run = run_prompt(pace, GetParam(), streams, 10);
-    EXPECT_LE(mean_ratio(run, GetParam(), streams), 3.1) << streams;
+    EXPECT_LE(mean_ratio(run, GetParam(), streams), GetParam().slowdown_max) << streams;
     // The work of a step with prompts is at least nearly what it may be.
     const int64_t quiet_ns = GetParam().step_ns(streams, 0, 0);
     const auto full = std::ranges::count_if(run.ns, [&](int64_t ns) { return ns > 2 * quiet_ns; });

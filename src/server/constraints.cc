@@ -4,7 +4,9 @@
 #include <boost/json/serialize.hpp>
 #include <numeric>
 #include <span>
+#include <string_view>
 
+#include "base/check.h"
 #include "base/sha256.h"
 
 namespace cairn {
@@ -72,6 +74,19 @@ AnswerSpec answer_of(const ResponseFormat& format) {
   return {};
 }
 
+// Where a call of this interface says what its reply must look like.
+std::string_view format_field(ApiFace face) {
+  switch (face) {
+    case ApiFace::kChat:
+    case ApiFace::kCompletions: return "response_format";
+    case ApiFace::kResponses: return "text.format";
+    case ApiFace::kOllamaChat:
+    case ApiFace::kOllamaGenerate: return "format";
+  }
+  CHECK(false);
+  return {};
+}
+
 // A digest of all that decides about a guide: schemas may be megabytes.
 std::string key_of(const TextCall& call, ReasoningForm::Start start) {
   boost::json::array tools;
@@ -126,7 +141,7 @@ ApiResult<std::shared_ptr<const Guide>> Constraints::guide_for(const TextCall& c
   if (!guide.ok()) {
     const bool is_format = call.format.kind != ResponseKind::kText;
     ApiError error = error_of(guide.status());
-    error.param = is_format ? "response_format" : "tools";
+    error.param = is_format ? format_field(call.face) : "tools";
     return error;
   }
   keep(key, *guide);

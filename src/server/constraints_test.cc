@@ -96,10 +96,19 @@ TEST(Constraints, WhatCannotBeForcedIsRefused) {
 
 TEST(Constraints, ErrorsNameTheField) {
   Constraints constraints(bytes_trie(), {}, {.tools = hermes_tool_form()});
-  const auto format = constraints.guide_for(call_for(R"({"type":"nonsense"})"), kAlice, kStart);
-  ASSERT_FALSE(format.ok());
-  EXPECT_EQ(format.error().status, 400);
-  EXPECT_EQ(format.error().param, "response_format");
+  const std::pair<ApiFace, std::string_view> fields[] = {{ApiFace::kChat, "response_format"},
+                                                         {ApiFace::kCompletions, "response_format"},
+                                                         {ApiFace::kResponses, "text.format"},
+                                                         {ApiFace::kOllamaChat, "format"},
+                                                         {ApiFace::kOllamaGenerate, "format"}};
+  for (const auto& [face, field] : fields) {
+    TextCall wrong = call_for(R"({"type":"nonsense"})");
+    wrong.face = face;
+    const auto format = constraints.guide_for(wrong, kAlice, kStart);
+    ASSERT_FALSE(format.ok());
+    EXPECT_EQ(format.error().status, 400);
+    EXPECT_EQ(format.error().param, field);
+  }
   TextCall call = with_tool(ToolUse::kRequired);
   call.tools[0].spec.parameters = boost::json::parse(R"({"type":"nonsense"})").as_object();
   const auto tools = constraints.guide_for(call, kAlice, kStart);

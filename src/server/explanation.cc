@@ -32,15 +32,36 @@ std::string_view match_end_name(KvMatchEnd end) {
 
 namespace {
 
+std::string_view cause_name(const KvMatchReport& report) {
+  return report.is_evicted_by_quota ? "quota" : "memory";
+}
+
+// Where tenants share, the block may have counted for another one.
+bool tells_cause(const ExplanationPlace& place) {
+  return place.known_text == KnownText::kShown || place.pressure == Pressure::kShown;
+}
+
 // Without what may be others'.
-std::string cautious_words(const KvMatchReport& report) {
+std::string cautious_words(const KvMatchReport& report, const ExplanationPlace& place) {
   const std::string found =
       fmt::format("cache: {} of {} prompt tokens found; ", report.found_positions, report.text_positions);
   if (report.end == KvMatchEnd::kTokensDiffer) {
     return found + fmt::format("the nearest known text differs at position {}", report.differs_at);
   }
-  return found + fmt::format("the next block was evicted {} step{} ago, when memory was needed",
-                             report.evicted_steps_ago, report.evicted_steps_ago == 1 ? "" : "s");
+  if (!tells_cause(place)) return found + "the next block was evicted";
+  return found + (report.is_evicted_by_quota
+                      ? "the next block was evicted, to keep within the quota of its tenant"
+                      : "the next block was evicted, when memory was needed");
+}
+
+boost::json::object eviction_json(const KvMatchReport& report, const ExplanationPlace& place) {
+  boost::json::object evicted;
+  if (tells_cause(place)) evicted["cause"] = cause_name(report);
+  if (place.pressure == Pressure::kHidden) return evicted;
+  evicted["steps_ago"] = report.evicted_steps_ago;
+  evicted["wanted_blocks"] = report.wanted_blocks;
+  evicted["idle_blocks"] = report.idle_blocks;
+  return evicted;
 }
 
 }  // namespace
@@ -50,7 +71,7 @@ std::string explanation_words(const KvMatchReport& report, const ExplanationPlac
   const bool is_hidden = (differs && place.known_text == KnownText::kHidden) ||
                          (report.end == KvMatchEnd::kEvicted && place.pressure == Pressure::kHidden);
   std::string words =
-      is_hidden ? cautious_words(report) : explain_match(report, place.tokenizer, place.sharing);
+      is_hidden ? cautious_words(report, place) : explain_match(report, place.tokenizer, place.sharing);
   if (differs && place.rewrites_earlier_turns) {
     words +=
         "; the model's chat template writes earlier replies without their reasoning, so a conversation's "
@@ -72,14 +93,7 @@ boost::json::object explanation_json(const KvMatchReport& report, const Explanat
       json["cache_has"] = token_json(report.known_token, place.tokenizer);
     if (place.rewrites_earlier_turns) json["rewrites_earlier_turns"] = true;
   }
-  if (report.end == KvMatchEnd::kEvicted) {
-    boost::json::object evicted{{"steps_ago", report.evicted_steps_ago}};
-    if (place.pressure == Pressure::kShown) {
-      evicted["wanted_blocks"] = report.wanted_blocks;
-      evicted["idle_blocks"] = report.idle_blocks;
-    }
-    json["evicted"] = std::move(evicted);
-  }
+  if (report.end == KvMatchEnd::kEvicted) json["evicted"] = eviction_json(report, place);
   return json;
 }
 

@@ -13,7 +13,8 @@ namespace cairn {
 
 // Whether the text of what the cache knew may be shown: only where it can be nobody's but the tenant's own.
 enum class KnownText : uint8_t { kShown, kHidden };
-// Whether the numbers of what pressed a block out may be shown: they tell how much others ask for.
+// Whether it may be told in numbers what pressed a block out, and how many steps ago: that is how much others ask for, and what
+// the server has done for them since.
 enum class Pressure : uint8_t { kShown, kHidden };
 
 struct ExplanationPlace {
@@ -30,7 +31,8 @@ struct ExplanationPlace {
 [[nodiscard]] std::string explanation_words(const KvMatchReport& report, const ExplanationPlace& place);
 
 // {"prompt_tokens", "reused_tokens", "reason", "words"}; where tokens differ also "differs_at", and "prompt_has" and
-// "cache_has" as {"token", "text"}; where a block was evicted "evicted" as {"steps_ago"}, and {"wanted_blocks", "idle_blocks"} where these may be shown.
+// "cache_has" as {"token", "text"}; where a block was evicted "evicted": its "cause", "quota" (of the tenant) or "memory",
+// unless the block may have been another tenant's; and where numbers may be shown {"steps_ago", "wanted_blocks", "idle_blocks"}.
 [[nodiscard]] boost::json::object explanation_json(const KvMatchReport& report,
                                                    const ExplanationPlace& place);
 

@@ -51,20 +51,56 @@ TEST(Explanation, NamesATemplateThatRewritesEarlierTurns) {
       std::string::npos);
 }
 
+constexpr KvMatchReport kEvicted{.end = KvMatchEnd::kEvicted,
+                                 .text_positions = 100,
+                                 .found_positions = 32,
+                                 .evicted_steps_ago = 7,
+                                 .wanted_blocks = 3,
+                                 .idle_blocks = 2};
+
+KvMatchReport by_quota() {
+  KvMatchReport report = kEvicted;
+  report.is_evicted_by_quota = true;
+  report.wanted_blocks = report.idle_blocks = 0;
+  return report;
+}
+
+boost::json::object only_cause(std::string_view cause) { return {{"cause", cause}}; }
+
 TEST(Explanation, SaysWhenABlockWasEvicted) {
   const Tokenizer words = tokenizer();
-  const KvMatchReport evicted{.end = KvMatchEnd::kEvicted,
-                              .text_positions = 100,
-                              .found_positions = 32,
-                              .evicted_steps_ago = 7,
-                              .wanted_blocks = 3,
-                              .idle_blocks = 2};
-  const auto json = explanation_json(evicted, {.tokenizer = words});
-  EXPECT_EQ(json.at("evicted").as_object().at("steps_ago"), 7);
-  EXPECT_EQ(json.at("evicted").as_object().at("wanted_blocks"), 3);
-  const auto cautious = explanation_json(evicted, {.tokenizer = words, .pressure = Pressure::kHidden});
-  EXPECT_EQ(cautious.at("evicted").as_object().size(), 1U);
-  EXPECT_EQ(cautious.at("words").as_string().find("3 blocks"), std::string::npos);
+  const auto json = explanation_json(kEvicted, {.tokenizer = words});
+  const boost::json::object evicted{
+      {"cause", "memory"}, {"steps_ago", 7}, {"wanted_blocks", 3}, {"idle_blocks", 2}};
+  EXPECT_EQ(json.at("evicted"), evicted);
+  EXPECT_NE(json.at("words").as_string().find("evicted 7 steps ago"), std::string::npos) << json;
+}
+
+// All numbers of it count what others have asked for: a step is one of the whole engine.
+TEST(Explanation, ATenantLearnsOfAnEvictionButNoNumber) {
+  const Tokenizer words = tokenizer();
+  const auto json = explanation_json(kEvicted, {.tokenizer = words, .pressure = Pressure::kHidden});
+  EXPECT_EQ(json.at("evicted"), only_cause("memory"));
+  EXPECT_EQ(json.at("words"),
+            "cache: 32 of 100 prompt tokens found; the next block was evicted, when memory was needed");
+}
+
+TEST(Explanation, AQuotaIsNamedAsTheCause) {
+  const Tokenizer words = tokenizer();
+  const auto json = explanation_json(by_quota(), {.tokenizer = words, .pressure = Pressure::kHidden});
+  EXPECT_EQ(json.at("evicted"), only_cause("quota"));
+  EXPECT_EQ(
+      json.at("words"),
+      "cache: 32 of 100 prompt tokens found; the next block was evicted, to keep within the quota of its "
+      "tenant");
+}
+
+// Where tenants share, the block may have counted for another one.
+TEST(Explanation, NobodyLearnsOfAnothersQuota) {
+  const Tokenizer words = tokenizer();
+  const ExplanationPlace place{
+      .tokenizer = words, .known_text = KnownText::kHidden, .pressure = Pressure::kHidden};
+  EXPECT_EQ(explanation_json(by_quota(), place), explanation_json(kEvicted, place));
 }
 
 }  // namespace

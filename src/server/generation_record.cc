@@ -34,6 +34,7 @@ void Generation::record(const std::optional<ApiError>& error) {
   if (place_.has_value()) place_->set_used_tokens(usage.prompt_tokens + usage.completion_tokens);
   const bool has_text = service_.records.wants_text();
   ExplanationPlace in_the_log = explanation_place(service_, prepared_.rewrites_earlier_turns);
+  in_the_log.pressure = Pressure::kShown;                     // its reader sees what all ask for
   if (!has_text) in_the_log.known_text = KnownText::kHidden;  // tokens are text of prompts
   const std::string reason = match_.has_value() ? explanation_words(*match_, in_the_log) : std::string();
   const auto seconds = [](uint64_t from_ns, uint64_t to_ns) {

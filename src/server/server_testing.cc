@@ -30,6 +30,7 @@ ServedFacts facts_for(const Engine& engine, const ServedTestOptions& options) {
   facts.longest_text = engine.cache().max_length();
   facts.known_text =
       options.sharing == TenantSharing::kAcrossTenants ? KnownText::kHidden : KnownText::kShown;
+  facts.pressure = options.keys.empty() ? Pressure::kShown : Pressure::kHidden;
   facts.ollama = {.name = "demo", .family = "llama", .context_length = facts.context};
   return facts;
 }
