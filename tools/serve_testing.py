@@ -24,9 +24,8 @@ def run_cairn(*words, **more):
 
 
 def is_sanitized():
-    """Whether PROGRAM is a sanitizer's build, whose memory says nothing of ours."""
-    program = Path(PROGRAM).read_bytes()
-    return b"__asan_init" in program or b"__tsan_init" in program
+    """Whether PROGRAM is a sanitizer's build, which takes memory of its own."""
+    return b"san.so" in subprocess.run(["ldd", PROGRAM], capture_output=True).stdout
 
 
 class Scrape:
