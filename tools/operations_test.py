@@ -375,30 +375,39 @@ class OperationsTest(unittest.TestCase):
             self.assertEqual(json.loads(results[0][1])["usage"]["completion_tokens"], 400)
             self.assertEqual(served.process.wait(PATIENCE_S), 0)
 
-    def test_where_the_grace_runs_out_texts_are_cut_and_told(self):
-        self.stop_amid_long_texts(grace="0.3", signals=1, code=0)
-
-    def test_a_second_signal_ends_it_at_once(self):
-        self.stop_amid_long_texts(grace="3600", signals=2, code=130)
-
-    def stop_amid_long_texts(self, grace, signals, code):
+    def long_texts(self, served):
+        """A call of 16 texts that goes on for minutes, with a function that waits for the end of it and looks at it."""
+        results = []
         body = {"prompt": "Once", "max_tokens": 3900, "n": 16, **NO_END}
-        with Served("--grace", grace, "--kv-memory", "64MiB", context=4096) as served:
-            results = []
-            client = threading.Thread(target=lambda: results.append(asyncio.run(stream(served.port, body))))
-            client.start()
-            served.wait_for(lambda scrape: scrape("cairn_running_requests") == 16, "the texts do not begin")
-            served.process.send_signal(signal.SIGTERM)
-            served.wait_for_line("stopping")
-            if signals == 2:
-                served.process.send_signal(signal.SIGTERM)
-            self.assertEqual(served.process.wait(PATIENCE_S), code)
+        client = threading.Thread(target=lambda: results.append(asyncio.run(stream(served.port, body))))
+        client.start()
+        served.wait_for(lambda scrape: scrape("cairn_running_requests") == 16, "the texts do not begin")
+
+        def are_cut():
             client.join(PATIENCE_S)
             [(_, events)] = results
             error, done = events[-2:]
             self.assertIn("the server was stopped before the text had ended", error)
             self.assertEqual(done, "[DONE]")
             self.assertLess(len(events), 16 * 3900 // 2)
+
+        return are_cut
+
+    def test_where_the_grace_runs_out_or_a_second_signal_comes_texts_are_cut_and_told(self):
+        size = ("--kv-memory", "64MiB")
+        with Served("--grace", "600", *size, context=4096) as patient, \
+                Served("--grace", "0.3", *size, context=4096) as hasty:
+            texts = {served: self.long_texts(served) for served in (patient, hasty)}
+            for served in (patient, hasty):
+                served.process.send_signal(signal.SIGTERM)
+                served.wait_for_line("stopping")
+            self.assertEqual(hasty.process.wait(PATIENCE_S), 0)
+            texts[hasty]()
+            # It was stopped before the other.
+            self.assertIsNone(patient.process.poll(), "it did not wait for its texts")
+            patient.process.send_signal(signal.SIGTERM)
+            self.assertEqual(patient.process.wait(PATIENCE_S), 130)
+            texts[patient]()
 
 
 if __name__ == "__main__":

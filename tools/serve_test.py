@@ -52,7 +52,7 @@ class CrowdTest(unittest.TestCase):
                         for i in range(count)]
 
             # What every server has in memory after a while: all of the cache, and what threads and tables grow to.
-            alone = streams(served.port, bodies(64))[:20]
+            first = streams(served.port, bodies(64))[:20]
             before = served.memory("VmRSS")
             served.forget_peak()
             results = streams(served.port, bodies(500))
@@ -64,7 +64,7 @@ class CrowdTest(unittest.TestCase):
                 return "".join(json.loads(event)["choices"][0]["text"] for event in events[:-1])
 
             for i, (_, events) in enumerate(results):
-                self.assertEqual(text(events), text(alone[i % 20][1]), "a neighbour changed a text")
+                self.assertEqual(text(events), text(first[i % 20][1]), "a neighbour changed a text")
             if not is_sanitized():
                 self.assertLess(peak, 24 * MIB, "a stream costs less than 48 kB, its connection included")
 
