@@ -204,7 +204,8 @@ TEST(ServerSoak, NothingIsLeftOfRandomClients) {
     EXPECT_GT(served.metric("cairn_requests_total", R"(outcome="cancelled")", "alice-key"), 0);
   }
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  constexpr uint64_t kAllocatedMore = uint64_t{3} << 20;  // a short soak has not filled the records of requests
+  constexpr uint64_t kAllocatedMore = uint64_t{3}
+                                      << 20;  // a short soak has not filled the records of requests
   constexpr uint64_t kResidentMore = uint64_t{8} << 20;  // holes between what is in use
   const Memory& warm = memory.at(kWarmRests - 1);
   for (size_t rest = kWarmRests; rest < kRests; ++rest) {
