@@ -1,21 +1,29 @@
 #!/usr/bin/env python3
-"""What an administrator relies on: keys, the file of options, the manual page, the systemd unit.
+"""What an administrator relies on: keys, options, certificates, signals, the manual page, the systemd unit.
 
   tools/operations_test.py PROGRAM [TEST ...]
 
-Tests that need a program of the system (man, groff, systemd-analyze) are skipped where it is not there. Python's standard
+Tests that need a program of the system (groff, openssl, systemd-analyze) are skipped where it is not there. Python's standard
 library only.
 """
+import asyncio
 import hashlib
+import json
 import os
 import re
 import shutil
+import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import unittest
 from pathlib import Path
+
+import serve_testing
+from serve_testing import NO_END, PATIENCE_S, Served, cached_tokens, stream, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = None
@@ -192,9 +200,218 @@ class OperationsTest(unittest.TestCase):
                                   capture_output=True, text=True, timeout=60)
             self.assertEqual(done.returncode, 0, done.stdout[-500:])
 
+    # ---- who may reach a server, and who may use it
+
+    def new_key(self, *words):
+        return self.ok("key", "new", *words, "--file", self.keys).stdout.strip()
+
+    def test_by_default_it_listens_to_this_machine_at_8080(self):
+        with socket.socket() as holder:  # then it says which port of which address it wanted
+            try:
+                holder.bind(("127.0.0.1", 8080))
+                holder.listen()
+            except OSError:
+                pass  # somebody else's holds it
+            self.fails(1, "serve", says="port 8080 of 127.0.0.1 is in use")
+
+    def test_a_port_in_use_is_named(self):
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", 0))
+            holder.listen()
+            port = holder.getsockname()[1]
+            self.fails(1, "serve", "--port", port, says=f"port {port} of 127.0.0.1 is in use")
+
+    def test_others_reach_it_only_with_keys_or_where_that_is_said(self):
+        self.fails(2, "serve", "--host", "0.0.0.0", "--port", "0", says="--api-keys")
+        with Served("--host", "0.0.0.0", "--allow-anybody") as served:
+            self.assertEqual(served.host, "0.0.0.0")
+            self.assertEqual(served.ask("GET", "/health")[0], 200)
+
+    def test_names_of_hosts_and_sites_are_let_in(self):
+        host, site = {"Host": "llm.example.org"}, {"Origin": "https://chat.example.org"}
+        other_site = {"Origin": "https://evil.example"}
+        asked = {**site, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        with Served() as served:
+            for headers in (host, site):
+                self.assertEqual(served.ask("GET", "/v1/models", headers=headers)[0], 403, headers)
+            self.assertEqual(served.exchange("OPTIONS", "/v1/models", headers=asked)[0], 403)
+        with Served("--allowed-host", "llm.example.org", "--cors-origin", "https://one.example", "--cors-origin",
+                    "https://chat.example.org") as served:
+            self.assertEqual(served.ask("GET", "/v1/models", headers=host)[0], 200)
+            status, headers, _ = served.exchange("GET", "/v1/models", headers=site)
+            self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (200, "https://chat.example.org"))
+            status, headers, _ = served.exchange("OPTIONS", "/v1/chat/completions", headers=asked)
+            self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (204, "https://chat.example.org"))
+            self.assertIn("POST", headers["Access-Control-Allow-Methods"])
+            self.assertIn("authorization", headers["Access-Control-Allow-Headers"])
+            status, headers, _ = served.exchange("GET", "/v1/models", headers=other_site)
+            self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (403, None))
+
+    def test_keys_come_by_signal(self):
+        alice = self.new_key("alice")
+        with Served("--api-keys", self.keys) as served:
+            def status(key):
+                return served.ask("GET", "/v1/models", headers={"Authorization": f"Bearer {key}"})[0]
+
+            self.assertEqual(status(alice), 200)
+            bob = self.new_key("bob")
+            self.assertEqual(status(bob), 401)
+            served.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: status(bob) == 200, "the keys were not read again")
+            self.assertEqual(status(alice), 200)
+            self.keys.write_text("not a key\n")
+            served.process.send_signal(signal.SIGHUP)
+            served.wait_for_line("not read again")
+            self.assertEqual(status(bob), 200)
+
+    def test_tenants_find_each_others_prompts_only_where_that_is_said(self):
+        alice, bob = self.new_key("alice"), self.new_key("bob")
+        ask = {"prompt": "The dog ran to the big red house. " * 12, "max_tokens": 1}
+        for options, is_shared in (((), False), (("--share-across-tenants",), True)):
+            with Served("--api-keys", self.keys, *options) as served:
+                first = served.json("POST", "/v1/completions", ask, key=alice)
+                self.assertEqual(cached_tokens(first), 0)
+                self.assertGreater(cached_tokens(served.json("POST", "/v1/completions", ask, key=alice)), 0)
+                self.assertEqual(cached_tokens(served.json("POST", "/v1/completions", ask, key=bob)) > 0, is_shared)
+
+    # ---- TLS
+
+    def certificate(self, name):
+        """Files of a new certificate for 127.0.0.1, signed by itself, and of its key."""
+        certificate, key = self.tmp / f"{name}.pem", self.tmp / f"{name}.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-out", certificate, "-keyout", key], check=True, capture_output=True, timeout=PATIENCE_S)
+        return certificate, key
+
+    @unittest.skipUnless(shutil.which("openssl"), "no openssl")
+    def test_a_new_certificate_comes_by_signal(self):
+        one, other = self.certificate("one"), self.certificate("other")
+        used = self.tmp / "used.pem", self.tmp / "used.key"
+
+        def use(files):
+            for source, target in zip(files, used):
+                shutil.copy(source, target)
+            served.process.send_signal(signal.SIGHUP)
+
+        for source, target in zip(one, used):
+            shutil.copy(source, target)
+        with Served("--tls-cert", used[0], "--tls-key", used[1]) as served:
+            def is_trusted(certificate):
+                try:
+                    return served.exchange("GET", "/health", trusted=certificate)[0] == 200
+                except ssl.SSLCertVerificationError:
+                    return False
+
+            self.assertEqual(served.scheme, "https")
+            self.assertTrue(is_trusted(one[0]))
+            self.assertFalse(is_trusted(other[0]))
+            with socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE_S) as plain:
+                plain.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertNotIn(b" 200 ", plain.recv(4096))
+            use(other)
+            wait_for(lambda: is_trusted(other[0]), "the certificate was not read again")
+            self.assertFalse(is_trusted(one[0]))
+            use((one[0], other[1]))  # a key that is not this certificate's
+            served.wait_for_line("not read again")
+            self.assertTrue(is_trusted(other[0]))
+            done = self.ok("bench", "serve", "--url", served.url, "--certificates", other[0], "--requests", 2,
+                           "--prompt-words", 5, "--answer-tokens", 2, "--json")
+            self.assertEqual(json.loads(done.stdout)["answered"], 2)
+
+    # ---- limits and logs, as options set them
+
+    def test_options_that_limit(self):
+        with Served("--max-body", "1KiB", "--parallel", "1", "--queue", "1", "--max-connections", "12", "--name",
+                    "storyteller", context=4096) as served:
+            self.assertEqual(served.json("GET", "/v1/models")["data"][0]["id"], "storyteller")
+            self.assertEqual(served.ask("POST", "/v1/completions", {"prompt": "x" * 2000})[0], 413)
+            texts = [self.long_text(served) for _ in range(2)]
+            served.wait_for(lambda scrape: scrape("cairn_running_requests") == 1
+                            and scrape("cairn_waiting_requests") == 1, "two texts at once, or none that waits")
+            status, headers, _ = served.exchange("POST", "/v1/completions", {"prompt": "x", "max_tokens": 1})
+            self.assertEqual(status, 429)
+            self.assertRegex(headers["Retry-After"], r"^\d+$")
+            served.wait_for(lambda scrape: scrape("cairn_open_connections") == 3, "connections that have ended count")
+            others = [socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE_S) for _ in range(10)]
+            self.assertEqual(served.ask("GET", "/health")[0], 503)  # it is the thirteenth
+            for client in texts + others:
+                client.close()
+
+    def test_what_is_logged_and_counted(self):
+        alice = self.new_key("alice", "--metrics")
+        ask = {"prompt": "Once upon a purple time", "max_tokens": 1}
+        with Served("--api-keys", self.keys, "--log-format", "json", "--log-prompts", "--metrics-by-tenant") as served:
+            served.json("POST", "/v1/completions", ask, key=alice)
+            line = json.loads(served.wait_for_line("/v1/completions"))
+            self.assertEqual((line["tenant"], line["outcome"], line["status"]), ("alice", "length", 200))
+            self.assertIn("a purple time", json.dumps(line))
+            self.assertEqual(served.scrape(alice)("cairn_requests_total", outcome="length", tenant="alice"), 1)
+        with Served("--api-keys", self.keys, "--log-level", "warning") as served:
+            served.json("POST", "/v1/completions", ask, key=alice)
+            self.assertEqual(served.scrape(alice)("cairn_requests_total", outcome="length"), 1)
+            self.assertNotIn("tenant=", "".join(str(value) for value in served.scrape(alice).values))
+        self.assertEqual([line for line in served.lines if "/v1/completions" in line or "purple" in line], [])
+
+    # ---- how it stops
+
+    def long_text(self, served):
+        """The connection of a stream that goes on for minutes."""
+        client = socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE_S)
+        body = json.dumps({"prompt": "Once", "stream": True, "max_tokens": 3900, **NO_END}).encode()
+        client.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        return client
+
+    def test_it_stops_when_its_texts_have_ended(self):
+        with Served() as served:
+            results = []
+            client = threading.Thread(target=lambda: results.append(
+                served.ask("POST", "/v1/completions", {"prompt": "Once", "max_tokens": 400, **NO_END})))
+            client.start()
+            served.wait_for(lambda scrape: scrape("cairn_running_requests") == 1, "the text does not begin")
+            served.process.send_signal(signal.SIGTERM)
+            client.join(PATIENCE_S)
+            self.assertEqual(results[0][0], 200)
+            self.assertEqual(json.loads(results[0][1])["usage"]["completion_tokens"], 400)
+            self.assertEqual(served.process.wait(PATIENCE_S), 0)
+
+    def long_texts(self, served):
+        """A call of 16 texts that goes on for minutes, with a function that waits for the end of it and looks at it."""
+        results = []
+        body = {"prompt": "Once", "max_tokens": 3900, "n": 16, **NO_END}
+        client = threading.Thread(target=lambda: results.append(asyncio.run(stream(served.port, body))))
+        client.start()
+        served.wait_for(lambda scrape: scrape("cairn_running_requests") == 16, "the texts do not begin")
+
+        def are_cut():
+            client.join(PATIENCE_S)
+            [(_, events)] = results
+            error, done = events[-2:]
+            self.assertIn("the server was stopped before the text had ended", error)
+            self.assertEqual(done, "[DONE]")
+            self.assertLess(len(events), 16 * 3900 // 2)
+
+        return are_cut
+
+    def test_where_the_grace_runs_out_or_a_second_signal_comes_texts_are_cut_and_told(self):
+        size = ("--kv-memory", "64MiB")
+        with Served("--grace", "600", *size, context=4096) as patient, \
+                Served("--grace", "0.3", *size, context=4096) as hasty:
+            texts = {served: self.long_texts(served) for served in (patient, hasty)}
+            for served in (patient, hasty):
+                served.process.send_signal(signal.SIGTERM)
+                served.wait_for_line("stopping")
+            self.assertEqual(hasty.process.wait(PATIENCE_S), 0)
+            texts[hasty]()
+            # It was stopped before the other.
+            self.assertIsNone(patient.process.poll(), "it did not wait for its texts")
+            patient.process.send_signal(signal.SIGTERM)
+            self.assertEqual(patient.process.wait(PATIENCE_S), 130)
+            texts[patient]()
+
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    PROGRAM = str(Path(sys.argv.pop(1)).resolve())
+    PROGRAM = serve_testing.PROGRAM = str(Path(sys.argv.pop(1)).resolve())
     unittest.main()

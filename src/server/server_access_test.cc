@@ -1,7 +1,10 @@
 // Who may do what at the whole server, and that tenants learn nothing of each other.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <latch>
 
 #include "server/server_testing.h"
 
@@ -109,6 +112,69 @@ TEST(ServerAccess, AFullHouseIsAnsweredWith429AndNobodysShareIsTaken) {
   RawClient bob(served.port());
   bob.send(ServedTest::post("/v1/completions", R"({"prompt":"Once","max_tokens":1,"stream":true})", kBob));
   EXPECT_EQ(status_of(bob.read_until("\r\n\r\n")), 200);
+}
+
+// How many of the first half of Alice's and Bob's texts to end are Alice's, where there is one place for all.
+int alices_among_first(const std::string& alices_settings, const std::string& bobs_settings) {
+  constexpr int kEach = 12;
+  ServedTest served({.max_sequences = 1,
+                     .keys = test_key_line("alice", kAlice, alices_settings + " metrics=yes") +
+                             test_key_line("bob", kBob, bobs_settings)});
+  // No step runs until all of them are in the engine's mail: the head of a stream says that it is.
+  std::latch gate(1);
+  EXPECT_TRUE(served.server().engine().ask([&gate](Engine&) { gate.wait(); }).ok());
+  std::vector<RawClient> clients;
+  for (int i = 0; i < kEach; ++i) {
+    for (const std::string_view key : {kAlice, kBob}) {
+      clients.emplace_back(served.port());
+      clients.back().send(
+          ServedTest::post("/v1/completions", R"({"prompt":"Once","max_tokens":8,"stream":true})", key));
+      EXPECT_EQ(status_of(clients.back().read_until("\r\n\r\n")), 200);
+    }
+  }
+  gate.count_down();
+  EXPECT_TRUE(served.comes_to_rest(2 * kEach, kAlice));
+  EXPECT_TRUE(becomes_true([&] { return served.log_lines().size() >= 2 * kEach; }));
+  const std::vector<std::string> lines = served.log_lines();
+  return static_cast<int>(std::count_if(lines.begin(), lines.begin() + kEach, [](const std::string& line) {
+    return line.find("tenant=alice") != std::string::npos;
+  }));
+}
+
+TEST(ServerAccess, WorkIsPartedByWeight) {
+  // Two threads tell of ends: neighbours may change places.
+  EXPECT_NEAR(alices_among_first("weight=3", "weight=1"), 9, 1);
+  EXPECT_NEAR(alices_among_first("weight=1", "weight=1"), 6, 1);
+  EXPECT_NEAR(alices_among_first("weight=1", "weight=3"), 3, 1);
+}
+
+TEST(ServerAccess, AQuotaOfTheCacheIsKept) {
+  constexpr uint64_t kBlockBytes = 98'304;
+  constexpr uint64_t kQuota = 6 * kBlockBytes;
+  const ServedTest served({.keys = two_keys(fmt::format("kv={}", kQuota))});
+  const auto used = [&](std::string_view tenant) {
+    return served.metric("cairn_tenant_kv_used_bytes", fmt::format("tenant=\"{}\"", tenant), kAlice);
+  };
+  EXPECT_EQ(served.metric("cairn_tenant_kv_quota_bytes", R"(tenant="bob")", kAlice), kQuota);
+  // More than six blocks.
+  const value refused = served.json("POST", "/v1/completions", long_prompt(), kBob, 400);
+  EXPECT_EQ(refused.at("error").at("code").as_string(), "context_length_exceeded");
+  (void)served.json("POST", "/v1/completions", long_prompt(), kAlice);
+  for (int i = 0; i < 6; ++i) {  // three blocks each, which others may find again
+    std::string prompt = fmt::format("Story {} of them. ", i);
+    for (int j = 0; j < 11; ++j) prompt += "The dog ran to the big red house. ";
+    const std::string body = boost::json::serialize(
+        boost::json::object{{"prompt", prompt}, {"max_tokens", 2}, {"temperature", 0}});
+    const value bobs = served.json("POST", "/v1/completions", body, kBob);
+    EXPECT_EQ(bobs.at("choices"), served.json("POST", "/v1/completions", body, kAlice).at("choices"));
+    EXPECT_LE(used("bob"), kQuota);
+  }
+  EXPECT_GT(used("bob"), kQuota / 2);
+  EXPECT_GT(used("alice"), kQuota);
+  const value cut = served.json("POST", "/v1/completions",
+                                R"({"prompt":"Once","max_tokens":900,"logit_bias":{"2":-100}})", kBob);
+  EXPECT_EQ(cut.at("usage").at("total_tokens").to_number<int>(), 6 * kBlockSize);
+  EXPECT_LE(used("bob"), kQuota);
 }
 
 TEST(ServerAccess, KeysAreReadAgain) {

@@ -5,6 +5,9 @@
 
 #include <boost/json/parse.hpp>
 #include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <thread>
 
 namespace cairn {
 namespace {
@@ -28,6 +31,7 @@ ServedFacts facts_for(const Engine& engine, const ServedTestOptions& options) {
   facts.version = "0.0";
   facts.context = engine.context();
   facts.longest_text = engine.cache().max_length();
+  facts.position_bytes = engine.cache().geometry().block_bytes(0) / kBlockSize;
   facts.known_text =
       options.sharing == TenantSharing::kAcrossTenants ? KnownText::kHidden : KnownText::kShown;
   facts.pressure = options.keys.empty() ? Pressure::kShown : Pressure::kHidden;
@@ -101,6 +105,38 @@ uint16_t ServedTest::port() const {
 std::vector<std::string> ServedTest::log_lines() {
   const std::lock_guard lock(lines_mutex_);
   return lines_;
+}
+
+void ServedTest::forget_log_lines() {
+  const std::lock_guard lock(lines_mutex_);
+  lines_.clear();
+}
+
+double ServedTest::metric(std::string_view name, std::string_view label, std::string_view key) const {
+  const std::string text = ask("GET", "/metrics", {}, key);
+  std::optional<double> sum;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (!line.starts_with(name) || line.find_first_of(" {") != name.size()) continue;
+    if (line.find(label) == std::string_view::npos) continue;
+    sum = sum.value_or(0) + std::strtod(line.data() + line.rfind(' '), nullptr);
+  }
+  EXPECT_TRUE(sum.has_value()) << name << " " << label << "\n" << text;
+  return sum.value_or(0);
+}
+
+bool ServedTest::comes_to_rest(double requests, std::string_view key) const {
+  constexpr std::chrono::minutes kPatience{4};
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < end) {
+    const bool is_idle =
+        metric("cairn_running_requests", {}, key) + metric("cairn_waiting_requests", {}, key) == 0;
+    if (is_idle && metric("cairn_requests_total", {}, key) >= requests) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return false;
 }
 
 std::string ServedTest::post(std::string_view path, std::string_view body, std::string_view key,

@@ -38,6 +38,7 @@ class ServedTest {
   [[nodiscard]] Server& server() { return *server_; }
   [[nodiscard]] uint16_t port() const;
   [[nodiscard]] std::vector<std::string> log_lines();
+  void forget_log_lines();
 
   // A whole exchange on a connection of its own: head and body of the reply.
   [[nodiscard]] std::string ask(std::string_view method, std::string_view path, std::string_view body = {},
@@ -49,6 +50,13 @@ class ServedTest {
   // The data of each event of a stream.
   [[nodiscard]] std::vector<std::string> events(std::string_view path, std::string_view body,
                                                 std::string_view key = {}) const;
+  // What /metrics says at this moment: the sum of the metric's series that have this label (outcome="stop"), or of all.
+  // The test fails where there is none. With keys it needs one that may read them.
+  [[nodiscard]] double metric(std::string_view name, std::string_view label = {},
+                              std::string_view key = {}) const;
+  // Waits, for minutes if need be, until no text runs or waits and so many requests are over. False: they never were.
+  [[nodiscard]] bool comes_to_rest(double requests, std::string_view key = {}) const;
+
   // What a POST of this body sends, for a RawClient.
   [[nodiscard]] static std::string post(std::string_view path, std::string_view body,
                                         std::string_view key = {}, std::string_view more_headers = {});

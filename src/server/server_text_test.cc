@@ -1,9 +1,9 @@
 // Texts through the whole server: the same as the engine makes alone, whatever else it is doing.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <future>
 #include <thread>
 
 #include "server/server_testing.h"
@@ -47,28 +47,43 @@ TEST(ServerText, AStreamIsTheSameText) {
   EXPECT_EQ(streamed, whole);
 }
 
-// Law 2 through HTTP: neighbours, hits and preemptions change nothing.
+// Law 2 through HTTP: neighbours, hits and preemptions change nothing, no chance either.
 TEST(ServerText, LoadChangesNoText) {
-  const ServedTest alone;
-  const std::string greedy = text_of(alone.json("POST", "/v1/completions", kGreedy));
-  const std::string drawn = text_of(alone.json("POST", "/v1/completions", kDrawn));
-  // A pool for about three texts: many are preempted.
-  const ServedTest served({.max_sequences = 6, .pool_bytes = uint64_t{3} << 20});
+  const auto with_chances = [](std::string_view body) {
+    return std::string(body.substr(0, body.size() - 1)) + R"(,"logprobs":3})";
+  };
+  const auto said = [](const value& reply) { return boost::json::serialize(reply.at("choices")); };
+  const std::string greedy = with_chances(kGreedy);
+  const std::string drawn = with_chances(kDrawn);
+  const ServedTest alone({.context = 256});
+  const std::string greedy_alone = said(alone.json("POST", "/v1/completions", greedy));
+  const std::string drawn_alone = said(alone.json("POST", "/v1/completions", drawn));
+
+  // Six texts of five blocks want 30, and there are 12: whoever came last loses its rows again and again.
+  constexpr uint64_t kBlockBytes = 98'304;
+  const ServedTest served({.max_sequences = 7, .context = 256, .pool_bytes = 12 * kBlockBytes});
+  ASSERT_EQ(served.metric("cairn_kv_pool_bytes"), 12 * kBlockBytes);
+  std::atomic<bool> is_over = false;
   std::vector<std::thread> others;
   for (int i = 0; i < 6; ++i) {
-    others.emplace_back([&served, i] {
-      for (int round = 0; round < 4; ++round) {
-        const std::string body = R"({"prompt":"The little dog )" + std::to_string(i * 10 + round) +
-                                 R"( went home.","max_tokens":60,"temperature":1})";
+    others.emplace_back([&, i] {
+      for (int round = 0; !is_over; ++round) {
+        const std::string body = R"({"prompt":"The little dog )" + std::to_string(i * 1000 + round) +
+                                 R"( went home.","max_tokens":150,"temperature":1,"logit_bias":{"2":-100}})";
         (void)served.json("POST", "/v1/completions", body);
       }
     });
   }
-  for (int round = 0; round < 4; ++round) {
-    EXPECT_EQ(text_of(served.json("POST", "/v1/completions", kGreedy)), greedy);
-    EXPECT_EQ(text_of(served.json("POST", "/v1/completions", kDrawn)), drawn);
+  EXPECT_TRUE(becomes_true([&] { return served.metric("cairn_running_requests") > 1; }));
+  for (int round = 0; round < 6; ++round) {
+    EXPECT_EQ(said(served.json("POST", "/v1/completions", greedy)), greedy_alone);
+    EXPECT_EQ(said(served.json("POST", "/v1/completions", drawn)), drawn_alone);
   }
+  is_over = true;
   for (std::thread& other : others) other.join();
+  EXPECT_GT(served.metric("cairn_preemptions_total"), 0);
+  // Texts ran beside each other: a step has a row of each.
+  EXPECT_GT(served.metric("cairn_rows_total", R"(kind="decode")"), served.metric("cairn_steps_total"));
 }
 
 TEST(ServerText, SamplesOfOnePromptAreThoseOfTheirIndices) {
@@ -164,19 +179,21 @@ TEST(ServerText, ARepeatedPromptIsFoundAndExplained) {
 }
 
 TEST(ServerText, AClientThatVanishesFreesItsBlocks) {
-  ServedTest served;
-  const auto running = [&served] {
-    const std::string metrics = served.ask("GET", "/metrics");
-    return metrics.find("cairn_running_requests 0") == std::string::npos;
-  };
+  const ServedTest served;
+  constexpr int kMost = 16 * 900;  // tokens, of all 16 samples
   {
     RawClient client(served.port());
     client.send(ServedTest::post(
-        "/v1/completions", R"({"prompt":"Once","max_tokens":900,"stream":true,"temperature":1,"seed":1})"));
+        "/v1/completions",
+        R"({"prompt":"Once","max_tokens":900,"n":16,"stream":true,"temperature":1,"logit_bias":{"2":-100}})"));
     (void)client.read_until("data: ");
     client.reset();
   }
-  EXPECT_TRUE(becomes_true([&] { return !running(); }));
+  EXPECT_TRUE(served.comes_to_rest(1));
+  EXPECT_EQ(served.metric("cairn_requests_total", R"(outcome="cancelled")"), 1);
+  EXPECT_EQ(served.metric("cairn_kv_blocks", R"(state="open")"), 0);
+  EXPECT_EQ(served.metric("cairn_kv_blocks", R"(state="held")"), 0);
+  EXPECT_LT(served.metric("cairn_generated_tokens_total"), kMost / 2);
 }
 
 TEST(ServerText, ADeadlineEndsAText) {

@@ -236,30 +236,28 @@ serverTest("roles and content parts", async (server) => {
   assert.equal(parts.usage?.prompt_tokens, plain.usage?.prompt_tokens);
 });
 
-serverTest("a client that leaves amid a stream frees what it had", async (server) => {
-  const stream = await server.openai().chat.completions.create({
-    model: "demo",
-    messages: STORY,
-    max_tokens: 3000,
-    logit_bias: { "2": -100 }, // no end of its own
-    stream: true,
-  });
-  let pieces = 0;
-  for await (const _ of stream) {
-    pieces += 1;
-    if (pieces === 5) stream.controller.abort();
-  }
-  assert.ok(pieces < 200, `${pieces} pieces`);
-  await server.isIdle();
+/** A text that has no end of its own. */
+const ENDLESS = { model: "demo", messages: STORY, max_tokens: 3000, logit_bias: { "2": -100 } };
 
-  const stop = new AbortController();
-  const whole = server
-    .openai()
-    .chat.completions.create(
-      { model: "demo", messages: STORY, max_tokens: 3000, logit_bias: { "2": -100 } },
-      { signal: stop.signal },
-    );
-  setTimeout(() => stop.abort(), 100);
-  await assert.rejects(whole, /abort/i);
-  await server.isIdle();
+serverTest("a client that leaves amid a stream frees what it had", async (server) => {
+  await server.givesUp(1, 3000, async () => {
+    const stream = await server.openai().chat.completions.create({ ...ENDLESS, stream: true });
+    let pieces = 0;
+    for await (const _ of stream) {
+      pieces += 1;
+      if (pieces === 5) stream.controller.abort();
+    }
+    assert.ok(pieces < 200, `${pieces} pieces`);
+  });
+});
+
+serverTest("a client that leaves before a whole answer frees what it had", async (server) => {
+  await server.givesUp(1, 3000, async () => {
+    const stop = new AbortController();
+    const whole = server.openai().chat.completions.create(ENDLESS, { signal: stop.signal });
+    const refused = assert.rejects(whole, /abort/i);
+    await server.becomes("running", async () => (await server.metric("cairn_running_requests")) === 1);
+    stop.abort();
+    await refused;
+  });
 });

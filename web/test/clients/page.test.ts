@@ -1,8 +1,8 @@
 // The page as the program serves it, in Chromium, with the demo model behind it.
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { launch, noBrowser, open, sees, type Watched } from "../support/browser";
+import type { Browser, Page, Route } from "playwright-core";
+import { launch, noBrowser, open, sees } from "../support/browser";
 import { serverTests } from "../support/client_test";
 import { POLICY } from "../support/mock_server";
 import { keysFile, longPrompt, type RealServer } from "../support/real_server";
@@ -18,22 +18,27 @@ before(async () => {
 });
 after(async () => browser?.close());
 
-async function onPage(
-  server: RealServer,
-  run: (page: Page, watched: Watched) => Promise<void>,
-): Promise<void> {
-  if (browser === undefined) return;
-  const context = await browser.newContext();
-  try {
-    const page = await context.newPage();
-    page.setDefaultTimeout(120_000);
-    const watched = await open(page, `${server.url}/`);
-    await run(page, watched);
-    assert.deepEqual(watched.troubles, []);
-    assert.deepEqual(watched.strangers, []);
-  } finally {
-    await context.close();
-  }
+/** A test in a browser: skipped, and said so, where there is none. */
+function onPage(
+  tests: typeof serverTest,
+  name: string,
+  run: (server: RealServer, page: Page) => Promise<void>,
+): void {
+  const inBrowser = async (server: RealServer) => {
+    assert.ok(browser);
+    const context = await browser.newContext();
+    try {
+      const page = await context.newPage();
+      page.setDefaultTimeout(120_000);
+      const watched = await open(page, `${server.url}/`);
+      await run(server, page);
+      assert.deepEqual(watched.troubles, []);
+      assert.deepEqual(watched.strangers, []);
+    } finally {
+      await context.close();
+    }
+  };
+  tests(name, inBrowser, noBrowser);
 }
 
 serverTest("the page's headers are those that it is tested with", async (server) => {
@@ -49,45 +54,54 @@ serverTest("the page's headers are those that it is tested with", async (server)
   assert.equal((await fetch(`${server.url}/`, { method: "HEAD" })).status, 200);
 });
 
-serverTest("a chat with the demo model, whose second question reuses the first", async (server) => {
-  await onPage(server, async (page) => {
-    await sees(page.locator(".model"), "demo");
-    await page.getByLabel("Settings", { exact: true }).first().click();
-    await page.getByLabel("Most tokens").fill("40");
-    await page.getByLabel("Seed").fill("1");
-    const ask = async (text: string) => {
-      await page.getByLabel("Message", { exact: true }).fill(text);
+onPage(serverTest, "a chat with the demo model, whose second question reuses the first", async (_, page) => {
+  await sees(page.locator(".model"), "demo");
+  await page.getByLabel("Settings", { exact: true }).first().click();
+  await page.getByLabel("Most tokens").fill("40");
+  await page.getByLabel("Seed").fill("1");
+  const ask = async (text: string) => {
+    await page.getByLabel("Message", { exact: true }).fill(text);
+    await page.keyboard.press("Enter");
+  };
+  await ask(longPrompt("mouse"));
+  const answers = page.locator("article.answer");
+  await sees(answers, "prompt tokens reused");
+  await ask("Tell me more.");
+  await sees(answers.nth(1), "prompt tokens reused");
+  const figures = (await answers.nth(1).locator(".figures").textContent()) ?? "";
+  const [, reused = "0"] = /([\d,]+) of [\d,]+ prompt tokens reused/.exec(figures) ?? [];
+  assert.ok(Number(reused.replace(",", "")) > 50, figures);
+});
+
+/** Sends the page's question on as one whose answer has no end of its own. */
+async function withoutEnd(route: Route): Promise<void> {
+  const body = JSON.parse(route.request().postData() ?? "{}") as object;
+  await route.continue({
+    postData: JSON.stringify({ ...body, max_tokens: 3000, logit_bias: { "2": -100 } }),
+  });
+}
+
+onPage(
+  serverTest,
+  "Escape stops the answer, and the server has nothing to do any more",
+  async (server, page) => {
+    await page.route("**/v1/chat/completions", withoutEnd);
+    await server.givesUp(1, 3000, async () => {
+      await page.getByLabel("Message", { exact: true }).fill("Tell me a very long story.");
       await page.keyboard.press("Enter");
-    };
-    await ask(longPrompt("mouse"));
-    const answers = page.locator("article.answer");
-    await sees(answers, "prompt tokens reused");
-    await ask("Tell me more.");
-    await sees(answers.nth(1), "prompt tokens reused");
-    const figures = (await answers.nth(1).locator(".figures").textContent()) ?? "";
-    const [, reused = "0"] = /([\d,]+) of [\d,]+ prompt tokens reused/.exec(figures) ?? [];
-    assert.ok(Number(reused.replace(",", "")) > 50, figures);
-  });
-});
+      await server.becomes("running", async () => (await server.metric("cairn_running_requests")) === 1);
+      await page.locator("article.answer.running").waitFor();
+      await page.keyboard.press("Escape");
+      await page.locator("article.answer.stopped").waitFor();
+    });
+  },
+);
 
-serverTest("Escape stops the answer, and the server has nothing to do any more", async (server) => {
-  await onPage(server, async (page) => {
-    await page.getByLabel("Message", { exact: true }).fill("Tell me a very long story.");
-    await page.keyboard.press("Enter");
-    await page.locator("article.answer.running, article.answer.done").waitFor();
-    await page.keyboard.press("Escape");
-    await page.locator("article.answer.stopped, article.answer.done").waitFor();
-    await server.isIdle();
-  });
-});
-
-keyTest("a server with keys asks for one", async (server) => {
-  await onPage(server, async (page) => {
-    await page.getByLabel("This server asks for an API key.").fill("alice-secret-1");
-    await page.keyboard.press("Enter");
-    await page.locator(".key").waitFor({ state: "detached" });
-    await page.keyboard.type("Hello");
-    await page.keyboard.press("Enter");
-    await sees(page.locator("article.answer"), "tokens");
-  });
+onPage(keyTest, "a server with keys asks for one", async (_, page) => {
+  await page.getByLabel("This server asks for an API key.").fill("alice-secret-1");
+  await page.keyboard.press("Enter");
+  await page.locator(".key").waitFor({ state: "detached" });
+  await page.keyboard.type("Hello");
+  await page.keyboard.press("Enter");
+  await sees(page.locator("article.answer"), "tokens");
 });

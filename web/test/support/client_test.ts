@@ -7,14 +7,14 @@ const TEST_MS = 240_000;
 
 export function serverTests(
   ...options: string[]
-): (name: string, run: (server: RealServer) => Promise<void>) => void {
+): (name: string, run: (server: RealServer) => Promise<void>, skip?: string | false) => void {
   let server: RealServer | undefined;
   before(async () => {
     if (noProgram === false) server = await RealServer.start(...options);
   });
   after(async () => server?.stop());
-  return (name, run) =>
-    test(name, { skip: noProgram, timeout: TEST_MS }, async () => {
+  return (name, run, skip = false) =>
+    test(name, { skip: noProgram || skip, timeout: TEST_MS }, async () => {
       if (server === undefined) throw new Error("the server did not start");
       await run(server);
     });

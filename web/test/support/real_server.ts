@@ -20,6 +20,7 @@ export const TOOLS_TEMPLATE = fileURLToPath(new URL("tools.jinja", import.meta.u
 
 const START_MS = 120_000; // a sanitizer's build takes its time
 const STOP_MS = 60_000;
+const REST_MS = 120_000;
 
 export class RealServer {
   private constructor(
@@ -59,24 +60,47 @@ export class RealServer {
     return new OpenAI({ baseURL: `${this.url}/v1`, apiKey, maxRetries: 0 });
   }
 
-  /** A metric's value, summed over its labels. */
-  async metric(name: string): Promise<number> {
+  /** A metric's value, summed over those of its series that have this label (`state="open"`), or over all. */
+  async metric(name: string, label = ""): Promise<number> {
     const text = await (await fetch(`${this.url}/metrics`)).text();
     const values = text
       .split("\n")
-      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
-    assert.ok(values.length > 0, `no metric ${name}`);
+      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+      .filter((line) => line.includes(label));
+    assert.ok(values.length > 0, `no metric ${name} ${label}`);
     return values.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
   }
 
-  /** Waits until no request runs or waits: what a client left must be gone. */
-  async isIdle(): Promise<void> {
-    const end = Date.now() + 20_000;
-    for (;;) {
-      const busy =
-        (await this.metric("cairn_running_requests")) + (await this.metric("cairn_waiting_requests"));
-      if (busy === 0) return;
-      assert.ok(Date.now() < end, `${busy} requests are still there`);
+  cancelled(): Promise<number> {
+    return this.metric("cairn_requests_total", 'outcome="cancelled"');
+  }
+
+  /**
+   * What `leave` begins and gives up is over at once: nothing runs or waits, no block is held, the requests count as
+   * cancelled, and far fewer tokens were made than were asked for.
+   */
+  async givesUp(requests: number, tokens: number, leave: () => Promise<void>): Promise<void> {
+    const cancelled = await this.cancelled();
+    const generated = await this.metric("cairn_generated_tokens_total");
+    await leave();
+    await this.becomes("idle", async () => (await this.requestsInside()) === 0);
+    const wanted = cancelled + requests;
+    await this.becomes(`${wanted} cancelled`, async () => (await this.cancelled()) >= wanted);
+    assert.equal(await this.cancelled(), wanted);
+    assert.equal(await this.metric("cairn_kv_blocks", 'state="open"'), 0);
+    assert.equal(await this.metric("cairn_kv_blocks", 'state="held"'), 0);
+    const more = (await this.metric("cairn_generated_tokens_total")) - generated;
+    assert.ok(more < tokens / 2, `${more} tokens of ${tokens} were made for nobody`);
+  }
+
+  private async requestsInside(): Promise<number> {
+    return (await this.metric("cairn_running_requests")) + (await this.metric("cairn_waiting_requests"));
+  }
+
+  async becomes(what: string, holds: () => Promise<boolean>): Promise<void> {
+    const end = Date.now() + REST_MS;
+    while (!(await holds())) {
+      assert.ok(Date.now() < end, `never ${what}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
