@@ -3,14 +3,18 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "engine/match_words.h"
 
 namespace cairn {
 namespace {
 
+// What it adds to a text, a leading blank too; bytes that are no whole character as U+FFFD.
 boost::json::object token_json(TokenId token, const Tokenizer& tokenizer) {
-  return {{"token", token},
-          {"text", tokenizer.decode(std::span(&token, 1), {.special_output = SpecialOutput::kShow})}};
+  const std::string_view bytes = tokenizer.token_text(token);
+  std::string text;
+  if (take_utf8(bytes, text) < bytes.size()) append_utf8(text, kReplacementCharacter);
+  return {{"token", token}, {"text", text}};
 }
 
 }  // namespace
