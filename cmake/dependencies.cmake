@@ -10,6 +10,8 @@ pkg_check_modules(ICU REQUIRED IMPORTED_TARGET icu-uc)
 
 target_link_libraries(cairn_base PUBLIC Threads::Threads fmt::fmt PRIVATE OpenSSL::Crypto)
 target_link_libraries(cairn_kernels PRIVATE PkgConfig::HWY)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash>=0.8)
+target_link_libraries(cairn_store PRIVATE PkgConfig::XXHASH)
 target_link_libraries(cairn_kv PRIVATE Boost::headers Boost::json)
 target_link_libraries(cairn_text PUBLIC Boost::headers Boost::json PRIVATE PkgConfig::PCRE2 PkgConfig::ICU)
 target_link_libraries(cairn_files PUBLIC Boost::headers Boost::json)
