@@ -46,7 +46,9 @@ Result<std::unique_ptr<DiskStore>> DiskStore::open(DiskStoreOptions options) {
     if (!options.unix_ms) options.unix_ms = system_unix_ms;
     CAIRN_ASSIGN_OR_RETURN(StoreFolder folder, open_store_folder(options.folder));
     std::shared_ptr<FileSystem> files = options.files;
-    if (files == nullptr) CAIRN_ASSIGN_OR_RETURN(files, system_files(folder.path, options.io));
+    if (files == nullptr) {
+      CAIRN_ASSIGN_OR_RETURN(files, system_files(folder.path, options.io));
+    }
     std::unique_ptr<DiskStore> store(new DiskStore(std::move(options), std::move(folder), std::move(files)));
     CAIRN_RETURN_IF_ERROR(store->load());
     store->worker_ = std::thread([raw = store.get()] { raw->work(); });
