@@ -66,10 +66,12 @@ struct Twin {
       live_bytes += record.bytes;
       ++records;
     });
-    EXPECT_EQ(counts.live_bytes, live_bytes);
-    EXPECT_EQ(counts.record_count, records);
     EXPECT_LE(records, owners.size());
-    if (same) EXPECT_EQ(records, owners.size());
+    if (same) {  // else something may be evicted between two looks
+      EXPECT_EQ(records, owners.size());
+      EXPECT_EQ(counts.record_count, records);
+      EXPECT_EQ(counts.live_bytes, live_bytes);
+    }
     EXPECT_LE(store.file_bytes(), store.options.size_bytes + kTestSegmentBytes);
     EXPECT_EQ(counts.bad_record_count, 0U);
   }
