@@ -204,17 +204,19 @@ TEST(DiskStoreDamageTest, ScrubbingFindsEveryDamagedRecord) {
 }
 
 TEST(DiskStoreDamageTest, CutFilesLoseTheirTailAlone) {
+  constexpr uint64_t kRecords = 8;  // in one segment
   TestStore store;
   store.open();
-  for (uint64_t i = 0; i < 12; ++i) ASSERT_TRUE(store->put(sample(i).view()).ok());
+  for (uint64_t i = 0; i < kRecords; ++i) ASSERT_TRUE(store->put(sample(i).view()).ok());
   store.close();
+  ASSERT_EQ(store.files().size(), 1U);
   const std::string path = store.files().front();
   const std::vector<std::byte> whole = file_content(path);
   for (size_t bytes = 0; bytes < whole.size(); bytes += 5 * kRecordAlignment / 2) {
     write_file(path, std::span(whole).first(bytes));
     store.open();
     bool absent = false;
-    for (uint64_t i = 0; i < 12; ++i) {
+    for (uint64_t i = 0; i < kRecords; ++i) {
       const Seen seen = look_for(*store, i);
       ASSERT_NE(seen, Seen::kWrong);
       EXPECT_FALSE(absent && seen == Seen::kThere) << bytes << " " << i;
