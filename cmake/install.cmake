@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # One archive, so that nobody need know the rooms. What they link from outside is found again by cairnConfig.cmake.
-set(rooms base kernels kv text files model engine)
+set(rooms base kernels store kv text files model engine)
 list(TRANSFORM rooms REPLACE "(.+)" "$<TARGET_OBJECTS:cairn_\\1>" OUTPUT_VARIABLE objects)
 add_library(cairn_library STATIC ${objects})
 set_target_properties(cairn_library PROPERTIES OUTPUT_NAME cairn EXPORT_NAME cairn LINKER_LANGUAGE CXX)
@@ -13,7 +13,7 @@ target_compile_features(cairn_library PUBLIC cxx_std_20)
 target_include_directories(cairn_library PUBLIC
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(cairn_library PRIVATE Threads::Threads fmt::fmt OpenSSL::Crypto Boost::headers Boost::json
-  PkgConfig::HWY PkgConfig::PCRE2 PkgConfig::ICU)
+  PkgConfig::HWY PkgConfig::PCRE2 PkgConfig::ICU PkgConfig::XXHASH PkgConfig::URING)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/cairn)
 install(TARGETS cairn_library EXPORT cairn_targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -1,0 +1,161 @@
+#include "store/disk_store.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/no_throw.h"
+#include "base/printable.h"
+
+namespace cairn {
+
+Status DiskStore::put(const RecordView& record) {
+  const Status status = no_throw([&] { return put_record(record); });
+  if (!status.ok() && status.code() != StatusCode::kInvalidArgument) ++counters_.write_error;
+  return status;
+}
+
+Status DiskStore::put_record(const RecordView& record) {
+  if (touch(record.name)) {
+    ++counters_.known;
+    return {};
+  }
+  CAIRN_ASSIGN_OR_RETURN(auto sizes, slice_sizes_of(record));
+  const RecordLayout layout = lay_out_record(static_cast<uint32_t>(record.head.size()), sizes);
+  if (!writer_->fits_a_segment(layout.record_bytes, sizes.size())) {
+    return invalid_argument(fmt::format(
+        "a record of {} bytes is too large for a disk cache of {} bytes, in segments of {}; give it more",
+        layout.record_bytes, options_.size_bytes, options_.segment_bytes));
+  }
+  const SegmentEntry entry{.name = record.name,
+                           .owner = record.owner,
+                           .created_ms = record.created_ms,
+                           .bytes = layout.record_bytes,
+                           .head_bytes = static_cast<uint32_t>(record.head.size()),
+                           .slice_bytes = std::make_shared<const std::vector<uint32_t>>(std::move(sizes))};
+  {
+    const PooledBuffer buffer(buffers_, layout.record_bytes);
+    encode_record(record, layout, buffer.bytes());
+    CAIRN_RETURN_IF_ERROR(append_or_wait(buffer.bytes(), entry));
+  }
+  if (*disk_bytes_ + options_.segment_bytes > options_.size_bytes) ask_for_room();
+  // The record is found, durable or not: what went wrong here is counted, and the next flush says so.
+  const uint64_t now = now_ms();
+  const uint64_t last = last_sync_ms_;
+  if (now < last || now - last >= options_.sync_every_ms) (void)flush();
+  return {};
+}
+
+Status DiskStore::append_or_wait(std::span<const std::byte> bytes, const SegmentEntry& entry) {
+  for (;;) {
+    uint64_t growth_bytes = 0;
+    {
+      const SegmentWriter::Lock held = writer_->lock();
+      if (touch(entry.name)) {  // another thread was faster
+        ++counters_.known;
+        return {};
+      }
+      growth_bytes = writer_->growth_bytes(held, bytes.size(), entry.slice_bytes->size());
+      if (fits(growth_bytes)) {
+        CAIRN_ASSIGN_OR_RETURN(const RecordPlace place, writer_->append(held, bytes, entry, now_ms()));
+        index_.publish(place.segment, place.entry, now_ms());
+        ++counters_.put;
+        return {};
+      }
+    }
+    CAIRN_RETURN_IF_ERROR(wait_for_room(growth_bytes));
+  }
+}
+
+Result<RecordReader> DiskStore::open_record(const RecordName& name) {
+  return no_throw([&]() -> Result<RecordReader> {
+    auto found = index_.use(name, now_ms());
+    if (!found) {
+      ++counters_.miss;
+      return not_found("no such record in the disk cache");
+    }
+    ++counters_.hit;
+    return RecordReader(std::move(found->first), std::move(found->second), buffers_,
+                        [this](const RecordPlace& place, const Status& why) { record_failed(place, why); });
+  });
+}
+
+bool DiskStore::touch(const RecordName& name) { return index_.use(name, now_ms()).has_value(); }
+
+void DiskStore::record_failed(const RecordPlace& place, const Status& why) {
+  ++(why.code() == StatusCode::kInvalidData ? counters_.bad_record : counters_.read_error);
+  index_.drop(*place.segment, place.entry);
+}
+
+Status DiskStore::sync() {
+  const Status synced = writer_->sync();
+  if (!synced.ok()) ++counters_.sync_error;
+  return synced;
+}
+
+Status DiskStore::flush() {
+  return no_throw([&]() -> Status {
+    last_sync_ms_ = now_ms();
+    CAIRN_RETURN_IF_ERROR(sync());
+    return rewrite_suspects();
+  });
+}
+
+Status DiskStore::set_pinned(const RecordName& name, bool pinned) {
+  return no_throw([&]() -> Status {
+    if (!index_.set_pinned(name, pinned)) return not_found("no such record in the disk cache");
+    return save_usage();
+  });
+}
+
+Status DiskStore::pin(const RecordName& name) { return set_pinned(name, true); }
+Status DiskStore::unpin(const RecordName& name) { return set_pinned(name, false); }
+
+void DiskStore::list(const std::function<void(const StoredRecord&)>& visit) const {
+  for (const StoredRecord& record : index_.all()) visit(record);
+}
+
+DiskStoreCounts DiskStore::counts() const {
+  const StoreIndex::Totals totals = index_.totals();
+  return {.record_count = totals.record_count,
+          .pinned_count = totals.pinned_count,
+          .live_bytes = totals.live_bytes,
+          .disk_bytes = *disk_bytes_,
+          .size_bytes = options_.size_bytes,
+          .segment_count = totals.segment_count,
+          .foreign_count = folder_.foreign_count,
+          .put_count = counters_.put,
+          .known_count = counters_.known,
+          .hit_count = counters_.hit,
+          .miss_count = counters_.miss,
+          .evicted_count = counters_.evicted,
+          .erased_count = counters_.erased,
+          .copied_bytes = counters_.copied_bytes,
+          .bad_record_count = counters_.bad_record,
+          .read_error_count = counters_.read_error,
+          .write_error_count = counters_.write_error,
+          .sync_error_count = counters_.sync_error};
+}
+
+DiskStore::VerifyReport DiskStore::verify(const std::function<bool(uint64_t done, uint64_t of)>& go_on) {
+  VerifyReport report;
+  const std::vector<StoredRecord> records = index_.all();
+  for (const StoredRecord& record : records) {
+    if (!go_on(report.checked_count, records.size())) return report;
+    ++report.checked_count;
+    const auto found = index_.locate(record.name);
+    if (!found) continue;  // it left meanwhile
+    const RecordPlace& place = found->second;
+    const Status read = no_throw([&] {
+      const PooledBuffer buffer(buffers_, place.entry.bytes);
+      return read_record(place, buffer.bytes());
+    });
+    if (read.ok() || read.code() == StatusCode::kResourceExhausted) continue;
+    record_failed(place, read);
+    ++report.bad_count;
+  }
+  report.is_complete = true;
+  return report;
+}
+
+}  // namespace cairn

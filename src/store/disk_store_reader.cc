@@ -1,0 +1,183 @@
+#include "store/disk_store_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/no_throw.h"
+#include "store/record_fields.h"
+
+namespace cairn {
+namespace {
+
+// What is read at once: enough for a disk's full speed, and so little that checking one goes on beside reading the next.
+constexpr uint64_t kPieceBytes = 256 << 10;
+
+}  // namespace
+
+Status check_front(const RecordFront& front, const SegmentEntry& entry) {
+  if (front.name != entry.name || front.owner != entry.owner || front.record_bytes != entry.bytes ||
+      front.head.size() != entry.head_bytes || front.slice_bytes != *entry.slice_bytes) {
+    return invalid_data("another record lies where one was expected");
+  }
+  return {};
+}
+
+Status read_record(const RecordPlace& place, std::span<std::byte> to) {
+  std::vector<ReadPiece> pieces;
+  for (uint64_t at = 0; at < to.size(); at += kPieceBytes) {
+    pieces.push_back(
+        {place.entry.offset + at, to.subspan(at, std::min<uint64_t>(kPieceBytes, to.size() - at))});
+  }
+  CAIRN_RETURN_IF_ERROR(place.segment->file().read(pieces, [](size_t) {}));
+  CAIRN_ASSIGN_OR_RETURN(const RecordFront front, parse_record(to));
+  return check_front(front, place.entry);
+}
+
+// Reads of slices that follow each other in the file become one piece. Slices are checked and copied as pieces come,
+// while others are under way; where the front is among them, slices wait for it.
+class RecordReader::Batch {
+ public:
+  Batch(RecordReader& reader, std::span<const SliceRead> reads) : reader_(reader), reads_(reads) {
+    if (!reader_.checksums_) add(0, reader_.layout_.front_bytes);
+    const auto& sizes = *reader_.record_.slice_bytes;
+    for (size_t i = 0; i < reads.size(); ++i) {
+      const size_t slice = reads[i].slice;
+      place_.push_back(add(reader_.layout_.slice_offsets[slice], aligned_bytes(sizes[slice])));
+    }
+  }
+
+  Status run() {
+    PooledBuffer buffer(*reader_.buffers_, bytes_);
+    std::vector<ReadPiece> pieces;
+    for (const Piece& piece : pieces_) {
+      pieces.push_back({reader_.place_.entry.offset + piece.record_offset,
+                        buffer.bytes().subspan(piece.buffer_offset, piece.bytes)});
+    }
+    arrived_.assign(pieces_.size(), false);
+    buffer_ = buffer.bytes();
+    CAIRN_RETURN_IF_ERROR(
+        reader_.place_.segment->file().read(pieces, [this](size_t piece) { take_piece(piece); }));
+    return outcome_;
+  }
+
+ private:
+  struct Piece {
+    uint64_t record_offset = 0;
+    uint64_t bytes = 0;
+    uint64_t buffer_offset = 0;
+    size_t first_read = 0;  // the slices that lie in it: reads first_read to end_read
+    size_t end_read = 0;
+  };
+
+  // Returns where in the buffer it will be.
+  uint64_t add(uint64_t record_offset, uint64_t bytes) {
+    const bool is_front = record_offset == 0;
+    const size_t read = place_.size();
+    if (pieces_.empty() || pieces_.back().record_offset + pieces_.back().bytes != record_offset ||
+        pieces_.back().bytes + bytes > kPieceBytes) {
+      pieces_.push_back({record_offset, 0, bytes_, read, read});
+    }
+    const uint64_t at = bytes_;
+    pieces_.back().bytes += bytes;
+    pieces_.back().end_read = is_front ? read : read + 1;
+    bytes_ += bytes;
+    return at;
+  }
+
+  void take_piece(size_t piece) {
+    if (!outcome_.ok()) return;
+    arrived_[piece] = true;
+    if (!reader_.checksums_) {
+      if (piece != 0) return;  // waits for the front, which is in the first
+      outcome_ = reader_.take_front(buffer_.first(reader_.layout_.front_bytes));
+      for (size_t i = 0; i < pieces_.size() && outcome_.ok(); ++i) {
+        if (arrived_[i]) outcome_ = take_slices(pieces_[i]);
+      }
+      return;
+    }
+    outcome_ = take_slices(pieces_[piece]);
+  }
+
+  Status take_slices(const Piece& piece) {
+    for (size_t i = piece.first_read; i < piece.end_read; ++i) {
+      const SliceRead& read = reads_[i];
+      const auto bytes = buffer_.subspan(place_[i], read.to.size());
+      if (checksum_of(bytes) != (*reader_.checksums_)[read.slice]) {
+        return invalid_data(fmt::format("slice {} of a record is damaged", read.slice));
+      }
+      copy_bytes(read.to, 0, bytes);
+    }
+    return {};
+  }
+
+  RecordReader& reader_;
+  std::span<const SliceRead> reads_;
+  std::vector<uint64_t> place_;  // in the buffer, of each read
+  std::vector<Piece> pieces_;
+  uint64_t bytes_ = 0;
+  std::span<std::byte> buffer_;
+  std::vector<bool> arrived_;
+  Status outcome_;
+};
+
+RecordReader::RecordReader(StoredRecord record, RecordPlace place, BufferPool& buffers, OnFailure failed)
+    : record_(std::move(record)),
+      place_(std::move(place)),
+      buffers_(&buffers),
+      failed_(std::move(failed)),
+      layout_(lay_out_record(record_.head_bytes, *record_.slice_bytes)) {}
+
+Status RecordReader::failed(Status why) {
+  if (why.ok() || why.code() == StatusCode::kInvalidArgument ||
+      why.code() == StatusCode::kResourceExhausted) {
+    return why;
+  }
+  failed_(place_, why);
+  return invalid_data(why.message());
+}
+
+Status RecordReader::take_front(std::span<const std::byte> bytes) {
+  CAIRN_ASSIGN_OR_RETURN(RecordFront front, parse_record_front(bytes));
+  CAIRN_RETURN_IF_ERROR(check_front(front, place_.entry));
+  head_.assign(front.head.begin(), front.head.end());
+  checksums_ = std::move(front.slice_checksums);
+  return {};
+}
+
+Status RecordReader::check_reads(std::span<const SliceRead> reads) const {
+  const auto& sizes = *record_.slice_bytes;
+  for (const SliceRead& read : reads) {
+    if (read.slice >= sizes.size()) {
+      return invalid_argument(fmt::format("slice {} of a record of {}", read.slice, sizes.size()));
+    }
+    if (read.to.size() != sizes[read.slice]) {
+      return invalid_argument(fmt::format("slice {} has {} bytes, and memory for {} was given", read.slice,
+                                          sizes[read.slice], read.to.size()));
+    }
+  }
+  return {};
+}
+
+Status RecordReader::read_slices(std::span<const SliceRead> reads) {
+  CAIRN_RETURN_IF_ERROR(check_reads(reads));
+  return failed(no_throw([&] { return Batch(*this, reads).run(); }));
+}
+
+Status RecordReader::read_slice(size_t slice, std::span<std::byte> to) {
+  const SliceRead read{slice, to};
+  return read_slices(std::span(&read, 1));
+}
+
+Status RecordReader::read_head(std::span<std::byte> to) {
+  if (to.size() != record_.head_bytes) {
+    return invalid_argument(
+        fmt::format("the head has {} bytes, and memory for {} was given", record_.head_bytes, to.size()));
+  }
+  if (!checksums_) CAIRN_RETURN_IF_ERROR(read_slices({}));
+  copy_bytes(to, 0, head_);
+  return {};
+}
+
+}  // namespace cairn

@@ -1,0 +1,62 @@
+// RecordReader: one record of a disk store, held readable: it can be evicted, moved or erased meanwhile, and is read as it
+// was. Whatever is returned was checked against its checksum.
+//
+// Move-only; one thread at a time; must not outlive its store.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "cairn/status.h"
+#include "store/disk_store_index.h"
+#include "store/file_io_buffer.h"
+#include "store/record.h"
+
+namespace cairn {
+
+struct SliceRead {
+  size_t slice = 0;
+  std::span<std::byte> to;  // as long as the slice is
+};
+
+class RecordReader {
+ public:
+  // `failed` is told of a record that is damaged (kInvalidData) or could not be read (kInternal).
+  using OnFailure = std::function<void(const RecordPlace&, const Status&)>;
+  RecordReader(StoredRecord record, RecordPlace place, BufferPool& buffers, OnFailure failed);
+
+  [[nodiscard]] const StoredRecord& record() const { return record_; }
+
+  // Errors of all three: kInvalidData: the record is damaged or unreadable, is no longer in the store, and nothing of what
+  // was read by this call may be used. kInvalidArgument: no such slice, or memory of another size.
+  Status read_head(std::span<std::byte> to);
+  Status read_slice(size_t slice, std::span<std::byte> to);
+  // Several at once, with many reads under way; fastest in ascending order.
+  Status read_slices(std::span<const SliceRead> reads);
+
+ private:
+  class Batch;
+  Status check_reads(std::span<const SliceRead> reads) const;
+  Status take_front(std::span<const std::byte> bytes);
+  Status failed(Status why);
+
+  StoredRecord record_;
+  RecordPlace place_;
+  BufferPool* buffers_;
+  OnFailure failed_;
+  RecordLayout layout_;
+  // Of the front, once it was read.
+  std::optional<std::vector<Checksum>> checksums_;
+  std::vector<std::byte> head_;
+};
+
+// Whether the front is that of the record which the index means.
+[[nodiscard]] Status check_front(const RecordFront& front, const SegmentEntry& entry);
+
+// Reads a whole record and checks everything in it. Errors: kInvalidData, kInternal.
+[[nodiscard]] Status read_record(const RecordPlace& place, std::span<std::byte> to);
+
+}  // namespace cairn
