@@ -44,7 +44,8 @@ std::optional<Redirection> parse_redirection(std::string_view text, const RedisA
 
 }  // namespace
 
-RedisCall::RedisCall(RedisLane& lane, RedisRouter& router, Time deadline, std::chrono::milliseconds map_deadline)
+RedisCall::RedisCall(RedisLane& lane, RedisRouter& router, Time deadline,
+                     std::chrono::milliseconds map_deadline)
     : lane_(lane), router_(router), deadline_(deadline), map_deadline_(map_deadline) {}
 
 void RedisCall::run(const Batch& batch) {
@@ -103,7 +104,8 @@ RedisCall::Ways RedisCall::run_round(const Batch& batch, std::vector<Group>& gro
   return ways;
 }
 
-bool RedisCall::take_reply(const Batch& batch, const Group& group, size_t index, RespValue&& reply, Ways& ways) {
+bool RedisCall::take_reply(const Batch& batch, const Group& group, size_t index, RespValue&& reply,
+                           Ways& ways) {
   if (!reply.is(RespValue::Kind::kError)) return batch.on_reply(index, std::move(reply));
   take_error(group.node, index, reply.text, ways);
   return true;
@@ -152,7 +154,8 @@ RedisOutcome RedisCall::ask(const RedisAddress& node, std::initializer_list<std:
   if (!router_.allow(node)) {
     ++counts_.skipped;
     return {.kind = Kind::kNotAsked,
-            .message = fmt::format("the remote store {} failed lately and is not asked for a while", node.text())};
+            .message =
+                fmt::format("the remote store {} failed lately and is not asked for a while", node.text())};
   }
   std::vector<RedisLane::Task> tasks(1);
   RedisLane::Task& task = tasks.front();

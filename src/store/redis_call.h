@@ -33,8 +33,8 @@ class RedisCall {
   void run(const Batch& batch);
 
   // One command to one node. kNotAsked where its breaker is open.
-  RedisOutcome ask(const RedisAddress& node, std::initializer_list<std::string_view> command, RespValue& reply,
-                   Time deadline);
+  RedisOutcome ask(const RedisAddress& node, std::initializer_list<std::string_view> command,
+                   RespValue& reply, Time deadline);
 
   // Loads the map of slots where that is due.
   void refresh_map();

@@ -14,7 +14,8 @@ namespace {
 constexpr long kSecondsOfADay = 86'400;
 
 void set_name(X509_NAME* name, const char* text) {
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(text), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(text), -1, -1,
+                             0);
 }
 
 void add_extension(X509* certificate, int kind, const char* text) {

@@ -22,8 +22,8 @@ constexpr std::chrono::milliseconds kAskForNameEvery{2};
 
 }  // namespace
 
-RedisConnection::RedisConnection(asio::io_context& io, std::shared_ptr<const RedisLogin> login, RedisAddress address,
-                                 RedisResolver& resolver)
+RedisConnection::RedisConnection(asio::io_context& io, std::shared_ptr<const RedisLogin> login,
+                                 RedisAddress address, RedisResolver& resolver)
     : login_(std::move(login)),
       address_(std::move(address)),
       resolver_(resolver),
@@ -119,7 +119,8 @@ asio::awaitable<RedisOutcome> RedisConnection::exchange(RedisExchange& work, siz
   while (work.answered_count < work.count) {
     outgoing.clear();
     buffers.clear();
-    while (sent_count + outgoing.size() < work.count && sent_count + outgoing.size() < work.answered_count + depth) {
+    while (sent_count + outgoing.size() < work.count &&
+           sent_count + outgoing.size() < work.answered_count + depth) {
       RedisCommand command = work.command(sent_count + outgoing.size());
       std::string asking;
       if (work.is_asking) append_resp_command(asking, {"ASKING"});
@@ -148,12 +149,14 @@ asio::awaitable<RedisOutcome> RedisConnection::exchange(RedisExchange& work, siz
   co_return RedisOutcome();
 }
 
-RedisOutcome RedisConnection::take_replies(std::span<const std::byte> input, RedisExchange& work, size_t sent_count) {
+RedisOutcome RedisConnection::take_replies(std::span<const std::byte> input, RedisExchange& work,
+                                           size_t sent_count) {
   while (!input.empty()) {
     if (work.answered_count == sent_count) return failure(Kind::kGarbage, "answered what nobody had asked");
     const RespReader::Progress progress = reader_.read(input);
     if (progress == RespReader::Progress::kBad) {
-      return failure(Kind::kGarbage, fmt::format("answered what is not Redis's protocol: {}", reader_.error()));
+      return failure(Kind::kGarbage,
+                     fmt::format("answered what is not Redis's protocol: {}", reader_.error()));
     }
     if (progress == RespReader::Progress::kMore) break;
     RespValue reply = reader_.take();

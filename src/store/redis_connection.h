@@ -59,10 +59,11 @@ struct RedisOutcome {
 
 struct RedisExchange {
   size_t count = 0;
-  bool is_asking = false;                                   // each command is let in by an ASKING before it
-  std::function<RedisCommand(size_t index)> command;        // in order; again where a connection was found closed
-  std::function<bool(size_t index, RespValue&&)> on_reply;  // false: no reply to this command; the connection is dropped
-  size_t answered_count = 0;                                // so far
+  bool is_asking = false;                             // each command is let in by an ASKING before it
+  std::function<RedisCommand(size_t index)> command;  // in order; again where a connection was found closed
+  std::function<bool(size_t index, RespValue&&)>
+      on_reply;               // false: no reply to this command; the connection is dropped
+  size_t answered_count = 0;  // so far
   uint64_t sent_bytes = 0;
   uint64_t received_bytes = 0;
 };

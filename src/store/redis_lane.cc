@@ -25,7 +25,9 @@ void RedisLane::run(std::span<Task> tasks, std::chrono::steady_clock::time_point
                     .message = fmt::format("the remote store {} did not answer in time", task.node.text())};
     asio::co_spawn(io_, run_task(task), [this, &task, &running_count](const std::exception_ptr& error) {
       --running_count;
-      if (error) task.outcome = {.kind = Kind::kNoMemory, .message = "there is no memory for the remote store's reply"};
+      if (error)
+        task.outcome = {.kind = Kind::kNoMemory,
+                        .message = "there is no memory for the remote store's reply"};
       if (!task.outcome.ok()) connections_.erase(task.node);
     });
   }

@@ -22,15 +22,17 @@ struct RedisStoreOptions {
   // must agree in all but the host.
   std::vector<std::string> urls;
   std::string key_prefix = "cairn:";
-  std::optional<std::chrono::milliseconds> ttl = {};     // of a value, from when it was stored; absent: the server's own eviction
+  std::optional<std::chrono::milliseconds> ttl =
+      {};  // of a value, from when it was stored; absent: the server's own eviction
   std::chrono::milliseconds deadline{1000};         // of a call
   std::chrono::milliseconds connect_deadline{250};  // of one connection within a call, with TLS and login
   size_t value_bytes_max = 16 << 20;                // larger ones are neither stored nor taken
-  size_t pipeline_depth = 8;                        // commands on the way to one node; the node keeps as many replies
+  size_t pipeline_depth = 8;  // commands on the way to one node; the node keeps as many replies
   RedisTrust trust = RedisTrust::kVerified;
   std::optional<std::string> certificates = {};  // a PEM file of trusted ones; absent: the system's
   RedisBreakerOptions breaker = {};
-  const Clock* clock = nullptr;  // of the breakers; must outlive the store; null: the system's. Deadlines are real time
+  const Clock* clock =
+      nullptr;  // of the breakers; must outlive the store; null: the system's. Deadlines are real time
 };
 
 }  // namespace cairn

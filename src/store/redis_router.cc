@@ -8,11 +8,13 @@
 namespace cairn {
 namespace {
 
-constexpr uint64_t kMapPauseNs = 1'000'000'000;  // a Cluster that is being moved says so with every other reply
+constexpr uint64_t kMapPauseNs =
+    1'000'000'000;  // a Cluster that is being moved says so with every other reply
 
 }  // namespace
 
-RedisRouter::RedisRouter(std::vector<RedisAddress> seeds, const RedisBreakerOptions& breaker, const Clock& clock)
+RedisRouter::RedisRouter(std::vector<RedisAddress> seeds, const RedisBreakerOptions& breaker,
+                         const Clock& clock)
     : seeds_(std::move(seeds)), breaker_options_(breaker), clock_(clock), is_cluster_(seeds_.size() > 1) {
   CHECK(!seeds_.empty());
 }
@@ -38,7 +40,8 @@ RedisRouter::Node* RedisRouter::node(const RedisAddress& address) {
   const auto found = nodes_.find(address);
   if (found != nodes_.end()) return &found->second;
   if (nodes_.size() >= kRedisNodesMax + seeds_.size()) return nullptr;
-  return &nodes_.emplace(address, Node{.breaker = RedisBreaker(breaker_options_), .last_failure = {}}).first->second;
+  return &nodes_.emplace(address, Node{.breaker = RedisBreaker(breaker_options_), .last_failure = {}})
+              .first->second;
 }
 
 bool RedisRouter::allow(const RedisAddress& address) {
@@ -63,7 +66,8 @@ void RedisRouter::slot_moved(uint16_t slot, const RedisAddress& address) {
   const std::lock_guard lock(mutex_);
   is_cluster_ = true;
   is_stale_ = true;
-  static_cast<void>(slots_.move(slot, address));  // no room: the slot stays where it is not, and its keys miss
+  static_cast<void>(
+      slots_.move(slot, address));  // no room: the slot stays where it is not, and its keys miss
 }
 
 void RedisRouter::map_is_stale() {
@@ -106,7 +110,8 @@ std::vector<RedisNodeState> RedisRouter::states() const {
   const std::lock_guard lock(mutex_);
   std::vector<RedisNodeState> states;
   for (const auto& [address, node] : nodes_) {
-    states.push_back({.address = address, .breaker = node.breaker.state(), .last_failure = node.last_failure});
+    states.push_back(
+        {.address = address, .breaker = node.breaker.state(), .last_failure = node.last_failure});
   }
   return states;
 }

@@ -56,7 +56,8 @@ class RawConnection {
 
   RespValue ask(const std::string& command) {
     if (!is_connected_) return {};
-    if (::send(fd_, command.data(), command.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(command.size())) return {};
+    if (::send(fd_, command.data(), command.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(command.size()))
+      return {};
     RespReader reader;
     std::vector<std::byte> buffer(64 << 10);
     while (true) {
@@ -73,7 +74,8 @@ class RawConnection {
 };
 
 void replace_all(std::string& text, std::string_view what, const std::string& by) {
-  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what)) text.replace(at, what.size(), by);
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what))
+    text.replace(at, what.size(), by);
 }
 
 }  // namespace
@@ -106,11 +108,15 @@ RedisServer::RedisServer(std::vector<std::string> options, std::string password)
 
 RedisServer::~RedisServer() { kill(); }
 
-void RedisServer::start() { EXPECT_TRUE(wait_until([this] { return try_start(); })) << "it does not start again"; }
+void RedisServer::start() {
+  EXPECT_TRUE(wait_until([this] { return try_start(); })) << "it does not start again";
+}
 
 bool RedisServer::try_start() {
-  std::vector<std::string> words = {"redis-server", "--port", std::to_string(port_), "--bind", "127.0.0.1", "--dir",
-                                    folder_.path(), "--save", "", "--appendonly", "no", "--logfile",
+  std::vector<std::string> words = {"redis-server",   "--port",    std::to_string(port_),
+                                    "--bind",         "127.0.0.1", "--dir",
+                                    folder_.path(),   "--save",    "",
+                                    "--appendonly",   "no",        "--logfile",
                                     folder_.at("log")};
   words.insert(words.end(), options_.begin(), options_.end());
   for (std::string& word : words) {
@@ -168,8 +174,8 @@ RedisClusterOfThree::RedisClusterOfThree() {
   for (size_t i = 0; i < 3; ++i) {
     bus_ports.push_back(std::to_string(free_port()));
     nodes_.push_back(std::make_unique<RedisServer>(std::vector<std::string>{
-        "--cluster-enabled", "yes", "--cluster-port", bus_ports.back(), "--cluster-require-full-coverage", "no",
-        "--cluster-node-timeout", "15000"}));
+        "--cluster-enabled", "yes", "--cluster-port", bus_ports.back(), "--cluster-require-full-coverage",
+        "no", "--cluster-node-timeout", "15000"}));
     const size_t first = i * kSlotsOfNode;
     const size_t last = std::min<size_t>(first + kSlotsOfNode, 16'384) - 1;
     nodes_[i]->ask({"CLUSTER", "ADDSLOTSRANGE", std::to_string(first), std::to_string(last)});

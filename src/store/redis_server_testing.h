@@ -17,8 +17,9 @@
 namespace cairn {
 
 // A test that needs a server begins with this.
-#define CAIRN_NEEDS_REDIS() \
-  if (!redis_is_installed()) GTEST_SKIP() << "redis-server is not installed, so nothing is tried on a real one"
+#define CAIRN_NEEDS_REDIS()  \
+  if (!redis_is_installed()) \
+  GTEST_SKIP() << "redis-server is not installed, so nothing is tried on a real one"
 [[nodiscard]] bool redis_is_installed();
 
 // A TCP port that nobody listens on just now.
@@ -38,7 +39,7 @@ class RedisServer {
   RespValue ask(std::initializer_list<std::string_view> command) const;
 
   void kill();
-  void start();  // again, on the same port; empty
+  void start();               // again, on the same port; empty
   void stop_running() const;  // SIGSTOP: connections are taken by the system and nothing answers
   void go_on() const;
 

@@ -29,7 +29,8 @@ Result<RedisSlots> RedisSlots::from_reply(const RespValue& reply, const RedisAdd
     const RespValue& first = range.elements[0];
     const RespValue& last = range.elements[1];
     if (!first.is(Kind::kInteger) || !last.is(Kind::kInteger)) return not_a_map();
-    if (first.integer < 0 || last.integer >= kRedisSlotCount || first.integer > last.integer) return not_a_map();
+    if (first.integer < 0 || last.integer >= kRedisSlotCount || first.integer > last.integer)
+      return not_a_map();
     CAIRN_ASSIGN_OR_RETURN(const RedisAddress address, address_of(range.elements[2], asked));
     CAIRN_ASSIGN_OR_RETURN(const uint16_t owner, slots.index_of(address));
     std::fill(slots.owner_of_.begin() + first.integer, slots.owner_of_.begin() + last.integer + 1, owner);

@@ -23,9 +23,9 @@ using std::chrono::steady_clock;
 using Kind = RespValue::Kind;
 
 constexpr size_t kIdleLanesMax = 16;
-constexpr size_t kValueBytesMax = 512 << 20;       // Redis's own limit
-constexpr size_t kReplyBytesMin = 1 << 20;         // room for the map of a Cluster
-constexpr std::string_view kScanCount = "512";     // keys that a node looks at for one reply
+constexpr size_t kValueBytesMax = 512 << 20;    // Redis's own limit
+constexpr size_t kReplyBytesMin = 1 << 20;      // room for the map of a Cluster
+constexpr std::string_view kScanCount = "512";  // keys that a node looks at for one reply
 
 Status check(const RedisStoreOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_redis_key_prefix(options.key_prefix));
@@ -38,7 +38,8 @@ Status check(const RedisStoreOptions& options) {
   if (options.ttl && options.ttl->count() <= 0) return wrong("time to live");
   if (options.value_bytes_max == 0 || options.value_bytes_max > kValueBytesMax) return wrong("largest value");
   if (options.pipeline_depth == 0) return wrong("number of commands at once");
-  if (options.breaker.failure_count < 1 || options.breaker.window.count() <= 0) return wrong("circuit breaker");
+  if (options.breaker.failure_count < 1 || options.breaker.window.count() <= 0)
+    return wrong("circuit breaker");
   if (options.breaker.backoff.count() <= 0 || options.breaker.backoff_max < options.breaker.backoff) {
     return wrong("circuit breaker's pause");
   }
@@ -93,7 +94,8 @@ class RedisStore::Impl {
       : options_(std::move(options)),
         login_(std::make_shared<const RedisLogin>(std::move(place.login))),
         tail_of_set_(tail_of_set(options_.ttl)),
-        router_(std::move(place.seeds), options_.breaker, options_.clock != nullptr ? *options_.clock : clock_) {}
+        router_(std::move(place.seeds), options_.breaker,
+                options_.clock != nullptr ? *options_.clock : clock_) {}
 
   RedisTally get(std::span<const std::string_view> names, const OnValue& on_value);
   RedisTally set(std::span<const RedisItem> items);
@@ -159,7 +161,8 @@ std::unique_ptr<RedisLane> RedisStore::Impl::take_lane() {
   return std::make_unique<RedisLane>(login_, resolver_, options_.pipeline_depth);
 }
 
-void RedisStore::Impl::with_call(std::chrono::milliseconds deadline, const std::function<void(RedisCall&)>& work) {
+void RedisStore::Impl::with_call(std::chrono::milliseconds deadline,
+                                 const std::function<void(RedisCall&)>& work) {
   try {
     const auto until = steady_clock::now() + deadline;
     std::unique_ptr<RedisLane> lane = take_lane();
@@ -275,16 +278,19 @@ RedisTally RedisStore::Impl::exists(std::span<const std::string_view> names, std
   return count_each("EXISTS", names, [&](size_t index) { found[index] = true; });
 }
 
-RedisTally RedisStore::Impl::erase(std::span<const std::string_view> names) { return count_each("DEL", names, {}); }
+RedisTally RedisStore::Impl::erase(std::span<const std::string_view> names) {
+  return count_each("DEL", names, {});
+}
 
 // All keys of one node that match, page by page.
-Result<uint64_t> RedisStore::Impl::erase_on(RedisCall& call, const RedisAddress& node, const std::string& pattern) {
+Result<uint64_t> RedisStore::Impl::erase_on(RedisCall& call, const RedisAddress& node,
+                                            const std::string& pattern) {
   uint64_t erased_count = 0;
   std::string cursor = "0";
   do {
     RespValue page;
-    const RedisOutcome outcome = call.ask(node, {"SCAN", cursor, "MATCH", pattern, "COUNT", kScanCount}, page,
-                                          RedisCall::Time::max());
+    const RedisOutcome outcome =
+        call.ask(node, {"SCAN", cursor, "MATCH", pattern, "COUNT", kScanCount}, page, RedisCall::Time::max());
     if (!outcome.ok()) return not_found(outcome.message);
     if (page.elements.size() != 2 || !page.elements[1].is(Kind::kArray)) {
       return invalid_data(fmt::format("the remote store {} does not list its keys: {}", node.text(),
@@ -316,7 +322,8 @@ Result<uint64_t> RedisStore::Impl::erase_on(RedisCall& call, const RedisAddress&
   return erased_count;
 }
 
-Result<uint64_t> RedisStore::Impl::erase_all(std::string_view name_start, std::chrono::milliseconds deadline) {
+Result<uint64_t> RedisStore::Impl::erase_all(std::string_view name_start,
+                                             std::chrono::milliseconds deadline) {
   Result<uint64_t> erased = resource_exhausted("there is no memory to erase what the remote store has");
   with_call(deadline, [&](RedisCall& call) {
     const std::string pattern = redis_key(options_.key_prefix, name_start) + "*";
@@ -349,15 +356,17 @@ Status RedisStore::Impl::ping() {
   with_call(options_.deadline, [&](RedisCall& call) {
     call.refresh_map();
     const std::vector<RedisAddress> nodes = router_.nodes();
-    status = nodes.empty() ? not_found("no node of the remote store's Cluster can be reached: " + call.failure())
-                           : Status();
+    status = nodes.empty()
+                 ? not_found("no node of the remote store's Cluster can be reached: " + call.failure())
+                 : Status();
     for (const RedisAddress& node : nodes) {
       RespValue reply;
       const RedisOutcome outcome = call.ask(node, {"PING"}, reply, RedisCall::Time::max());
       if (!outcome.ok()) {
         status = not_found(outcome.message);
       } else if (!reply.is(Kind::kStatus)) {
-        status = invalid_data(fmt::format("the remote store {} says: {}", node.text(), printable(reply.text, 200)));
+        status = invalid_data(
+            fmt::format("the remote store {} says: {}", node.text(), printable(reply.text, 200)));
       }
     }
   });

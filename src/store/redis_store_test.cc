@@ -47,7 +47,8 @@ TEST(RedisStoreTest, ValuesOfManySizesComeBackTheSame) {
   const RedisServer server;
   const auto store = make_store({server.url()});
   int number = 0;
-  for (const size_t size : {size_t{0}, size_t{1}, size_t{2}, size_t{131'071}, size_t{131'072}, size_t{131'073}, size_t{737'280}, size_t{5'000'001}}) {
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{2}, size_t{131'071}, size_t{131'072},
+                            size_t{131'073}, size_t{737'280}, size_t{5'000'001}}) {
     const std::string name = redis_test_name(++number);
     const std::vector<std::byte> bytes = redis_test_bytes(number, size);
     const RedisItem item{.name = name, .bytes = bytes};
@@ -68,7 +69,8 @@ TEST(RedisStoreTest, NamesMayHaveAnyBytes) {
   CAIRN_NEEDS_REDIS();
   const RedisServer server;
   const auto store = make_store({server.url()});
-  const std::vector<std::string> names = {std::string(1, '\0'), "\r\n", "*", "{a}", std::string(kRedisNameBytesMax, '\xff')};
+  const std::vector<std::string> names = {std::string(1, '\0'), "\r\n", "*", "{a}",
+                                          std::string(kRedisNameBytesMax, '\xff')};
   for (size_t i = 0; i < names.size(); ++i) {
     const std::vector<std::byte> bytes = redis_test_bytes(static_cast<int>(i), 10);
     const RedisItem item{.name = names[i], .bytes = bytes};
@@ -101,7 +103,8 @@ TEST(RedisStoreTest, EraseAllErasesNamesThatBeginAlikeAndNoOthers) {
   CAIRN_NEEDS_REDIS();
   const RedisServer server;
   const auto store = make_store({server.url()});
-  const auto other = make_store({server.url()}, [](RedisStoreOptions& options) { options.key_prefix = "other:"; });
+  const auto other =
+      make_store({server.url()}, [](RedisStoreOptions& options) { options.key_prefix = "other:"; });
   for (int i = 0; i < 2000; ++i) {
     const std::string name = (i % 2 == 0 ? "even" : "odd!") + redis_test_name(i);
     const RedisItem item{.name = name, .bytes = {}};
@@ -119,7 +122,8 @@ TEST(RedisStoreTest, EraseAllErasesNamesThatBeginAlikeAndNoOthers) {
 TEST(RedisStoreTest, ValuesMayEndByTime) {
   CAIRN_NEEDS_REDIS();
   const RedisServer server;
-  const auto store = make_store({server.url()}, [](RedisStoreOptions& options) { options.ttl = milliseconds(3'600'000); });
+  const auto store =
+      make_store({server.url()}, [](RedisStoreOptions& options) { options.ttl = milliseconds(3'600'000); });
   const TestItems items(1, 100);
   EXPECT_EQ(store->set(items.items()).done, 1u);
   const std::string key = "cairn:" + hex_of(items.name(0));
@@ -133,7 +137,8 @@ TEST(RedisStoreTest, ValuesOverTheLimitAreNeitherStoredNorTaken) {
   CAIRN_NEEDS_REDIS();
   const RedisServer server;
   const auto generous = make_store({server.url()});
-  const auto strict = make_store({server.url()}, [](RedisStoreOptions& options) { options.value_bytes_max = 1000; });
+  const auto strict =
+      make_store({server.url()}, [](RedisStoreOptions& options) { options.value_bytes_max = 1000; });
   const TestItems large(2, 1001);
   const RedisTally refused = strict->set(large.items());
   EXPECT_EQ(refused.failed, 2u);
@@ -190,7 +195,8 @@ TEST(RedisStoreTest, PasswordUserAndDatabaseAreUsed) {
   }
   EXPECT_NE(server.ask({"INFO", "keyspace"}).bytes_text().find("db3:keys=1"), std::string_view::npos);
 
-  for (const std::string& url : {"redis://" + place, "redis://wrong@" + place, "redis://cairn:wrong@" + place}) {
+  for (const std::string& url :
+       {"redis://" + place, "redis://wrong@" + place, "redis://cairn:wrong@" + place}) {
     const auto store = make_store({url});
     EXPECT_EQ(get_numbers(*store, {0}).tally.failed, 1u);
     const Status status = store->ping();
@@ -205,12 +211,14 @@ TEST(RedisStoreTest, TlsIsSpokenAndCertificatesAreChecked) {
   const TemporaryFolder folder;
   const RedisCertificates files = make_redis_certificates(folder.path());
   const uint16_t tls_port = free_port();
-  const RedisServer server({"--tls-port", std::to_string(tls_port), "--tls-cert-file", files.certificate, "--tls-key-file",
-                            files.key, "--tls-ca-cert-file", files.authority, "--tls-auth-clients", "no"});
+  const RedisServer server({"--tls-port", std::to_string(tls_port), "--tls-cert-file", files.certificate,
+                            "--tls-key-file", files.key, "--tls-ca-cert-file", files.authority,
+                            "--tls-auth-clients", "no"});
   const TestItems items(4, 737'280);
   const auto trusting = [&](RedisStoreOptions& options) { options.certificates = files.authority; };
   for (const char* host : {"127.0.0.1", "localhost"}) {
-    const auto store = make_store({"rediss://" + std::string(host) + ":" + std::to_string(tls_port)}, trusting);
+    const auto store =
+        make_store({"rediss://" + std::string(host) + ":" + std::to_string(tls_port)}, trusting);
     EXPECT_TRUE(store->ping().ok()) << store->ping().message();
     EXPECT_EQ(store->set(items.items()).done, 4u);
     const Got got = get_numbers(*store, {3, 0});
@@ -225,11 +233,18 @@ TEST(RedisStoreTest, TlsIsSpokenAndCertificatesAreChecked) {
   // The certificate is not for this host, though it is the same machine.
   const auto elsewhere = make_store({"rediss://127.0.0.2:" + std::to_string(tls_port)}, trusting);
   EXPECT_EQ(get_numbers(*elsewhere, {0}).tally.failed, 1u);
-  const auto careless = make_store({url}, [](RedisStoreOptions& options) { options.trust = RedisTrust::kAnyCertificate; });
+  const auto careless =
+      make_store({url}, [](RedisStoreOptions& options) { options.trust = RedisTrust::kAnyCertificate; });
   EXPECT_EQ(get_numbers(*careless, {0}).values[0], items.bytes(0));
   // TLS to a port that does not speak it, and the other way round.
-  EXPECT_EQ(get_numbers(*make_store({"rediss://127.0.0.1:" + std::to_string(server.port())}, trusting), {0}).tally.failed, 1u);
-  EXPECT_EQ(get_numbers(*make_store({"redis://127.0.0.1:" + std::to_string(tls_port)}), {0}).tally.failed, 1u);
+  const auto hasty = [&](RedisStoreOptions& options) {
+    trusting(options);
+    options.connect_deadline = options.deadline = milliseconds(300);
+  };
+  const auto too_secure = make_store({"rediss://127.0.0.1:" + std::to_string(server.port())}, hasty);
+  EXPECT_EQ(get_numbers(*too_secure, {0}).tally.failed, 1u);
+  const auto too_open = make_store({"redis://127.0.0.1:" + std::to_string(tls_port)}, hasty);
+  EXPECT_EQ(get_numbers(*too_open, {0}).tally.failed, 1u);
 }
 
 TEST(RedisStoreTest, OptionsThatMakeNoSenseAreRefused) {

@@ -22,7 +22,9 @@ class TestItems {
   TestItems(int count, size_t byte_count);
   [[nodiscard]] std::vector<RedisItem> items() const;
   [[nodiscard]] const std::string& name(int number) const { return names_[static_cast<size_t>(number)]; }
-  [[nodiscard]] const std::vector<std::byte>& bytes(int number) const { return values_[static_cast<size_t>(number)]; }
+  [[nodiscard]] const std::vector<std::byte>& bytes(int number) const {
+    return values_[static_cast<size_t>(number)];
+  }
 
  private:
   std::vector<std::string> names_;

@@ -15,6 +15,7 @@ using Progress = RespReader::Progress;
 using Kind = RespValue::Kind;
 
 constexpr size_t kLineEndBytes = 2;
+constexpr std::string_view kKinds = "+-:$*";
 
 std::optional<int64_t> parse_integer(std::string_view text) {
   int64_t value = 0;
@@ -43,6 +44,9 @@ RespValue RespReader::take() {
 bool RespReader::is_between_replies() const { return line_.empty() && bulk_missing_ == 0 && open_.empty(); }
 
 Progress RespReader::read_line(std::span<const std::byte>& input) {
+  if (line_.empty() && kKinds.find(static_cast<char>(input.front())) == std::string_view::npos) {
+    return bad("a line of no known kind");
+  }
   const auto* end = static_cast<const std::byte*>(std::memchr(input.data(), '\n', input.size()));
   const size_t count = end == nullptr ? input.size() : static_cast<size_t>(end - input.data()) + 1;
   if (count > limits_.line_bytes_max - line_.size()) return bad("a line without an end");
@@ -52,7 +56,8 @@ Progress RespReader::read_line(std::span<const std::byte>& input) {
 }
 
 Progress RespReader::end_line() {
-  if (line_.size() < 1 + kLineEndBytes || line_[line_.size() - 2] != '\r') return bad("a line with a wrong end");
+  if (line_.size() < 1 + kLineEndBytes || line_[line_.size() - 2] != '\r')
+    return bad("a line with a wrong end");
   const std::string line = std::exchange(line_, {});
   const std::string_view rest = std::string_view(line).substr(1, line.size() - 1 - kLineEndBytes);
   switch (line.front()) {
@@ -63,8 +68,7 @@ Progress RespReader::end_line() {
       return value ? add({.kind = Kind::kInteger, .integer = *value}) : bad("a number that is none");
     }
     case '$': return begin_bytes(rest);
-    case '*': return begin_array(rest);
-    default: return bad("a line of no known kind");
+    default: return begin_array(rest);
   }
 }
 
@@ -72,7 +76,8 @@ Progress RespReader::begin_bytes(std::string_view length) {
   const std::optional<int64_t> count = parse_integer(length);
   if (!count || *count < -1) return bad("a length that is none");
   if (*count == -1) return add({});
-  if (static_cast<uint64_t>(*count) > limits_.bytes_max - bytes_used_) return bad("more bytes than are allowed");
+  if (static_cast<uint64_t>(*count) > limits_.bytes_max - bytes_used_)
+    return bad("more bytes than are allowed");
   bytes_used_ += static_cast<size_t>(*count);
   bulk_ = {.kind = Kind::kBytes};
   bulk_.bytes.reserve(static_cast<size_t>(*count));
