@@ -12,8 +12,8 @@ add_library(cairn::cairn ALIAS cairn_library)
 target_compile_features(cairn_library PUBLIC cxx_std_20)
 target_include_directories(cairn_library PUBLIC
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-target_link_libraries(cairn_library PRIVATE Threads::Threads fmt::fmt OpenSSL::Crypto Boost::headers Boost::json
-  PkgConfig::HWY PkgConfig::PCRE2 PkgConfig::ICU PkgConfig::XXHASH PkgConfig::URING)
+target_link_libraries(cairn_library PRIVATE Threads::Threads fmt::fmt OpenSSL::SSL OpenSSL::Crypto Boost::headers
+  Boost::json PkgConfig::HWY PkgConfig::PCRE2 PkgConfig::ICU PkgConfig::XXHASH PkgConfig::URING)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/cairn)
 install(TARGETS cairn_library EXPORT cairn_targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
