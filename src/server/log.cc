@@ -144,8 +144,8 @@ Result<std::unique_ptr<Log>> Log::to_descriptor(LogOptions options, int fd) {
 
 Log::~Log() {
   if (impl_->writer != nullptr) impl_->writer->end_soon();
+  impl_->pool.reset();  // its thread ends when its queue is empty; only then does nobody use the sink
   impl_->logger.reset();
-  impl_->pool.reset();  // ends when its queue is empty
 }
 
 void Log::write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
