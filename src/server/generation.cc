@@ -203,6 +203,7 @@ void Generation::on_finish(size_t choice, const RequestResult& result) {
   if (!ended.logprobs.empty())
     send({.choice = static_cast<int64_t>(choice), .logprobs = std::exchange(ended.logprobs, {})});
   ended.result = result;
+  ended.has_ended = true;
   if (!result.status.ok()) cancel_all();  // the call fails as a whole
   if (writer_ != nullptr && !failure().has_value()) {
     if (!exchange_->send(writer_->finish(static_cast<int64_t>(choice), finish_of(ended)))) cancel_all();
@@ -335,7 +336,7 @@ AnswerFinish Generation::finish_of(const Choice& choice) const {
 std::optional<ApiError> Generation::failure() const {
   if (refusal_.has_value()) return refusal_;
   for (const Choice& choice : choices_) {
-    if (choice.result.reason != FinishReason::kError) continue;
+    if (!choice.has_ended || choice.result.reason != FinishReason::kError) continue;
     // What was let in and does not fit will not fit when it is sent again.
     const Status& status = choice.result.status;
     return status.code() == StatusCode::kResourceExhausted ? context_exceeded(status.message())
@@ -352,8 +353,9 @@ std::optional<ApiError> Generation::failure() const {
 }
 
 bool Generation::has_ended_by(FinishReason reason) const {
-  return std::ranges::any_of(choices_,
-                             [reason](const Choice& choice) { return choice.result.reason == reason; });
+  return std::ranges::any_of(choices_, [reason](const Choice& choice) {
+    return choice.has_ended && choice.result.reason == reason;
+  });
 }
 
 void Generation::client_is_gone() {

@@ -54,6 +54,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     ReplyPartKind kind = ReplyPartKind::kContent;  // of the last part
     bool has_echoed = false;
     RequestResult result;
+    bool has_ended = false;  // only then has it a result
     int64_t reasoning_tokens = 0;
   };
 

@@ -48,6 +48,21 @@ TEST(ServerText, AStreamIsTheSameText) {
 }
 
 // Law 2 through HTTP: neighbours, hits and preemptions change nothing, no chance either.
+TEST(ServerText, EachChoiceOfAStreamHasAnEndOfItsOwn) {
+  const ServedTest served;
+  for (const auto& [path, what] :
+       {std::pair("/v1/completions", R"("prompt":["Once","Then"],"n":2)"),
+        std::pair("/v1/chat/completions", R"("messages":[{"role":"user","content":"Hi"}],"n":4)")}) {
+    const std::string reply =
+        served.ask("POST", path,
+                   "{" + std::string(what) + R"(,"max_tokens":3,"ignore_eos":true,"stream":true,"seed":1})");
+    size_t count = 0;
+    constexpr std::string_view kEnd = R"("finish_reason":"length")";
+    for (size_t at = reply.find(kEnd); at != std::string::npos; at = reply.find(kEnd, at + 1)) ++count;
+    EXPECT_EQ(count, 4U) << reply;
+  }
+}
+
 TEST(ServerText, LoadChangesNoText) {
   const auto with_chances = [](std::string_view body) {
     return std::string(body.substr(0, body.size() - 1)) + R"(,"logprobs":3})";
