@@ -145,6 +145,7 @@ Automaton::Place Automaton::intern(int base, std::vector<Way> ways) {
   for (const Way& way : ways) {
     entry.distance = std::min(entry.distance, distance_of(base, way));
     entry.accepts = entry.accepts || (way.size() == 1 && graph_.is_end(way[0]));
+    entry.is_free = entry.is_free || (way.size() == 1 && graph_.is_free(way[0]));
     for (const Edge* edge = graph_.first(way.back()); edge != nullptr; edge = graph_.next(*edge)) {
       entry.is_marker =
           entry.is_marker || edge->kind == EdgeKind::kToken || edge->kind == EdgeKind::kAnySpecial;

@@ -59,6 +59,7 @@ class Automaton {
   using Place = uint32_t;
   static constexpr Place kNowhere = 0;
   static constexpr Place kUnknown = ~Place{0};
+  static constexpr int64_t kNotCounted = -1;
 
   // Tokens, as words of a TokenMask, or as a list where they are few.
   struct TokenSet {
@@ -107,8 +108,9 @@ class Automaton {
     KeyPointer key;
     uint32_t distance = 0;   // least bytes to the end; kNever: no way to it
     bool accepts = false;    // the text may end here (of a local place: its rule)
+    bool is_free = false;    // free text, which may be cut anywhere
     bool is_marker = false;  // a way goes on with a special token
-    int64_t closing = 0;     // tokens; 0: not counted yet
+    int64_t closing = kNotCounted;
     Link link = {};
     std::unique_ptr<const Mask> mask;
     std::unique_ptr<const Local> local;

@@ -1,4 +1,5 @@
-// Closing: the least number of tokens from a place to the end.
+// Closing: the least number of tokens from a place to the end. Free text may as well be cut as end, so behind a place of it
+// no end token is wanted.
 //
 // Measured along one text: the shortest in bytes, and of those the one with the lowest bytes. Behind each of its bytes
 // the rest of it is again the shortest text from there, so a token that follows it always brings the end nearer, by as
@@ -81,22 +82,24 @@ void Automaton::for_each_part(const std::vector<Symbol>& symbols, size_t from, c
 
 int64_t Automaton::closing_of(Place place) {
   if (place == kNowhere || !is_alive(place)) return kNever;
-  if (entries_[place].closing != 0) return entries_[place].closing;
+  if (entries_[place].closing != kNotCounted) return entries_[place].closing;
   // The places along the text, up to as many that are counted as the longest token has bytes.
   std::vector<Place> places{place};
   std::vector<Symbol> symbols;
   int64_t counted = 0;
   while (true) {
-    counted += entries_[places.back()].closing != 0 ? 1 : 0;
+    counted += entries_[places.back()].closing != kNotCounted ? 1 : 0;
     const Link link = link_of(places.back());
     if (link.to == kNowhere || counted > token_bytes_max_) break;
     symbols.push_back(link.symbol);
     places.push_back(link.to);
   }
   Entry& last = entries_[places.back()];
-  if (last.closing == 0) last.closing = int64_t{last.distance} + 1;  // and the end token
+  if (last.closing == kNotCounted) {
+    last.closing = int64_t{last.distance} + (last.accepts && last.is_free ? 0 : 1);  // and the end token
+  }
   for (size_t at = symbols.size(); at-- > 0;) {
-    if (entries_[places[at]].closing != 0) continue;
+    if (entries_[places[at]].closing != kNotCounted) continue;
     int64_t best = entries_[places[at + 1]].closing + 1;  // by the byte alone, or by the marker
     for_each_part(symbols, at, [&](size_t count, std::span<const TokenId>) {
       best = std::min(best, entries_[places[at + count]].closing + 1);

@@ -13,6 +13,7 @@ Rule Graph::add_rule() {
   rule_ = static_cast<Rule>(rules_.size() - 1);
   // Two states even where the graph is full: every rule has its ends.
   rule_of_.insert(rule_of_.end(), 2, rule_);
+  is_free_.insert(is_free_.end(), 2, false);
   first_edge_.insert(first_edge_.end(), 2, 0);
   rules_.back() = {static_cast<State>(first_edge_.size() - 2), static_cast<State>(first_edge_.size() - 1)};
   return rule_;
@@ -25,6 +26,7 @@ State Graph::add_state() {
   }
   first_edge_.push_back(0);
   rule_of_.push_back(rule_);
+  is_free_.push_back(false);
   return static_cast<State>(first_edge_.size() - 1);
 }
 

@@ -50,6 +50,8 @@ class Graph {
   void add_call(State from, Rule rule, State to);
   void add_token(State from, TokenId token, State to);
   void add_any_special(State from, std::optional<TokenId> but, State to);
+  // Free text: a reply may as well be cut here as end.
+  void set_free(State state) { is_free_[state] = true; }
   // The bytes of `text`, one after the other.
   void add_text(State from, std::string_view text, State to);
 
@@ -60,6 +62,7 @@ class Graph {
   [[nodiscard]] State end(Rule rule) const { return rules_[rule].end; }
   [[nodiscard]] Rule rule_of(State state) const { return rule_of_[state]; }
   [[nodiscard]] bool is_end(State state) const { return end(rule_of(state)) == state; }
+  [[nodiscard]] bool is_free(State state) const { return is_free_[state]; }
   [[nodiscard]] uint64_t used_bytes() const;
 
   // for (const Edge* edge = graph.first(state); edge != nullptr; edge = graph.next(*edge))
@@ -75,6 +78,7 @@ class Graph {
 
   std::vector<uint32_t> first_edge_;  // by state
   std::vector<Rule> rule_of_;         // by state
+  std::vector<bool> is_free_;         // by state
   std::vector<Edge> edges_;
   std::vector<Ends> rules_;
   Rule rule_ = 0;

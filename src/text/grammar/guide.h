@@ -75,7 +75,7 @@ class GuideWalk {
   [[nodiscard]] bool must_not_end() const { return must_not_end_; }
   [[nodiscard]] bool has_ended() const { return has_ended_; }  // an end token was taken
   [[nodiscard]] bool may_end() const;                          // the text is complete as it is
-  // The least number of tokens that close the text, its end token included.
+  // The least number of tokens that close the text, its end token included; none in free text, which may be cut anywhere.
   [[nodiscard]] int64_t closing_tokens() const;
 
  private:

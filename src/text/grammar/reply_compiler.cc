@@ -264,10 +264,17 @@ void ReplyCompiler::add_marker(const Marker& marker, size_t first, State from, S
 
 void ReplyCompiler::add_free_text(State from, State to) {
   const State any = graph_.add_state();
+  graph_.set_free(any);
   graph_.add_empty(from, any);
   graph_.add_bytes(any, 0, 255, any);
   graph_.add_any_special(any, {}, any);
   graph_.add_empty(any, to);
+}
+
+// The reply may end here, within free text.
+void ReplyCompiler::let_end(State state, State end) {
+  graph_.add_empty(state, end);
+  graph_.set_free(state);
 }
 
 void ReplyCompiler::add_free_until(const MarkerPiece& piece, MayEnd may_end, State from, State to) {
@@ -278,7 +285,7 @@ void ReplyCompiler::add_free_until(const MarkerPiece& piece, MayEnd may_end, Sta
     graph_.add_bytes(any, 0, 255, any);
     graph_.add_any_special(any, piece.token, any);
     graph_.add_token(any, *piece.token, to);
-    if (may_end == MayEnd::kYes) graph_.add_empty(any, end);
+    if (may_end == MayEnd::kYes) let_end(any, end);
     return;
   }
   // The i-th state: the first i bytes of the marker end what was read.
@@ -292,7 +299,7 @@ void ReplyCompiler::add_free_until(const MarkerPiece& piece, MayEnd may_end, Sta
                    graph_.add_bytes(states[matched], low, high, target);
                  });
     graph_.add_any_special(states[matched], {}, states[0]);
-    if (may_end == MayEnd::kYes) graph_.add_empty(states[matched], end);
+    if (may_end == MayEnd::kYes) let_end(states[matched], end);
   }
 }
 
@@ -300,7 +307,7 @@ void ReplyCompiler::add_bracket_or_free(char bracket, State from, State to, Stat
   const State first = graph_.add_state(), other = graph_.add_state();
   graph_.add_empty(from, first);
   graph_.add_empty(first, to);
-  graph_.add_empty(first, end);
+  let_end(first, end);
   add_free_text(other, end);
   graph_.add_any_special(first, {}, other);
   for_each_run(
@@ -330,7 +337,7 @@ void ReplyCompiler::add_piece_or_free(const MarkerPiece& piece, State from, Stat
           return i == 0 && skips_blanks && is_blank(byte) ? first : other;
         },
         [&](uint8_t low, uint8_t high, State target) { graph_.add_bytes(at, low, high, target); });
-    graph_.add_empty(at, end);
+    let_end(at, end);
     graph_.add_any_special(at, i == 0 ? piece.token : std::nullopt, other);
     at = next;
   }

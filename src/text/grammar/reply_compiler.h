@@ -30,6 +30,7 @@ class ReplyCompiler {
 
   void add_marker(const Marker& marker, size_t first, State from, State to);
   void add_free_text(State from, State to);  // any
+  void let_end(State state, State end);
   // Any text up to `piece`, which is read too.
   void add_free_until(const MarkerPiece& piece, MayEnd may_end, State from, State to);
   // `piece`, or any text that does not begin with it, which leads to the reply's end.

@@ -144,6 +144,30 @@ TEST(Tools, MarkersThatAreTokens) {
   EXPECT_TRUE(walk.may_end());
 }
 
+TEST(Tools, FreeTextIsNotClosedInTimeButNoCallBeginsThatCannotBe) {
+  const auto trie = mixed_vocabulary(500, 2);
+  const auto byte = [](char c) { return static_cast<TokenId>(5 + static_cast<uint8_t>(c)); };
+  for (const TextBefore before : {TextBefore::kFree, TextBefore::kNone}) {
+    GuideSpec spec;
+    spec.tools = weather(mistral_tool_form(TokenId{1}));
+    spec.tools->need = Need::kMay;
+    spec.tools->text_before = before;
+    GuideWalk walk(Guide::compile(trie, spec).value());
+    TokenMask mask(trie->vocab_size());
+    for (const char c : std::string("Hi")) {
+      for (const int64_t remaining : {1, 2, 5}) {
+        mask.allow_all();
+        walk.restrict(mask, remaining);
+        EXPECT_TRUE(mask.allows(byte('x')) && mask.allows(byte('[')) && mask.allows(2)) << remaining;
+        // Behind free text, calls that do not come first are none, and their marker is text.
+        EXPECT_EQ(mask.allows(1), before == TextBefore::kNone && c == 'i') << remaining;
+      }
+      ASSERT_TRUE(walk.take(byte(c)));
+    }
+    EXPECT_TRUE(walk.may_end());
+  }
+}
+
 TEST(Tools, NamesOfSpecialTokensBecomeThoseTokens) {
   TokenizerTables tables{
       .model = "llama", .tokens = {"<unk>", "<s>", "</s>", "<tool_call>"}, .types = {2, 3, 3, 3}};
