@@ -148,13 +148,27 @@ void PagedStorage::seal(SequenceId sequence) {
       .name = name, .parent = parent, .tokens = c.open_tokens, .index = c.sealed_count};
   for (int32_t group = 0; group < group_count(); ++group) {
     BlockId& block = own_table(sequence, group).at(c.sealed_count);
-    block = groups_[static_cast<size_t>(group)].seal(c.account, block, shares() ? &node : nullptr);
+    const BlockId filled =
+        std::exchange(block, this->group(group).seal(c.account, block, shares() ? &node : nullptr));
+    if (shares() && show_sealed_ && block == filled) show_sealed(c, group, block, node);
   }
   ++c.sealed_count;
   c.open_count = 0;
   if (c.tail_count == 0 || c.tails[0] != c.sealed_count) return;
   keep_tail_here(sequence);
   std::shift_left(c.tails.begin(), c.tails.begin() + static_cast<std::ptrdiff_t>(c.tail_count--), 1);
+}
+
+void PagedStorage::show_sealed(const Chain& c, int32_t g, BlockId block,
+                               const PrefixIndex::NewNode& node) const {
+  const BlockPool& pool = group(g).pool();
+  show_sealed_({.root = c.root,
+                .parent = node.parent,
+                .name = node.name,
+                .index = node.index,
+                .tokens = node.tokens,
+                .group = g,
+                .bytes = {pool.data(block), static_cast<size_t>(pool.block_bytes())}});
 }
 
 // What no query from here on sees goes.
