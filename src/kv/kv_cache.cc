@@ -119,7 +119,10 @@ KvCache::KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique
       step_slots_(std::move(step_slots)),
       step_views_(sequences_.size() * static_cast<size_t>(geometry_.group_count())) {
   const bool shares = options.storage == KvStorageKind::kPaged && options.sharing == PrefixSharing::kOn;
-  if (shares) namer_.emplace(identity_of(geometry_, options.identity));
+  if (shares) {
+    identity_ = identity_of(geometry_, options.identity);
+    namer_.emplace(identity_);
+  }
   step_.reserve(sequences_.size());
   free_sequences_.reserve(sequences_.size());
   for (auto s = static_cast<int32_t>(options.max_sequences) - 1; s >= 0; --s) free_sequences_.push_back({s});

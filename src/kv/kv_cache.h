@@ -256,8 +256,8 @@ class KvCache {
   // one that a step has computed. Not while a step runs over the sequence. Only for caches that keep rows.
   void restore(const KvLease& lease, std::span<const TokenId> tokens,
                std::span<const std::span<const std::byte>> group_bytes);
-  // From now on, every block that gets a name is shown, in each of its layer groups, when its step is committed; but one
-  // that ends as one with a block that is there. Only paged storage that shares names any. Empty: no longer.
+  // From now on, every block that gets a name is shown when its step is committed; but one that ends as one with a block
+  // that is there, in every layer group. Only paged storage that shares names any. Empty: no longer.
   void watch_sealed(SealedBlockVisitor visit);
   // Later sequences are likely to go on from here: a prompt that ends, a turn, a place where texts part; `positions` may
   // be still to come. Layer groups with a window then keep what is needed for that, as long as there is memory, when the
@@ -272,6 +272,8 @@ class KvCache {
   // The longest sequence that memory allows when it is alone: at most context().
   [[nodiscard]] int64_t max_length() const;
   [[nodiscard]] const KvGeometry& geometry() const { return geometry_; }
+  // All that determines the bytes of its blocks but tokens and salt, as text; empty where nothing is shared.
+  [[nodiscard]] const std::string& identity() const { return identity_; }
 
   // Bytes of the blocks that a sequence has, shared ones too; and of all sequences, shared ones once.
   [[nodiscard]] uint64_t used_bytes(const KvLease& lease) const;
@@ -321,6 +323,7 @@ class KvCache {
   int64_t context_;
   std::unique_ptr<KvEventLog> events_;  // the storage writes to it
   std::unique_ptr<KvStorage> storage_;
+  std::string identity_;
   std::optional<BlockNamer> namer_;         // where prefixes are shared
   std::vector<Sequence> sequences_;         // by SequenceId
   std::vector<SequenceId> free_sequences_;  // a stack

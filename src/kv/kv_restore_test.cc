@@ -19,25 +19,27 @@ class Copies {
     BlockName root;
     BlockName parent;
     int64_t index;
+    KvOwner owner;
     std::vector<TokenId> tokens;
-    std::vector<std::byte> bytes;
+    std::vector<std::vector<std::byte>> groups;
   };
-  [[nodiscard]] const Copy& at(const BlockName& name, int32_t group) const {
-    return copies_.at({name, group});
-  }
+  [[nodiscard]] const Copy& at(const BlockName& name) const { return copies_.at(name); }
   [[nodiscard]] int64_t count() const { return std::ssize(copies_); }
   [[nodiscard]] int64_t shown_count() const { return shown_count_; }
 
  private:
   void keep(const SealedBlock& block) {
     ++shown_count_;
-    copies_[{block.name, block.group}] = {.root = block.root,
-                                          .parent = block.parent,
-                                          .index = block.index,
-                                          .tokens = {block.tokens.begin(), block.tokens.end()},
-                                          .bytes = {block.bytes.begin(), block.bytes.end()}};
+    Copy copy{.root = block.root,
+              .parent = block.parent,
+              .index = block.index,
+              .owner = block.owner,
+              .tokens = {block.tokens.begin(), block.tokens.end()},
+              .groups = {}};
+    for (const auto bytes : block.group_bytes) copy.groups.emplace_back(bytes.begin(), bytes.end());
+    copies_[block.name] = std::move(copy);
   }
-  std::map<std::pair<BlockName, int32_t>, Copy> copies_;
+  std::map<BlockName, Copy> copies_;
   int64_t shown_count_ = 0;
 };
 
@@ -47,12 +49,9 @@ void restore_next(KvCache& cache, TestSequence& sequence, std::span<const TokenI
   const auto first = static_cast<size_t>(sequence.length());
   const auto tokens = text.subspan(first, kBlockSize);
   const PrefixNames names = cache.names_of(text, sequence.salt);
-  std::vector<std::span<const std::byte>> bytes;
-  for (int32_t group = 0; group < cache.geometry().group_count(); ++group) {
-    const Copies::Copy& copy = copies.at(names.blocks[first / kBlockSize], group);
-    ASSERT_TRUE(std::ranges::equal(copy.tokens, tokens));
-    bytes.emplace_back(copy.bytes);
-  }
+  const Copies::Copy& copy = copies.at(names.blocks[first / kBlockSize]);
+  ASSERT_TRUE(std::ranges::equal(copy.tokens, tokens));
+  const std::vector<std::span<const std::byte>> bytes(copy.groups.begin(), copy.groups.end());
   ASSERT_EQ(cache.reserve(sequence.lease, sequence.length() + kBlockSize), Room::kOk);
   cache.restore(sequence.lease, tokens, bytes);
   for (const TokenId token : tokens) sequence.push(token);
@@ -97,7 +96,7 @@ TEST(KvRestore, ShowsEachNamedBlockOnceWithItsPlaceInTheText) {
   EXPECT_EQ(copies.shown_count(), 3);
   const PrefixNames names = cache->names_of(text, {});
   for (size_t block = 0; block < 3; ++block) {
-    const Copies::Copy& copy = copies.at(names.blocks[block], 0);
+    const Copies::Copy& copy = copies.at(names.blocks[block]);
     EXPECT_EQ(copy.root, names.root);
     EXPECT_EQ(copy.parent, block == 0 ? names.root : names.blocks[block - 1]);
     EXPECT_EQ(copy.index, static_cast<int64_t>(block));
@@ -132,7 +131,7 @@ TEST(KvRestore, WindowsPassRestoredBlocksLikeComputedOnes) {
   for (size_t done = 0; done < text.size(); done += 64) {
     ASSERT_EQ(extend(*before, computed, std::span(text).subspan(done, 64)), Room::kOk);
   }
-  EXPECT_EQ(copies.count(), 20);
+  EXPECT_EQ(copies.count(), 10);
 
   const auto after = make_cache(options);
   TestSequence sequence = begin(*after, text);

@@ -1,6 +1,6 @@
-// SealedBlock: one layer group's part of a block that was just named, as it is shown to who keeps copies of blocks outside
-// the cache (KvCache::watch_sealed), and from which KvCache::restore makes the rows again. Plain data; the spans are valid
-// during the call only.
+// SealedBlock: a block that was just named, as it is shown to who keeps copies of blocks outside the cache
+// (KvCache::watch_sealed), and from which KvCache::restore makes the rows again. Plain data; the spans are valid during the
+// call only.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 
 #include "cairn/ids.h"
 #include "kv/block_name.h"
+#include "kv/kv_owner.h"
 
 namespace cairn {
 
@@ -17,10 +18,11 @@ struct SealedBlock {
   const BlockName& root;  // of its text: identity and salt
   const BlockName& parent;
   const BlockName& name;
-  int64_t index = 0;                 // in its text, from 0
-  std::span<const TokenId> tokens;   // kBlockSize
-  int32_t group = 0;                 // of layers
-  std::span<const std::byte> bytes;  // KvGeometry::block_bytes(group), layer after layer (KvLayerLayout)
+  int64_t index = 0;                // in its text, from 0
+  std::span<const TokenId> tokens;  // kBlockSize
+  KvOwner owner;                    // of the sequence that sealed it
+  // Of each layer group: KvGeometry::block_bytes(group), layer after layer (KvLayerLayout).
+  std::span<const std::span<const std::byte>> group_bytes;
 };
 
 // Must not call the cache, nor throw.
