@@ -19,6 +19,9 @@ Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, Threa
 Result<Engine::Parts> Engine::parts_beside_pass(const Model& model, const EngineOptions& options) {
   const Config& config = model.config();
   CAIRN_RETURN_IF_ERROR(check_context(config, options.kv_plan, options.context));
+  if (options.tiers.has_any() && !model.fingerprint().has_value()) {
+    return invalid_argument("blocks are kept outside this process only for a model that was loaded with its fingerprint");
+  }
   CAIRN_ASSIGN_OR_RETURN(KvShape shape, kv_shape_of(config, options.kv_plan, options.context));
   std::vector<int64_t> layer_windows;
   layer_windows.reserve(shape.visibility.size());
@@ -26,7 +29,7 @@ Result<Engine::Parts> Engine::parts_beside_pass(const Model& model, const Engine
   const bool has_end = !check_context(config, options.kv_plan, kEndless, ContextLimit::kNone).ok();
   return Parts{.pass = nullptr,
                .kv_shape = std::move(shape),
-               .identity = block_identity(config, model.kernels()),
+               .identity = block_identity(config, model.kernels(), model.fingerprint()),
                .layer_windows = std::move(layer_windows),
                .tokenizer = model.tokenizer(),
                .context_max = has_end ? std::optional(config.context_length) : std::nullopt};

@@ -153,8 +153,9 @@ BlockLoader::Begun BlockLoader::begin(const LoadWish& wish) {
   state->ready.reserve(static_cast<size_t>(slots_.count()));
   if (disk_count > 0 && !is_worth_it(begun.report, Tier::kDisk, wish.first_block, disk_count)) return begun;
   state->report = begun.report;
-  loads_.push_back(state);
-  begun.load = std::make_unique<BlockLoad>(*this, std::move(state));
+  loads_.reserve(loads_.size() + 1);  // a load that is not in the list would never end
+  begun.load = std::make_unique<BlockLoad>(*this, state);
+  loads_.push_back(std::move(state));
   ++counts_.loads;
   work_.notify_one();
   return begun;
