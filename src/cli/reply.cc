@@ -11,6 +11,7 @@
 #include "cli/output_format.h"
 #include "cli/terminal_input.h"
 #include "cli/window_words.h"
+#include "engine/load_words.h"
 #include "engine/match_words.h"
 
 namespace cairn {
@@ -42,6 +43,17 @@ std::string describe_end(const Reply& reply) {
     case FinishReason::kError: break;
   }
   return "failed";
+}
+
+// Of what was not computed, what was not in memory.
+std::string sources(const LoadReport& load) {
+  std::string text;
+  for (const Tier tier : {Tier::kDisk, Tier::kRemote}) {
+    const int64_t count = load.positions[static_cast<size_t>(tier)];
+    if (count > 0)
+      text += fmt::format(", {} {}", count, tier == Tier::kDisk ? "from disk" : "from the store");
+  }
+  return text;
 }
 
 std::vector<int64_t> passed_blocks_of(const KvCache& cache) {
@@ -119,6 +131,7 @@ Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyFor
 void explain_reply(const ReplyPlace& place, const Reply& reply, const Tokenizer& tokenizer,
                    PrefixSharing sharing) {
   place.console.note(with_flags(explain_match(reply.result.stats.match, tokenizer, sharing)));
+  if (const auto words = explain_load(reply.result.stats.load)) place.console.note(*words);
   for (const std::string& line : explain_windows(place.engine.cache().geometry(), reply)) {
     place.console.note(line);
   }
@@ -128,7 +141,8 @@ std::string describe_statistics(const Reply& reply) {
   const RequestStats& stats = reply.result.stats;
   const auto ran = static_cast<double>(stats.prompt_tokens - stats.reused_tokens);
   std::string line = fmt::format("{} prompt tokens", stats.prompt_tokens);
-  if (stats.reused_tokens > 0) line += fmt::format(" ({} from the cache)", stats.reused_tokens);
+  if (stats.reused_tokens > 0)
+    line += fmt::format(" ({} from the cache{})", stats.reused_tokens, sources(stats.load));
   if (stats.ttft_ns > 0) {
     const auto ttft_ns = static_cast<double>(stats.ttft_ns);
     line += fmt::format(", TTFT {} ({:.1f} tokens/s)", human_ns(ttft_ns), per_second(ran, ttft_ns));

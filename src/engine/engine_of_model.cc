@@ -20,7 +20,8 @@ Result<Engine::Parts> Engine::parts_beside_pass(const Model& model, const Engine
   const Config& config = model.config();
   CAIRN_RETURN_IF_ERROR(check_context(config, options.kv_plan, options.context));
   if (options.tiers.has_any() && !model.fingerprint().has_value()) {
-    return invalid_argument("blocks are kept outside this process only for a model that was loaded with its fingerprint");
+    return invalid_argument(
+        "blocks are kept outside this process only for a model that was loaded with its fingerprint");
   }
   CAIRN_ASSIGN_OR_RETURN(KvShape shape, kv_shape_of(config, options.kv_plan, options.context));
   std::vector<int64_t> layer_windows;

@@ -97,7 +97,8 @@ void Engine::end_load(Sequence& sequence) {
 // Steps whose time is that of a prompt's rows say what those cost.
 void Engine::note_computed(uint64_t ns) {
   constexpr int64_t kEnoughRows = 16;
-  const bool is_of_prompts = timing_.prompt_rows >= kEnoughRows && timing_.prompt_rows >= 8 * timing_.decode_rows;
+  const bool is_of_prompts =
+      timing_.prompt_rows >= kEnoughRows && timing_.prompt_rows >= 8 * timing_.decode_rows;
   if (!is_of_prompts) return;
   const auto longest = std::ranges::max_element(parts_, {}, &Part::row_count);
   const int64_t first = batch_sequences_[static_cast<size_t>(longest - parts_.begin())].first_position;

@@ -62,16 +62,16 @@ struct Sequence {
   ChoiceReport choice_report;  // where on_choice wants one
 
   SequenceState state = SequenceState::kQueued;
-  KvLease kv;                    // its place in the cache; empty: none
-  Tenant* tenant = nullptr;      // until it has ended
-  size_t queue_place = 0;        // kQueued: in its tenant's RequestQueue
-  size_t deadline_place = 0;     // with a deadline: in the DeadlineQueue
-  int64_t pledged_rows = 0;      // that count for its tenant already, though they have not run yet
-  bool has_run = false;          // since it got its place
-  bool waits_for_quota = false;  // its tenant's, since the last step that it was to be part of
-  int failed_passes = 0;         // one after the other, that it was part of
-  int64_t own_positions = 0;     // rows that it had when it lost them
-  bool may_load = false;         // tiers have not been asked for its next rows since it got its place
+  KvLease kv;                       // its place in the cache; empty: none
+  Tenant* tenant = nullptr;         // until it has ended
+  size_t queue_place = 0;           // kQueued: in its tenant's RequestQueue
+  size_t deadline_place = 0;        // with a deadline: in the DeadlineQueue
+  int64_t pledged_rows = 0;         // that count for its tenant already, though they have not run yet
+  bool has_run = false;             // since it got its place
+  bool waits_for_quota = false;     // its tenant's, since the last step that it was to be part of
+  int failed_passes = 0;            // one after the other, that it was part of
+  int64_t own_positions = 0;        // rows that it had when it lost them
+  bool may_load = false;            // tiers have not been asked for its next rows since it got its place
   std::unique_ptr<BlockLoad> load;  // kRestoring
 
   // kLoading: whose rows it waits for, how many of them, and whether it begins as a fork of them.

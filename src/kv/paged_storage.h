@@ -79,7 +79,7 @@ class PagedStorage final : public KvStorage {
   // How much of a sequence is sealed, and what its open blocks contain.
   struct Chain {
     KvOwner owner;
-    AccountId account;  // the owner's
+    AccountId account;            // the owner's
     uint64_t promised_bytes = 0;  // that its next step may take, in groups with a window
     int64_t room_blocks = 0;      // that were asked for; where its tables end, but for those with a window
     int64_t sealed_count = 0;

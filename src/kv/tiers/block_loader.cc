@@ -35,9 +35,9 @@ struct BlockLoad::State {
     Tier tier;
   };
   std::vector<Ready> ready;  // in order; room for all slots
-  int64_t next = 0;         // of the run, to be read
-  int64_t disk_end = 0;     // the disk has the blocks up to here
-  int64_t end = 0;          // and the remote store, which was asked, up to here
+  int64_t next = 0;          // of the run, to be read
+  int64_t disk_end = 0;      // the disk has the blocks up to here
+  int64_t end = 0;           // and the remote store, which was asked, up to here
   bool asks_remote = false;  // is still to be asked
   bool has_ended = false;
   bool is_cancelled = false;
@@ -164,8 +164,7 @@ BlockLoader::Begun BlockLoader::begin(const LoadWish& wish) {
 // Writes the estimates and the choice down.
 bool BlockLoader::is_worth_it(LoadReport& report, Tier tier, int64_t first_block, int64_t count) {
   const uint64_t loading = estimate_.loading_ns(tier, count);
-  const auto computing =
-      estimate_.computing_ns(first_block * kBlockSize, (first_block + count) * kBlockSize);
+  const auto computing = estimate_.computing_ns(first_block * kBlockSize, (first_block + count) * kBlockSize);
   report.loading_ns += loading;
   report.computing_ns += computing.value_or(0);
   const bool is_slower = computing.has_value() && loading > *computing;

@@ -33,8 +33,7 @@ void append(std::vector<std::byte>& to, T value) {
 }
 
 // group (4), kind of section (4), its heads (4), bytes of a key tile (4) and of a value tile (4), reserved (4).
-void append_layer(std::vector<std::byte>& to, int32_t group, int32_t head_count,
-                  const KvLayerLayout& layer) {
+void append_layer(std::vector<std::byte>& to, int32_t group, int32_t head_count, const KvLayerLayout& layer) {
   append(to, static_cast<uint32_t>(group));
   append(to, kKeysAndValues);
   append(to, static_cast<uint32_t>(head_count));
@@ -65,7 +64,8 @@ Result<BlockRecordForm> BlockRecordForm::make(const KvGeometry& geometry, std::s
   for (int64_t i = 0; i < geometry.layer_count(); ++i) {
     const KvLayerLayout& layer = layout.layers[static_cast<size_t>(i)];
     const int64_t bytes = layer.head_bytes() * layout.kv_head_count;
-    if (bytes > kSliceBytesMax) return unsupported("blocks of a cache of this shape are too large to be kept");
+    if (bytes > kSliceBytesMax)
+      return unsupported("blocks of a cache of this shape are too large to be kept");
     form.slices_.push_back({.group = geometry.group_of(i),
                             .offset = static_cast<uint64_t>(layer.offset),
                             .bytes = static_cast<uint32_t>(bytes)});

@@ -28,9 +28,9 @@ class BlockSlots {
  private:
   BlockSlots() = default;
   PageMemory memory_;
-  std::vector<std::vector<std::span<std::byte>>> slots_;  // by slot and group
+  std::vector<std::vector<std::span<std::byte>>> slots_;           // by slot and group
   std::vector<std::vector<std::span<const std::byte>>> readable_;  // the same
-  std::vector<int32_t> free_;                             // capacity for all
+  std::vector<int32_t> free_;                                      // capacity for all
 };
 
 }  // namespace cairn

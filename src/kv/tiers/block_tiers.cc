@@ -1,6 +1,5 @@
 #include "kv/tiers/block_tiers.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace cairn {
@@ -22,25 +21,18 @@ Result<std::unique_ptr<BlockTiers>> BlockTiers::create(const BlockTierOptions& o
                                                        int64_t step_rows) {
   if (cache.identity().empty()) {
     return unsupported(
-        "blocks are kept on disk or in a store only where prefixes are shared: use paged storage, with sharing on");
+        "blocks are kept on disk or in a store only where prefixes are shared: use paged storage, with "
+        "sharing on");
   }
   const KvGeometry& geometry = cache.geometry();
   CAIRN_ASSIGN_OR_RETURN(BlockRecordForm form, BlockRecordForm::make(geometry, cache.identity()));
   std::unique_ptr<BlockTiers> tiers(new BlockTiers(std::move(form)));
-  if (options.disk.has_value()) {
-    CAIRN_ASSIGN_OR_RETURN(auto store, DiskStore::open(*options.disk));
-    tiers->disk_ = std::make_unique<DiskTier>(tiers->form_, std::move(store));
-  }
-  if (options.remote.has_value()) {
-    RedisStoreOptions remote = *options.remote;
-    remote.value_bytes_max = std::max<size_t>(remote.value_bytes_max, tiers->form_.record_bytes());
-    CAIRN_ASSIGN_OR_RETURN(auto store, RedisStore::create(std::move(remote)));
-    tiers->remote_ = std::make_unique<RemoteTier>(tiers->form_, std::move(store));
-  }
-  CAIRN_ASSIGN_OR_RETURN(tiers->writer_, BlockWriter::create(geometry, write_slots(step_rows), tiers->disk_.get(),
-                                                             tiers->remote_.get()));
-  CAIRN_ASSIGN_OR_RETURN(tiers->loader_, BlockLoader::create(geometry, kLoadSlots, options.load, tiers->disk_.get(),
-                                                             tiers->remote_.get()));
+  if (options.disk != nullptr) tiers->disk_ = std::make_unique<DiskTier>(tiers->form_, options.disk);
+  if (options.remote != nullptr) tiers->remote_ = std::make_unique<RemoteTier>(tiers->form_, options.remote);
+  CAIRN_ASSIGN_OR_RETURN(tiers->writer_, BlockWriter::create(geometry, write_slots(step_rows),
+                                                             tiers->disk_.get(), tiers->remote_.get()));
+  CAIRN_ASSIGN_OR_RETURN(tiers->loader_, BlockLoader::create(geometry, kLoadSlots, options.load,
+                                                             tiers->disk_.get(), tiers->remote_.get()));
   return tiers;
 }
 

@@ -24,11 +24,11 @@
 namespace cairn {
 
 struct BlockTierOptions {
-  std::optional<DiskStoreOptions> disk = {};
-  std::optional<RedisStoreOptions> remote = {};
+  std::shared_ptr<DiskStore> disk;  // several caches of a process may share them; null: there is none
+  std::shared_ptr<RedisStore> remote;
   LoadPolicy load = LoadPolicy::kAuto;
 
-  [[nodiscard]] bool has_any() const { return disk.has_value() || remote.has_value(); }
+  [[nodiscard]] bool has_any() const { return disk != nullptr || remote != nullptr; }
 };
 
 struct BlockTierCounts {
@@ -43,8 +43,8 @@ class BlockTiers {
  public:
   // Memory for blocks on their way, of steps with so many rows: exact.
   static Result<uint64_t> memory_bytes(const KvGeometry& geometry, int64_t step_rows);
-  // Of a cache that shares prefixes, whose identity names its model. Errors: those of DiskStore::open and
-  // RedisStore::create; kUnsupported (the cache's blocks are too large, or it shares nothing); kResourceExhausted.
+  // Of a cache that shares prefixes, whose identity names its model. Errors: kUnsupported (the
+  // cache's blocks are too large, or it shares nothing), kResourceExhausted.
   static Result<std::unique_ptr<BlockTiers>> create(const BlockTierOptions& options, const KvCache& cache,
                                                     int64_t step_rows);
   ~BlockTiers();

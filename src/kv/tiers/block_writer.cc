@@ -62,12 +62,10 @@ void BlockWriter::keep(const SealedBlock& block, const OwnerTag& owner, bool to_
   lock.unlock();
   Staged& staged = staged_[static_cast<size_t>(slot)];
   std::ranges::copy(block.tokens, staged.tokens.begin());
-  staged.block = {.name = block.name,
-                  .place = {.root = block.root,
-                            .parent = block.parent,
-                            .index = block.index,
-                            .tokens = staged.tokens},
-                  .owner = owner};
+  staged.block = {
+      .name = block.name,
+      .place = {.root = block.root, .parent = block.parent, .index = block.index, .tokens = staged.tokens},
+      .owner = owner};
   const BlockBytes to = slots_.bytes(slot);
   for (size_t group = 0; group < to.size(); ++group) {
     std::memcpy(to[group].data(), block.group_bytes[group].data(), to[group].size());

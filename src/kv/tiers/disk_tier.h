@@ -15,7 +15,7 @@ namespace cairn {
 class DiskTier {
  public:
   // `form` must outlive it.
-  DiskTier(const BlockRecordForm& form, std::unique_ptr<DiskStore> store)
+  DiskTier(const BlockRecordForm& form, std::shared_ptr<DiskStore> store)
       : form_(form), store_(std::move(store)) {}
 
   // How many of these blocks, from the first on, the store has. From memory.
@@ -34,7 +34,7 @@ class DiskTier {
   [[nodiscard]] bool has_shape(const StoredRecord& record) const;
 
   const BlockRecordForm& form_;
-  std::unique_ptr<DiskStore> store_;
+  std::shared_ptr<DiskStore> store_;
 };
 
 }  // namespace cairn

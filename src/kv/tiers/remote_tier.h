@@ -17,7 +17,7 @@ namespace cairn {
 class RemoteTier {
  public:
   // `form` must outlive it.
-  RemoteTier(const BlockRecordForm& form, std::unique_ptr<RedisStore> store)
+  RemoteTier(const BlockRecordForm& form, std::shared_ptr<RedisStore> store)
       : form_(form), store_(std::move(store)) {}
 
   // How many of these blocks, from the first on, the store says it has.
@@ -35,7 +35,7 @@ class RemoteTier {
   [[nodiscard]] bool take(const StoredBlock& block, std::span<const std::byte> record, BlockBytes to) const;
 
   const BlockRecordForm& form_;
-  std::unique_ptr<RedisStore> store_;
+  std::shared_ptr<RedisStore> store_;
   std::atomic<uint64_t> bad_count_ = 0;  // values that were not the block whose name they had
 };
 

@@ -10,7 +10,9 @@
 
 namespace cairn {
 
-[[nodiscard]] inline RecordName record_name_of(const BlockName& name) { return std::bit_cast<RecordName>(name); }
+[[nodiscard]] inline RecordName record_name_of(const BlockName& name) {
+  return std::bit_cast<RecordName>(name);
+}
 
 struct StoredBlock {
   BlockName name{};
