@@ -216,6 +216,7 @@ enum class BenchSubject : uint8_t {
   kPace,    // streams beside a long prompt; not part of kAll: it takes long
   kScheduler,    // what the engine's own work costs in a step; not part of kAll, which is about the model
   kConstrained,  // what constraints cost: masks, and a token with and without one; likewise
+  kTiers,        // a prefix from memory, disk and a remote store; not part of kAll: it needs a place to keep blocks in
   kServe,        // a server under load; has options of its own (BenchServeOptions)
 };
 

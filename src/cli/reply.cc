@@ -11,7 +11,6 @@
 #include "cli/output_format.h"
 #include "cli/terminal_input.h"
 #include "cli/window_words.h"
-#include "engine/load_words.h"
 #include "engine/match_words.h"
 
 namespace cairn {
@@ -131,7 +130,6 @@ Result<Reply> run_reply(const ReplyPlace& place, Request request, const ReplyFor
 void explain_reply(const ReplyPlace& place, const Reply& reply, const Tokenizer& tokenizer,
                    PrefixSharing sharing) {
   place.console.note(with_flags(explain_match(reply.result.stats.match, tokenizer, sharing)));
-  if (const auto words = explain_load(reply.result.stats.load)) place.console.note(*words);
   for (const std::string& line : explain_windows(place.engine.cache().geometry(), reply)) {
     place.console.note(line);
   }
@@ -142,7 +140,7 @@ std::string describe_statistics(const Reply& reply) {
   const auto ran = static_cast<double>(stats.prompt_tokens - stats.reused_tokens);
   std::string line = fmt::format("{} prompt tokens", stats.prompt_tokens);
   if (stats.reused_tokens > 0)
-    line += fmt::format(" ({} from the cache{})", stats.reused_tokens, sources(stats.load));
+    line += fmt::format(" ({} from the cache{})", stats.reused_tokens, sources(stats.match.load));
   if (stats.ttft_ns > 0) {
     const auto ttft_ns = static_cast<double>(stats.ttft_ns);
     line += fmt::format(", TTFT {} ({:.1f} tokens/s)", human_ns(ttft_ns), per_second(ran, ttft_ns));

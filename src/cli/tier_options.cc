@@ -65,8 +65,8 @@ void flush_tiers(const Engine& engine, Console& console) {
 }
 
 void add_cached(const RequestStats& stats, boost::json::object& object) {
-  const int64_t disk = stats.load.positions[static_cast<size_t>(Tier::kDisk)];
-  const int64_t remote = stats.load.positions[static_cast<size_t>(Tier::kRemote)];
+  const int64_t disk = stats.match.load.positions[static_cast<size_t>(Tier::kDisk)];
+  const int64_t remote = stats.match.load.positions[static_cast<size_t>(Tier::kRemote)];
   const int64_t memory = stats.reused_tokens - disk - remote;
   object["cached_tokens"] = stats.reused_tokens;
   object["cached_from"] = nullptr;

@@ -19,10 +19,6 @@ Result<Engine::Parts> Engine::parts_of(std::shared_ptr<const Model> model, Threa
 Result<Engine::Parts> Engine::parts_beside_pass(const Model& model, const EngineOptions& options) {
   const Config& config = model.config();
   CAIRN_RETURN_IF_ERROR(check_context(config, options.kv_plan, options.context));
-  if (options.tiers.has_any() && !model.fingerprint().has_value()) {
-    return invalid_argument(
-        "blocks are kept outside this process only for a model that was loaded with its fingerprint");
-  }
   CAIRN_ASSIGN_OR_RETURN(KvShape shape, kv_shape_of(config, options.kv_plan, options.context));
   std::vector<int64_t> layer_windows;
   layer_windows.reserve(shape.visibility.size());
@@ -38,6 +34,10 @@ Result<Engine::Parts> Engine::parts_beside_pass(const Model& model, const Engine
 
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, ThreadPool& threads,
                                                const EngineOptions& options) {
+  if (options.tiers.has_any() && !model->fingerprint().has_value()) {
+    return invalid_argument(
+        "blocks are kept outside this process only for a model that was loaded with its fingerprint");
+  }
   CAIRN_ASSIGN_OR_RETURN(Parts parts, parts_beside_pass(*model, options));
   // The cache before the pass: it checks the options, and has the best message for what does not fit.
   CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(parts, options));

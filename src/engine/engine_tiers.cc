@@ -53,7 +53,7 @@ bool Engine::start_load(Sequence& sequence) {
                                 .end_block = findable_blocks(std::ssize(findable_tokens(sequence)))});
     return Status();
   });
-  if (sequence.stats.projected_positions == 0) sequence.stats.load = begun.report;
+  if (sequence.stats.projected_positions == 0) sequence.stats.match.load = begun.report;
   if (begun.load == nullptr) return false;
   sequence.load = std::move(begun.load);
   set_state(sequence, SequenceState::kRestoring);
@@ -85,7 +85,7 @@ void Engine::take_loaded(Sequence& sequence) {
 }
 
 void Engine::end_load(Sequence& sequence) {
-  if (sequence.stats.projected_positions == 0) sequence.stats.load = sequence.load->report();
+  if (sequence.stats.projected_positions == 0) sequence.stats.match.load = sequence.load->report();
   sequence.load.reset();
   set_state(sequence, SequenceState::kRunning);
   events_.of_request(EngineEventKind::kRestored, sequence.id, held_by(sequence));

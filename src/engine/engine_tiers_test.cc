@@ -70,7 +70,7 @@ class EngineTiers : public ::testing::TestWithParam<const char*> {
 INSTANTIATE_TEST_SUITE_P(Plans, EngineTiers, ::testing::Values("f16", "k=int8:channel,v=f32"),
                          [](const auto& param) { return param.index == 0 ? "ByRow" : "Sealed"; });
 
-int64_t from_disk(const RequestStats& stats) { return stats.load.positions[0]; }
+int64_t from_disk(const RequestStats& stats) { return stats.match.load.positions[0]; }
 
 TEST_P(EngineTiers, WhatWasComputedBeforeARestartIsLoaded) {
   const auto prompt = some_prompt(1, kLength);
@@ -80,8 +80,8 @@ TEST_P(EngineTiers, WhatWasComputedBeforeARestartIsLoaded) {
   const RequestStats stats = run(prompt);
   EXPECT_EQ(stats.reused_tokens, kFound);
   EXPECT_EQ(from_disk(stats), kFound);
-  EXPECT_EQ(stats.load.choice, LoadChoice::kLoaded);
-  EXPECT_FALSE(stats.load.is_cut_short);
+  EXPECT_EQ(stats.match.load.choice, LoadChoice::kLoaded);
+  EXPECT_FALSE(stats.match.load.is_cut_short);
   EXPECT_EQ(stats.projected_positions, static_cast<uint64_t>(kLength - kFound + 4));
   // Now it is in memory: nothing is loaded twice.
   const RequestStats again = run(prompt);
@@ -282,8 +282,8 @@ TEST_P(EngineTiers, NothingIsLoadedWhereThatIsNotAllowed) {
   restart(LoadPolicy::kNever);
   const RequestStats stats = run(some_prompt(1, kLength));
   EXPECT_EQ(stats.reused_tokens, 0);
-  EXPECT_EQ(stats.load.choice, LoadChoice::kNotAllowed);
-  EXPECT_EQ(stats.load.found_positions, kFound);
+  EXPECT_EQ(stats.match.load.choice, LoadChoice::kNotAllowed);
+  EXPECT_EQ(stats.match.load.found_positions, kFound);
 }
 
 TEST_P(EngineTiers, AQuotaHoldsForWhatIsLoadedToo) {

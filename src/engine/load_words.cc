@@ -40,13 +40,13 @@ std::optional<std::string> explain_load(const LoadReport& report) {
   switch (report.choice) {
     case LoadChoice::kNone: return std::nullopt;
     case LoadChoice::kNotAllowed:
-      return fmt::format("tiers: {} more tokens are kept, and were computed again, as was asked for", found);
+      return fmt::format("{} more are kept outside memory, and were computed again, as was asked for", found);
     case LoadChoice::kComputed:
-      return fmt::format("tiers: {} more tokens are kept, but computing them was expected to be quicker ({})",
+      return fmt::format("{} more are kept outside memory, but computing them was expected to be quicker ({})",
                          found, estimates(report));
     case LoadChoice::kLoaded: break;
   }
-  std::string text = fmt::format("tiers: {} more tokens were kept; {} came in {} ({})", found,
+  std::string text = fmt::format("{} more were kept outside memory: {} came in {} ({})", found,
                                  sources(report), ms(report.took_ns), estimates(report));
   if (report.is_cut_short) text += "; a block was missing, damaged or late, so the rest was computed";
   return text;

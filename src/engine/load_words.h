@@ -1,4 +1,4 @@
-// In words, what other tiers had of a prompt, whether it was loaded and why, and how long that took. Pure.
+// In words, what a disk and a remote store had of a prompt, whether it was loaded and why, and how long that took. Pure.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace cairn {
 
-// One line, without its line end; nothing where no tier was asked, or none had anything.
+// Without a line end; nothing where no tier was asked, or none had anything.
 [[nodiscard]] std::optional<std::string> explain_load(const LoadReport& report);
 
 // "loaded", "computed", "not_allowed", "none".
