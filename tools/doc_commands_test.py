@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -132,6 +133,8 @@ class DocCommandsTest(unittest.TestCase):
                 word = str(self.text)
             elif before == "--config":
                 word = str(self.config())
+            elif before == "--kv-disk":
+                word = tempfile.mkdtemp(dir=self.tmp)
             elif word == "PLAN":
                 word = "int4"
             elif word.endswith(".gguf"):
@@ -219,10 +222,38 @@ class DocCommandsTest(unittest.TestCase):
         self.assertGreater(len(runs), 15)
 
     def check_options(self, words):
-        names = words[:2] if words[0] in ("key", "bench") and not words[1].startswith("-") else words[:1]
+        names = words[:2] if words[0] in ("cache", "key", "bench") and not words[1].startswith("-") else words[:1]
         page = self.ok([*names, "--help"])
         for option in (word.split("=")[0] for word in words if word.startswith("-")):
             self.assertRegex(page, rf"(?<![\w-]){re.escape(option)}\b", words)
+
+    def kept_folder(self):
+        """Where a run kept the blocks of a text."""
+        folder = Path(tempfile.mkdtemp(dir=self.tmp)) / "kept"
+        self.ok(["generate", "-m", self.model, "-f", self.text, "-n", "1", "--kv-disk", folder])
+        return folder
+
+    def test_cache_commands_on_what_a_run_kept(self):
+        kept = self.kept_folder()
+        keys = self.tmp / "keys.txt"
+        self.ok(["key", "new", "alice", "--file", keys])
+        name = json.loads(self.ok(["cache", "list", "--kv-disk", kept, "--json"]).splitlines()[0])["name"][:12]
+        exported = self.tmp / "made.cairnkv"
+        self.ok(["cache", "export", "--kv-disk", kept, "--name", name, "-o", exported])
+        commands = {command: words for document, command, words in program_commands() if words[0] == "cache"}
+        self.assertGreater(len(commands), 12)
+        for command, words in commands.items():
+            with self.subTest(command=command):
+                if "--kv-remote" in words:
+                    self.check_options(words)
+                    continue
+                folder = Path(tempfile.mkdtemp(dir=self.tmp)) / "copy"
+                shutil.copytree(kept, folder)
+                real = {"--kv-disk": folder, "-m": self.model, "-f": self.text, "--name": name, "--api-keys": keys,
+                        "-o": folder.parent / "out.cairnkv"}
+                made = [real.get(before, exported if word.endswith(".cairnkv") else word)
+                        for before, word in zip(["", *words], words)]
+                self.ok([*made, "--yes"] if "--all" in words else made)
 
     def test_tests_and_tools_that_documents_name_exist(self):
         sources = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*_test.cc"))

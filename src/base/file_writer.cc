@@ -48,14 +48,15 @@ FileWriter::FileWriter(int fd, std::string path, std::string temporary_path)
   buffer_.reserve(kBufferBytes);
 }
 
-Result<FileWriter> FileWriter::create(const std::string& path) {
+Result<FileWriter> FileWriter::create(const std::string& path, FileReaders readers) {
+  const mode_t mode = readers == FileReaders::kOwner ? 0600 : 0666;
   // Our process id keeps two writers apart; a leftover of an ended process of that id is skipped.
   constexpr int kAttempts = 100;
   int error = EEXIST;
   CAIRN_ASSIGN_OR_RETURN(const std::string file, file_to_replace(path));
   for (int i = 0; i < kAttempts && error == EEXIST; ++i) {
     std::string temporary = file + ".partial-" + std::to_string(::getpid()) + "-" + std::to_string(i);
-    const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd >= 0) return FileWriter(fd, file, std::move(temporary));
     error = errno;
   }

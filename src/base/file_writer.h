@@ -13,11 +13,14 @@
 
 namespace cairn {
 
+// Who may read a new file: whom the process lets read its files (umask), or its owner alone.
+enum class FileReaders : uint8_t { kAsUsual, kOwner };
+
 class FileWriter {
  public:
   // Where `path` is a symbolic link, the file that it leads to is written. Errors: kInvalidArgument (no such folder, not
   // allowed; something other than a regular file has the name), kResourceExhausted.
-  static Result<FileWriter> create(const std::string& path);
+  static Result<FileWriter> create(const std::string& path, FileReaders readers = FileReaders::kAsUsual);
 
   FileWriter(FileWriter&& other) noexcept;
   FileWriter& operator=(FileWriter&& other) noexcept;

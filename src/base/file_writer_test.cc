@@ -42,6 +42,15 @@ TEST(FileWriter, TheFileAppearsAtFinishAndNotBefore) {
   EXPECT_EQ(file_count(folder), 1U);
 }
 
+TEST(FileWriter, AFileForItsOwnerIsReadByNobodyElse) {
+  const TemporaryFolder folder;
+  folder.write("out", std::string_view("readable by all"));
+  std::filesystem::permissions(folder.at("out"), std::filesystem::perms(0644));
+  auto writer = FileWriter::create(folder.at("out"), FileReaders::kOwner);
+  ASSERT_TRUE(writer.ok() && writer->append(bytes_of("secret")).ok() && writer->finish().ok());
+  EXPECT_EQ(std::filesystem::status(folder.at("out")).permissions(), std::filesystem::perms(0600));
+}
+
 TEST(FileWriter, DroppedItLeavesWhatWasThere) {
   const TemporaryFolder folder;
   folder.write("out", "old");

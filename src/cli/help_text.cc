@@ -15,6 +15,7 @@ std::string overview_text() {
   cairn verify                             check that the cache changes no bit of any result
   cairn bench                              measure this machine, and the engine on it
   cairn key new NAME                       make an API key for the server
+  cairn cache list --kv-disk DIR           what is kept of the cache, and tend it
 
 Without -m, the small demo model is used:
 
@@ -137,5 +138,18 @@ const char* const kKeyExamples = R"(Examples:
   cairn key list keys.txt
 A key is shown once, on standard output; the file has its SHA-256 only. Without --file nothing is written: the line for the
 file is shown on standard error. A server that runs reads its file again on SIGHUP. To take a key back, remove its line.)";
+
+const char* const kCacheExamples = R"(Examples:
+  cairn cache list --kv-disk ~/.cache/cairn -m model.gguf
+  cairn cache stats --kv-disk ~/.cache/cairn --api-keys keys.txt
+  cairn cache stats --kv-remote redis://kv.example.org
+  cairn cache verify --kv-disk ~/.cache/cairn
+  cairn cache export --kv-disk ~/.cache/cairn -m model.gguf -f system.txt -o system.cairnkv
+  cairn cache import --kv-disk ~/.cache/cairn system.cairnkv
+  cairn cache pin --kv-disk ~/.cache/cairn --name 8b1f0c22d9e4
+  cairn cache clear --kv-disk ~/.cache/cairn --tenant alice --api-keys keys.txt
+  cairn cache clear --kv-remote redis://kv.example.org --all --yes
+A folder is used by one process at a time: a server that has it must end first. What is kept can be read by who can read the
+folder, and an exported file too. docs/cache-command.md explains.)";
 
 }  // namespace cairn

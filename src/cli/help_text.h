@@ -21,5 +21,6 @@ extern const char* const kBenchExamples;
 extern const char* const kServeExamples;
 extern const char* const kExplainExamples;
 extern const char* const kKeyExamples;
+extern const char* const kCacheExamples;
 
 }  // namespace cairn

@@ -51,6 +51,7 @@ struct Runner {
   }
   Result<ExitCode> operator()(const ServeOptions& options) const { return run_serve(options, console); }
   Result<ExitCode> operator()(const ExplainOptions& options) const { return run_explain(options, console); }
+  Result<ExitCode> operator()(const CacheOptions& options) const { return run_cache(options, console); }
   Result<ExitCode> operator()(const KeyOptions& options) const { return run_key(options, console); }
 };
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -40,12 +41,17 @@ TEST(ManPage, WritesWhatHelpSays) {
 TEST(ManPage, HasEveryCommandAndEveryOptionOfTheHelp) {
   std::string page = shown({"help", "--man"});
   for (size_t at = 0; (at = page.find("\\-", at)) != std::string::npos;) page.replace(at, 2, "-");
-  const Words commands{"generate", "chat",  "tokenize", "model",   "plan",
-                       "verify",   "bench", "serve",    "explain", "key"};
+  const Words commands{"generate",     "chat",       "tokenize",    "model",        "plan",
+                       "verify",       "bench",      "serve",       "explain",      "key",
+                       "cache",        "cache list", "cache stats", "cache verify", "cache export",
+                       "cache import", "cache pin",  "cache unpin", "cache clear"};
   std::set<std::string> options;
   for (const std::string& command : commands) {
     EXPECT_NE(page.find(".SS cairn " + command + "\n"), std::string::npos) << command;
-    std::istringstream lines(shown({command, "--help"}));
+    std::istringstream parts(command);
+    Words words{std::istream_iterator<std::string>(parts), {}};
+    words.emplace_back("--help");
+    std::istringstream lines(shown(words));
     for (std::string line; std::getline(lines, line);) {
       if (!line.starts_with("  -")) continue;
       const std::string name = line.substr(2, line.find("  ", 2) - 2);

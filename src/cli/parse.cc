@@ -157,11 +157,11 @@ struct Verb {
 };
 
 const std::vector<Verb>& verbs() {
-  static const std::vector<Verb> all{{"generate", parse_generate}, {"chat", parse_chat},
-                                     {"tokenize", parse_tokenize}, {"model", parse_model},
-                                     {"plan", parse_plan},         {"verify", parse_verify},
-                                     {"bench", parse_bench},       {"key", parse_key},
-                                     {"serve", parse_serve},       {"explain", parse_explain}};
+  static const std::vector<Verb> all{
+      {"generate", parse_generate}, {"chat", parse_chat},      {"tokenize", parse_tokenize},
+      {"model", parse_model},       {"plan", parse_plan},      {"verify", parse_verify},
+      {"bench", parse_bench},       {"key", parse_key},        {"cache", parse_cache},
+      {"serve", parse_serve},       {"explain", parse_explain}};
   return all;
 }
 
@@ -189,6 +189,7 @@ Result<Command> show_man_page() {
   std::vector<std::vector<std::string>> commands;
   for (const Verb& verb : verbs()) commands.push_back({verb.name});
   commands.insert(commands.end(), {{"model", "synth"}, {"key", "new"}, {"key", "list"}});
+  for (const std::string& name : cache_subcommand_names()) commands.push_back({"cache", name});
   std::vector<HelpPage> pages;
   for (std::vector<std::string>& words : commands) {
     const std::string name = fmt::format("{}", fmt::join(words, " "));

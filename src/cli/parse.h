@@ -11,6 +11,7 @@
 #include "cairn/status.h"
 #include "cli/bench.h"
 #include "cli/bench_serve.h"
+#include "cli/cache.h"
 #include "cli/commands.h"
 #include "cli/plan.h"
 #include "cli/serve.h"
@@ -24,7 +25,7 @@ struct ShowText {
 
 using Command = std::variant<ShowText, GenerateOptions, ChatOptions, TokenizeOptions, ModelInfoOptions,
                              ModelSynthOptions, PlanOptions, VerifyOptions, BenchOptions, BenchServeOptions,
-                             KeyOptions, ServeOptions, ExplainOptions>;
+                             KeyOptions, CacheOptions, ServeOptions, ExplainOptions>;
 
 // `arguments`: without the program's name. Errors: kInvalidArgument.
 Result<Command> parse_command(std::span<const std::string> arguments);

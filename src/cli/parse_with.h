@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/parse.h"
 
@@ -20,6 +21,8 @@ Result<Command> parse_plan(Arguments arguments);
 Result<Command> parse_serve(Arguments arguments);
 Result<Command> parse_explain(Arguments arguments);
 Result<Command> parse_key(Arguments arguments);
+Result<Command> parse_cache(Arguments arguments);
+std::vector<std::string> cache_subcommand_names();
 
 // `message`, and the nearest of `names` where one is near.
 [[nodiscard]] std::string with_nearest(const std::string& message, std::string_view word,

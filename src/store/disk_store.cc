@@ -67,17 +67,22 @@ Status DiskStore::append_or_wait(std::span<const std::byte> bytes, const Segment
   }
 }
 
+Result<RecordReader> DiskStore::reader_of(std::optional<std::pair<StoredRecord, RecordPlace>> found) {
+  if (!found) return not_found("no such record in the disk cache");
+  return RecordReader(std::move(found->first), std::move(found->second), buffers_,
+                      [this](const RecordPlace& place, const Status& why) { record_failed(place, why); });
+}
+
 Result<RecordReader> DiskStore::open_record(const RecordName& name) {
   return no_throw([&]() -> Result<RecordReader> {
     auto found = index_.use(name, now_ms());
-    if (!found) {
-      ++counters_.miss;
-      return not_found("no such record in the disk cache");
-    }
-    ++counters_.hit;
-    return RecordReader(std::move(found->first), std::move(found->second), buffers_,
-                        [this](const RecordPlace& place, const Status& why) { record_failed(place, why); });
+    ++(found ? counters_.hit : counters_.miss);
+    return reader_of(std::move(found));
   });
+}
+
+Result<RecordReader> DiskStore::look_at(const RecordName& name) {
+  return no_throw([&] { return reader_of(index_.locate(name)); });
 }
 
 bool DiskStore::touch(const RecordName& name) { return index_.use(name, now_ms()).has_value(); }
@@ -101,15 +106,14 @@ Status DiskStore::flush() {
   });
 }
 
-Status DiskStore::set_pinned(const RecordName& name, bool pinned) {
+Status DiskStore::set_pinned(std::span<const RecordName> names, bool pinned) {
   return no_throw([&]() -> Status {
-    if (!index_.set_pinned(name, pinned)) return not_found("no such record in the disk cache");
-    return save_usage();
+    bool are_there = true;
+    for (const RecordName& name : names) are_there &= index_.set_pinned(name, pinned);
+    CAIRN_RETURN_IF_ERROR(save_usage());
+    return are_there ? Status() : not_found("no such record in the disk cache");
   });
 }
-
-Status DiskStore::pin(const RecordName& name) { return set_pinned(name, true); }
-Status DiskStore::unpin(const RecordName& name) { return set_pinned(name, false); }
 
 void DiskStore::list(const std::function<void(const StoredRecord&)>& visit) const {
   for (const StoredRecord& record : index_.all()) visit(record);
@@ -137,7 +141,8 @@ DiskStoreCounts DiskStore::counts() const {
           .sync_error_count = counters_.sync_error};
 }
 
-DiskStore::VerifyReport DiskStore::verify(const std::function<bool(uint64_t done, uint64_t of)>& go_on) {
+DiskStore::VerifyReport DiskStore::verify(const std::function<bool(uint64_t done, uint64_t of)>& go_on,
+                                          const std::function<Status(const RecordFront&)>& means_something) {
   VerifyReport report;
   const std::vector<StoredRecord> records = index_.all();
   for (const StoredRecord& record : records) {
@@ -146,13 +151,16 @@ DiskStore::VerifyReport DiskStore::verify(const std::function<bool(uint64_t done
     const auto found = index_.locate(record.name);
     if (!found) continue;  // it left meanwhile
     const RecordPlace& place = found->second;
-    const Status read = no_throw([&] {
+    const Status read = no_throw([&]() -> Status {
       const PooledBuffer buffer(buffers_, place.entry.bytes);
-      return read_record(place, buffer.bytes());
+      CAIRN_RETURN_IF_ERROR(read_record(place, buffer.bytes()));
+      if (!means_something) return {};
+      CAIRN_ASSIGN_OR_RETURN(const RecordFront front, parse_record_front(buffer.bytes()));
+      return means_something(front);
     });
     if (read.ok() || read.code() == StatusCode::kResourceExhausted) continue;
     record_failed(place, read);
-    ++report.bad_count;
+    report.bad.push_back(record.name);
   }
   report.is_complete = true;
   return report;

@@ -24,8 +24,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "cairn/status.h"
@@ -89,19 +91,26 @@ class DiskStore {
   [[nodiscard]] std::optional<StoredRecord> find(const RecordName& name) const { return index_.find(name); }
   // Counts as a use; reads nothing yet. kNotFound.
   Result<RecordReader> open_record(const RecordName& name);
+  // The same, but for counting as a use: for who only looks into the store.
+  Result<RecordReader> look_at(const RecordName& name);
   // Counts as a use. False: there is no such record.
   bool touch(const RecordName& name);
 
   Status flush();
 
-  // Pinned records are never evicted, also after a restart. kNotFound; errors of writing that down.
-  Status pin(const RecordName& name);
-  Status unpin(const RecordName& name);
+  // Pinned records are never evicted, also after a restart. kNotFound where any is not there (the others are pinned all the
+  // same); errors of writing that down.
+  Status pin(std::span<const RecordName> names) { return set_pinned(names, true); }
+  Status unpin(std::span<const RecordName> names) { return set_pinned(names, false); }
+  Status pin(const RecordName& name) { return pin(std::span(&name, 1)); }
+  Status unpin(const RecordName& name) { return unpin(std::span(&name, 1)); }
 
   // Once it returns ok, no file in the folder has any byte of these records. Returns how many were found. The segments that
   // they were in are written anew; where that fails, what else was in them is given up.
-  Result<uint64_t> erase(const RecordName& name);
+  Result<uint64_t> erase(const RecordName& name) { return erase(std::span(&name, 1)); }
+  Result<uint64_t> erase(std::span<const RecordName> names);
   Result<uint64_t> erase_owner(const OwnerTag& owner);
+  Result<uint64_t> erase_all();
 
   void list(const std::function<void(const StoredRecord&)>& visit) const;
   [[nodiscard]] DiskStoreCounts counts() const;
@@ -110,12 +119,15 @@ class DiskStore {
 
   struct VerifyReport {
     uint64_t checked_count = 0;
-    uint64_t bad_count = 0;  // dropped
+    std::vector<RecordName>
+        bad;  // dropped: not found any more, and in the files until their segments are written anew
     bool is_complete = false;
   };
   // Reads every record and checks it; bad ones are dropped. `go_on` hears how many of how many were checked, and stops it
-  // by returning false.
-  VerifyReport verify(const std::function<bool(uint64_t done, uint64_t of)>& go_on);
+  // by returning false. `means_something` is asked about each record whose checksums agree: an error says that it is bad
+  // all the same.
+  VerifyReport verify(const std::function<bool(uint64_t done, uint64_t of)>& go_on,
+                      const std::function<Status(const RecordFront&)>& means_something = {});
 
  private:
   enum class IfStuck { kKeep, kGiveUp };
@@ -137,7 +149,8 @@ class DiskStore {
   Status put_record(const RecordView& record);
   Status append_or_wait(std::span<const std::byte> bytes, const SegmentEntry& entry);
   Status sync();
-  Status set_pinned(const RecordName& name, bool pinned);
+  Status set_pinned(std::span<const RecordName> names, bool pinned);
+  Result<RecordReader> reader_of(std::optional<std::pair<StoredRecord, RecordPlace>> found);
   void record_failed(const RecordPlace& place, const Status& why);
 
   // disk_store_room.cc

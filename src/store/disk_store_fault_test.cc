@@ -196,7 +196,7 @@ TEST(DiskStoreDamageTest, ScrubbingFindsEveryDamagedRecord) {
   EXPECT_EQ(store->counts().record_count, 12U);
   const auto report = store->verify([](uint64_t, uint64_t) { return true; });
   EXPECT_EQ(report.checked_count, 12U);
-  EXPECT_EQ(report.bad_count, 2U);
+  EXPECT_EQ(report.bad.size(), 2U);
   EXPECT_EQ(store->counts().bad_record_count, 2U);
   EXPECT_EQ(store->counts().record_count, 10U);
   EXPECT_FALSE(store->find(name_of(3)));

@@ -1,5 +1,6 @@
 // DiskStore: how room is made. Records leave the index, and segments are written anew without them.
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/no_throw.h"
@@ -145,12 +146,19 @@ Result<uint64_t> DiskStore::erase_where(const std::function<bool(const SegmentEn
   });
 }
 
-Result<uint64_t> DiskStore::erase(const RecordName& name) {
-  return erase_where([&](const SegmentEntry& entry) { return entry.name == name; });
+Result<uint64_t> DiskStore::erase(std::span<const RecordName> names) {
+  return no_throw([&] {
+    const std::set<RecordName> wanted(names.begin(), names.end());
+    return erase_where([&](const SegmentEntry& entry) { return wanted.contains(entry.name); });
+  });
 }
 
 Result<uint64_t> DiskStore::erase_owner(const OwnerTag& owner) {
   return erase_where([&](const SegmentEntry& entry) { return entry.owner == owner; });
+}
+
+Result<uint64_t> DiskStore::erase_all() {
+  return erase_where([](const SegmentEntry&) { return true; });
 }
 
 }  // namespace cairn

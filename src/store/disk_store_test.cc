@@ -223,7 +223,7 @@ TEST(DiskStoreTest, ListAndVerifySeeEveryRecord) {
   });
   EXPECT_TRUE(report.is_complete);
   EXPECT_EQ(report.checked_count, 30U);
-  EXPECT_EQ(report.bad_count, 0U);
+  EXPECT_EQ(report.bad.size(), 0U);
   EXPECT_FALSE(store->verify([](uint64_t done, uint64_t) { return done < 3; }).is_complete);
 }
 

@@ -48,7 +48,7 @@ TEST(DiskStoreThreadTest, WhateverIsReadIsRight) {
   EXPECT_EQ(store->counts().bad_record_count, 0U);
   EXPECT_EQ(store->counts().read_error_count, 0U);
   store.open();
-  EXPECT_EQ(store->verify([](uint64_t, uint64_t) { return true; }).bad_count, 0U);
+  EXPECT_EQ(store->verify([](uint64_t, uint64_t) { return true; }).bad.size(), 0U);
 }
 
 TEST(DiskStoreThreadTest, OneNamePutAtOnceIsWrittenOnce) {

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/sha256.h"
+#include "kv/tiers/stored_block.h"
 #include "store/record_fields.h"
 
 namespace cairn {
@@ -22,9 +23,15 @@ constexpr size_t kTokensAt = 88;
 constexpr size_t kLayersAt = kTokensAt + kBlockSize * sizeof(TokenId);
 static_assert(sizeof(TokenId) == 4);
 
+constexpr int64_t kBlocksOfAText = KvGeometry::kMaxStream / kBlockSize;
+
 // A section of a layer's slice: of each KV head in turn, its key tile and its value tile. Other kinds are to come.
 constexpr uint32_t kKeysAndValues = 1;
 constexpr size_t kLayerBytes = 24;
+constexpr size_t kLayerKindAt = 4;
+constexpr size_t kLayerHeadsAt = 8;
+constexpr size_t kLayerKeysAt = 12;
+constexpr size_t kLayerValuesAt = 16;
 
 template <typename T>
 void append(std::vector<std::byte>& to, T value) {
@@ -40,6 +47,28 @@ void append_layer(std::vector<std::byte>& to, int32_t group, int32_t head_count,
   append(to, static_cast<uint32_t>(layer.keys.bytes));
   append(to, static_cast<uint32_t>(layer.values.bytes));
   append(to, uint32_t{0});
+}
+
+// `layers`: kLayerBytes for each slice.
+Status check_slices(std::span<const std::byte> layers, std::span<const uint32_t> slice_bytes) {
+  if (layers.size() != slice_bytes.size() * kLayerBytes) {
+    return invalid_data("a block has more layers than slices, or fewer");
+  }
+  for (size_t i = 0; i < slice_bytes.size(); ++i) {
+    const auto layer = layers.subspan(i * kLayerBytes, kLayerBytes);
+    if (get_field<uint32_t>(layer, kLayerKindAt) != kKeysAndValues) {
+      return unsupported(
+          "a block of another version of Cairn: its layers have parts that this one does not know");
+    }
+    const uint64_t head_bytes = uint64_t{get_field<uint32_t>(layer, kLayerKeysAt)} +
+                                uint64_t{get_field<uint32_t>(layer, kLayerValuesAt)};
+    const uint64_t heads = get_field<uint32_t>(layer, kLayerHeadsAt);
+    // At most kSliceBytesMax each: the product is of 64 bits.
+    if (heads > kSliceBytesMax || head_bytes > kSliceBytesMax || heads * head_bytes != slice_bytes[i]) {
+      return invalid_data("a block's slices are not as long as its layers");
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -108,6 +137,23 @@ Result<BlockHead> parse_block_head(std::span<const std::byte> head) {
   parsed.parent = get_field<BlockName>(head, kParentAt);
   parsed.tokens = get_field<BlockTokens>(head, kTokensAt);
   parsed.identity = {reinterpret_cast<const char*>(head.data()) + kLayersAt + layer_bytes, identity_bytes};
+  return parsed;
+}
+
+Result<BlockHead> check_block_head(const RecordName& name, std::span<const std::byte> head,
+                                   std::span<const uint32_t> slice_bytes, BlockNamer& namer) {
+  if (head.size() >= sizeof(uint32_t) && get_field<uint32_t>(head, 0) != kVersion) {
+    return unsupported("a block of another version of Cairn");
+  }
+  CAIRN_ASSIGN_OR_RETURN(const BlockHead parsed, parse_block_head(head));
+  CAIRN_RETURN_IF_ERROR(check_slices(
+      head.subspan(kLayersAt, static_cast<size_t>(parsed.layer_count) * kLayerBytes), slice_bytes));
+  if (record_name_of(namer.child(parsed.parent, parsed.tokens)) != name) {
+    return invalid_data("a block's name is not that of its tokens");
+  }
+  if ((parsed.index == 0) != (parsed.parent == parsed.root) || parsed.index > kBlocksOfAText) {
+    return invalid_data("a block's place in its text cannot be");
+  }
   return parsed;
 }
 

@@ -69,4 +69,11 @@ struct BlockHead {
 // kInvalidData: no head of this version.
 [[nodiscard]] Result<BlockHead> parse_block_head(std::span<const std::byte> head);
 
+// What must hold of the record of any block, whatever cache it is of: its head can be read, its name is that of its parent
+// and tokens, a first block's parent is the root, and its slices are as long as its layers. What checksums cannot tell:
+// somebody may have written it on purpose. kInvalidData says what does not hold; kUnsupported: another version wrote it.
+// `namer`: any; it only hashes.
+[[nodiscard]] Result<BlockHead> check_block_head(const RecordName& name, std::span<const std::byte> head,
+                                                 std::span<const uint32_t> slice_bytes, BlockNamer& namer);
+
 }  // namespace cairn
