@@ -72,6 +72,8 @@ TEST(OllamaChat, NamesWhatIsWrong) {
       {R"("think":"hard")", "think"},
       {R"("stream":"no")", "stream"},
       {R"("tools":[{"type":"function"}])", "tools[0].function"},
+      {R"("tools":[{"type":"function","function":{"name":"f","parameters":{"type":"array"}}}])",
+       "tools[0].function.parameters"},
       {R"("top_logprobs":21)", "top_logprobs"},
   };
   for (const BadField& c : cases) {

@@ -101,6 +101,7 @@ TEST(ParseResponses, NamesEachFieldThatIsWrong) {
       {R"("text":{"format":{"type":"json_schema","schema":{}}})", "text.format.name"},
       {R"("tools":[{"type":"web_search"}])", "tools[0].type"},
       {R"("tools":[{"type":"function"}])", "tools[0].name"},
+      {R"("tools":[{"type":"function","name":"f","parameters":{"type":"string"}}])", "tools[0].parameters"},
       {R"("tool_choice":{"type":"function","name":"g"})", "tool_choice"},
       {R"("previous_response_id":"resp_1")", "previous_response_id"},
       {R"("conversation":"conv")", "conversation"},

@@ -8,6 +8,7 @@
 
 #include "text/grammar/limits.h"
 #include "text/grammar/literals.h"
+#include "text/grammar/object_schemas.h"
 #include "text/grammar/schema_merge.h"
 
 namespace cairn::grammar {
@@ -64,6 +65,12 @@ bool says_more_than(const boost::json::object& schema, std::string_view keyword)
   });
 }
 
+bool is_object_only(const boost::json::object& schema) {
+  const boost::json::value* type = schema.if_contains("type");
+  return type != nullptr &&
+         (*type == boost::json::value("object") || *type == boost::json::value(boost::json::array{"object"}));
+}
+
 boost::json::object without(const boost::json::object& schema, std::string_view keyword) {
   boost::json::object rest;  // erase() would change the order
   for (const auto& field : schema) {
@@ -96,6 +103,15 @@ Status SchemaCompiler::add(const Value& schema, State from, State to) {
   return check_size({});
 }
 
+Status SchemaCompiler::add_object_of(const Value& schema, State from, State to) {
+  if (!may_be_object(schema, root_)) {
+    return refuse({}, "it allows no object, which arguments are: give it \"type\": \"object\"");
+  }
+  CAIRN_ASSIGN_OR_RETURN(const Object narrowed,
+                         merged(Object{{"type", "object"}, {"nullable", false}}, schema, {}));
+  return add(narrowed, from, to);
+}
+
 Status SchemaCompiler::check_size(const Place& place) const {
   if (!graph_.is_full()) return {};
   return refuse(place,
@@ -125,7 +141,8 @@ Status SchemaCompiler::add_schema(const Value& schema, const Place& place, State
 Status SchemaCompiler::add_object_schema(const Object& schema, const Place& place, State from, State to) {
   CAIRN_RETURN_IF_ERROR(check_keywords(schema, place));
   const Value* nullable = schema.if_contains("nullable");
-  if (nullable != nullptr) {
+  // Beside a type, false is kept: it forbids null in what the schema is merged with too.
+  if (nullable != nullptr && !(*nullable == Value(false) && schema.contains("type"))) {
     if (*nullable == Value(true)) graph_.add_text(from, "null", to);
     return add_object_schema(without(schema, "nullable"), place, from, to);
   }
@@ -218,10 +235,11 @@ Status SchemaCompiler::add_branches(const Object& schema, std::string_view keywo
   }
   const Object rest = without(schema, keyword);
   const bool is_alone = !says_more_than(schema, keyword);
+  const bool wants_object = is_object_only(rest);
   for (size_t i = 0; i < branches->size(); ++i) {
     const Place inside = place.in(std::string(keyword) + "/" + std::to_string(i));
     const Value& branch = (*branches)[i];
-    if (branch == Value(false)) continue;
+    if (branch == Value(false) || (wants_object && !may_be_object(branch, root_))) continue;
     if (is_alone) {
       CAIRN_RETURN_IF_ERROR(add_schema(branch, inside, from, to));
     } else {

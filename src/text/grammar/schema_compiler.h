@@ -39,6 +39,8 @@ class SchemaCompiler {
 
   // A value of `schema` (the root, or made of it) from one state to another of the current rule.
   Status add(const boost::json::value& schema, State from, State to);
+  // The same of those values that are objects; kInvalidArgument: there are none.
+  Status add_object_of(const boost::json::value& schema, State from, State to);
 
  private:
   using Value = boost::json::value;
