@@ -199,7 +199,8 @@ void Generation::on_finish(size_t choice, const RequestResult& result) {
   // Chances of what is no part of the text: the end token, or the tokens of a stop string.
   if (result.reason == FinishReason::kEndToken && !ended.logprobs.empty()) ended.logprobs.pop_back();
   if (result.reason == FinishReason::kStopString) ended.logprobs.clear();
-  emit(choice, ended.reader.flush());
+  const bool is_whole = result.reason == FinishReason::kEndToken;
+  emit(choice, ended.reader.flush(is_whole ? ReplyEnding::kByItself : ReplyEnding::kCut));
   if (!ended.logprobs.empty())
     send({.choice = static_cast<int64_t>(choice), .logprobs = std::exchange(ended.logprobs, {})});
   ended.result = result;

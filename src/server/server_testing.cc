@@ -7,6 +7,8 @@
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 namespace cairn {
@@ -188,6 +190,12 @@ std::vector<std::string> ServedTest::events(std::string_view path, std::string_v
     rest.remove_prefix(std::min(end, rest.size()));
   }
   return events;
+}
+
+std::string tools_template() {
+  std::ifstream file(CAIRN_SOURCE_DIR "/web/test/support/tools.jinja");
+  EXPECT_TRUE(file.is_open());
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 std::string test_key_line(std::string_view name, std::string_view key, std::string_view settings) {
