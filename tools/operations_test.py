@@ -127,6 +127,14 @@ class OperationsTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn(f"{self.keys}:1:", done.stderr)
 
+    def test_a_quota_below_one_block_is_warned_of(self):
+        self.ok("key", "new", "alice", "--kv", "1KiB", "--file", self.keys)
+        done = self.check_config(f'api-keys = "{self.keys}"\n')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r"the quota of 'alice' is kv=1024, but the shortest text of this model takes \d+ bytes")
+        with Served("--api-keys", self.keys) as served:
+            served.wait_for_line("warning the quota of 'alice' is kv=1024")
+
     def test_every_option_of_serve_can_stand_in_the_file(self):
         page = self.ok("serve", "--help").stdout
         names = re.findall(r"(?m)^  (?:-\w,)?--([a-z-]+)(?= |$)(?! *\(not)", page)

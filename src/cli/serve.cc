@@ -104,6 +104,7 @@ ServedFacts facts_of(const ServeOptions& options, const OpenModel& opened, const
   facts.longest_text = engine.cache().max_length();
   facts.sharing = sharing_of(options.common);
   const KvGeometry& geometry = engine.cache().geometry();
+  facts.block_bytes = geometry.block_bytes();
   if (geometry.group_count() == 1) facts.position_bytes = geometry.block_bytes(0) / kBlockSize;
   facts.known_text = options.shares_across_tenants ? KnownText::kHidden : KnownText::kShown;
   facts.pressure = options.api_keys.has_value() ? Pressure::kHidden : Pressure::kShown;
@@ -210,6 +211,13 @@ Result<ExitCode> check_config(const ServeOptions& options, Console& console) {
                          engine_options_for(plan.config, open_options(options.common, options.parallel)));
   CAIRN_RETURN_IF_ERROR(prepare_engine(options, plan.config, engine));
   CAIRN_RETURN_IF_ERROR(plan_kv_memory(plan.config, {.engine = engine}).status());
+  if (keys != nullptr) {
+    CAIRN_ASSIGN_OR_RETURN(const KvShape shape, kv_shape_of(plan.config, engine.kv_plan, engine.context));
+    CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(shape));
+    for (const std::string& note : small_quota_notes(*keys, geometry.block_bytes())) {
+      console.note("note: " + note);
+    }
+  }
   HttpServerOptions http = http_options(options);
   http.port = 0;  // the server that has the other may be running
   NoHandler nobody;

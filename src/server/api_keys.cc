@@ -233,6 +233,18 @@ const TenantConfig* KeyTable::find(std::string_view key) const {
   return found;
 }
 
+std::vector<std::string> small_quota_notes(const KeyTable& keys, uint64_t least_bytes) {
+  std::vector<std::string> notes;
+  for (const TenantConfig& tenant : keys.tenants()) {
+    if (tenant.kv_quota_bytes.value_or(least_bytes) >= least_bytes) continue;
+    notes.push_back(
+        fmt::format("the quota of '{}' is kv={}, but the shortest text of this model takes {} bytes of the "
+                    "cache: all requests of it will be refused, so give it more",
+                    tenant.name, *tenant.kv_quota_bytes, least_bytes));
+  }
+  return notes;
+}
+
 Sha256Digest hash_of_key(std::string_view key) { return sha256(bytes_of(key)); }
 
 Result<std::string> make_key() {

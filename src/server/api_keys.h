@@ -84,6 +84,10 @@ class KeyTable {
   std::vector<TenantConfig> tenants_;
 };
 
+// A sentence for each tenant whose quota is below `least_bytes`, what the shortest text takes: all of its requests would be
+// refused.
+[[nodiscard]] std::vector<std::string> small_quota_notes(const KeyTable& keys, uint64_t least_bytes);
+
 // A new key: 32 bytes of the system's random source as ck_ and 43 letters and digits. kInternal: the system gave none.
 Result<std::string> make_key();
 [[nodiscard]] Sha256Digest hash_of_key(std::string_view key);

@@ -161,6 +161,15 @@ TEST(ApiKeys, ANewKeyIsLongAndOnlyOnce) {
   EXPECT_EQ(letters.size(), 62U);
 }
 
+TEST(ApiKeys, QuotasThatFitNothingAreNamed) {
+  const KeyTable table = parsed("a " + hash_text("one") + " kv=1023\nb " + hash_text("two") + " kv=1024\nc " +
+                                hash_text("three") + "\n");
+  const auto notes = small_quota_notes(table, 1024);
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_SAYS(notes[0], "'a' is kv=1023");
+  EXPECT_SAYS(notes[0], "takes 1024 bytes");
+}
+
 TEST(ApiKeys, SaltsAreOfTheNameAndTheKey) {
   const TenantConfig one{.name = "a", .key_hash = hash_of_key("k")};
   TenantConfig same = one;

@@ -159,7 +159,9 @@ Server::Server(ServerParts parts, const ServerOptions& options)
       unstarted_engine_(std::move(parts.engine)) {}
 
 Result<std::unique_ptr<Server>> Server::start(ServerParts parts, ServerOptions options) {
+  const std::shared_ptr<const KeyTable> keys = parts.keys;
   std::unique_ptr<Server> server(new Server(std::move(parts), options));
+  server->warn_of_small_quotas(keys.get());
   CAIRN_RETURN_IF_ERROR(server->begin(options));
   return server;
 }
@@ -203,7 +205,15 @@ void Server::share_engine() {
     log_->write(LogLevel::kWarning, "the tenants' shares could not be set: " + status.message());
 }
 
+void Server::warn_of_small_quotas(const KeyTable* keys) {
+  if (keys == nullptr) return;
+  for (const std::string& note : small_quota_notes(*keys, facts_.block_bytes)) {
+    log_->write(LogLevel::kWarning, note);
+  }
+}
+
 Tenants::Change Server::reload_keys(std::shared_ptr<const KeyTable> keys) {
+  warn_of_small_quotas(keys.get());
   const Tenants::Change change = tenants_.reload(std::move(keys));
   std::vector<TenantId> kept;
   for (const TenantRef& tenant : tenants_.list()) kept.push_back(tenant->id);

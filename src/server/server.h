@@ -91,6 +91,7 @@ class Server final : public HttpHandler {
   [[nodiscard]] std::optional<ApiError> check_entry(const Route& route, const HttpHead& head,
                                                     TenantRef& tenant) const;
   void share_engine();
+  void warn_of_small_quotas(const KeyTable* keys);
   template <typename Function>
   void work(const Asked& asked, Function function);
 

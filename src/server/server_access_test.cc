@@ -177,6 +177,32 @@ TEST(ServerAccess, AQuotaOfTheCacheIsKept) {
   EXPECT_LE(used("bob"), kQuota);
 }
 
+TEST(ServerAccess, AQuotaThatRefusesIsNamed) {
+  constexpr uint64_t kBlockBytes = 98'304;
+  const auto message = [](const ServedTest& served, std::string_view body) {
+    const value refused = served.json("POST", "/v1/completions", body, kBob, 400);
+    return std::string(refused.at("error").at("message").as_string());
+  };
+  ServedTest served({.keys = two_keys(fmt::format("kv={}", 6 * kBlockBytes))});
+  EXPECT_EQ(served.log_lines(), std::vector<std::string>());
+  const std::string large = message(served, long_prompt());
+  EXPECT_NE(large.find("the kv quota of 'bob', 589824 bytes, has room for 192"), std::string::npos) << large;
+  auto keys = KeyTable::parse(two_keys(fmt::format("kv={}", kBlockBytes - 1)), "keys");
+  ASSERT_TRUE(keys.ok());
+  (void)served.server().reload_keys(std::make_shared<const KeyTable>(std::move(*keys)));
+  const std::string any = message(served, R"({"prompt":"Once"})");
+  EXPECT_NE(any.find("the kv quota of 'bob' is 98303 bytes, but the shortest text of this model takes 98304"),
+            std::string::npos)
+      << any;
+  // Its owner hears of it before anybody is refused: in the log, where the keys were read.
+  EXPECT_TRUE(becomes_true([&] {
+    const auto lines = served.log_lines();
+    return std::ranges::any_of(lines, [](const std::string& line) {
+      return line.find("warning the quota of 'bob' is kv=98303") != std::string::npos;
+    });
+  }));
+}
+
 TEST(ServerAccess, KeysAreReadAgain) {
   ServedTest served({.keys = two_keys()});
   auto keys = KeyTable::parse(test_key_line("carol", "carol-key"), "keys");

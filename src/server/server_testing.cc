@@ -34,6 +34,7 @@ ServedFacts facts_for(const Engine& engine, const ServedTestOptions& options) {
   facts.context = engine.context();
   facts.longest_text = engine.cache().max_length();
   facts.position_bytes = engine.cache().geometry().block_bytes(0) / kBlockSize;
+  facts.block_bytes = engine.cache().geometry().block_bytes();
   facts.known_text =
       options.sharing == TenantSharing::kAcrossTenants ? KnownText::kHidden : KnownText::kShown;
   facts.pressure = options.keys.empty() ? Pressure::kShown : Pressure::kHidden;
