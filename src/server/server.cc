@@ -89,13 +89,18 @@ const Server::Route* Server::find_route(const HttpHead& head) {
   return nullptr;
 }
 
-ApiError Server::no_route(const HttpHead& head) {
+HttpReply Server::no_route(const HttpHead& head) {
   for (const Route& route : routes()) {
     if (!takes(route.path, head.path)) continue;
-    return method_not_allowed(std::string(head.path) + " takes " + std::string(route.method) + ", not " +
-                              head.method);
+    HttpReply reply = error_reply(method_not_allowed(std::string(head.path) + " takes " +
+                                                     std::string(route.method) + ", not " + head.method),
+                                  head.path);
+    reply.headers.push_back({"Allow", is_read(route.method) ? "GET, HEAD" : std::string(route.method)});
+    return reply;
   }
-  return not_found_error("there is nothing at " + head.path + ": docs/serving.md lists what this server has");
+  return error_reply(
+      not_found_error("there is nothing at " + head.path + ": docs/serving.md lists what this server has"),
+      head.path);
 }
 
 std::optional<ApiError> Server::check_entry(const Route& route, const HttpHead& head,
@@ -112,8 +117,7 @@ std::optional<ApiError> Server::check_entry(const Route& route, const HttpHead& 
 std::optional<HttpReply> Server::at_the_door(const HttpHead& head) {
   if (!is_complete_) return error_reply(unavailable_error("the server is starting"), head.path, 1);
   if (auto reply = guard_.check(head)) return reply;
-  const auto refuse = [&](const ApiError& error) {
-    HttpReply reply = error_reply(error, head.path);
+  const auto refuse = [&](HttpReply reply) {
     for (HttpHeader& header : guard_.headers(head)) reply.headers.push_back(std::move(header));
     return reply;
   };
@@ -121,7 +125,9 @@ std::optional<HttpReply> Server::at_the_door(const HttpHead& head) {
   const Route* const route = find_route(head);
   if (route == nullptr) return refuse(no_route(head));
   TenantRef tenant;
-  if (const auto error = check_entry(*route, head, tenant)) return refuse(*error);
+  if (const auto error = check_entry(*route, head, tenant)) {
+    return refuse(error_reply(*error, head.path));
+  }
   return std::nullopt;
 }
 
@@ -134,7 +140,7 @@ void Server::handle(std::shared_ptr<HttpExchange> exchange) {
   asked.exchange = std::make_shared<ExchangeWithHeaders>(std::move(exchange), std::move(headers));
   if (is_page_path(head.path)) return asked.exchange->reply(page_reply(head));
   const Route* const route = find_route(head);
-  if (route == nullptr) return asked.exchange->reply(error_reply(no_route(head), head.path));
+  if (route == nullptr) return asked.exchange->reply(no_route(head));
   if (const auto error = check_entry(*route, head, asked.tenant)) {
     return asked.exchange->reply(error_reply(*error, head.path));
   }

@@ -87,7 +87,7 @@ class Server final : public HttpHandler {
   Status begin(const ServerOptions& options);
   [[nodiscard]] static std::span<const Route> routes();
   [[nodiscard]] static const Route* find_route(const HttpHead& head);
-  [[nodiscard]] static ApiError no_route(const HttpHead& head);
+  [[nodiscard]] static HttpReply no_route(const HttpHead& head);
   [[nodiscard]] std::optional<ApiError> check_entry(const Route& route, const HttpHead& head,
                                                     TenantRef& tenant) const;
   void share_engine();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <latch>
+#include <tuple>
 
 #include "server/server_testing.h"
 
@@ -224,7 +225,13 @@ TEST(ServerAccess, UnknownPathsAndMethodsAreNamed) {
   const ServedTest served;
   EXPECT_EQ(served.json("POST", "/v1/embeddings", "{}", {}, 404).at("error").at("type").as_string(),
             "not_found_error");
-  (void)served.json("GET", "/v1/completions", {}, {}, 405);
+  for (const auto& [method, path, allowed] :
+       {std::tuple("GET", "/v1/completions", "POST"), std::tuple("POST", "/v1/models", "GET, HEAD"),
+        std::tuple("DELETE", "/api/chat", "POST")}) {
+    const std::string reply = served.ask(method, path);
+    EXPECT_EQ(status_of(reply), 405) << reply;
+    EXPECT_NE(reply.find("\r\nAllow: " + std::string(allowed) + "\r\n"), std::string::npos) << reply;
+  }
 }
 
 TEST(ServerAccess, PromptsAreLoggedOnlyWhereAskedFor) {
