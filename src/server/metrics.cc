@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "server/api_keys.h"
 
 namespace cairn {
 namespace {
@@ -178,7 +179,7 @@ struct Metrics::Impl {
   explicit Impl(MetricsOptions given) : options(std::move(given)), families(registry) {
     // What nobody has caused yet is there as 0, so that the first event is seen as a rise.
     const bool by_tenant = options.by_tenant == MetricsByTenant::kOn;
-    others = families.series(by_tenant ? Labels{{"tenant", "other"}} : Labels{});
+    others = families.series(by_tenant ? Labels{{"tenant", std::string(kOtherNames)}} : Labels{});
   }
 
   // The series stay where they are, so they are used without the lock.
@@ -187,7 +188,7 @@ struct Metrics::Impl {
     const std::lock_guard lock(mutex);
     const auto found = tenants.find(tenant);
     if (found != tenants.end()) return found->second;
-    if (tenants.size() == kMostTenantLabels || tenant == "other") return others;
+    if (tenants.size() == kMostTenantLabels || tenant == kOtherNames) return others;
     const std::string name(tenant);
     return tenants.emplace(name, families.series({{"tenant", name}})).first->second;
   }

@@ -60,9 +60,9 @@ bool takes(std::string_view route, std::string_view path) {
 
 std::span<const Server::Route> Server::routes() {
   static constexpr std::array kRoutes{
-      Route{"POST", "/v1/chat/completions", Entry::kNeedsKey, &Server::answer_chat},
-      Route{"POST", "/v1/completions", Entry::kNeedsKey, &Server::answer_completions},
-      Route{"POST", "/v1/responses", Entry::kNeedsKey, &Server::answer_responses},
+      Route{"POST", "/v1/chat/completions", Entry::kNeedsKey, &Server::answer_chat, ApiFace::kChat},
+      Route{"POST", "/v1/completions", Entry::kNeedsKey, &Server::answer_completions, ApiFace::kCompletions},
+      Route{"POST", "/v1/responses", Entry::kNeedsKey, &Server::answer_responses, ApiFace::kResponses},
       Route{"GET", "/v1/models", Entry::kNeedsKey, &Server::answer_models},
       Route{"GET", "/v1/models/", Entry::kNeedsKey, &Server::answer_model},
       Route{"POST", "/tokenize", Entry::kNeedsKey, &Server::answer_tokenize},
@@ -136,10 +136,11 @@ void Server::handle(std::shared_ptr<HttpExchange> exchange) {
   const HttpHead& head = exchange->request().head;
   Asked asked{.exchange = nullptr, .tenant = nullptr, .id = new_reply_id(), .argument = {}};
   std::vector<HttpHeader> headers = guard_.headers(head);
-  headers.push_back({"X-Request-Id", asked.id});
+  const Route* const route = find_route(head);
+  const bool is_text = route != nullptr && route->face.has_value();
+  headers.push_back({"X-Request-Id", is_text ? shown_reply_id(*route->face, asked.id) : asked.id});
   asked.exchange = std::make_shared<ExchangeWithHeaders>(std::move(exchange), std::move(headers));
   if (is_page_path(head.path)) return asked.exchange->reply(page_reply(head));
-  const Route* const route = find_route(head);
   if (route == nullptr) return asked.exchange->reply(no_route(head));
   if (const auto error = check_entry(*route, head, asked.tenant)) {
     return asked.exchange->reply(error_reply(*error, head.path));

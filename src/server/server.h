@@ -81,6 +81,7 @@ class Server final : public HttpHandler {
     std::string_view path;  // one that ends with '/' takes an argument behind it
     Entry entry;
     void (Server::*answer)(const Asked& asked);
+    std::optional<ApiFace> face = {};  // of texts: their ids are written in its way
   };
 
   Server(ServerParts parts, const ServerOptions& options);

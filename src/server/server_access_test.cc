@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <latch>
 #include <tuple>
@@ -232,6 +233,28 @@ TEST(ServerAccess, UnknownPathsAndMethodsAreNamed) {
     EXPECT_EQ(status_of(reply), 405) << reply;
     EXPECT_NE(reply.find("\r\nAllow: " + std::string(allowed) + "\r\n"), std::string::npos) << reply;
   }
+}
+
+// What a client was given is what its server's log can be searched for.
+TEST(ServerAccess, TheLogAndTheHeaderHaveTheIdOfTheReply) {
+  ServedTest served;
+  for (const auto& [path, body] :
+       {std::pair("/v1/completions", R"({"prompt":"Once","max_tokens":1})"),
+        std::pair("/v1/chat/completions", R"({"messages":[{"role":"user","content":"Hi"}],"max_tokens":1})"),
+        std::pair("/v1/responses", R"({"input":"Hi","max_output_tokens":1})")}) {
+    served.forget_log_lines();
+    const std::string reply = served.ask("POST", path, body);
+    const std::string id(boost::json::parse(body_of(reply)).at("id").as_string());
+    EXPECT_NE(reply.find("X-Request-Id: " + id + "\r\n"), std::string::npos) << reply;
+    EXPECT_TRUE(becomes_true([&] { return !served.log_lines().empty(); }));
+    EXPECT_NE(served.log_lines().at(0).find(" id=" + id + " "), std::string::npos) << served.log_lines()[0];
+    (void)served.json("GET", "/cairn/requests/" + id);
+  }
+  served.forget_log_lines();
+  const std::string refused = served.ask("POST", "/v1/completions", "{");
+  EXPECT_NE(refused.find("X-Request-Id: cmpl-"), std::string::npos) << refused;
+  EXPECT_TRUE(becomes_true([&] { return !served.log_lines().empty(); }));
+  EXPECT_NE(served.log_lines().at(0).find(" id=cmpl-"), std::string::npos);
 }
 
 TEST(ServerAccess, PromptsAreLoggedOnlyWhereAskedFor) {

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/local_time.h"
+#include "server/ids.h"
 #include "server/ollama/parse.h"
 #include "server/openai/parse.h"
 #include "server/web_reply.h"
@@ -225,8 +226,9 @@ class Answerer {
     const std::string& path = exchange_->request().head.path;
     // Not the message nor the field, which may quote the body.
     const std::string& reason = error.code.empty() ? error.type : error.code;
+    const std::string id = shown_reply_id(facts_.face, facts_.id);
     service_.records.note(
-        {.id = facts_.id,
+        {.id = id,
          .tenant = facts_.tenant->config.name,
          .endpoint = path,
          .status = error.status,
