@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "text/grammar/limits.h"
-#include "text/grammar/literals.h"
 #include "text/grammar/object_schemas.h"
 #include "text/grammar/schema_merge.h"
 
@@ -45,18 +44,6 @@ bool is_harmless(std::string_view keyword, const boost::json::value& value) {
   if (keyword == "uniqueItems") return value == boost::json::value(false);
   // What a schema does not name is not written anyway.
   return keyword == "unevaluatedProperties" && value.is_bool();
-}
-
-bool has_type(const boost::json::value& value, std::string_view type) {
-  if (type == "string") return value.is_string();
-  if (type == "integer") {
-    return value.is_int64() || value.is_uint64() ||
-           (value.is_double() && Decimal::of(value).fraction.empty());
-  }
-  if (type == "number") return value.is_number();
-  if (type == "boolean") return value.is_bool();
-  if (type == "null") return value.is_null();
-  return type == "array" ? value.is_array() : type == "object" && value.is_object();
 }
 
 bool says_more_than(const boost::json::object& schema, std::string_view keyword) {
@@ -248,42 +235,6 @@ Status SchemaCompiler::add_branches(const Object& schema, std::string_view keywo
     }
   }
   return {};
-}
-
-Status SchemaCompiler::add_fixed(const Object& schema, const Place& place, State from, State to) {
-  boost::json::array values;
-  if (const Value* one = schema.if_contains("const")) {
-    values.push_back(*one);
-  } else if (const auto* list = schema.at("enum").if_array()) {
-    values = *list;
-  } else {
-    return refuse(place, "\"enum\" must be a list");
-  }
-  if (values.size() > kEnumMax) {
-    return refuse(place, "\"enum\" has more than " + std::to_string(kEnumMax) + " values");
-  }
-  const Value* listed = schema.contains("const") ? schema.if_contains("enum") : nullptr;
-  std::vector<std::string> texts;
-  for (const Value& value : values) {
-    if (listed != nullptr && listed->is_array() &&
-        std::ranges::find(listed->get_array(), value) == listed->get_array().end()) {
-      continue;
-    }
-    const Value* type = schema.if_contains("type");
-    bool fits = type == nullptr;
-    if (type != nullptr && type->is_string()) fits = has_type(value, view(type->get_string()));
-    if (type != nullptr && type->is_array()) {
-      for (const Value& one : type->get_array())
-        fits = fits || (one.is_string() && has_type(value, view(one.get_string())));
-    }
-    if (!fits) continue;
-    Result<std::string> text = compact_json(value);
-    if (!text.ok()) return at(place, text.status());
-    texts.push_back(*std::move(text));
-  }
-  if (texts.empty()) return refuse(place, "no value of \"enum\" or \"const\" fits the rest of its schema");
-  add_literals(graph_, from, std::move(texts), to);
-  return check_size(place);
 }
 
 Status SchemaCompiler::add_types(const Object& schema, const Place& place, State from, State to) {
