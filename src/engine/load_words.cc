@@ -42,8 +42,9 @@ std::optional<std::string> explain_load(const LoadReport& report) {
     case LoadChoice::kNotAllowed:
       return fmt::format("{} more are kept outside memory, and were computed again, as was asked for", found);
     case LoadChoice::kComputed:
-      return fmt::format("{} more are kept outside memory, but computing them was expected to be quicker ({})",
-                         found, estimates(report));
+      return fmt::format(
+          "{} more are kept outside memory, but computing them was expected to be quicker ({})", found,
+          estimates(report));
     case LoadChoice::kLoaded: break;
   }
   std::string text = fmt::format("{} more were kept outside memory: {} came in {} ({})", found,
