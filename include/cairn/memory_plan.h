@@ -18,6 +18,7 @@ struct MemoryPlan {
   uint64_t step_bytes = 0;       // buffers of a forward pass. Exact
   uint64_t sampling_bytes = 0;   // logits of a row for each sequence, and the sampler's tables. Exact
   uint64_t event_bytes = 0;      // the last events of the cache and of the engine. Exact
+  uint64_t tier_bytes = 0;       // blocks on their way to and from a disk or a store. Exact
   uint64_t tokenizer_bytes = 0;  // vocabulary, merges, and what the file says about them. An estimate
   uint64_t program_bytes = 0;    // code, libraries, stacks. An estimate
   uint64_t loading_bytes = 0;    // of the file while weights are packed, before any of kv, step and sampling
@@ -25,7 +26,7 @@ struct MemoryPlan {
   // Keys and values, wherever they lie.
   [[nodiscard]] uint64_t row_bytes() const { return kv_bytes + resume_bytes + open_bytes; }
   // What is there to compute with, beside weights and keys and values.
-  [[nodiscard]] uint64_t work_bytes() const { return open_bytes + step_bytes + sampling_bytes + event_bytes; }
+  [[nodiscard]] uint64_t work_bytes() const { return open_bytes + step_bytes + sampling_bytes + event_bytes + tier_bytes; }
   // What is there whatever the context and the number of sequences.
   [[nodiscard]] uint64_t base_bytes() const { return weights_bytes + tokenizer_bytes + program_bytes; }
   // The peak.

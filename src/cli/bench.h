@@ -42,6 +42,8 @@ Status bench_pace(const BenchOptions& options, const BenchRun& run);
 // What the engine's own work costs in a step. Needs no model: the engine runs over a forward pass that computes
 // nothing, and every token is given.
 Status bench_scheduler(const BenchOptions& options, const BenchRun& run);
+// What a long prefix costs until the first token, by where its blocks are; the disk beside its own limit.
+Status bench_tiers(const BenchOptions& options, const BenchRun& run);
 // What a constraint (JSON by a schema, tool calls) costs: a token with it and without, and each mask.
 Status bench_constrained(const BenchOptions& options, const BenchRun& run);
 

@@ -145,7 +145,19 @@ Examples:
   cairn bench serve --users 16 --requests 64 --shared-prefix 1 --prefix-words 1500 --prompt-words 40
   cairn bench serve --url http://127.0.0.1:8000 --rate 4 --seconds 60 --slo-ttft 500 --slo-tpot 50 --csv)";
 
-constexpr std::array<BenchPage, 10> kPages{{
+constexpr std::string_view kTiers =
+    R"(The time to the first token of a prefix of 4,000 tokens (less where the context is smaller) and eight tokens behind it, by
+where the prefix's blocks are. Medians of three rounds, each of a text that nothing knows.
+  blocks in   cold: nowhere, all is computed; memory; disk: --kv-disk, by an engine whose memory is empty; remote: --kv-remote
+  TTFT ms     to the first token
+  bar         the least that cold must be times as long
+Then what writing behind costs: cold with it and without. And the disk: bytes a second of all records of the folder, read and
+checked, or written and flushed, beside a plain file on the same disk.
+A model that was made for less than 4,200 positions needs --extend-context.
+
+Example: cairn bench tiers -m tinyllama.gguf -c 4200 --extend-context --kv-disk /tmp/kept --kv-remote redis://localhost)";
+
+constexpr std::array<BenchPage, 11> kPages{{
     {BenchSubject::kCache, "cache", "Generates with and without the cache, and counts the work of both.",
      kCache},
     {BenchSubject::kSpeed, "speed", "Decode and prefill, beside what the machine can do in the same run.",
@@ -165,6 +177,8 @@ constexpr std::array<BenchPage, 10> kPages{{
      kScheduler},
     {BenchSubject::kConstrained, "constrained",
      "What JSON by a schema costs: masks, and a token with and without.", kConstrained},
+    {BenchSubject::kTiers, "tiers", "A long prefix from memory, disk and a remote store, and the disk's limit.",
+     kTiers},
 }};
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "cli/open_model.h"
 #include "cli/template_options.h"
 #include "cli/terminal_input.h"
+#include "cli/tier_options.h"
 #include "cli/transcript.h"
 
 namespace cairn {
@@ -204,7 +205,9 @@ Result<ExitCode> run_chat(const ChatOptions& options, Console& console) {
     console.note(describe_choices(opened, opened.engine_options, chat.engine().cache()) +
                  fmt::format(", seed {}", *turns.settings().sampling.seed));
   }
-  return chat_with(turns, options, interrupt, early_keys, console);
+  Result<ExitCode> code = chat_with(turns, options, interrupt, early_keys, console);
+  flush_tiers(chat.engine(), console);
+  return code;
 }
 
 }  // namespace cairn

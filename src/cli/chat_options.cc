@@ -34,6 +34,7 @@ void add_chat_options(CLI::App& app, ChatOptions& options) {
       "Do not keep what is typed for later runs");
   add_common_options(app, options.common);
   add_storage_options(app, options.common);
+  add_tier_options(app, options.common.tiers);
   add_endless_option(app, options.common.context);
   add_explain_option(app, options.explains);
   add_sampling_options(app, options.settings.sampling);

@@ -12,6 +12,7 @@
 #include "cli/output_format.h"
 #include "cli/reply.h"
 #include "cli/terminal_input.h"
+#include "cli/tier_options.h"
 #include "engine/memory_plan.h"
 #include "engine/request_check.h"
 #include "engine/samples.h"
@@ -123,6 +124,7 @@ std::string generate_json(const GenerateReport& report) {
       {"load_ms", static_cast<double>(report.opened.load_ns) / 1e6},
       {"settings", settings(report)},
   };
+  add_cached(stats, object);
   if (!reply.result.status.ok()) object["error"] = error_text(reply.result.status);
   return json_line(object);
 }
@@ -243,7 +245,9 @@ Result<ExitCode> run_generate(const GenerateOptions& options, Console& console) 
 
   const Interrupt interrupt(Interrupt::SecondTime::kEndsTheProgram);
   const Generation generation{asked, *opened, {**engine, console, interrupt}};
-  return asked.wants_many() ? generate_many(generation) : generate_one(generation);
+  Result<ExitCode> code = asked.wants_many() ? generate_many(generation) : generate_one(generation);
+  flush_tiers(**engine, console);
+  return code;
 }
 
 }  // namespace cairn

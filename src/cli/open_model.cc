@@ -11,6 +11,7 @@
 #include "base/printable.h"
 #include "cli/console.h"
 #include "cli/output_format.h"
+#include "cli/tier_options.h"
 
 namespace cairn {
 namespace {
@@ -180,6 +181,7 @@ Result<OpenModel> open_model(const CommonOptions& options, Console& console, int
   CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path(options));
   OpenOptions open = open_options(options, max_sequences);
   open.prepare = std::move(prepare);
+  CAIRN_ASSIGN_OR_RETURN(open.engine.tiers, open_tiers(options.tiers));
   CAIRN_ASSIGN_OR_RETURN(OpenModel opened, open_model(path, std::move(open), console));
   if (options.shows_notes) print_notes(opened.model->notes(), console);
   return opened;

@@ -169,6 +169,45 @@ void add_storage_options(CLI::App& app, CommonOptions& common) {
       "Do not reuse what the cache holds of a prompt");
 }
 
+void add_tier_options(CLI::App& app, TierSettings& tiers) {
+  const std::string group = "Blocks on disk and in a store (docs/tiers.md)";
+  CLI::Option* disk = app.add_option(
+      "--kv-disk", tiers.disk, "Keep blocks of the cache in this folder too, and find them there next time");
+  disk->type_name("DIR")->group(group);
+  add_parsed(
+      app, "--kv-disk-size",
+      [&tiers](const std::string& text) {
+        tiers.disk_bytes = value_or_throw("--kv-disk-size", parse_byte_count(text));
+      },
+      "Room that they may take there: 50GiB, ... (default: a tenth of what is free, at most 50GiB)")
+      ->needs(disk)
+      ->type_name("SIZE")
+      ->group(group);
+  CLI::Option* remote =
+      app.add_option("--kv-remote", tiers.remote,
+                     "Share blocks with other machines in a Redis server: redis://HOST:PORT or rediss://...; "
+                     "given several times: nodes of one Cluster");
+  remote->allow_extra_args(false)->type_name("URL")->group(group);
+  app.add_option("--kv-remote-ca", tiers.certificates,
+                 "Certificates (PEM) that a rediss:// server's must come from (default: the system's)")
+      ->needs(remote)
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option_function<std::string>(
+         "--kv-load",
+         [&tiers](const std::string& name) {
+           const auto policy = load_policy_from_name(name);
+           if (!policy)
+             throw CLI::ValidationError("--kv-load", "'" + name + "' is none: auto, always or never");
+           tiers.load = *policy;
+         },
+         "Whether blocks that are kept are loaded: where that is quicker than computing them, always, or "
+         "never "
+         "(default: auto)")
+      ->type_name("auto|always|never")
+      ->group(group);
+}
+
 void add_text_options(CLI::App& app, PromptOptions& prompt) {
   app.add_option("-p,--prompt", prompt.text, "The text; - reads standard input")->type_name("TEXT");
   app.add_option("-f,--file", prompt.file, "Read the text from a file")->type_name("FILE");

@@ -55,6 +55,8 @@ void add_common_options(CLI::App& app, CommonOptions& common);
 void add_endless_option(CLI::App& app, std::optional<int64_t>& context);
 // --cache, --kv-memory, --no-sharing: for commands that do not choose these themselves.
 void add_storage_options(CLI::App& app, CommonOptions& common);
+// --kv-disk, --kv-disk-size, --kv-remote, --kv-remote-ca, --kv-load.
+void add_tier_options(CLI::App& app, TierSettings& tiers);
 // -p, -f.
 void add_text_options(CLI::App& app, PromptOptions& prompt);
 // --explain.

@@ -91,6 +91,8 @@ Result<Command> parse_page(const BenchPage& page, Arguments arguments) {
                                     if (page.subject == BenchSubject::kStream)
                                       add_stream_options(app, options);
                                     if (page.subject == BenchSubject::kPace) add_pace_option(app, options);
+                                    if (page.subject == BenchSubject::kTiers)
+                                      add_tier_options(app, options.common.tiers);
                                     add_table_options(app, options);
                                   });
 }
@@ -131,8 +133,8 @@ Result<Command> parse_bench(Arguments arguments) {
       [](CLI::App& app, BenchOptions& options) {
         app.add_option_function<std::string>(
             "WHAT", [&options](const std::string& name) { options.subject = subject_named(name); },
-            "One of the benches below, or all (default: all but constrained, pace, scheduler, serve and "
-            "stream)");
+            "One of the benches below, or all (default: all but constrained, pace, scheduler, serve, "
+            "stream and tiers)");
         add_text_file_option(app, options);
         add_common_options(app, options.common);
         app.add_flag("--every-codec", options.every_codec,

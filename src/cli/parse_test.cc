@@ -152,6 +152,8 @@ TEST(Parse, EachBenchExplainsItsColumns) {
   EXPECT_SAYS(page("codecs"), "same best token");
   EXPECT_SAYS(page("pace"), "beside the streams");
   EXPECT_SAYS(page("scheduler"), "median us");
+  EXPECT_SAYS(page("tiers"), "--kv-remote");
+  EXPECT_SAYS(page("tiers"), "blocks in");
   EXPECT_SAYS(page("stream"), "bytes of the process");
   EXPECT_EQ(page("stream").find("--context"), std::string::npos);
   EXPECT_EQ(page("scheduler").find("--model"), std::string::npos);

@@ -44,6 +44,17 @@ std::string describe_end(const Reply& reply) {
   return "failed";
 }
 
+// Of what was not computed, what was not in memory.
+std::string sources(const LoadReport& load) {
+  std::string text;
+  for (const Tier tier : {Tier::kDisk, Tier::kRemote}) {
+    const int64_t count = load.positions[static_cast<size_t>(tier)];
+    if (count > 0)
+      text += fmt::format(", {} {}", count, tier == Tier::kDisk ? "from disk" : "from the store");
+  }
+  return text;
+}
+
 std::vector<int64_t> passed_blocks_of(const KvCache& cache) {
   std::vector<int64_t> passed;
   passed.reserve(static_cast<size_t>(cache.geometry().group_count()));
@@ -128,7 +139,8 @@ std::string describe_statistics(const Reply& reply) {
   const RequestStats& stats = reply.result.stats;
   const auto ran = static_cast<double>(stats.prompt_tokens - stats.reused_tokens);
   std::string line = fmt::format("{} prompt tokens", stats.prompt_tokens);
-  if (stats.reused_tokens > 0) line += fmt::format(" ({} from the cache)", stats.reused_tokens);
+  if (stats.reused_tokens > 0)
+    line += fmt::format(" ({} from the cache{})", stats.reused_tokens, sources(stats.match.load));
   if (stats.ttft_ns > 0) {
     const auto ttft_ns = static_cast<double>(stats.ttft_ns);
     line += fmt::format(", TTFT {} ({:.1f} tokens/s)", human_ns(ttft_ns), per_second(ran, ttft_ns));

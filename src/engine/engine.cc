@@ -44,10 +44,13 @@ Result<std::unique_ptr<Engine>> Engine::assemble(Parts parts, const EngineOption
   CHECK(parts.pass->max_logit_rows() >= step_logit_rows(options));
   const auto floats = static_cast<uint64_t>(step_logit_rows(options) * parts.pass->vocab_size());
   CAIRN_ASSIGN_OR_RETURN(auto logits, PageMemory::allocate(floats * sizeof(float)));
-  return std::unique_ptr<Engine>(new Engine(std::move(parts), options, std::move(cache), std::move(logits)));
+  CAIRN_ASSIGN_OR_RETURN(auto tiers, make_tiers(*cache, options));
+  return std::unique_ptr<Engine>(
+      new Engine(std::move(parts), options, std::move(tiers), std::move(cache), std::move(logits)));
 }
 
-Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCache> cache, PageMemory logits)
+Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<BlockTiers> tiers,
+               std::unique_ptr<KvCache> cache, PageMemory logits)
     : pass_(std::move(parts.pass)),
       tokenizer_(std::move(parts.tokenizer)),
       layer_windows_(std::move(parts.layer_windows)),
@@ -57,6 +60,7 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCach
                           : std::nullopt),
       options_(options),
       clock_(options.clock != nullptr ? options.clock : &steady_clock_),
+      tiers_(std::move(tiers)),
       cache_(std::move(cache)),
       sampler_(pass_->vocab_size()),
       mask_(pass_->vocab_size()),
@@ -342,6 +346,7 @@ EngineSnapshot Engine::snapshot() const {
                      .used_bytes = cache_->used_bytes(),
                      .open_rows_bytes = cache_->open_bytes(),
                      .owners = cache_->owner_counts()};
+  if (tiers_ != nullptr) now.tiers = tiers_->counts();
   now.requests[static_cast<size_t>(SequenceState::kEnded)] = 0;
   for (int32_t group = 0; group < cache_->geometry().group_count(); ++group) {
     now.groups.push_back(cache_->block_counts(group));

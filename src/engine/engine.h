@@ -43,6 +43,7 @@
 #include "engine/step_pace.h"
 #include "engine/tenant.h"
 #include "kv/kv_cache.h"
+#include "kv/tiers/block_tiers.h"
 #include "model/transformer.h"
 #include "text/tokenizer.h"
 
@@ -64,6 +65,8 @@ struct EngineOptions {
   // What a step with prompts may take, in percent of one in which the running streams only decode (step_pace.h); at least
   // 100. Absent: as many rows of prompts as the chunk has, however long they take.
   std::optional<int64_t> pace = {};
+  // Where sealed blocks are kept besides memory; none: nowhere. The model has a fingerprint then.
+  BlockTierOptions tiers = {};
   uint64_t seed = 0;               // requests without a seed get one from this and their number
   const Clock* clock = nullptr;    // must outlive the engine; null: the system's steady clock
   ScheduleTrace* trace = nullptr;  // of every step; must outlive the engine; null: nothing is recorded
@@ -160,6 +163,8 @@ class Engine {
   // The last decisions. Any thread may read the ring while the engine lives.
   [[nodiscard]] const EventRing<EngineEvent>& events() const { return events_.ring(); }
   [[nodiscard]] const KvCache& cache() const { return *cache_; }
+  // Of the tiers that the options name; null: none. Its flush() and counts() are for any thread.
+  [[nodiscard]] BlockTiers* tiers() const { return tiers_.get(); }
   [[nodiscard]] const ForwardPass& pass() const { return *pass_; }
   [[nodiscard]] int64_t context() const { return cache_->context(); }
   // Whether a call is going on that may call back: from a callback, step() does nothing.
@@ -182,7 +187,8 @@ class Engine {
   class CacheRoom;  // how the scheduler gets memory from the cache
   class Call;  // a public call that may call back: what has ended is destroyed when the outermost one returns
 
-  Engine(Parts parts, const EngineOptions& options, std::unique_ptr<KvCache> cache, PageMemory logits);
+  Engine(Parts parts, const EngineOptions& options, std::unique_ptr<BlockTiers> tiers,
+         std::unique_ptr<KvCache> cache, PageMemory logits);
   // Rows of prompts in a step. Without a cache all positions of a sequence run at once.
   [[nodiscard]] static int64_t prefill_rows(const EngineOptions& options);
   // All but the pass.
@@ -190,6 +196,8 @@ class Engine {
   static Result<std::unique_ptr<KvCache>> make_cache(const Parts& parts, const EngineOptions& options);
   static Result<std::unique_ptr<Engine>> assemble(Parts parts, const EngineOptions& options,
                                                   std::unique_ptr<KvCache> cache);
+  // Null where no tier is named.
+  static Result<std::unique_ptr<BlockTiers>> make_tiers(KvCache& cache, const EngineOptions& options);
 
   // Requests (engine.cc).
   [[nodiscard]] Status check(const Request& request) const;
@@ -244,6 +252,16 @@ class Engine {
   void wake_waiters(Sequence& owner, int64_t positions);
   [[nodiscard]] int64_t held_by(const Sequence& sequence) const;
 
+  // Blocks from other tiers (engine_tiers.cc).
+  void note_found(Sequence& sequence);
+  void ask_tiers(Sequence& sequence);
+  void start_loads();
+  [[nodiscard]] bool start_load(Sequence& sequence);
+  void take_loaded();
+  void take_loaded(Sequence& sequence);
+  void end_load(Sequence& sequence);
+  void note_computed(uint64_t ns);
+
   // The parts of a step, in order (engine_step.cc).
   void finish_cancelled();
   void finish_late(uint64_t now_ns);
@@ -256,7 +274,7 @@ class Engine {
   [[nodiscard]] int64_t logit_row_count(const Sequence& sequence, int64_t row_count) const;
   void lay_batch();
   bool run();
-  void note_pace(uint64_t begin_ns);
+  void note_time(uint64_t begin_ns);
   void give_up(const Status& status);
   void isolate_suspect();
 
@@ -286,6 +304,7 @@ class Engine {
   EngineOptions options_;
   SteadyClock steady_clock_;
   const Clock* clock_;
+  std::unique_ptr<BlockTiers> tiers_;  // outlives the cache, which shows it what is sealed; null: none
   std::unique_ptr<KvCache> cache_;
   Sampler sampler_;
   TokenMask mask_;  // of the pick that is going on

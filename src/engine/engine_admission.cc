@@ -79,14 +79,10 @@ void Engine::begin_rows(Sequence& sequence) {
                               .names = sequence.names,
                               .own_positions = sequence.own_positions,
                               .owner = owner_of(sequence.request.tenant)});
-  const int64_t held = cache_->length(kv);
-  if (sequence.stats.projected_positions == 0) {
-    sequence.stats.reused_tokens = held;
-    sequence.stats.match = cache_->match_report(kv);
-  }
-  const int64_t scored = sequence.stats.projected_positions == 0 ? sequence.inherited : sequence.scored;
-  sequence.scored = std::max(scored, held);
+  if (sequence.stats.projected_positions == 0) sequence.stats.match = cache_->match_report(kv);
   place(sequence, std::move(kv));
+  note_found(sequence);
+  ask_tiers(sequence);
 }
 
 void Engine::begin_fork(Sequence& child, const Sequence& parent) {
@@ -129,7 +125,7 @@ void Engine::enqueue(Sequence& sequence) {
 
 // The caller takes it out of placed_.
 void Engine::take_back(Sequence& sequence) {
-  DCHECK(sequence.kv && sequence.owner == nullptr);
+  DCHECK(sequence.kv && sequence.owner == nullptr && sequence.state != SequenceState::kRestoring);
   sequence.own_positions = std::max(sequence.own_positions, cache_->length(sequence.kv));
   sequence.kv = {};
   if (sequence.has_run) {
@@ -141,7 +137,7 @@ void Engine::take_back(Sequence& sequence) {
   queue_.unpledge(sequence);
 }
 
-// The running request that is about to compute the most blocks that this one could find then.
+// The request with a place that is about to compute, or to load, the most blocks that this one could find then.
 Sequence* Engine::prefix_owner(Sequence& sequence) const {
   if (sequence.request.logits_wanted == LogitsWanted::kEveryPosition) return nullptr;
   const int64_t findable = findable_blocks(std::ssize(sequence.tokens));
@@ -149,7 +145,7 @@ Sequence* Engine::prefix_owner(Sequence& sequence) const {
   int64_t most = 0;
   // One that is served later may stand still for what comes between.
   for (Sequence* other : std::span(placed_).first(service_place(sequence))) {
-    if (other->state != SequenceState::kRunning) continue;
+    if (other->state != SequenceState::kRunning && other->state != SequenceState::kRestoring) continue;
     const int64_t common = std::min(findable, common_blocks(sequence.names, other->names)) * kBlockSize;
     if (common > most && common > held_by(*other)) {
       most = common;

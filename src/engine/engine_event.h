@@ -18,6 +18,8 @@ enum class EngineEventKind : uint8_t {
   kQueued,          // it waits for a place: tokens that it has
   kWaitsForPrefix,  // the id of the request that computes its prefix, or its parent's rows
   kPlaced,          // it has a place in the cache: positions found
+  kRestores,        // other tiers have, or may have, its next blocks: positions that it has
+  kRestored,        // no more come: positions that it has
   kRowsGranted,  // rows in this step. Only where more than one is pending: every request that decodes has one a step
   kPreempted,      // another request needs its memory: rows lost
   kPlaceTaken,     // another request gets its place while it waits for its caller: rows lost

@@ -26,7 +26,7 @@ Result<Engine::Parts> Engine::parts_beside_pass(const Model& model, const Engine
   const bool has_end = !check_context(config, options.kv_plan, kEndless, ContextLimit::kNone).ok();
   return Parts{.pass = nullptr,
                .kv_shape = std::move(shape),
-               .identity = block_identity(config, model.kernels()),
+               .identity = block_identity(config, model.kernels(), model.fingerprint()),
                .layer_windows = std::move(layer_windows),
                .tokenizer = model.tokenizer(),
                .context_max = has_end ? std::optional(config.context_length) : std::nullopt};
@@ -34,6 +34,10 @@ Result<Engine::Parts> Engine::parts_beside_pass(const Model& model, const Engine
 
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, ThreadPool& threads,
                                                const EngineOptions& options) {
+  if (options.tiers.has_any() && !model->fingerprint().has_value()) {
+    return invalid_argument(
+        "blocks are kept outside this process only for a model that was loaded with its fingerprint");
+  }
   CAIRN_ASSIGN_OR_RETURN(Parts parts, parts_beside_pass(*model, options));
   // The cache before the pass: it checks the options, and has the best message for what does not fit.
   CAIRN_ASSIGN_OR_RETURN(auto cache, make_cache(parts, options));

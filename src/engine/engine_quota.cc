@@ -35,6 +35,8 @@ Status Engine::take_shares(std::span<const TenantShare> shares) {
     CAIRN_RETURN_IF_ERROR(
         cache_->set_quota(known.owner, share == shares.end() ? std::nullopt : share->kv_quota_bytes));
   }
+  if (tiers_ == nullptr) return {};
+  for (const TenantShare& share : shares) tiers_->set_owner_tag(owner_of(share.id), share.owner_tag);
   return {};
 }
 
@@ -52,7 +54,8 @@ bool Engine::may_go_on(const QuotaHold& hold, const Tenant& tenant) const {
   if (tenant.waiting.empty() || tenant.waiting.first().key != hold.key) return true;
   // One that awaits its caller gives way, and so do the rows of an idle session.
   const auto is_own = [&](const Sequence* sequence) {
-    return sequence->tenant == &tenant && sequence->state == SequenceState::kRunning;
+    return sequence->tenant == &tenant &&
+           (sequence->state == SequenceState::kRunning || sequence->state == SequenceState::kRestoring);
   };
   const auto gives_way = [&](const Session& session) {
     return session.tenant == hold.tenant && static_cast<bool>(session.kv);

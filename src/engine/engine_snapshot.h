@@ -4,11 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/sequence.h"
 #include "kv/kv_counts.h"
 #include "kv/kv_owner.h"
+#include "kv/tiers/block_tiers.h"
 
 namespace cairn {
 
@@ -35,6 +37,7 @@ struct EngineSnapshot {
   uint64_t pool_bytes = 0;            // taken for blocks, used or not
   uint64_t used_bytes = 0;            // of blocks that sequences have, shared ones once
   uint64_t open_rows_bytes = 0;
+  std::optional<BlockTierCounts> tiers;
   std::vector<KvOwnerCounts> owners;  // every owner that KvCache::set_quota has named, in order
 
   [[nodiscard]] int64_t count_of(SequenceState state) const { return requests[static_cast<size_t>(state)]; }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <span>
 #include <utility>
 
@@ -67,9 +68,15 @@ bool Engine::step(const StepLimits& limits) {
   const uint64_t now_ns = clock_->now_ns();
   events_.begin_step(now_ns);
   finish_late(now_ns);
+  take_loaded();
   admit();
   schedule(within_step_limits(limits));
-  if (!parts_.empty() && run()) settle();
+  if (!parts_.empty()) {
+    if (run()) settle();
+  } else if (count_of(SequenceState::kRestoring) > 0) {
+    constexpr std::chrono::milliseconds kPatience{2};  // what a new request waits at most
+    tiers_->wait_for_news(kPatience);
+  }
   finish_exceeding();
   return true;
 }
@@ -90,6 +97,8 @@ void Engine::finish_cancelled() {
 }
 
 SequenceNeed Engine::need_of(const Sequence& sequence) const {
+  // What is being loaded for it is not given to others: it would be loaded again.
+  if (sequence.state == SequenceState::kRestoring) return {.tenant = sequence.request.tenant.value};
   if (sequence.state != SequenceState::kRunning) {
     return {.holds_memory = true, .tenant = sequence.request.tenant.value};
   }
@@ -143,6 +152,7 @@ void Engine::schedule(const StepLimits& wanted) {
     Sequence* const sequence = placed_[static_cast<size_t>(grant.sequence)];
     parts_.push_back({sequence, grant.row_count, logit_row_count(*sequence, grant.row_count)});
   }
+  start_loads();
   isolate_suspect();
   note_grants();
   blocked_.reset();
@@ -150,7 +160,8 @@ void Engine::schedule(const StepLimits& wanted) {
   note_quotas(plan);
   Sequence* const starved = plan.starved.has_value() ? placed_[static_cast<size_t>(*plan.starved)] : nullptr;
   std::erase_if(placed_, [](const Sequence* sequence) { return !sequence->kv; });
-  if (starved == nullptr) return;
+  // Those that restore hold memory, and will run and end.
+  if (starved == nullptr || count_of(SequenceState::kRestoring) > 0) return;
   events_.of_request(EngineEventKind::kStarved, starved->id, held_by(*starved));
   finish(*starved, FinishReason::kError, no_throw([&] {
     return resource_exhausted(fmt::format(
@@ -207,13 +218,14 @@ bool Engine::run() {
   lay_batch();
   KvStep step = cache_->begin_step(kv_rows_);
   const auto floats = logit_rows_.size() * static_cast<size_t>(pass_->vocab_size());
-  const uint64_t begin_ns = pace_.has_value() ? clock_->now_ns() : 0;
+  const bool is_timed = pace_.has_value() || tiers_ != nullptr;
+  const uint64_t begin_ns = is_timed ? clock_->now_ns() : 0;
   const Status status = no_throw([&] {
     return pass_->forward({tokens_, batch_sequences_, logit_rows_}, step, logits_.as<float>().first(floats));
   });
   if (status.ok()) {
     step.commit(tokens_);
-    if (pace_.has_value()) note_pace(begin_ns);
+    if (is_timed) note_time(begin_ns);
     return true;
   }
   step.abandon();
@@ -221,9 +233,11 @@ bool Engine::run() {
   return false;
 }
 
-// Only what the rows cost: what callbacks do with their results is none of the pace's business.
-void Engine::note_pace(uint64_t begin_ns) {
+// Only what the rows cost: what callbacks do with their results is nobody's business here.
+void Engine::note_time(uint64_t begin_ns) {
   timing_.ns = clock_->now_ns() - begin_ns;
+  if (tiers_ != nullptr) note_computed(timing_.ns);
+  if (!pace_.has_value()) return;
   pace_->note(timing_);
   pace_note_.before = timing_;
 }

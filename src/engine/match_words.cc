@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/printable.h"
+#include "engine/load_words.h"
 #include "kernels/codecs/kv_codec.h"
 
 namespace cairn {
@@ -98,8 +99,10 @@ std::string reason_text(const KvMatchReport& report, const Tokenizer& tokenizer,
 
 std::string explain_match(const KvMatchReport& report, const Tokenizer& tokenizer, PrefixSharing sharing) {
   if (report.text_positions == 0) return "cache: the prompt was never looked up";  // it ended before it began
-  return fmt::format("cache: {} of {} prompt tokens found; {}", report.found_positions, report.text_positions,
-                     reason_text(report, tokenizer, sharing));
+  std::string text = fmt::format("cache: {} of {} prompt tokens found; {}", report.found_positions,
+                                 report.text_positions, reason_text(report, tokenizer, sharing));
+  if (const auto load = explain_load(report.load)) text += "; " + *load;
+  return text;
 }
 
 }  // namespace cairn

@@ -81,6 +81,12 @@ Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) 
   CAIRN_ASSIGN_OR_RETURN(const auto visibility, layer_visibility(config, options.kv_plan, options.context));
   const uint64_t logits_bytes = unsigned_of(options.max_sequences * config.vocab_size) * sizeof(float);
   const ForwardLimits limits = Engine::forward_limits(options);
+  uint64_t tier_bytes = 0;
+  if (options.tiers.has_any()) {
+    CAIRN_ASSIGN_OR_RETURN(const KvShape shape, kv_shape_of(config, options.kv_plan, options.context));
+    CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(shape));
+    CAIRN_ASSIGN_OR_RETURN(tier_bytes, BlockTiers::memory_bytes(geometry, Engine::step_rows(options)));
+  }
   return MemoryPlan{.weights_bytes = model.weights.loaded_bytes(),
                     .kv_bytes = kv.pool_bytes - kv.resume_bytes,
                     .resume_bytes = kv.resume_bytes,
@@ -90,6 +96,7 @@ Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) 
                                       TokenMask::bytes_for(config.vocab_size),
                     .event_bytes = EventRing<KvEvent>::bytes_for(kKvEventCapacity) +
                                    EventRing<EngineEvent>::bytes_for(kEngineEventCapacity),
+                    .tier_bytes = tier_bytes,
                     .tokenizer_bytes = unsigned_of(config.vocab_size) * kTokenBytes,
                     .program_bytes = kProgramBytes,
                     .loading_bytes = std::min(model.weights.stored_bytes, kLoadingBytesMax)};

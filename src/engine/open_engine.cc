@@ -115,7 +115,8 @@ Result<LoadedModel> load_model(const std::string& path, OpenOptions options) {
                                   },
                               .progress = options.on_load_progress,
                               .tokenizer = options.tokenizer,
-                              .weights_form = options.weights_form};
+                              .weights_form = options.weights_form,
+                              .wants_fingerprint = options.engine.tiers.has_any()};
   CAIRN_ASSIGN_OR_RETURN(loaded.model, Model::load(path, *loaded.kernels, *loaded.threads, load));
   CAIRN_ASSIGN_OR_RETURN(loaded.engine_options, engine_options_for(loaded.model->config(), options));
   return loaded;

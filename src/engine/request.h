@@ -39,7 +39,7 @@ struct RequestStats {
   int64_t reused_tokens = 0;
   int64_t generated_tokens = 0;       // the end token, if one came, is not counted
   int64_t preemptions = 0;            // how often it lost rows that it had computed
-  KvMatchReport match;                // where the first match with the index ended, and why
+  KvMatchReport match;                // where the first match with the index ended, and why; what other tiers had
   uint64_t ttft_ns = 0;               // from submit to the first token; 0 where none came
   double tpot_ns = 0;                 // mean time from one token to the next, over all but the first
   uint64_t kv_bytes = 0;              // of the rows or blocks that the request had when it ended

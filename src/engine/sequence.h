@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "engine/stop_matcher.h"
 #include "engine/waiter_list.h"
 #include "kv/kv_cache.h"
+#include "kv/tiers/block_loader.h"
 #include "text/tokenizer.h"
 
 namespace cairn {
@@ -23,15 +25,17 @@ struct Tenant;  // fair_queue.h
 
 //   queued <-> loading        both wait for a place; loading ones for their prefix first
 //   queued -> running <-> awaits caller        running -> queued: preempted
+//   running <-> restoring                      its blocks come from another tier
 //   all -> ended
 enum class SequenceState : uint8_t {
   kQueued,        // waits for a place in the cache
   kLoading,       // another request is computing its prefix
   kRunning,       // has a place, and rows to run
+  kRestoring,     // has a place, and its next rows come from a tier
   kAwaitsCaller,  // Picks::kByCaller: nothing to run before Engine::extend or roll_back
   kEnded,
 };
-inline constexpr size_t kSequenceStates = 5;
+inline constexpr size_t kSequenceStates = 6;
 
 // The order in which a tenant's sequences are served: the smaller key first.
 struct SequenceKey {
@@ -58,15 +62,17 @@ struct Sequence {
   ChoiceReport choice_report;  // where on_choice wants one
 
   SequenceState state = SequenceState::kQueued;
-  KvLease kv;                    // its place in the cache; empty: none
-  Tenant* tenant = nullptr;      // until it has ended
-  size_t queue_place = 0;        // kQueued: in its tenant's RequestQueue
-  size_t deadline_place = 0;     // with a deadline: in the DeadlineQueue
-  int64_t pledged_rows = 0;      // that count for its tenant already, though they have not run yet
-  bool has_run = false;          // since it got its place
-  bool waits_for_quota = false;  // its tenant's, since the last step that it was to be part of
-  int failed_passes = 0;         // one after the other, that it was part of
-  int64_t own_positions = 0;     // rows that it had when it lost them
+  KvLease kv;                       // its place in the cache; empty: none
+  Tenant* tenant = nullptr;         // until it has ended
+  size_t queue_place = 0;           // kQueued: in its tenant's RequestQueue
+  size_t deadline_place = 0;        // with a deadline: in the DeadlineQueue
+  int64_t pledged_rows = 0;         // that count for its tenant already, though they have not run yet
+  bool has_run = false;             // since it got its place
+  bool waits_for_quota = false;     // its tenant's, since the last step that it was to be part of
+  int failed_passes = 0;            // one after the other, that it was part of
+  int64_t own_positions = 0;        // rows that it had when it lost them
+  bool may_load = false;            // tiers have not been asked for its next rows since it got its place
+  std::unique_ptr<BlockLoad> load;  // kRestoring
 
   // kLoading: whose rows it waits for, how many of them, and whether it begins as a fork of them.
   Sequence* owner = nullptr;

@@ -119,7 +119,10 @@ KvCache::KvCache(KvGeometry geometry, const KvCacheOptions& options, std::unique
       step_slots_(std::move(step_slots)),
       step_views_(sequences_.size() * static_cast<size_t>(geometry_.group_count())) {
   const bool shares = options.storage == KvStorageKind::kPaged && options.sharing == PrefixSharing::kOn;
-  if (shares) namer_.emplace(identity_of(geometry_, options.identity));
+  if (shares) {
+    identity_ = identity_of(geometry_, options.identity);
+    namer_.emplace(identity_);
+  }
   step_.reserve(sequences_.size());
   free_sequences_.reserve(sequences_.size());
   for (auto s = static_cast<int32_t>(options.max_sequences) - 1; s >= 0; --s) free_sequences_.push_back({s});
@@ -277,6 +280,26 @@ int64_t KvCache::cut(SequenceId id, int64_t positions, const NamedText* text) {
   if (asked - length >= kBlockSize) counts_.recomputed_positions += asked - length;  // a window lacked rows
   return length;
 }
+
+void KvCache::restore(const KvLease& lease, std::span<const TokenId> tokens,
+                      std::span<const std::span<const std::byte>> group_bytes) {
+  Sequence& s = sequences_[index(lease)];
+  const int64_t end = s.length + kBlockSize;
+  CHECK(!s.is_in_step && storage_->keeps_rows() && s.length % kBlockSize == 0);
+  CHECK(std::ssize(tokens) == kBlockSize && end <= room(lease) && end <= context_);
+  CHECK(std::ssize(group_bytes) == geometry_.group_count());
+  storage_->begin_rows(lease.sequence_, end);
+  for (int32_t group = 0; group < geometry_.group_count(); ++group) {
+    const std::span<const std::byte> bytes = group_bytes[static_cast<size_t>(group)];
+    CHECK(bytes.size() == geometry_.block_bytes(group));
+    std::memcpy(view(lease, group).block(s.length / kBlockSize), bytes.data(), bytes.size());
+  }
+  storage_->commit(lease.sequence_, s.length, tokens);
+  s.length = end;
+  counts_.restored_positions += kBlockSize;
+}
+
+void KvCache::watch_sealed(SealedBlockVisitor visit) { storage_->watch_sealed(std::move(visit)); }
 
 void KvCache::keep_tail(const KvLease& lease, int64_t positions) {
   CHECK(positions >= 0 && positions <= context_);

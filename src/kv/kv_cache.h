@@ -37,6 +37,7 @@
 #include "kv/kv_owner.h"
 #include "kv/match_report.h"
 #include "kv/prefix_node.h"
+#include "kv/sealed_block.h"
 #include "kv/sequence_id.h"
 #include "kv/storage.h"
 
@@ -249,6 +250,15 @@ class KvCache {
   // `text`: the sequence's, at least its first `positions` tokens. Without it, rows that windows have passed are found again
   // only where the index still knows all blocks before them.
   int64_t truncate(const KvLease& lease, int64_t positions, const NamedText* text = nullptr);
+  // The next kBlockSize rows of a sequence whose length is a whole number of blocks: bytes that a cache of the same
+  // identity showed when it sealed the block of this name (watch_sealed), one span for each layer group. There is room for
+  // them; a sequence whose owner has a quota has asked for it before each call (reserve). The block is named and shared like
+  // one that a step has computed. Not while a step runs over the sequence. Only for caches that keep rows.
+  void restore(const KvLease& lease, std::span<const TokenId> tokens,
+               std::span<const std::span<const std::byte>> group_bytes);
+  // From now on, every block that gets a name is shown when its step is committed; but one that ends as one with a block
+  // that is there, in every layer group. Only paged storage that shares names any. Empty: no longer.
+  void watch_sealed(SealedBlockVisitor visit);
   // Later sequences are likely to go on from here: a prompt that ends, a turn, a place where texts part; `positions` may
   // be still to come. Layer groups with a window then keep what is needed for that, as long as there is memory, when the
   // sequence has gone past it. A match says it of its text's end and of the place where it parts from what is known.
@@ -262,6 +272,8 @@ class KvCache {
   // The longest sequence that memory allows when it is alone: at most context().
   [[nodiscard]] int64_t max_length() const;
   [[nodiscard]] const KvGeometry& geometry() const { return geometry_; }
+  // All that determines the bytes of its blocks but tokens and salt, as text; empty where nothing is shared.
+  [[nodiscard]] const std::string& identity() const { return identity_; }
 
   // Bytes of the blocks that a sequence has, shared ones too; and of all sequences, shared ones once.
   [[nodiscard]] uint64_t used_bytes(const KvLease& lease) const;
@@ -311,6 +323,7 @@ class KvCache {
   int64_t context_;
   std::unique_ptr<KvEventLog> events_;  // the storage writes to it
   std::unique_ptr<KvStorage> storage_;
+  std::string identity_;
   std::optional<BlockNamer> namer_;         // where prefixes are shared
   std::vector<Sequence> sequences_;         // by SequenceId
   std::vector<SequenceId> free_sequences_;  // a stack

@@ -1,4 +1,4 @@
-// KvMatchReport: how much of a text the cache had when the text's sequence was opened, where the match ended, and why.
+// KvMatchReport: how much of a text the cache had in memory when the text's sequence was opened, where the match ended, and why.
 // It reveals nothing about texts under another salt. Plain data, kept with each request.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "cairn/ids.h"
+#include "kv/tiers/tier.h"
 
 namespace cairn {
 
@@ -37,6 +38,7 @@ struct KvMatchReport {
   int64_t evicted_steps_ago = 0;
   int64_t wanted_blocks = 0;
   int64_t idle_blocks = 0;
+  LoadReport load;  // what other tiers had behind found_positions; filled in by the engine
 };
 
 }  // namespace cairn

@@ -14,6 +14,7 @@ namespace cairn {
 void PagedStorage::set_owner(SequenceId sequence, KvOwner owner) {
   CHECK(end_block(sequence) == 0);
   CHECK(chain(sequence).promised_bytes == 0);
+  chain(sequence).owner = owner;
   chain(sequence).account = accounts_.find(owner);
 }
 

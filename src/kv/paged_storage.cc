@@ -146,15 +146,41 @@ void PagedStorage::seal(SequenceId sequence) {
   const BlockName name = shares() ? namer_.child(parent, c.open_tokens) : BlockName{};
   const PrefixIndex::NewNode node{
       .name = name, .parent = parent, .tokens = c.open_tokens, .index = c.sealed_count};
+  bool is_new = false;
   for (int32_t group = 0; group < group_count(); ++group) {
     BlockId& block = own_table(sequence, group).at(c.sealed_count);
-    block = groups_[static_cast<size_t>(group)].seal(c.account, block, shares() ? &node : nullptr);
+    const BlockId filled =
+        std::exchange(block, this->group(group).seal(c.account, block, shares() ? &node : nullptr));
+    is_new = is_new || block == filled;
   }
+  if (is_new && shares() && show_sealed_) show_sealed(sequence, node);
   ++c.sealed_count;
   c.open_count = 0;
   if (c.tail_count == 0 || c.tails[0] != c.sealed_count) return;
   keep_tail_here(sequence);
   std::shift_left(c.tails.begin(), c.tails.begin() + static_cast<std::ptrdiff_t>(c.tail_count--), 1);
+}
+
+// The last of its sealed blocks: every group has it still.
+void PagedStorage::show_sealed(SequenceId sequence, const PrefixIndex::NewNode& node) {
+  const Chain& c = chain(sequence);
+  for (int32_t g = 0; g < group_count(); ++g) {
+    const BlockPool& pool = group(g).pool();
+    const BlockId block = table(sequence, g).at(c.sealed_count);
+    shown_bytes_[static_cast<size_t>(g)] = {pool.data(block), static_cast<size_t>(pool.block_bytes())};
+  }
+  show_sealed_({.root = c.root,
+                .parent = node.parent,
+                .name = node.name,
+                .index = node.index,
+                .tokens = node.tokens,
+                .owner = c.owner,
+                .group_bytes = shown_bytes_});
+}
+
+void PagedStorage::watch_sealed(SealedBlockVisitor visit) {
+  shown_bytes_.resize(groups_.size());
+  show_sealed_ = std::move(visit);
 }
 
 // What no query from here on sees goes.

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kv/kv_accounts.h"
@@ -49,6 +50,7 @@ class PagedStorage final : public KvStorage {
   void begin_rows(SequenceId sequence, int64_t positions) override;
   void abandon_rows(SequenceId sequence, int64_t length) override;
   void commit(SequenceId sequence, int64_t length, std::span<const TokenId> tokens) override;
+  void watch_sealed(SealedBlockVisitor visit) override;
   int64_t truncate(SequenceId sequence, int64_t positions, const NamedText* text) override;
   void keep_tail(SequenceId sequence, int64_t positions) override;
   Room fork(SequenceId original, int64_t length, SequenceId copy) override;
@@ -76,7 +78,8 @@ class PagedStorage final : public KvStorage {
  private:
   // How much of a sequence is sealed, and what its open blocks contain.
   struct Chain {
-    AccountId account;
+    KvOwner owner;
+    AccountId account;            // the owner's
     uint64_t promised_bytes = 0;  // that its next step may take, in groups with a window
     int64_t room_blocks = 0;      // that were asked for; where its tables end, but for those with a window
     int64_t sealed_count = 0;
@@ -105,6 +108,7 @@ class PagedStorage final : public KvStorage {
   [[nodiscard]] const BlockName& last_name(SequenceId sequence) const;
   [[nodiscard]] bool has_room(int64_t block_count) const;
   void seal(SequenceId sequence);
+  void show_sealed(SequenceId sequence, const PrefixIndex::NewNode& node);
   void pass_blocks(SequenceId sequence, int64_t length);
   void shrink(SequenceId sequence, int64_t block_count);
   void shrink(SequenceId sequence, int32_t group, int64_t block_count);
@@ -169,6 +173,8 @@ class PagedStorage final : public KvStorage {
   std::vector<PagedGroup> groups_;
   BlockNamer namer_;
   std::vector<Chain> chains_;  // by sequence
+  SealedBlockVisitor show_sealed_;
+  std::vector<std::span<const std::byte>> shown_bytes_;  // what it is shown; by group
 };
 
 }  // namespace cairn

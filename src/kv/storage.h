@@ -24,6 +24,7 @@
 #include "kv/kv_owner.h"
 #include "kv/match_report.h"
 #include "kv/prefix_node.h"
+#include "kv/sealed_block.h"
 #include "kv/sequence_id.h"
 #include "kv/storage_plan.h"
 
@@ -100,6 +101,8 @@ class KvStorage {
   virtual void abandon_rows(SequenceId, int64_t /*length*/) {}
   // Rows of these tokens were stored after the first `length`.
   virtual void commit(SequenceId, int64_t, std::span<const TokenId>) {}
+  // Shows every block that gets a name, from now on.
+  virtual void watch_sealed(SealedBlockVisitor) {}
   // Rows before `positions` stay; later ones go, and so does room that the rest does not need. Where that cuts a
   // sealed block and there is no memory for a copy of it, its rows go too; where a group no longer has what queries from
   // there on see, all rows up to the last block end from which every group can go on. Returns how many rows stay.

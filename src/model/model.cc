@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "files/gguf.h"
 #include "files/hf_folder.h"
+#include "model/fingerprint.h"
 #include "model/model_plan.h"
 #include "model/rope.h"
 #include "model/weights.h"
@@ -23,6 +24,7 @@ struct Model::Impl {
   std::optional<Tokenizer> tokenizer;
   std::vector<std::string> notes;
   FileFacts file_facts;
+  std::optional<Sha256Digest> fingerprint;
 };
 
 namespace {
@@ -59,10 +61,10 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
     impl->config = plan.config;
     impl->notes = plan.notes;
     std::ranges::copy(impl->tokenizer->notes(), std::back_inserter(impl->notes));
-    const WeightsOptions weights_options{
-        [&](std::span<const std::byte> bytes) { file.release(bytes); },
-        [&](std::span<const std::byte> bytes, std::byte* to) { file.copy(bytes, to); }, options.progress,
-        options.weights_form};
+    const CopyBytes copy = [&](std::span<const std::byte> bytes, std::byte* to) { file.copy(bytes, to); };
+    if (options.wants_fingerprint) impl->fingerprint = model_fingerprint(plan, threads, copy);
+    const WeightsOptions weights_options{[&](std::span<const std::byte> bytes) { file.release(bytes); }, copy,
+                                         options.progress, options.weights_form};
     CAIRN_ASSIGN_OR_RETURN(impl->weights, load_weights(plan, threads, weights_options));
     for (const Tensor& tensor : file.tensors()) file.release(tensor.data);  // vectors' pages too
     return {};
@@ -82,6 +84,7 @@ const Kernels& Model::kernels() const { return *impl_->kernels; }
 const Tokenizer& Model::tokenizer() const { return *impl_->tokenizer; }
 std::span<const std::string> Model::notes() const { return impl_->notes; }
 const FileFacts& Model::file_facts() const { return impl_->file_facts; }
+const std::optional<Sha256Digest>& Model::fingerprint() const { return impl_->fingerprint; }
 uint64_t Model::decode_weight_bytes() const { return impl_->weights.decode_file_bytes; }
 
 uint64_t Model::layer_products_per_row() const {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sha256.h"
 #include "cairn/status.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
@@ -31,6 +32,8 @@ struct ModelLoadOptions {
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;
   TokenizerOptions tokenizer;
   WeightsForm weights_form = WeightsForm::kAsStored;
+  // Model::fingerprint() is wanted: every weight is read once more. What calls `progress` hears of packing only.
+  bool wants_fingerprint = false;
 };
 
 class Model {
@@ -54,6 +57,8 @@ class Model {
   // Multiply-adds of all matrices for one row (the output matrix excluded), and those of the output matrix.
   [[nodiscard]] uint64_t layer_products_per_row() const;
   [[nodiscard]] uint64_t output_products_per_row() const;
+  // model_fingerprint() of the file, where it was wanted.
+  [[nodiscard]] const std::optional<Sha256Digest>& fingerprint() const;
   [[nodiscard]] uint64_t file_bytes() const { return file_facts().file_bytes; }
 
  private:

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/utf8.h"
+#include "engine/load_words.h"
 #include "engine/match_words.h"
 
 namespace cairn {
@@ -70,12 +71,35 @@ boost::json::object eviction_json(const KvMatchReport& report, const Explanation
 
 }  // namespace
 
+namespace {
+
+double in_ms(uint64_t ns) { return static_cast<double>(ns) / 1e6; }
+
+boost::json::object load_json(const LoadReport& load) {
+  boost::json::object json{{"choice", load_choice_name(load.choice)},
+                           {"kept_tokens", load.found_positions},
+                           {"estimated_loading_ms", in_ms(load.loading_ns)}};
+  if (load.computing_ns > 0) json["estimated_computing_ms"] = in_ms(load.computing_ns);
+  if (load.choice != LoadChoice::kLoaded) return json;
+  for (const Tier tier : {Tier::kDisk, Tier::kRemote}) {
+    json[std::string(tier_name(tier)) + "_tokens"] = load.positions[static_cast<size_t>(tier)];
+  }
+  json["took_ms"] = in_ms(load.took_ns);
+  json["cut_short"] = load.is_cut_short;
+  return json;
+}
+
+}  // namespace
+
 std::string explanation_words(const KvMatchReport& report, const ExplanationPlace& place) {
   const bool differs = report.end == KvMatchEnd::kTokensDiffer;
   const bool is_hidden = (differs && place.known_text == KnownText::kHidden) ||
                          (report.end == KvMatchEnd::kEvicted && place.pressure == Pressure::kHidden);
-  std::string words =
-      is_hidden ? cautious_words(report, place) : explain_match(report, place.tokenizer, place.sharing);
+  std::string words = explain_match(report, place.tokenizer, place.sharing);
+  if (is_hidden) {
+    words = cautious_words(report, place);
+    if (const auto load = explain_load(report.load)) words += "; " + *load;
+  }
   if (differs && place.rewrites_earlier_turns) {
     words +=
         "; the model's chat template writes earlier replies without their reasoning, so a conversation's "
@@ -87,7 +111,7 @@ std::string explanation_words(const KvMatchReport& report, const ExplanationPlac
 
 boost::json::object explanation_json(const KvMatchReport& report, const ExplanationPlace& place) {
   boost::json::object json{{"prompt_tokens", report.text_positions},
-                           {"reused_tokens", report.found_positions},
+                           {"reused_tokens", report.found_positions + report.load.loaded_positions()},
                            {"reason", match_end_name(report.end)},
                            {"words", explanation_words(report, place)}};
   if (report.end == KvMatchEnd::kTokensDiffer) {
@@ -98,6 +122,7 @@ boost::json::object explanation_json(const KvMatchReport& report, const Explanat
     if (place.rewrites_earlier_turns) json["rewrites_earlier_turns"] = true;
   }
   if (report.end == KvMatchEnd::kEvicted) json["evicted"] = eviction_json(report, place);
+  if (report.load.choice != LoadChoice::kNone) json["tiers"] = load_json(report.load);
   return json;
 }
 

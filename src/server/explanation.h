@@ -33,6 +33,8 @@ struct ExplanationPlace {
 // {"prompt_tokens", "reused_tokens", "reason", "words"}; where tokens differ also "differs_at", and "prompt_has" and
 // "cache_has" as {"token", "text"}; where a block was evicted "evicted": its "cause", "quota" (of the tenant) or "memory",
 // unless the block may have been another tenant's; and where numbers may be shown {"steps_ago", "wanted_blocks", "idle_blocks"}.
+// Where a disk or a remote store had more, or was asked, "tiers": its "choice", "kept_tokens", "estimated_loading_ms" and, once a
+// prompt was computed, "estimated_computing_ms"; of what was loaded "disk_tokens", "remote_tokens", "took_ms", "cut_short".
 [[nodiscard]] boost::json::object explanation_json(const KvMatchReport& report,
                                                    const ExplanationPlace& place);
 

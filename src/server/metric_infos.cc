@@ -8,7 +8,7 @@ namespace {
 
 using enum MetricKind;
 
-constexpr std::array<MetricInfo, 27> kInfos{{
+constexpr std::array<MetricInfo, 34> kInfos{{
     {"cairn_time_to_first_token_seconds", kHistogram, "(tenant)",
      "From a request's arrival to the first token of its reply"},
     {"cairn_time_per_output_token_seconds", kHistogram, "(tenant)",
@@ -32,6 +32,22 @@ constexpr std::array<MetricInfo, 27> kInfos{{
     {"cairn_kv_pool_bytes", kGauge, "", "Memory of the cache's blocks"},
     {"cairn_kv_used_bytes", kGauge, "", "Of that, in blocks that are open, held or idle"},
     {"cairn_kv_evicted_blocks_total", kCounter, "", "Idle blocks that gave way to others"},
+    {"cairn_kv_tier_kept_blocks_total", kCounter, "tier",
+     "Blocks that were written to disk, or to the remote store"},
+    {"cairn_kv_tier_loaded_blocks_total", kCounter, "tier",
+     "Blocks that came from disk, or from the remote store, instead of being computed"},
+    {"cairn_kv_tier_lost_blocks_total", kCounter, "reason",
+     "Blocks that were not kept: too_fast (no room to wait for the disk), disk, remote (it did not take "
+     "them)"},
+    {"cairn_kv_tier_bad_blocks_total", kCounter, "tier",
+     "Blocks that were damaged, or not what their name says"},
+    {"cairn_kv_tier_loads_total", kCounter, "outcome",
+     "Loads: whole, cut_short (a block was missing, bad or late), computed (that was expected to be "
+     "quicker)"},
+    {"cairn_kv_disk_bytes", kGauge, "state",
+     "Room on disk: used (the files), live (blocks that are found), limit"},
+    {"cairn_kv_remote_failures_total", kCounter, "",
+     "Blocks for which the remote store had no good answer in time; open breakers count"},
     {"cairn_preemptions_total", kCounter, "", "Times that a running request gave its memory back and waited"},
     {"cairn_steps_total", kCounter, "", "Steps of the engine"},
     {"cairn_rows_total", kCounter, "kind", "Rows that steps have computed: prompt, decode"},

@@ -146,6 +146,31 @@ void add_tenants(Scrape& scrape, std::span<const MetricsSnapshot::OfTenant> tena
   });
 }
 
+void add_tiers(Scrape& scrape, const BlockTierCounts& tiers) {
+  const auto add_by_tier = [&](std::string_view name, const auto& counts) {
+    for (const Tier tier : {Tier::kDisk, Tier::kRemote}) {
+      scrape.add_count(name, counts[static_cast<size_t>(tier)], {{"tier", std::string(tier_name(tier))}});
+    }
+  };
+  add_by_tier("cairn_kv_tier_kept_blocks_total", tiers.writer.kept);
+  add_by_tier("cairn_kv_tier_loaded_blocks_total", tiers.loader.blocks);
+  constexpr std::string_view kLost = "cairn_kv_tier_lost_blocks_total";
+  scrape.add_count(kLost, tiers.writer.dropped, {{"reason", "too_fast"}});
+  scrape.add_count(kLost, tiers.writer.failed[static_cast<size_t>(Tier::kDisk)], {{"reason", "disk"}});
+  scrape.add_count(kLost, tiers.writer.failed[static_cast<size_t>(Tier::kRemote)], {{"reason", "remote"}});
+  const DiskStoreCounts disk = tiers.disk.value_or(DiskStoreCounts());
+  add_by_tier("cairn_kv_tier_bad_blocks_total",
+              std::array{disk.bad_record_count + disk.read_error_count, tiers.remote_bad_count});
+  constexpr std::string_view kLoads = "cairn_kv_tier_loads_total";
+  scrape.add_count(kLoads, tiers.loader.loads - tiers.loader.cut_short, {{"outcome", "whole"}});
+  scrape.add_count(kLoads, tiers.loader.cut_short, {{"outcome", "cut_short"}});
+  scrape.add_count(kLoads, tiers.loader.computed_instead, {{"outcome", "computed"}});
+  scrape.add_count("cairn_kv_disk_bytes", disk.disk_bytes, {{"state", "used"}});
+  scrape.add_count("cairn_kv_disk_bytes", disk.live_bytes, {{"state", "live"}});
+  scrape.add_count("cairn_kv_disk_bytes", disk.size_bytes, {{"state", "limit"}});
+  scrape.add_count("cairn_kv_remote_failures_total", tiers.remote.value_or(RedisCounts()).failures);
+}
+
 std::vector<MetricFamily> families_of(const MetricsSnapshot& now, const MetricsOptions& options) {
   Scrape scrape;
   scrape.add_count("cairn_waiting_requests", now.waiting_requests);
@@ -160,6 +185,7 @@ std::vector<MetricFamily> families_of(const MetricsSnapshot& now, const MetricsO
   scrape.add_count("cairn_kv_pool_bytes", now.kv_pool_bytes);
   scrape.add_count("cairn_kv_used_bytes", now.kv_used_bytes);
   scrape.add_count("cairn_kv_evicted_blocks_total", now.evicted_blocks_total);
+  add_tiers(scrape, now.tiers.value_or(BlockTierCounts()));
   scrape.add_count("cairn_preemptions_total", now.preemptions_total);
   scrape.add_count("cairn_steps_total", now.steps_total);
   scrape.add_count("cairn_rows_total", now.prompt_rows_total, {{"kind", "prompt"}});

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kv/tiers/block_tiers.h"
 #include "server/rate_limit.h"
 #include "server/request_facts.h"
 
@@ -53,6 +54,8 @@ struct MetricsSnapshot {
   uint64_t kv_pool_bytes = 0;
   uint64_t kv_used_bytes = 0;  // open, held and idle
   uint64_t evicted_blocks_total = 0;
+
+  std::optional<BlockTierCounts> tiers;
 
   uint64_t preemptions_total = 0;
   uint64_t steps_total = 0;

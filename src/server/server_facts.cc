@@ -60,7 +60,8 @@ void Server::answer_metrics(const Asked& asked) {
 
 MetricsSnapshot Server::snapshot_of(const EngineSnapshot& engine) const {
   MetricsSnapshot now{
-      .waiting_requests = engine.count_of(SequenceState::kQueued) + engine.count_of(SequenceState::kLoading),
+      .waiting_requests = engine.count_of(SequenceState::kQueued) + engine.count_of(SequenceState::kLoading) +
+                          engine.count_of(SequenceState::kRestoring),
       .running_requests = engine.count_of(SequenceState::kRunning),
       .running_streams = stream_count_,
       .open_connections = static_cast<int64_t>(http_->connection_count()),
@@ -72,6 +73,7 @@ MetricsSnapshot Server::snapshot_of(const EngineSnapshot& engine) const {
       .kv_pool_bytes = engine.pool_bytes,
       .kv_used_bytes = taken_bytes(engine),
       .evicted_blocks_total = static_cast<uint64_t>(engine.blocks.evicted_blocks),
+      .tiers = engine.tiers,
       .preemptions_total = static_cast<uint64_t>(engine.counts.preemptions),
       .steps_total = static_cast<uint64_t>(engine.counts.steps),
       .prompt_rows_total = static_cast<uint64_t>(engine.counts.prompt_rows),

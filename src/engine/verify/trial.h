@@ -65,6 +65,8 @@ class Trial {
 
   SessionId open_session() { return engine_->open_session().value(); }
   void steps(int count);
+  // What was computed is in the tiers that the options name.
+  Status flush_tiers() { return engine_->tiers()->flush(); }
   // Steps until all requests have ended. The error of one that failed, or of a cache that did not add up.
   Status finish();
 

@@ -191,6 +191,7 @@ std::vector<Variation> law_variations(const Scene& scene, std::span<const int> t
   if (scene.scope == Scope::kThoseThatCodecsCouldBreak) {
     std::vector<Variation> few{stored_as(scene, KvStorageKind::kPaged), prefill_chunk(scene, 7)};
     for (Variation& variation : sharing_variations(scene)) few.push_back(std::move(variation));
+    for (Variation& variation : tier_variations(scene)) few.push_back(std::move(variation));
     return few;
   }
   std::vector<Variation> list{from_scratch(scene)};
@@ -206,6 +207,7 @@ std::vector<Variation> law_variations(const Scene& scene, std::span<const int> t
   list.push_back({2, "a conversation's turns", one, run_turns});
   list.push_back({2, "a turn edited, rows cut and redone", one, run_edited});
   for (Variation& variation : sharing_variations(scene)) list.push_back(std::move(variation));
+  for (Variation& variation : tier_variations(scene)) list.push_back(std::move(variation));
   for (Variation& variation : memory_variations(scene)) list.push_back(std::move(variation));
   return list;
 }

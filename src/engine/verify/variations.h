@@ -15,8 +15,9 @@ Result<std::vector<LogitRecord>> expected_logits(const Scene& scene);
 std::vector<Variation> law_variations(const Scene& scene, std::span<const int> thread_counts);
 
 // The parts of that list: prefixes found, forks, rolled back tokens, groups (variations_sharing.cc); the memory
-// plan and the states of blocks (variations_memory.cc).
+// plan and the states of blocks (variations_memory.cc); rows from a disk (variations_tiers.cc).
 std::vector<Variation> sharing_variations(const Scene& scene);
 std::vector<Variation> memory_variations(const Scene& scene);
+std::vector<Variation> tier_variations(const Scene& scene);
 
 }  // namespace cairn

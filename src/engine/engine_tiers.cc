@@ -1,0 +1,108 @@
+// Blocks from other tiers: what memory has not of a text, and a disk or a store has, becomes its rows while others run. A
+// load begins when the sequence has been granted rows, so that there is room for the whole text, by the rules that hold for
+// computing; and ends as soon as a block is missing, so that the rest is computed.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/no_throw.h"
+#include "engine/engine.h"
+
+namespace cairn {
+
+Result<std::unique_ptr<BlockTiers>> Engine::make_tiers(KvCache& cache, const EngineOptions& options) {
+  if (!options.tiers.has_any()) return std::unique_ptr<BlockTiers>();
+  CAIRN_ASSIGN_OR_RETURN(auto tiers, BlockTiers::create(options.tiers, cache, step_rows(options)));
+  tiers->watch(cache);
+  return tiers;
+}
+
+// It has rows that it did not compute.
+void Engine::note_found(Sequence& sequence) {
+  const int64_t held = held_by(sequence);
+  const bool is_new = sequence.stats.projected_positions == 0;
+  if (is_new) sequence.stats.reused_tokens = held;
+  sequence.scored = std::max(is_new ? sequence.inherited : sequence.scored, held);
+}
+
+// Only notes that they are to be asked: a sequence that is placed has no room yet.
+void Engine::ask_tiers(Sequence& sequence) {
+  if (tiers_ == nullptr) return;
+  const auto held_blocks = static_cast<size_t>(held_by(sequence) / kBlockSize);
+  tiers_->touch(std::span(sequence.names.blocks).first(held_blocks));
+  const int64_t findable = findable_blocks(std::ssize(findable_tokens(sequence)));
+  sequence.may_load = std::cmp_greater(findable, held_blocks);
+}
+
+// Of the step's parts, those whose next rows a tier has do not run.
+void Engine::start_loads() {
+  if (tiers_ == nullptr) return;
+  std::erase_if(parts_, [this](const Part& part) { return start_load(*part.sequence); });
+}
+
+// False: there is nothing to wait for.
+bool Engine::start_load(Sequence& sequence) {
+  if (!std::exchange(sequence.may_load, false)) return false;
+  const int64_t held = held_by(sequence);
+  BlockLoader::Begun begun;
+  (void)no_throw([&] {
+    begun = tiers_->begin_load({.tokens = sequence.tokens,
+                                .names = sequence.names,
+                                .owner = owner_of(sequence.request.tenant),
+                                .first_block = held / kBlockSize,
+                                .end_block = findable_blocks(std::ssize(findable_tokens(sequence)))});
+    return Status();
+  });
+  if (sequence.stats.projected_positions == 0) sequence.stats.match.load = begun.report;
+  if (begun.load == nullptr) return false;
+  sequence.load = std::move(begun.load);
+  set_state(sequence, SequenceState::kRestoring);
+  events_.of_request(EngineEventKind::kRestores, sequence.id, held);
+  return true;
+}
+
+void Engine::take_loaded() {
+  if (count_of(SequenceState::kRestoring) == 0) return;
+  for (Sequence* const sequence : placed_) {
+    if (sequence->state == SequenceState::kRestoring) take_loaded(*sequence);
+  }
+}
+
+// What has come. Where its tenant's quota was lowered meanwhile, the rest is not waited for.
+void Engine::take_loaded(Sequence& sequence) {
+  bool has_room = true;
+  for (;;) {
+    const int64_t held = held_by(sequence);
+    if (sequence.load->has_ended()) break;
+    has_room = cache_->reserve(sequence.kv, std::ssize(sequence.tokens)) == Room::kOk;
+    if (!has_room) break;
+    const auto tokens = std::span<const TokenId>(sequence.tokens).subspan(static_cast<size_t>(held));
+    if (tokens.size() < kBlockSize) break;
+    if (!tiers_->restore_next(*sequence.load, *cache_, sequence.kv, tokens.first(kBlockSize))) break;
+  }
+  wake_waiters(sequence, held_by(sequence));
+  if (!has_room || sequence.load->has_ended()) end_load(sequence);
+}
+
+void Engine::end_load(Sequence& sequence) {
+  if (sequence.stats.projected_positions == 0) sequence.stats.match.load = sequence.load->report();
+  sequence.load.reset();
+  set_state(sequence, SequenceState::kRunning);
+  events_.of_request(EngineEventKind::kRestored, sequence.id, held_by(sequence));
+  queue_.unpledge(sequence);
+  queue_.pledge(sequence, std::ssize(sequence.tokens) - held_by(sequence));
+  note_found(sequence);
+}
+
+// Steps whose time is that of a prompt's rows say what those cost.
+void Engine::note_computed(uint64_t ns) {
+  constexpr int64_t kEnoughRows = 16;
+  const bool is_of_prompts =
+      timing_.prompt_rows >= kEnoughRows && timing_.prompt_rows >= 8 * timing_.decode_rows;
+  if (!is_of_prompts) return;
+  const auto longest = std::ranges::max_element(parts_, {}, &Part::row_count);
+  const int64_t first = batch_sequences_[static_cast<size_t>(longest - parts_.begin())].first_position;
+  tiers_->note_computed(first, timing_.prompt_rows, ns);
+}
+
+}  // namespace cairn

@@ -1,0 +1,124 @@
+// BlockLoader: blocks on their way back from the tiers. A load is a run of blocks of one text; a thread reads them in order
+// into slots, a bounded number ahead, while whoever asked computes other things and takes them one by one. Where a block is
+// missing, damaged or late, the load ends before it: what was taken is good, the rest is to be computed.
+//
+// Whether a load is worth it is decided here (LoadPolicy, load_estimate.h): at once where the disk has the blocks, and by the
+// thread where a remote store has to be asked first.
+//
+// begin, note_computed and the loads are for one thread (the engine's); counts() is for any.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "cairn/status.h"
+#include "kv/tiers/block_slots.h"
+#include "kv/tiers/disk_tier.h"
+#include "kv/tiers/load_estimate.h"
+#include "kv/tiers/remote_tier.h"
+#include "kv/tiers/tier.h"
+
+namespace cairn {
+
+class BlockLoader;
+
+// What is wanted: blocks [first_block, end_block) of a text.
+struct LoadWish {
+  std::span<const TokenId> tokens;  // of the whole text
+  const PrefixNames& names;         // at least up to end_block
+  OwnerTag owner{};
+  int64_t first_block = 0;
+  int64_t end_block = 0;
+};
+
+// One load; dropped, it is cancelled. Must not outlive its loader.
+class BlockLoad {
+ public:
+  struct State;
+  BlockLoad(BlockLoader& loader, std::shared_ptr<State> state) : loader_(loader), state_(std::move(state)) {}
+  BlockLoad(const BlockLoad&) = delete;
+  BlockLoad& operator=(const BlockLoad&) = delete;
+  ~BlockLoad();
+
+  struct Block {
+    std::span<const std::span<const std::byte>> group_bytes;  // until pop()
+    Tier tier = Tier::kDisk;
+  };
+  // The next block of the text, where it has come.
+  [[nodiscard]] std::optional<Block> front() const;
+  void pop();
+  // No more will come, and none is left to be taken.
+  [[nodiscard]] bool has_ended() const;
+  // Of its end: what it brought.
+  [[nodiscard]] LoadReport report() const;
+
+ private:
+  BlockLoader& loader_;
+  std::shared_ptr<State> state_;
+};
+
+class BlockLoader {
+ public:
+  struct Counts {
+    uint64_t loads = 0;
+    uint64_t cut_short = 0;                     // that ended before what was found
+    uint64_t computed_instead = 0;              // not begun, or ended, because computing was quicker
+    std::array<uint64_t, kTierCount> blocks{};  // that were taken, by Tier
+  };
+  static Result<std::unique_ptr<BlockLoader>> create(const KvGeometry& geometry, int64_t slot_count,
+                                                     LoadPolicy policy, DiskTier* disk, RemoteTier* remote);
+  ~BlockLoader();
+  BlockLoader(const BlockLoader&) = delete;
+  BlockLoader& operator=(const BlockLoader&) = delete;
+
+  struct Begun {
+    std::unique_ptr<BlockLoad> load;  // null: there is nothing to wait for
+    LoadReport report;
+  };
+  // Never waits. May throw std::bad_alloc.
+  Begun begin(const LoadWish& wish);
+  void note_computed(int64_t first_position, int64_t rows, uint64_t ns);
+  // Until a block has come or a load has ended since the last call, but no longer than `patience`.
+  void wait_for_news(std::chrono::milliseconds patience);
+  [[nodiscard]] Counts counts() const;
+
+ private:
+  friend class BlockLoad;
+  using Lock = std::unique_lock<std::mutex>;
+  BlockLoader(BlockSlots slots, const KvGeometry& geometry, LoadPolicy policy, DiskTier* disk,
+              RemoteTier* remote);
+  void run();
+  [[nodiscard]] std::shared_ptr<BlockLoad::State> next_load();
+  void advance(BlockLoad::State& load, Lock& lock);
+  void ask_remote(BlockLoad::State& load, Lock& lock);
+  void read_disk(BlockLoad::State& load, Lock& lock);
+  void read_remote(BlockLoad::State& load, Lock& lock);
+  void arrived(BlockLoad::State& load, Tier tier, std::span<const int32_t> slots, int64_t good_count,
+               uint64_t ns);
+  [[nodiscard]] bool is_worth_it(LoadReport& report, Tier tier, int64_t first_block, int64_t count);
+  void end(BlockLoad::State& load);
+  void drop_cancelled();
+
+  const LoadPolicy policy_;
+  DiskTier* disk_;
+  RemoteTier* remote_;
+  mutable std::mutex mutex_;  // all that follows
+  BlockSlots slots_;
+  LoadEstimate estimate_;
+  Counts counts_;
+  std::vector<std::shared_ptr<BlockLoad::State>> loads_;  // in turn
+  std::condition_variable work_;
+  std::condition_variable news_;
+  bool has_news_ = false;
+  bool is_stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,110 @@
+#include "kv/tiers/block_tiers.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn {
+namespace {
+
+// Blocks ahead of who takes them: enough for a disk to be kept busy.
+constexpr int64_t kLoadSlots = 8;
+
+// A step does not wait for the disk: what it seals at once, twice; of small blocks more, so that short stalls cost none.
+int64_t write_slots(const KvGeometry& geometry, int64_t step_rows) {
+  constexpr uint64_t kMostBytes = uint64_t{32} << 20;
+  constexpr uint64_t kMost = 64;
+  const uint64_t of_small_blocks = std::min(kMost, kMostBytes / geometry.block_bytes());
+  return std::max(2 * (step_rows / kBlockSize + 1), static_cast<int64_t>(of_small_blocks));
+}
+
+}  // namespace
+
+Result<uint64_t> BlockTiers::memory_bytes(const KvGeometry& geometry, int64_t step_rows) {
+  return geometry.bytes_of_blocks(write_slots(geometry, step_rows) + kLoadSlots);
+}
+
+Result<std::unique_ptr<BlockTiers>> BlockTiers::create(const BlockTierOptions& options, const KvCache& cache,
+                                                       int64_t step_rows) {
+  if (cache.identity().empty()) {
+    return unsupported(
+        "blocks are kept on disk or in a store only where prefixes are shared: use paged storage, with "
+        "sharing on");
+  }
+  const KvGeometry& geometry = cache.geometry();
+  CAIRN_ASSIGN_OR_RETURN(BlockRecordForm form, BlockRecordForm::make(geometry, cache.identity()));
+  std::unique_ptr<BlockTiers> tiers(new BlockTiers(std::move(form)));
+  if (options.disk != nullptr) tiers->disk_ = std::make_unique<DiskTier>(tiers->form_, options.disk);
+  if (options.remote != nullptr) tiers->remote_ = std::make_unique<RemoteTier>(tiers->form_, options.remote);
+  CAIRN_ASSIGN_OR_RETURN(tiers->writer_, BlockWriter::create(geometry, write_slots(geometry, step_rows),
+                                                             tiers->disk_.get(), tiers->remote_.get()));
+  CAIRN_ASSIGN_OR_RETURN(tiers->loader_, BlockLoader::create(geometry, kLoadSlots, options.load,
+                                                             tiers->disk_.get(), tiers->remote_.get()));
+  return tiers;
+}
+
+// The writer's thread gives what is left to the tiers before they close.
+BlockTiers::~BlockTiers() {
+  loader_.reset();
+  writer_.reset();
+}
+
+void BlockTiers::watch(KvCache& cache) {
+  cache.watch_sealed([this](const SealedBlock& block) { keep(block); });
+}
+
+void BlockTiers::set_owner_tag(KvOwner owner, const OwnerTag& tag) { owner_tags_[owner.value] = tag; }
+
+OwnerTag BlockTiers::tag_of(KvOwner owner) const {
+  const auto found = owner_tags_.find(owner.value);
+  return found == owner_tags_.end() ? OwnerTag{} : found->second;
+}
+
+// What comes from the remote store is kept on the disk too; what the disk has was offered to the remote store before.
+void BlockTiers::keep(const SealedBlock& block) {
+  if (restores_from_ == Tier::kDisk) return;
+  const bool is_on_disk = disk_ != nullptr && disk_->touch(block.name);
+  const bool to_disk = disk_ != nullptr && !is_on_disk;
+  const bool to_remote = remote_ != nullptr && !is_on_disk && !restores_from_.has_value();
+  writer_->keep(block, tag_of(block.owner), to_disk, to_remote);
+}
+
+void BlockTiers::touch(std::span<const BlockName> names) {
+  if (disk_ == nullptr) return;
+  for (const BlockName& name : names) disk_->touch(name);
+}
+
+BlockLoader::Begun BlockTiers::begin_load(const Wish& wish) {
+  return loader_->begin({.tokens = wish.tokens,
+                         .names = wish.names,
+                         .owner = tag_of(wish.owner),
+                         .first_block = wish.first_block,
+                         .end_block = wish.end_block});
+}
+
+bool BlockTiers::restore_next(BlockLoad& load, KvCache& cache, const KvLease& lease,
+                              std::span<const TokenId> tokens) {
+  const auto block = load.front();
+  if (!block.has_value()) return false;
+  restores_from_ = block->tier;
+  cache.restore(lease, tokens, block->group_bytes);
+  restores_from_.reset();
+  load.pop();
+  return true;
+}
+
+Status BlockTiers::flush() {
+  writer_->wait_until_written();
+  return disk_ != nullptr ? disk_->store().flush() : Status();
+}
+
+BlockTierCounts BlockTiers::counts() const {
+  BlockTierCounts counts{.writer = writer_->counts(), .loader = loader_->counts(), .disk = {}, .remote = {}};
+  if (disk_ != nullptr) counts.disk = disk_->store().counts();
+  if (remote_ != nullptr) {
+    counts.remote = remote_->store().counts();
+    counts.remote_bad_count = remote_->bad_count();
+  }
+  return counts;
+}
+
+}  // namespace cairn
