@@ -191,6 +191,18 @@ TEST_P(EngineTiers, AFullDiskCostsCopiesAndNothingElse) {
   EXPECT_GE(engine_->tiers()->counts().writer.kept[0], 10U);
 }
 
+// What it would not take is offered again when it is used.
+TEST_P(EngineTiers, WhatWasNotKeptIsKeptWhenItIsFoundInMemory) {
+  make(options());
+  faults_->fail(FileCall::kWrite, 1, StatusCode::kResourceExhausted, 1000);
+  run(some_prompt(1, kLength));
+  (void)engine_->tiers()->flush();
+  faults_->heal();
+  EXPECT_EQ(run(some_prompt(1, kLength)).reused_tokens, kFound);
+  restart();
+  EXPECT_EQ(from_disk(run(some_prompt(1, kLength))), kFound);
+}
+
 // The disk stands still: nobody but the request that waits for it notices.
 TEST_P(EngineTiers, OthersRunWhileOneIsRestored) {
   make(options());

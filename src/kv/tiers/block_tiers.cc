@@ -68,9 +68,13 @@ void BlockTiers::keep(const SealedBlock& block) {
   writer_->keep(block, tag_of(block.owner), to_disk, to_remote);
 }
 
-void BlockTiers::touch(std::span<const BlockName> names) {
+void BlockTiers::note_found(KvCache& cache, const KvLease& lease, const NamedText& text,
+                            int64_t block_count) {
   if (disk_ == nullptr) return;
-  for (const BlockName& name : names) disk_->touch(name);
+  for (int64_t block = 0; block < block_count; ++block) {
+    const bool is_kept = disk_->touch(text.names.blocks[static_cast<size_t>(block)]);
+    if (!is_kept && writer_->has_room()) cache.show_sealed_again(lease, text, block);
+  }
 }
 
 BlockLoader::Begun BlockTiers::begin_load(const Wish& wish) {
