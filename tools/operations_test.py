@@ -416,6 +416,7 @@ class OperationsTest(unittest.TestCase):
             patient.process.send_signal(signal.SIGTERM)
             self.assertEqual(patient.process.wait(PATIENCE_S), 130)
             texts[patient]()
+            self.assertIn(" info request ", hasty.wait_for_line("outcome=shutdown"))
 
 
 if __name__ == "__main__":
