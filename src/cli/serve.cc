@@ -1,6 +1,7 @@
 #include "cli/serve.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "cli/template_options.h"
 #include "engine/block_identity.h"
 #include "engine/memory_plan.h"
+#include "server/http/certificate.h"
 #include "server/server.h"
 
 namespace cairn {
@@ -33,6 +35,20 @@ Result<std::shared_ptr<const KeyTable>> load_keys(const ServeOptions& options, C
   CAIRN_ASSIGN_OR_RETURN(LoadedKeys keys, KeyTable::load(*options.api_keys));
   for (const std::string& note : keys.notes) console.note("note: " + note);
   return keys.table;
+}
+
+// The certificate's times; nullopt: there is none, or none that the server could use.
+std::optional<CertificateTimes> certificate_of(const ServeOptions& options) {
+  if (!options.tls_certificate.has_value()) return std::nullopt;
+  const auto times = certificate_times(*options.tls_certificate);
+  return times.ok() ? std::optional(*times) : std::nullopt;
+}
+
+std::vector<std::string> certificate_notes(const ServeOptions& options) {
+  const auto times = certificate_of(options);
+  if (!times.has_value()) return {};
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  return certificate_notes(*times, *options.tls_certificate, now);
 }
 
 // Where --kv-memory is absent: what all texts at once would need, but at most a quarter of what is free, so that many texts
@@ -74,6 +90,16 @@ std::string name_of(const ServeOptions& options, const std::string& path) {
   std::filesystem::path file(path);
   if (!file.has_filename()) file = file.parent_path();  // "models/qwen/"
   return file.extension() == ".gguf" ? file.stem().string() : file.filename().string();
+}
+
+// Of a body of many megabytes glibc's malloc would keep about as much for ever: it raises by itself the size from which on it
+// gives memory back at once, to 32 MiB. With a size of ours it does not.
+void give_large_memory_back() {
+#ifdef __GLIBC__
+  constexpr int kLargeBytes = 4 << 20;
+  (void)::mallopt(M_MMAP_THRESHOLD, kLargeBytes);
+  (void)::mallopt(M_TRIM_THRESHOLD, 2 * kLargeBytes);
+#endif
 }
 
 // Each connection is an open file.
@@ -139,6 +165,7 @@ class Serving {
 
   // An error: the engine has failed.
   Result<ExitCode> run() {
+    warn_of_certificate();
     constexpr milliseconds kPatience{5'000};
     while (true) {
       const auto signal = signals_.wait(kPatience);
@@ -150,7 +177,7 @@ class Serving {
 
  private:
   void reload() {
-    if (const Status status = server_.reload_certificate(); !status.ok()) report(status);
+    reload_certificate();
     if (!options_.api_keys.has_value()) return;
     auto keys = KeyTable::load(*options_.api_keys);
     if (!keys.ok()) return report(keys.status());
@@ -160,6 +187,21 @@ class Serving {
                         {{"added", static_cast<int64_t>(change.added)},
                          {"changed", static_cast<int64_t>(change.changed)},
                          {"removed", static_cast<int64_t>(change.removed)}});
+  }
+
+  void reload_certificate() {
+    if (!options_.tls_certificate.has_value()) return;
+    if (const Status status = server_.reload_certificate(); !status.ok()) return report(status);
+    const auto times = certificate_of(options_);
+    const std::string ends = times.has_value() ? certificate_time_text(times->ends) : "?";
+    server_.log().write(LogLevel::kInfo, "the certificate was read again", {{"ends", ends}});
+    warn_of_certificate();
+  }
+
+  void warn_of_certificate() {
+    for (const std::string& note : certificate_notes(options_)) {
+      server_.log().write(LogLevel::kWarning, note);
+    }
   }
 
   // What was there stays in use.
@@ -222,6 +264,7 @@ Result<ExitCode> check_config(const ServeOptions& options, Console& console) {
   http.port = 0;  // the server that has the other may be running
   NoHandler nobody;
   CAIRN_RETURN_IF_ERROR(HttpServer::start(http, nobody).status());
+  for (const std::string& note : certificate_notes(options)) console.note("note: " + note);
   console.note(keys == nullptr ? "the configuration is fine; nobody needs a key"
                                : fmt::format("the configuration is fine; {} keys", keys->tenants().size()));
   return ExitCode::kDone;
@@ -234,6 +277,7 @@ Result<ExitCode> run_serve(const ServeOptions& options, Console& console) {
   if (options.only_checks) return check_config(options, console);
   CAIRN_ASSIGN_OR_RETURN(auto keys, load_keys(options, console));
   raise_file_limit();
+  give_large_memory_back();
   const auto prepare = [&options](const Config& config, const Tokenizer&, EngineOptions& engine) {
     return prepare_engine(options, config, engine);
   };

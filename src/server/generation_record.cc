@@ -74,6 +74,7 @@ void Generation::keep_for_log(const StreamPiece& piece) {
 
 RequestOutcome Generation::outcome(const std::optional<ApiError>& error) const {
   if (is_gone_) return RequestOutcome::kCancelled;
+  if (is_ended_by_stop()) return RequestOutcome::kShutdown;
   if (error.has_value()) return error->status == 504 ? RequestOutcome::kDeadline : RequestOutcome::kError;
   const Choice& first = choices_[0];
   if (!first.answer.tool_calls.empty()) return RequestOutcome::kToolCalls;

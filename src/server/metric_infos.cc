@@ -16,7 +16,7 @@ constexpr std::array<MetricInfo, 34> kInfos{{
     {"cairn_request_duration_seconds", kHistogram, "(tenant)",
      "From a request's arrival to the end of its reply; refused ones are not counted"},
     {"cairn_requests_total", kCounter, "outcome, (tenant)",
-     "Requests that are over: stop, length, tool_calls, cancelled, deadline, refused, error"},
+     "Requests that are over: stop, length, tool_calls, cancelled, shutdown, deadline, refused, error"},
     {"cairn_prompt_tokens_total", kCounter, "(tenant)", "Tokens of prompts"},
     {"cairn_reused_tokens_total", kCounter, "(tenant)",
      "Tokens of prompts that the cache had; divided by those of prompts: the hit rate"},

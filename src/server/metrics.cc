@@ -32,8 +32,8 @@ const Histogram::BucketBoundaries kDuration{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 
 constexpr std::array kOutcomes{RequestOutcome::kStop,      RequestOutcome::kLength,
                                RequestOutcome::kToolCalls, RequestOutcome::kCancelled,
-                               RequestOutcome::kDeadline,  RequestOutcome::kRefused,
-                               RequestOutcome::kError};
+                               RequestOutcome::kShutdown,  RequestOutcome::kDeadline,
+                               RequestOutcome::kRefused,   RequestOutcome::kError};
 constexpr std::array kLimits{RateLimit::kRequests, RateLimit::kTokens, RateLimit::kConcurrent};
 
 const MetricInfo& info_of(std::string_view name) {
