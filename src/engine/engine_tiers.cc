@@ -62,8 +62,8 @@ bool Engine::start_load(Sequence& sequence) {
 
 void Engine::take_loaded() {
   if (count_of(SequenceState::kRestoring) == 0) return;
-  for (Sequence* const sequence : placed_) {
-    if (sequence->state == SequenceState::kRestoring) take_loaded(*sequence);
+  for (size_t i = 0; i < placed_.size(); ++i) {  // by index: forks that waited for rows get places
+    if (placed_[i]->state == SequenceState::kRestoring) take_loaded(*placed_[i]);
   }
 }
 
