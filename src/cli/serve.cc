@@ -91,16 +91,6 @@ std::string name_of(const ServeOptions& options, const std::string& path) {
   return file.extension() == ".gguf" ? file.stem().string() : file.filename().string();
 }
 
-// Of a body of many megabytes glibc's malloc would keep about as much for ever: it raises by itself the size from which on it
-// gives memory back at once, to 32 MiB. With a size of ours it does not.
-void give_large_memory_back() {
-#ifdef __GLIBC__
-  constexpr int kLargeBytes = 4 << 20;
-  (void)::mallopt(M_MMAP_THRESHOLD, kLargeBytes);
-  (void)::mallopt(M_TRIM_THRESHOLD, 2 * kLargeBytes);
-#endif
-}
-
 // Each connection is an open file.
 void raise_file_limit() {
   rlimit limit{};
@@ -276,7 +266,6 @@ Result<ExitCode> run_serve(const ServeOptions& options, Console& console) {
   if (options.only_checks) return check_config(options, console);
   CAIRN_ASSIGN_OR_RETURN(auto keys, load_keys(options, console));
   raise_file_limit();
-  give_large_memory_back();
   const auto prepare = [&options](const Config& config, const Tokenizer&, EngineOptions& engine) {
     return prepare_engine(options, config, engine);
   };
