@@ -101,12 +101,13 @@ function told(changed: Record<string, number> = {}): string[] {
   });
 }
 
+const PROMPTS = "Prompts: Tokens reused=1,204 of 1,310";
 const MEMORY =
-  "Memory: Held, in use=12; Open, being filled=2; Idle, to be reused=34; Free=1,000; " +
-  "Used=550.0 KiB of 12.0 MiB; Blocks evicted=0; Prompt tokens reused=1,204 of 1,310";
+  "Memory: Blocks held, in use=12; Blocks open, being filled=2; Blocks idle, to be reused=34; Blocks free=1,000; " +
+  "Used=550.0 KiB of 12.0 MiB; Blocks evicted=0";
 
 test("a server without tiers shows memory alone", () => {
-  assert.deepEqual(told(), [MEMORY]);
+  assert.deepEqual(told(), [PROMPTS, MEMORY]);
 });
 
 test("tiers are shown where the server has them", () => {
@@ -115,16 +116,16 @@ test("tiers are shown where the server has them", () => {
     "Disk: Used=1.3 GiB of 50.0 GiB; Blocks written=120; Blocks loaded=30; Blocks lost=0; Bad blocks=1!";
   const remote =
     "Remote store: Blocks written=1,234; Blocks loaded=41; Blocks lost=6!; Bad blocks=0; Failures=9!";
-  assert.deepEqual(told(TIERS), [MEMORY, disk, remote, loads]);
-  const [, newDisk, newLoads, ...rest] = told({ 'cairn_kv_disk_bytes{state="limit"}': 1 << 20 });
+  assert.deepEqual(told(TIERS), [PROMPTS, MEMORY, disk, remote, loads]);
+  const [, , newDisk, newLoads, ...rest] = told({ 'cairn_kv_disk_bytes{state="limit"}': 1 << 20 });
   assert.match(newDisk ?? "", /^Disk: Used=0 bytes of 1\.0 MiB; Blocks written=0/);
   assert.match(newLoads ?? "", /^Loads: Whole=0/);
   assert.deepEqual(rest, []);
-  assert.match(told({ cairn_kv_remote_failures_total: 1 })[1] ?? "", /^Remote store: .*Failures=1!$/);
+  assert.match(told({ cairn_kv_remote_failures_total: 1 })[2] ?? "", /^Remote store: .*Failures=1!$/);
 });
 
 test("bars have the parts that their lines have, and what is free of a disk", () => {
-  const [memory, disk, ...others] = cacheSections(new Metrics(metricsText(TIERS)));
+  const [prompts, memory, disk, ...others] = cacheSections(new Metrics(metricsText(TIERS)));
   assert.deepEqual(memory?.bar, [
     { part: "held", amount: 12 },
     { part: "open", amount: 2 },
@@ -135,16 +136,16 @@ test("bars have the parts that their lines have, and what is free of a disk", ()
     { part: "idle", amount: 1.25 * 2 ** 30 },
     { part: "free", amount: 48.75 * 2 ** 30 },
   ]);
-  assert.ok(others.every(({ bar }) => bar.length === 0));
+  assert.ok([prompts, ...others].every((section) => section?.bar.length === 0));
 });
 
 test("what is counted for each tenant is summed", () => {
-  const [memory] = cacheSections(
+  const [prompts] = cacheSections(
     new Metrics(
       `${metricsText()}cairn_reused_tokens_total{tenant="a"} 1\ncairn_prompt_tokens_total{tenant="b"} 2\n`,
     ),
   );
-  assert.equal(memory?.rows.at(-1)?.words, "1,205 of 1,312");
+  assert.equal(prompts?.rows.at(-1)?.words, "1,205 of 1,312");
 });
 
 test("metrics of something else are no cache", () => {

@@ -31,18 +31,22 @@ async function setHidden(page: Page, isHidden: boolean): Promise<void> {
 
 pageTest("memory is shown by states, and no tier that is not there", async ({ page }) => {
   await buttonOf(page).click();
-  await sees(panelOf(page), "Prompt tokens reused");
+  await sees(panelOf(page), "Tokens reused");
   const shown = await panelOf(page).locator("dl > div").allTextContents();
   assert.deepEqual(shown, [
-    "Held, in use12",
-    "Open, being filled2",
-    "Idle, to be reused34",
-    "Free1,000",
+    "Tokens reused1,204 of 1,310",
+    "Blocks held, in use12",
+    "Blocks open, being filled2",
+    "Blocks idle, to be reused34",
+    "Blocks free1,000",
     "Used550.0 KiB of 12.0 MiB",
     "Blocks evicted0",
-    "Prompt tokens reused1,204 of 1,310",
   ]);
-  assert.deepEqual(await panelOf(page).getByRole("heading").allTextContents(), ["Cache", "Memory"]);
+  assert.deepEqual(await panelOf(page).getByRole("heading").allTextContents(), [
+    "Cache",
+    "Prompts",
+    "Memory",
+  ]);
   const widths = await page
     .locator(".bar-of-parts .part")
     .evaluateAll((parts) => parts.map((part) => part.getBoundingClientRect().width));
@@ -57,12 +61,13 @@ pageTest(
     await buttonOf(page).click();
     await sees(panelOf(page), "Loads");
     assert.deepEqual(await panelOf(page).getByRole("heading", { level: 3 }).allTextContents(), [
+      "Prompts",
       "Memory",
       "Disk",
       "Remote store",
       "Loads",
     ]);
-    await sees(panelOf(page).locator("section").nth(1), "1.3 GiB of 50.0 GiB");
+    await sees(panelOf(page).locator("section").nth(2), "1.3 GiB of 50.0 GiB");
     assert.deepEqual(await panelOf(page).locator("dd.wrong").allTextContents(), ["1", "6", "9"]);
   },
   { prepare: (server) => void (server.count = (reply) => reply.text(metricsText(TIERS))) },

@@ -21,17 +21,25 @@ export interface CacheSection {
 }
 
 const LABELS: Readonly<Record<Part, string>> = {
-  held: "Held, in use",
-  open: "Open, being filled",
-  idle: "Idle, to be reused",
-  free: "Free",
+  held: "Blocks held, in use",
+  open: "Blocks open, being filled",
+  idle: "Blocks idle, to be reused",
+  free: "Blocks free",
 };
 const PARTS = ["held", "open", "idle", "free"] as const;
 
-/** Memory, then the disk and the remote store where the server has them. Throws a Problem where memory is missing. */
+/** Prompts and memory, then the disk and the remote store where the server has them. Throws a Problem where memory is missing. */
 export function cacheSections(metrics: Metrics): CacheSection[] {
   const tiers = [disk(metrics), remote(metrics)].filter((section) => section !== undefined);
-  return [memory(metrics), ...tiers, ...(tiers.length > 0 ? [loads(metrics)] : [])];
+  return [prompts(metrics), memory(metrics), ...tiers, ...(tiers.length > 0 ? [loads(metrics)] : [])];
+}
+
+/** Wherever the blocks were: the server does not count for each tier how many tokens of prompts it served. */
+function prompts(metrics: Metrics): CacheSection {
+  const reused = count(metrics, "cairn_reused_tokens_total");
+  const tokens = count(metrics, "cairn_prompt_tokens_total");
+  const words = `${number(reused)} of ${number(tokens)}`;
+  return { title: "Prompts", bar: [], rows: [{ label: "Tokens reused", words }] };
 }
 
 function memory(metrics: Metrics): CacheSection {
@@ -44,11 +52,6 @@ function memory(metrics: Metrics): CacheSection {
   const used = known(metrics, "cairn_kv_used_bytes");
   rows.push({ label: "Used", words: ofBytes(used, known(metrics, "cairn_kv_pool_bytes")) });
   rows.push(counted("Blocks evicted", metrics, "cairn_kv_evicted_blocks_total"));
-  const [reused, tokens] = [
-    count(metrics, "cairn_reused_tokens_total"),
-    count(metrics, "cairn_prompt_tokens_total"),
-  ];
-  rows.push({ label: "Prompt tokens reused", words: `${number(reused)} of ${number(tokens)}` });
   return { title: "Memory", bar, rows };
 }
 

@@ -104,11 +104,11 @@ onPage(serverTest, "the cache's panel tells what the server counts", async (serv
   await page.getByRole("button", { name: "Cache", exact: true }).click();
   const panel = page.getByRole("complementary", { name: "Cache" });
   const shown = (label: string) => panel.locator("dl > div", { hasText: label }).locator("dd").textContent();
-  await sees(panel, "Prompt tokens reused");
-  const idle = await server.metric("cairn_kv_blocks", 'state="idle"');
-  assert.ok(idle > 0);
-  assert.equal(await shown("Idle"), String(idle));
-  assert.deepEqual(await panel.getByRole("heading", { level: 3 }).allTextContents(), ["Memory"]);
+  await sees(panel, "Tokens reused");
+  const idle = () => server.metric("cairn_kv_blocks", 'state="idle"');
+  await server.becomes("shown", async () => (await shown("Blocks idle")) === String(await idle()));
+  assert.ok((await idle()) > 0);
+  assert.deepEqual(await panel.getByRole("heading", { level: 3 }).allTextContents(), ["Prompts", "Memory"]);
 });
 
 onPage(keyTest, "a key that may not read the metrics is told what it lacks", async (_, page) => {
