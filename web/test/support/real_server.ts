@@ -77,7 +77,7 @@ export class RealServer {
 
   /**
    * What `leave` begins and gives up is over at once: nothing runs or waits, no block is held, the requests count as
-   * cancelled, and far fewer tokens were made than were asked for.
+   * cancelled, and fewer tokens were made than were asked for.
    */
   async givesUp(requests: number, tokens: number, leave: () => Promise<void>): Promise<void> {
     const cancelled = await this.cancelled();
