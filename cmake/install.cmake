@@ -39,6 +39,7 @@ if(NOT CMAKE_CROSSCOMPILING)
 endif()
 install(FILES docs/cairn.service docs/grafana.json DESTINATION ${CMAKE_INSTALL_DATADIR}/cairn)  # to be copied and changed
 install(FILES LICENSE README.md docs/constrained.md docs/embedding.md docs/kv.md docs/operations.md docs/serving.md
+  docs/tiers.md docs/block-format.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(CAIRN_TESTS)

@@ -134,7 +134,7 @@ class DocCommandsTest(unittest.TestCase):
             elif before == "--config":
                 word = str(self.config())
             elif before == "--kv-disk":
-                word = tempfile.mkdtemp(dir=self.tmp)
+                word = tempfile.mkdtemp(dir=self.tmp)  # commands run at once, and a folder is one's
             elif word == "PLAN":
                 word = "int4"
             elif word.endswith(".gguf"):
@@ -153,6 +153,8 @@ class DocCommandsTest(unittest.TestCase):
         """The command with little to do, and what it reads from standard input; None: only its options are checked."""
         words = self.with_files(words)
         verb = words[0]
+        if "--kv-remote" in words:
+            return None
         if verb == "generate":
             if not {"-p", "-f", "--prompt", "--prompt-tokens"} & set(words):
                 words += ["-p", "Once"]
@@ -186,6 +188,8 @@ class DocCommandsTest(unittest.TestCase):
         if subject == "stream":
             tiny += [] if "-f" in words else ["-f", self.text]
             return [*self.without(self.without(words, "-n"), "--kv"), *tiny, "-n", "100", "--kv", "sinks=4,window=40"], b""
+        if subject == "tiers":
+            return [*self.without([w for w in words if w != "--extend-context"], "-c"), *tiny, "-c", "200"], b""
         if subject == "pace":
             return [*self.without([w for w in words if w != "--extend-context"], "-c"), *tiny, "-c", "160"], b""
         if subject in ("constrained", "speed", "shared", "scheduler"):

@@ -127,6 +127,14 @@ class OperationsTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn(f"{self.keys}:1:", done.stderr)
 
+    def test_a_quota_below_one_block_is_warned_of(self):
+        self.ok("key", "new", "alice", "--kv", "1KiB", "--file", self.keys)
+        done = self.check_config(f'api-keys = "{self.keys}"\n')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r"the quota of 'alice' is kv=1024, but the shortest text of this model takes \d+ bytes")
+        with Served("--api-keys", self.keys) as served:
+            served.wait_for_line("warning the quota of 'alice' is kv=1024")
+
     def test_every_option_of_serve_can_stand_in_the_file(self):
         page = self.ok("serve", "--help").stdout
         names = re.findall(r"(?m)^  (?:-\w,)?--([a-z-]+)(?= |$)(?! *\(not)", page)
@@ -309,8 +317,13 @@ class OperationsTest(unittest.TestCase):
             with socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE_S) as plain:
                 plain.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 self.assertNotIn(b" 200 ", plain.recv(4096))
+            served.wait_for_line(f"warning the certificate of {used[0]} ends at 20")
             use(other)
             wait_for(lambda: is_trusted(other[0]), "the certificate was not read again")
+            self.assertRegex(served.wait_for_line("info the certificate was read again"), r'ends="20\d\d-.* UTC"')
+            checked = self.check_config(f'tls-cert = "{used[0]}"\ntls-key = "{used[1]}"\n')
+            self.assertEqual(checked.returncode, 0, checked.stderr)
+            self.assertIn(f"note: the certificate of {used[0]} ends at 20", checked.stderr)
             self.assertFalse(is_trusted(one[0]))
             use((one[0], other[1]))  # a key that is not this certificate's
             served.wait_for_line("not read again")
@@ -403,6 +416,7 @@ class OperationsTest(unittest.TestCase):
                 served.wait_for_line("stopping")
             self.assertEqual(hasty.process.wait(PATIENCE_S), 0)
             texts[hasty]()
+            self.assertIn(" info request ", hasty.wait_for_line("outcome=shutdown"))
             # It was stopped before the other.
             self.assertIsNone(patient.process.poll(), "it did not wait for its texts")
             patient.process.send_signal(signal.SIGTERM)

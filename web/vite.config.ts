@@ -21,5 +21,5 @@ export default defineConfig({
     },
   },
   // `npm run dev` beside a running `cairn serve`.
-  server: { proxy: { "/v1": "http://127.0.0.1:8080" } },
+  server: { proxy: { "/v1": "http://127.0.0.1:8080", "/metrics": "http://127.0.0.1:8080" } },
 });

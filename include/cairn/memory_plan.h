@@ -26,7 +26,9 @@ struct MemoryPlan {
   // Keys and values, wherever they lie.
   [[nodiscard]] uint64_t row_bytes() const { return kv_bytes + resume_bytes + open_bytes; }
   // What is there to compute with, beside weights and keys and values.
-  [[nodiscard]] uint64_t work_bytes() const { return open_bytes + step_bytes + sampling_bytes + event_bytes + tier_bytes; }
+  [[nodiscard]] uint64_t work_bytes() const {
+    return open_bytes + step_bytes + sampling_bytes + event_bytes + tier_bytes;
+  }
   // What is there whatever the context and the number of sequences.
   [[nodiscard]] uint64_t base_bytes() const { return weights_bytes + tokenizer_bytes + program_bytes; }
   // The peak.

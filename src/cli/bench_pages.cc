@@ -177,8 +177,8 @@ constexpr std::array<BenchPage, 11> kPages{{
      kScheduler},
     {BenchSubject::kConstrained, "constrained",
      "What JSON by a schema costs: masks, and a token with and without.", kConstrained},
-    {BenchSubject::kTiers, "tiers", "A long prefix from memory, disk and a remote store, and the disk's limit.",
-     kTiers},
+    {BenchSubject::kTiers, "tiers",
+     "A long prefix from memory, disk and a remote store, and the disk's limit.", kTiers},
 }};
 
 }  // namespace

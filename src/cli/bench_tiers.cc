@@ -55,7 +55,8 @@ class TierBench {
     CAIRN_RETURN_IF_ERROR(engine->tiers()->flush());
     CAIRN_ASSIGN_OR_RETURN(round.memory, first_token(*engine));
     if (options_.tiers.disk != nullptr) {
-      CAIRN_ASSIGN_OR_RETURN(round.disk, in_an_engine({.disk = options_.tiers.disk, .load = LoadPolicy::kAlways}));
+      CAIRN_ASSIGN_OR_RETURN(round.disk,
+                             in_an_engine({.disk = options_.tiers.disk, .load = LoadPolicy::kAlways}));
     }
     if (options_.tiers.remote != nullptr) {
       CAIRN_ASSIGN_OR_RETURN(round.remote,
@@ -129,11 +130,13 @@ std::vector<TierRow> rows_of(const std::vector<Round>& rounds) {
 Result<EngineOptions> settings_of(const OpenModel& opened) {
   EngineOptions settings = opened.engine_options;
   if (settings.context < kPrefixMin + kBlockSize) {
-    return invalid_argument(fmt::format("bench tiers needs a context of at least {} positions: give a larger --context",
-                                        kPrefixMin + kBlockSize));
+    return invalid_argument(
+        fmt::format("bench tiers needs a context of at least {} positions: give a larger --context",
+                    kPrefixMin + kBlockSize));
   }
   if (!settings.tiers.has_any()) {
-    return invalid_argument("bench tiers needs a place to keep blocks in: give --kv-disk DIR, --kv-remote URL, or both");
+    return invalid_argument(
+        "bench tiers needs a place to keep blocks in: give --kv-disk DIR, --kv-remote URL, or both");
   }
   settings.storage = KvStorageKind::kPaged;
   settings.max_sequences = 1;
@@ -170,7 +173,8 @@ boost::json::array json_of(const std::vector<TierRow>& rows) {
 Status bench_tiers(const BenchOptions& options, const BenchRun& run) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, run.console));
   CAIRN_ASSIGN_OR_RETURN(const EngineOptions settings, settings_of(opened));
-  const int64_t prefix = std::min(kPrefix, settings.context - kQuestion - kBlockSize) / kBlockSize * kBlockSize;
+  const int64_t prefix =
+      std::min(kPrefix, settings.context - kQuestion - kBlockSize) / kBlockSize * kBlockSize;
   TierBench bench(opened, settings, prefix);
   std::vector<Round> rounds;
   {
@@ -188,13 +192,15 @@ Status bench_tiers(const BenchOptions& options, const BenchRun& run) {
     CAIRN_ASSIGN_OR_RETURN(disk, measure_disk(*settings.tiers.disk, *options.common.tiers.disk));
   }
   if (options.common.output_form == OutputForm::kJson) {
-    boost::json::object object{{"tiers", json_of(rows)}, {"write_behind_ratio", behind}, {"write_behind_bar", 1.05}};
+    boost::json::object object{
+        {"tiers", json_of(rows)}, {"write_behind_ratio", behind}, {"write_behind_bar", 1.05}};
     if (disk.has_value()) object["disk"] = disk_json(*disk);
     run.console.write(json_line(object));
     return {};
   }
   print(rows, prefix, options.table_form, run.console);
-  run.console.write(fmt::format("\ncold, with blocks being written behind: {:.3f} times as long as without (bar 1.05)\n", behind));
+  run.console.write(fmt::format(
+      "\ncold, with blocks being written behind: {:.3f} times as long as without (bar 1.05)\n", behind));
   if (disk.has_value()) run.console.write(disk_text(*disk));
   return {};
 }

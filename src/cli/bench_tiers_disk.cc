@@ -47,7 +47,11 @@ Status read_into(DiskStore& store, Copy& copy) {
 
 Status put_into(DiskStore& store, const Copy& copy) {
   const std::vector<std::span<const std::byte>> slices(copy.slices.begin(), copy.slices.end());
-  return store.put({.name = copy.record.name, .owner = copy.record.owner, .created_ms = 1, .head = copy.head, .slices = slices});
+  return store.put({.name = copy.record.name,
+                    .owner = copy.record.owner,
+                    .created_ms = 1,
+                    .head = copy.head,
+                    .slices = slices});
 }
 
 // Files beside the store's, gone when this goes.
@@ -116,7 +120,8 @@ Result<DiskSpeed> measure_disk(DiskStore& store, const std::string& folder) {
     reads.push_back(rate_of(bytes, begin_ns, clock));
     beside.clear();
     {
-      CAIRN_ASSIGN_OR_RETURN(const auto other, DiskStore::open({.folder = beside.path(), .size_bytes = 16 * kMostBytes}));
+      CAIRN_ASSIGN_OR_RETURN(const auto other,
+                             DiskStore::open({.folder = beside.path(), .size_bytes = 16 * kMostBytes}));
       begin_ns = clock.now_ns();
       for (const Copy& copy : copies) CAIRN_RETURN_IF_ERROR(put_into(*other, copy));
       CAIRN_RETURN_IF_ERROR(other->flush());
@@ -137,11 +142,11 @@ Result<DiskSpeed> measure_disk(DiskStore& store, const std::string& folder) {
 
 std::string disk_text(const DiskSpeed& speed) {
   const auto line = [](std::string_view what, double rate, double raw, double bar) {
-    return fmt::format("disk {}: {:.0f} MB/s, raw {:.0f} MB/s: {:.2f} (bar {:.1f})\n", what, rate / 1e6, raw / 1e6,
-                       rate / raw, bar);
+    return fmt::format("disk {}: {:.0f} MB/s, raw {:.0f} MB/s: {:.2f} (bar {:.1f})\n", what, rate / 1e6,
+                       raw / 1e6, rate / raw, bar);
   };
-  return line("read", speed.read, speed.raw_read, kReadBar) + line("write", speed.write, speed.raw_write, kWriteBar) +
-         "disk I/O: " + speed.io + "\n";
+  return line("read", speed.read, speed.raw_read, kReadBar) +
+         line("write", speed.write, speed.raw_write, kWriteBar) + "disk I/O: " + speed.io + "\n";
 }
 
 boost::json::object disk_json(const DiskSpeed& speed) {

@@ -47,9 +47,9 @@ enum class OutputForm : uint8_t { kText, kJson };
 // The options of every command that runs a model.
 // Where blocks are kept besides memory.
 struct TierSettings {
-  std::optional<std::string> disk;          // --kv-disk: a folder; absent: none
-  std::optional<uint64_t> disk_bytes;       // --kv-disk-size; absent: a tenth of what is free, at most 50 GiB
-  std::vector<std::string> remote;          // --kv-remote: a URL, or several nodes of one Cluster; empty: none
+  std::optional<std::string> disk;     // --kv-disk: a folder; absent: none
+  std::optional<uint64_t> disk_bytes;  // --kv-disk-size; absent: a tenth of what is free, at most 50 GiB
+  std::vector<std::string> remote;     // --kv-remote: a URL, or several nodes of one Cluster; empty: none
   std::optional<std::string> certificates;  // --kv-remote-ca; absent: the system's
   LoadPolicy load = LoadPolicy::kAuto;      // --kv-load
 };
@@ -216,8 +216,8 @@ enum class BenchSubject : uint8_t {
   kPace,    // streams beside a long prompt; not part of kAll: it takes long
   kScheduler,    // what the engine's own work costs in a step; not part of kAll, which is about the model
   kConstrained,  // what constraints cost: masks, and a token with and without one; likewise
-  kTiers,        // a prefix from memory, disk and a remote store; not part of kAll: it needs a place to keep blocks in
-  kServe,        // a server under load; has options of its own (BenchServeOptions)
+  kTiers,  // a prefix from memory, disk and a remote store; not part of kAll: it needs a place to keep blocks in
+  kServe,  // a server under load; has options of its own (BenchServeOptions)
 };
 
 // How tables are written.

@@ -1,9 +1,12 @@
 // cairn key new and cairn key list.
+#include <fmt/format.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <array>
 
+#include "base/printable.h"
 #include "cli/help_text.h"
 #include "cli/option_groups.h"
 #include "cli/parse_with.h"
@@ -49,7 +52,9 @@ Result<Command> parse_key_new(Arguments arguments) {
   if (options->tenant.name.empty()) {
     return invalid_argument("cairn key new needs a name: cairn key new alice");
   }
-  CAIRN_RETURN_IF_ERROR(check_tenant_name(options->tenant.name));
+  if (const Status status = check_tenant_name(options->tenant.name); !status.ok()) {
+    return invalid_argument(fmt::format("'{}': {}", printable(options->tenant.name), status.message()));
+  }
   return command;
 }
 

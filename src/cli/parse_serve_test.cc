@@ -135,6 +135,14 @@ const std::vector<Option>& options_of_serve() {
       {{"--pre", "qwen2"}, [](O o) { return o.common.tokenizer.pre == "qwen2"; }},
       {{"--cache", "paged"}, [](O o) { return o.common.storage == KvStorageKind::kPaged; }},
       {{"--kv-memory", "1MiB"}, [](O o) { return o.common.kv_memory_bytes == uint64_t{1} << 20; }},
+      {{"--kv-disk", "d"}, [](O o) { return o.common.tiers.disk == "d"; }},
+      {{"--kv-disk", "d", "--kv-disk-size", "1GiB"},
+       [](O o) { return o.common.tiers.disk_bytes == uint64_t{1} << 30; }},
+      {{"--kv-remote", "redis://a", "--kv-remote", "redis://b"},
+       [](O o) { return o.common.tiers.remote == std::vector<std::string>{"redis://a", "redis://b"}; }},
+      {{"--kv-remote", "rediss://a", "--kv-remote-ca", "c"},
+       [](O o) { return o.common.tiers.certificates == "c"; }},
+      {{"--kv-load", "never"}, [](O o) { return o.common.tiers.load == LoadPolicy::kNever; }},
       {{"--no-sharing"}, [](O o) { return o.common.sharing == PrefixSharing::kOff; }},
   };
   return kOptions;

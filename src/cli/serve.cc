@@ -21,6 +21,7 @@
 #include "cli/template_options.h"
 #include "engine/block_identity.h"
 #include "engine/memory_plan.h"
+#include "server/http/certificate.h"
 #include "server/server.h"
 
 namespace cairn {
@@ -33,6 +34,20 @@ Result<std::shared_ptr<const KeyTable>> load_keys(const ServeOptions& options, C
   CAIRN_ASSIGN_OR_RETURN(LoadedKeys keys, KeyTable::load(*options.api_keys));
   for (const std::string& note : keys.notes) console.note("note: " + note);
   return keys.table;
+}
+
+// The certificate's times; nullopt: there is none, or none that the server could use.
+std::optional<CertificateTimes> certificate_of(const ServeOptions& options) {
+  if (!options.tls_certificate.has_value()) return std::nullopt;
+  const auto times = certificate_times(*options.tls_certificate);
+  return times.ok() ? std::optional(*times) : std::nullopt;
+}
+
+std::vector<std::string> certificate_notes(const ServeOptions& options) {
+  const auto times = certificate_of(options);
+  if (!times.has_value()) return {};
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  return certificate_notes(*times, *options.tls_certificate, now);
 }
 
 // Where --kv-memory is absent: what all texts at once would need, but at most a quarter of what is free, so that many texts
@@ -104,6 +119,7 @@ ServedFacts facts_of(const ServeOptions& options, const OpenModel& opened, const
   facts.longest_text = engine.cache().max_length();
   facts.sharing = sharing_of(options.common);
   const KvGeometry& geometry = engine.cache().geometry();
+  facts.block_bytes = geometry.block_bytes();
   if (geometry.group_count() == 1) facts.position_bytes = geometry.block_bytes(0) / kBlockSize;
   facts.known_text = options.shares_across_tenants ? KnownText::kHidden : KnownText::kShown;
   facts.pressure = options.api_keys.has_value() ? Pressure::kHidden : Pressure::kShown;
@@ -138,6 +154,7 @@ class Serving {
 
   // An error: the engine has failed.
   Result<ExitCode> run() {
+    warn_of_certificate();
     constexpr milliseconds kPatience{5'000};
     while (true) {
       const auto signal = signals_.wait(kPatience);
@@ -149,7 +166,7 @@ class Serving {
 
  private:
   void reload() {
-    if (const Status status = server_.reload_certificate(); !status.ok()) report(status);
+    reload_certificate();
     if (!options_.api_keys.has_value()) return;
     auto keys = KeyTable::load(*options_.api_keys);
     if (!keys.ok()) return report(keys.status());
@@ -159,6 +176,21 @@ class Serving {
                         {{"added", static_cast<int64_t>(change.added)},
                          {"changed", static_cast<int64_t>(change.changed)},
                          {"removed", static_cast<int64_t>(change.removed)}});
+  }
+
+  void reload_certificate() {
+    if (!options_.tls_certificate.has_value()) return;
+    if (const Status status = server_.reload_certificate(); !status.ok()) return report(status);
+    const auto times = certificate_of(options_);
+    const std::string ends = times.has_value() ? certificate_time_text(times->ends) : "?";
+    server_.log().write(LogLevel::kInfo, "the certificate was read again", {{"ends", ends}});
+    warn_of_certificate();
+  }
+
+  void warn_of_certificate() {
+    for (const std::string& note : certificate_notes(options_)) {
+      server_.log().write(LogLevel::kWarning, note);
+    }
   }
 
   // What was there stays in use.
@@ -210,10 +242,18 @@ Result<ExitCode> check_config(const ServeOptions& options, Console& console) {
                          engine_options_for(plan.config, open_options(options.common, options.parallel)));
   CAIRN_RETURN_IF_ERROR(prepare_engine(options, plan.config, engine));
   CAIRN_RETURN_IF_ERROR(plan_kv_memory(plan.config, {.engine = engine}).status());
+  if (keys != nullptr) {
+    CAIRN_ASSIGN_OR_RETURN(const KvShape shape, kv_shape_of(plan.config, engine.kv_plan, engine.context));
+    CAIRN_ASSIGN_OR_RETURN(const KvGeometry geometry, KvGeometry::make(shape));
+    for (const std::string& note : small_quota_notes(*keys, geometry.block_bytes())) {
+      console.note("note: " + note);
+    }
+  }
   HttpServerOptions http = http_options(options);
   http.port = 0;  // the server that has the other may be running
   NoHandler nobody;
   CAIRN_RETURN_IF_ERROR(HttpServer::start(http, nobody).status());
+  for (const std::string& note : certificate_notes(options)) console.note("note: " + note);
   console.note(keys == nullptr ? "the configuration is fine; nobody needs a key"
                                : fmt::format("the configuration is fine; {} keys", keys->tenants().size()));
   return ExitCode::kDone;

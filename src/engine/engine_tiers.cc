@@ -28,10 +28,9 @@ void Engine::note_found(Sequence& sequence) {
 // Only notes that they are to be asked: a sequence that is placed has no room yet.
 void Engine::ask_tiers(Sequence& sequence) {
   if (tiers_ == nullptr) return;
-  const auto held_blocks = static_cast<size_t>(held_by(sequence) / kBlockSize);
-  tiers_->touch(std::span(sequence.names.blocks).first(held_blocks));
-  const int64_t findable = findable_blocks(std::ssize(findable_tokens(sequence)));
-  sequence.may_load = std::cmp_greater(findable, held_blocks);
+  const int64_t held_blocks = held_by(sequence) / kBlockSize;
+  tiers_->note_found(*cache_, sequence.kv, {sequence.tokens, sequence.names}, held_blocks);
+  sequence.may_load = findable_blocks(std::ssize(findable_tokens(sequence))) > held_blocks;
 }
 
 // Of the step's parts, those whose next rows a tier has do not run.
@@ -63,8 +62,8 @@ bool Engine::start_load(Sequence& sequence) {
 
 void Engine::take_loaded() {
   if (count_of(SequenceState::kRestoring) == 0) return;
-  for (Sequence* const sequence : placed_) {
-    if (sequence->state == SequenceState::kRestoring) take_loaded(*sequence);
+  for (size_t i = 0; i < placed_.size(); ++i) {  // by index: forks that waited for rows get places
+    if (placed_[i]->state == SequenceState::kRestoring) take_loaded(*placed_[i]);
   }
 }
 

@@ -113,8 +113,8 @@ TEST_P(EngineTiers, AnotherSaltFindsNothing) {
   restart();
   const RequestStats other = run(some_prompt(1, kLength), "other");
   EXPECT_EQ(other.reused_tokens, 0);
-  EXPECT_EQ(other.load.choice, LoadChoice::kNone);
-  EXPECT_EQ(other.load.found_positions, 0);
+  EXPECT_EQ(other.match.load.choice, LoadChoice::kNone);
+  EXPECT_EQ(other.match.load.found_positions, 0);
   EXPECT_EQ(from_disk(run(some_prompt(1, kLength), "one")), kFound);
 }
 
@@ -191,6 +191,18 @@ TEST_P(EngineTiers, AFullDiskCostsCopiesAndNothingElse) {
   EXPECT_GE(engine_->tiers()->counts().writer.kept[0], 10U);
 }
 
+// What it would not take is offered again when it is used.
+TEST_P(EngineTiers, WhatWasNotKeptIsKeptWhenItIsFoundInMemory) {
+  make(options());
+  faults_->fail(FileCall::kWrite, 1, StatusCode::kResourceExhausted, 1000);
+  run(some_prompt(1, kLength));
+  (void)engine_->tiers()->flush();
+  faults_->heal();
+  EXPECT_EQ(run(some_prompt(1, kLength)).reused_tokens, kFound);
+  restart();
+  EXPECT_EQ(from_disk(run(some_prompt(1, kLength))), kFound);
+}
+
 // The disk stands still: nobody but the request that waits for it notices.
 TEST_P(EngineTiers, OthersRunWhileOneIsRestored) {
   make(options());
@@ -254,6 +266,7 @@ TEST_P(EngineTiers, WhatWasEvictedIsLoaded) {
   make(small);
   run(some_prompt(1, kLength));
   run(some_prompt(2, kLength));
+  ASSERT_TRUE(engine_->tiers()->flush().ok());  // this pass is quicker than any disk
   const RequestStats stats = run(some_prompt(1, kLength));
   EXPECT_EQ(stats.reused_tokens, kFound);
   EXPECT_GT(from_disk(stats), 0);

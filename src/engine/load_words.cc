@@ -7,7 +7,10 @@
 namespace cairn {
 namespace {
 
-std::string ms(uint64_t ns) { return fmt::format("{:.3g} ms", static_cast<double>(ns) / 1e6); }
+std::string ms(uint64_t ns) {
+  const double value = static_cast<double>(ns) / 1e6;
+  return fmt::format("{:.{}f} ms", value, value < 10 ? 2 : 0);
+}
 
 std::string estimates(const LoadReport& report) {
   const std::string computing = report.computing_ns == 0 ? "not known yet" : ms(report.computing_ns);
@@ -42,8 +45,9 @@ std::optional<std::string> explain_load(const LoadReport& report) {
     case LoadChoice::kNotAllowed:
       return fmt::format("{} more are kept outside memory, and were computed again, as was asked for", found);
     case LoadChoice::kComputed:
-      return fmt::format("{} more are kept outside memory, but computing them was expected to be quicker ({})",
-                         found, estimates(report));
+      return fmt::format(
+          "{} more are kept outside memory, but computing them was expected to be quicker ({})", found,
+          estimates(report));
     case LoadChoice::kLoaded: break;
   }
   std::string text = fmt::format("{} more were kept outside memory: {} came in {} ({})", found,

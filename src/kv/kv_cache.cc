@@ -299,6 +299,10 @@ void KvCache::restore(const KvLease& lease, std::span<const TokenId> tokens,
   counts_.restored_positions += kBlockSize;
 }
 
+void KvCache::show_sealed_again(const KvLease& lease, const NamedText& text, int64_t block) {
+  storage_->show_sealed_again(sequence_of(lease), text, block);
+}
+
 void KvCache::watch_sealed(SealedBlockVisitor visit) { storage_->watch_sealed(std::move(visit)); }
 
 void KvCache::keep_tail(const KvLease& lease, int64_t positions) {

@@ -259,6 +259,9 @@ class KvCache {
   // From now on, every block that gets a name is shown when its step is committed; but one that ends as one with a block
   // that is there, in every layer group. Only paged storage that shares names any. Empty: no longer.
   void watch_sealed(SealedBlockVisitor visit);
+  // Shows that visitor a block of the sequence once more, where it is sealed and no window has passed it. `text` is the
+  // sequence's, at least up to the block's end.
+  void show_sealed_again(const KvLease& lease, const NamedText& text, int64_t block);
   // Later sequences are likely to go on from here: a prompt that ends, a turn, a place where texts part; `positions` may
   // be still to come. Layer groups with a window then keep what is needed for that, as long as there is memory, when the
   // sequence has gone past it. A match says it of its text's end and of the place where it parts from what is known.

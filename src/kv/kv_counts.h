@@ -37,7 +37,7 @@ struct KvCounts : KvBlockCounts {
   int64_t matched_positions = 0;
   int64_t recovered_positions = 0;
   int64_t restored_positions = 0;  // that came from outside the cache
-  int64_t abandoned_steps = 0;  // begun, and ended without their rows
+  int64_t abandoned_steps = 0;     // begun, and ended without their rows
   // Rows that were there, and must be computed again: those that abandoned steps cost; and of a sequence that was cut
   // farther back than its windows reach, those between where it goes on and the cut.
   int64_t recomputed_positions = 0;

@@ -161,12 +161,12 @@ void PagedStorage::seal(SequenceId sequence) {
   std::shift_left(c.tails.begin(), c.tails.begin() + static_cast<std::ptrdiff_t>(c.tail_count--), 1);
 }
 
-// The last of its sealed blocks: every group has it still.
+// Every group has the block.
 void PagedStorage::show_sealed(SequenceId sequence, const PrefixIndex::NewNode& node) {
   const Chain& c = chain(sequence);
   for (int32_t g = 0; g < group_count(); ++g) {
     const BlockPool& pool = group(g).pool();
-    const BlockId block = table(sequence, g).at(c.sealed_count);
+    const BlockId block = table(sequence, g).at(node.index);
     shown_bytes_[static_cast<size_t>(g)] = {pool.data(block), static_cast<size_t>(pool.block_bytes())};
   }
   show_sealed_({.root = c.root,
@@ -176,6 +176,20 @@ void PagedStorage::show_sealed(SequenceId sequence, const PrefixIndex::NewNode& 
                 .tokens = node.tokens,
                 .owner = c.owner,
                 .group_bytes = shown_bytes_});
+}
+
+void PagedStorage::show_sealed_again(SequenceId sequence, const NamedText& text, int64_t block) {
+  if (!shares() || !show_sealed_ || block >= chain(sequence).sealed_count) return;
+  for (int32_t g = 0; g < group_count(); ++g) {
+    const KvBlockTable& of = table(sequence, g);
+    if (block >= of.sink_blocks && block < of.first_block) return;
+  }
+  const auto at = static_cast<size_t>(block);
+  const PrefixIndex::NewNode node{.name = text.names.blocks[at],
+                                  .parent = block == 0 ? text.names.root : text.names.blocks[at - 1],
+                                  .tokens = text.tokens.subspan(at * kBlockSize, kBlockSize),
+                                  .index = block};
+  show_sealed(sequence, node);
 }
 
 void PagedStorage::watch_sealed(SealedBlockVisitor visit) {

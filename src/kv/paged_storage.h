@@ -51,6 +51,7 @@ class PagedStorage final : public KvStorage {
   void abandon_rows(SequenceId sequence, int64_t length) override;
   void commit(SequenceId sequence, int64_t length, std::span<const TokenId> tokens) override;
   void watch_sealed(SealedBlockVisitor visit) override;
+  void show_sealed_again(SequenceId sequence, const NamedText& text, int64_t block) override;
   int64_t truncate(SequenceId sequence, int64_t positions, const NamedText* text) override;
   void keep_tail(SequenceId sequence, int64_t positions) override;
   Room fork(SequenceId original, int64_t length, SequenceId copy) override;

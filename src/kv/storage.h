@@ -103,6 +103,8 @@ class KvStorage {
   virtual void commit(SequenceId, int64_t, std::span<const TokenId>) {}
   // Shows every block that gets a name, from now on.
   virtual void watch_sealed(SealedBlockVisitor) {}
+  // Shows that visitor a sealed block of the sequence once more, where every group still has it.
+  virtual void show_sealed_again(SequenceId, const NamedText&, int64_t /*block*/) {}
   // Rows before `positions` stay; later ones go, and so does room that the rest does not need. Where that cuts a
   // sealed block and there is no memory for a copy of it, its rows go too; where a group no longer has what queries from
   // there on see, all rows up to the last block end from which every group can go on. Returns how many rows stay.

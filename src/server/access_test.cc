@@ -88,6 +88,16 @@ TEST_F(AccessTest, MoreTextsThanTheHouseHoldsAreWrong) {
   EXPECT_FALSE(std::get<Access::Refusal>(refused).retry_after_s.has_value());
 }
 
+TEST_F(AccessTest, MoreTextsThanATenantMayEverHaveAreWrong) {
+  open(test_key_line("alice", "a") + test_key_line("bob", "b", "weight=3"), 17);
+  // Of eight that are parted two, and the nine that are for anybody.
+  auto refused = access_->enter(tenant("a"), {.texts = 12, .tokens = 0});
+  ASSERT_TRUE(std::holds_alternative<Access::Refusal>(refused));
+  EXPECT_EQ(std::get<Access::Refusal>(refused).error.status, 400);
+  EXPECT_EQ(std::get<Access::Refusal>(refused).error.param, "n");
+  EXPECT_TRUE(enters("a", 11));
+}
+
 TEST_F(AccessTest, TokensThatCameBeyondTheWishAreCharged) {
   open(test_key_line("alice", "a", "tokens=100/day"), 10);
   EXPECT_TRUE(enters("a"));

@@ -20,6 +20,9 @@ namespace {
 
 constexpr std::string_view kBlanks = " \t\r";
 constexpr size_t kMostNameBytes = 64;
+constexpr std::string_view kKeyBegin = "ck_";
+constexpr size_t kKeyDigits = 43;  // 62^43 > 2^256
+constexpr size_t kKeyBytes = kKeyBegin.size() + kKeyDigits;
 
 std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
@@ -70,13 +73,15 @@ std::vector<std::string_view> words_of(std::string_view line) {
   return words;
 }
 
+constexpr std::array<std::string_view, 6> kSettings{"weight", "kv",         "requests",
+                                                    "tokens", "concurrent", "metrics"};
+
+// No word of a line that is not one of ours is repeated: what somebody pasted there may be a key.
 Status bad_setting(std::string_view setting, std::string_view wanted) {
-  // Its name alone: what somebody pasted there may be a key.
   const std::string_view name = setting.substr(0, setting.find('='));
-  constexpr size_t kLongestName = 16;
-  if (name.size() > kLongestName)
+  if (std::ranges::find(kSettings, name) == kSettings.end())
     return invalid_argument(fmt::format("a setting is not understood: write {}", wanted));
-  return invalid_argument(fmt::format("'{}' is not understood: write {}", printable(name), wanted));
+  return invalid_argument(fmt::format("'{}' is not understood: write {}", name, wanted));
 }
 
 // What a line says, or what is wrong with it.
@@ -92,11 +97,11 @@ Result<TenantConfig> config_of(std::span<const std::string_view> words) {
   config.key_hash = *digest;
   std::set<std::string_view> given;
   for (const std::string_view setting : words.subspan(2)) {
-    if (!given.insert(setting.substr(0, setting.find('='))).second) {
-      return invalid_argument(
-          fmt::format("'{}' is given twice on this line: leave one out", printable(setting)));
-    }
     CAIRN_RETURN_IF_ERROR(take_key_setting(setting, config));
+    const std::string_view name = setting.substr(0, setting.find('='));
+    if (!given.insert(name).second) {
+      return invalid_argument(fmt::format("'{}' is given twice on this line: leave one out", name));
+    }
   }
   return config;
 }
@@ -113,9 +118,19 @@ Status check_tenant_name(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '_' || c == '-';
   };
-  if (!name.empty() && name.size() <= kMostNameBytes && std::ranges::all_of(name, is_allowed)) return {};
-  return invalid_argument(
-      fmt::format("'{}' is no name: 1 to 64 letters, digits, '.', '_' and '-' are one", printable(name)));
+  if (name.empty() || name.size() > kMostNameBytes || !std::ranges::all_of(name, is_allowed)) {
+    return invalid_argument("that is no name: 1 to 64 letters, digits, '.', '_' and '-' are one");
+  }
+  if (name.size() >= kKeyBytes && name.starts_with(kKeyBegin)) {
+    return invalid_argument("that is no name but a key: a key itself is never kept, only its hash");
+  }
+  for (const std::string_view taken : {kAnonymousName, kOtherNames}) {
+    if (name == taken) {
+      return invalid_argument(
+          fmt::format("that is no name for a key: the metrics mean somebody else by '{}'", taken));
+    }
+  }
+  return {};
 }
 
 Status take_key_setting(std::string_view setting, TenantConfig& config) {
@@ -190,8 +205,7 @@ Result<KeyTable> KeyTable::parse(std::string_view text, std::string_view file_na
     auto config = config_of(words);
     if (!config.ok()) return wrong(line, config.status().message());
     if (!names.insert(config->name).second) {
-      return wrong(line, fmt::format("the name {} is there already: each name stands on one line",
-                                     printable(config->name)));
+      return wrong(line, "the name is there already: each name stands on one line");
     }
     if (!hashes.insert(config->key_hash).second) {
       return wrong(line, "this key has another name already: each tenant has a key of its own");
@@ -233,11 +247,22 @@ const TenantConfig* KeyTable::find(std::string_view key) const {
   return found;
 }
 
+std::vector<std::string> small_quota_notes(const KeyTable& keys, uint64_t least_bytes) {
+  std::vector<std::string> notes;
+  for (const TenantConfig& tenant : keys.tenants()) {
+    if (tenant.kv_quota_bytes.value_or(least_bytes) >= least_bytes) continue;
+    notes.push_back(
+        fmt::format("the quota of '{}' is kv={}, but the shortest text of this model takes {} bytes of the "
+                    "cache: all requests of it will be refused, so give it more",
+                    tenant.name, *tenant.kv_quota_bytes, least_bytes));
+  }
+  return notes;
+}
+
 Sha256Digest hash_of_key(std::string_view key) { return sha256(bytes_of(key)); }
 
 Result<std::string> make_key() {
   constexpr std::string_view kDigits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-  constexpr size_t kDigitCount = 43;  // 62^43 > 2^256
   std::array<uint8_t, 32> number{};
   for (size_t done = 0; done < number.size();) {
     const ssize_t got = ::getrandom(number.data() + done, number.size() - done, 0);
@@ -246,8 +271,8 @@ Result<std::string> make_key() {
       return internal_error(std::string("the system gave no random bytes: ") + std::strerror(errno));
     done += static_cast<size_t>(got);
   }
-  std::string key = "ck_" + std::string(kDigitCount, '0');
-  for (size_t i = key.size(); i-- > key.size() - kDigitCount;) {
+  std::string key = std::string(kKeyBegin) + std::string(kKeyDigits, '0');
+  for (size_t i = key.size(); i-- > key.size() - kKeyDigits;) {
     uint32_t rest = 0;  // of the number, divided by 62 from its first byte on
     for (uint8_t& byte : number) {
       rest = rest << 8 | byte;

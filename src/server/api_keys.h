@@ -2,7 +2,8 @@
 //
 //   NAME sha256:HEX [weight=2] [kv=2GiB] [requests=60/min] [tokens=100000/min] [concurrent=8] [metrics=yes]
 //
-//   NAME        1 to 64 of A-Z a-z 0-9 . _ -, each name once: the tenant. Its id and its counts live by this name
+//   NAME        1 to 64 of A-Z a-z 0-9 . _ -, each name once, not anonymous nor other: the tenant. Its id and its
+//               counts live by this name
 //   sha256:HEX  the SHA-256 of the key. The key itself is nowhere in the file
 //   weight      share of the machine beside other tenants, 1 to 1000 (default 1)
 //   kv          most bytes of the cache that it holds, idle blocks included (default: no limit of its own)
@@ -12,7 +13,7 @@
 //   metrics     yes: this key may read the server's metrics, which count all tenants together (default no)
 //
 // Always true: a KeyTable never changes, so threads share one. Errors name the file, the line and what to write instead; no
-// message repeats a hash or a key. For the server and for `cairn key`.
+// message repeats a word of the file but the names of settings: any other may be a key that was pasted there. For the server and for `cairn key`.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,10 @@
 #include "cairn/status.h"
 
 namespace cairn {
+
+// Names that no key may have: in the metrics they are who needs no key, and all tenants beyond those with labels.
+inline constexpr std::string_view kAnonymousName = "anonymous";
+inline constexpr std::string_view kOtherNames = "other";
 
 // `amount` in each period, all of which may come at once.
 struct Rate {
@@ -84,13 +89,17 @@ class KeyTable {
   std::vector<TenantConfig> tenants_;
 };
 
+// A sentence for each tenant whose quota is below `least_bytes`, what the shortest text takes: all of its requests would be
+// refused.
+[[nodiscard]] std::vector<std::string> small_quota_notes(const KeyTable& keys, uint64_t least_bytes);
+
 // A new key: 32 bytes of the system's random source as ck_ and 43 letters and digits. kInternal: the system gave none.
 Result<std::string> make_key();
 [[nodiscard]] Sha256Digest hash_of_key(std::string_view key);
 
 // Takes one NAME=VALUE of a line, such as "weight=2". kInvalidArgument says what could stand there.
 Status take_key_setting(std::string_view setting, TenantConfig& config);
-// Whether `name` can be a tenant's; kInvalidArgument says what can.
+// Whether `name` can be a tenant's; kInvalidArgument says what can, but not the name, which may be a key in the wrong place.
 Status check_tenant_name(std::string_view name);
 // "60/min", as the file has it.
 [[nodiscard]] std::string rate_text(const Rate& rate);

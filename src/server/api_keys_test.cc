@@ -81,9 +81,11 @@ TEST(ApiKeys, SaysWhichLineIsWrongAndWhatToWrite) {
   EXPECT_SAYS(refusal("b sha256:12"), "64 hexadecimal digits");
   EXPECT_SAYS(refusal("b sha256:" + std::string(64, 'g')), "64 hexadecimal digits");
   EXPECT_SAYS(refusal("b sha256:" + std::string(62, '0') + "-1"), "64 hexadecimal digits");
-  EXPECT_SAYS(refusal("b/c " + hash_text("x")), "'b/c' is no name");
+  EXPECT_SAYS(refusal("b/c " + hash_text("x")), "keys:1: that is no name");
+  EXPECT_SAYS(refusal("anonymous " + hash_text("x")), "the metrics mean somebody else by 'anonymous'");
+  EXPECT_SAYS(refusal("other " + hash_text("x")), "the metrics mean somebody else by 'other'");
   EXPECT_SAYS(refusal(std::string(65, 'n') + " " + hash_text("x")), "is no name");
-  EXPECT_SAYS(refusal(good + "\n\na " + hash_text("two")), "keys:3: the name a is there already");
+  EXPECT_SAYS(refusal(good + "\n\na " + hash_text("two")), "keys:3: the name is there already");
   EXPECT_SAYS(refusal(good + "\nb " + hash_text("one")), "keys:2: this key has another name already");
   EXPECT_SAYS(refusal(good + " weight=0"), "weight=2, a number from 1 to 1000");
   EXPECT_SAYS(refusal(good + " weight"), "'weight' is not understood");
@@ -99,13 +101,22 @@ TEST(ApiKeys, SaysWhichLineIsWrongAndWhatToWrite) {
 }
 
 TEST(ApiKeys, NeverRepeatsASecretInAMessage) {
-  // A key where its hash belongs is the likeliest slip.
-  const std::string message = refusal("bob ck_verysecretverysecret weight=2");
-  EXPECT_EQ(message.find("verysecret"), std::string::npos) << message;
+  // A key where its hash belongs is the likeliest slip; but it may stand anywhere, and be as short as its owner likes.
+  const std::string name = "bob ", hash = hash_text("x"), ours = "ck_" + std::string(43, 's'),
+                    other = "ssss/ssss";
+  for (const std::string& key : {ours, other, std::string("ssss")}) {
+    for (const std::string& text :
+         {name + key + " weight=2", other + " " + hash, ours + " " + hash, ours, name + hash + " " + key,
+          name + hash + " " + key + "=2", name + hash + " " + key + " " + key, name + hash + " kv=" + key,
+          name + hash + " kv=1 kv=" + key, key + "/ " + hash, "ssss " + hash + "\nssss " + hash_text("y")}) {
+      const std::string message = refusal(text);
+      EXPECT_EQ(message.find("ssss"), std::string::npos) << message;
+    }
+  }
 }
 
 TEST(ApiKeys, TakesHostileTextsForWhatTheyAre) {
-  EXPECT_SAYS(refusal(std::string("\0\x1b[31m x", 8)), "\\x00\\x1b");
+  EXPECT_SAYS(refusal(std::string("\0\x1b[31m x", 8)), "is no name");
   EXPECT_SAYS(refusal(std::string(1 << 20, 'a')), "is no name");
   EXPECT_EQ(parsed("\xef\xbb\xbf# only a comment").tenants().size(), 0U);
   EXPECT_EQ(parsed(std::string(1 << 20, '\n')).tenants().size(), 0U);
@@ -159,6 +170,15 @@ TEST(ApiKeys, ANewKeyIsLongAndOnlyOnce) {
   }
   EXPECT_EQ(keys.size(), 100U);
   EXPECT_EQ(letters.size(), 62U);
+}
+
+TEST(ApiKeys, QuotasThatFitNothingAreNamed) {
+  const KeyTable table = parsed("a " + hash_text("one") + " kv=1023\nb " + hash_text("two") + " kv=1024\nc " +
+                                hash_text("three") + "\n");
+  const auto notes = small_quota_notes(table, 1024);
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_SAYS(notes[0], "'a' is kv=1023");
+  EXPECT_SAYS(notes[0], "takes 1024 bytes");
 }
 
 TEST(ApiKeys, SaltsAreOfTheNameAndTheKey) {

@@ -12,8 +12,6 @@
 namespace cairn {
 namespace {
 
-constexpr int64_t kCallsMax = 16;  // in one reply
-
 ToolCallSpec tools_of(const TextCall& call, const ToolForm& form) {
   ToolCallSpec spec{.tools = {}, .form = form};
   const bool is_must = call.tool_choice.use == ToolUse::kRequired || call.tool_choice.use == ToolUse::kNamed;
@@ -26,7 +24,7 @@ ToolCallSpec tools_of(const TextCall& call, const ToolForm& form) {
   spec.need = is_must ? ToolCallSpec::Need::kMust : ToolCallSpec::Need::kMay;
   const bool may_talk_first = !is_must && call.format.kind == ResponseKind::kText && !form.begin.empty();
   spec.text_before = may_talk_first ? ToolCallSpec::TextBefore::kFree : ToolCallSpec::TextBefore::kNone;
-  spec.calls_max = call.parallel_tool_calls && !form.begin.empty() ? kCallsMax : 1;
+  spec.calls_max = call.parallel_tool_calls && !form.begin.empty() ? call.tool_calls_max : 1;
   return spec;
 }
 
@@ -96,7 +94,7 @@ std::string key_of(const TextCall& call, ReasoningForm::Start start) {
   const boost::json::array key{static_cast<int>(start), static_cast<int>(call.format.kind),
                                call.format.schema,      static_cast<int>(call.tool_choice.use),
                                call.tool_choice.name,   call.parallel_tool_calls,
-                               std::move(tools)};
+                               call.tool_calls_max,     std::move(tools)};
   const std::string text = boost::json::serialize(key);
   Sha256 sha;
   sha.update(std::as_bytes(std::span(text)));

@@ -87,6 +87,17 @@ TEST(Constraints, RequiredToolsAreCalledInTheFamilysForm) {
   EXPECT_TRUE(takes(**free, "I would rather talk."));
 }
 
+TEST(Constraints, AReplyHasNoMoreCallsThanItMay) {
+  Constraints constraints(bytes_trie(), {}, {.tools = hermes_tool_form()});
+  TextCall call = with_tool(ToolUse::kRequired);
+  const std::string one = "<tool_call>\n{\"name\": \"look\", \"arguments\": {}}\n</tool_call>";
+  EXPECT_TRUE(takes(**constraints.guide_for(call, kAlice, kStart), one + "\n" + one));
+  call.tool_calls_max = 1;
+  const auto guide = constraints.guide_for(call, kAlice, kStart);
+  EXPECT_TRUE(takes(**guide, one));
+  EXPECT_FALSE(takes(**guide, one + "\n" + one));
+}
+
 TEST(Constraints, WhatCannotBeForcedIsRefused) {
   Constraints constraints(bytes_trie(), {}, {});
   const auto refused = constraints.guide_for(with_tool(ToolUse::kRequired), kAlice, kStart);

@@ -199,7 +199,8 @@ void Generation::on_finish(size_t choice, const RequestResult& result) {
   // Chances of what is no part of the text: the end token, or the tokens of a stop string.
   if (result.reason == FinishReason::kEndToken && !ended.logprobs.empty()) ended.logprobs.pop_back();
   if (result.reason == FinishReason::kStopString) ended.logprobs.clear();
-  emit(choice, ended.reader.flush());
+  const bool is_whole = result.reason == FinishReason::kEndToken;
+  emit(choice, ended.reader.flush(is_whole ? ReplyEnding::kByItself : ReplyEnding::kCut));
   if (!ended.logprobs.empty())
     send({.choice = static_cast<int64_t>(choice), .logprobs = std::exchange(ended.logprobs, {})});
   ended.result = result;
@@ -343,13 +344,19 @@ std::optional<ApiError> Generation::failure() const {
                                                            : error_of(status);
   }
   // A client that is gone hears nothing; for others the server's end is no end of their texts.
-  if (!is_gone_ && has_ended_by(FinishReason::kCancelled)) {
+  if (is_ended_by_stop()) {
     return unavailable_error("the server was stopped before the text had ended");
   }
   if (has_ended_by(FinishReason::kDeadline) && first_token_ns_ == 0) {
     return timeout_error("the request's deadline_ms passed before its first token");
   }
   return std::nullopt;
+}
+
+// Nobody else cancels the texts of a call that has neither failed nor lost its client.
+bool Generation::is_ended_by_stop() const {
+  return !is_gone_ && !refusal_.has_value() && !has_ended_by(FinishReason::kError) &&
+         has_ended_by(FinishReason::kCancelled);
 }
 
 bool Generation::has_ended_by(FinishReason reason) const {

@@ -89,6 +89,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   [[nodiscard]] AnswerFinish finish_of(const Choice& choice) const;
   [[nodiscard]] std::optional<ApiError> failure() const;
   [[nodiscard]] bool has_ended_by(FinishReason reason) const;
+  [[nodiscard]] bool is_ended_by_stop() const;
   void give_up(ApiError error);
   void client_is_gone();
   void cancel_all();

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "server/generation.h"
+#include "server/ids.h"
 
 namespace cairn {
 
@@ -41,7 +42,8 @@ void Generation::record(const std::optional<ApiError>& error) {
     return static_cast<double>(to_ns - from_ns) * 1e-9;
   };
   const uint64_t now_ns = service_.clock.now_ns();
-  RequestFacts facts{.id = prepared_.id,
+  const std::string id = shown_reply_id(prepared_.call.face, prepared_.id);
+  RequestFacts facts{.id = id,
                      .tenant = prepared_.tenant->config.name,
                      .endpoint = prepared_.endpoint,
                      .status = error.has_value() ? error->status : 200,
@@ -72,6 +74,7 @@ void Generation::keep_for_log(const StreamPiece& piece) {
 
 RequestOutcome Generation::outcome(const std::optional<ApiError>& error) const {
   if (is_gone_) return RequestOutcome::kCancelled;
+  if (is_ended_by_stop()) return RequestOutcome::kShutdown;
   if (error.has_value()) return error->status == 504 ? RequestOutcome::kDeadline : RequestOutcome::kError;
   const Choice& first = choices_[0];
   if (!first.answer.tool_calls.empty()) return RequestOutcome::kToolCalls;

@@ -21,6 +21,17 @@ std::string new_reply_id() {
 
 std::string new_call_id() { return "call_" + new_reply_id(); }
 
+std::string shown_reply_id(ApiFace face, std::string_view id) {
+  switch (face) {
+    case ApiFace::kChat: return "chatcmpl-" + std::string(id);
+    case ApiFace::kCompletions: return "cmpl-" + std::string(id);
+    case ApiFace::kResponses: return "resp_" + std::string(id);
+    case ApiFace::kOllamaChat:
+    case ApiFace::kOllamaGenerate: break;
+  }
+  return std::string(id);
+}
+
 std::string_view bare_reply_id(std::string_view id) {
   for (const std::string_view prefix : {"chatcmpl-", "cmpl-", "resp_"}) {
     if (id.starts_with(prefix)) return id.substr(prefix.size());

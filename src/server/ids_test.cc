@@ -20,6 +20,10 @@ TEST(Ids, TheFacesPrefixesAreTakenOff) {
   EXPECT_EQ(bare_reply_id("cmpl-abc"), "abc");
   EXPECT_EQ(bare_reply_id("resp_abc"), "abc");
   EXPECT_EQ(bare_reply_id("abc"), "abc");
+  for (const ApiFace face : {ApiFace::kChat, ApiFace::kCompletions, ApiFace::kResponses, ApiFace::kOllamaChat,
+                             ApiFace::kOllamaGenerate}) {
+    EXPECT_EQ(bare_reply_id(shown_reply_id(face, "abc")), "abc");
+  }
 }
 
 }  // namespace

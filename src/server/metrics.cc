@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "server/api_keys.h"
 
 namespace cairn {
 namespace {
@@ -31,8 +32,8 @@ const Histogram::BucketBoundaries kDuration{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 
 constexpr std::array kOutcomes{RequestOutcome::kStop,      RequestOutcome::kLength,
                                RequestOutcome::kToolCalls, RequestOutcome::kCancelled,
-                               RequestOutcome::kDeadline,  RequestOutcome::kRefused,
-                               RequestOutcome::kError};
+                               RequestOutcome::kShutdown,  RequestOutcome::kDeadline,
+                               RequestOutcome::kRefused,   RequestOutcome::kError};
 constexpr std::array kLimits{RateLimit::kRequests, RateLimit::kTokens, RateLimit::kConcurrent};
 
 const MetricInfo& info_of(std::string_view name) {
@@ -204,7 +205,7 @@ struct Metrics::Impl {
   explicit Impl(MetricsOptions given) : options(std::move(given)), families(registry) {
     // What nobody has caused yet is there as 0, so that the first event is seen as a rise.
     const bool by_tenant = options.by_tenant == MetricsByTenant::kOn;
-    others = families.series(by_tenant ? Labels{{"tenant", "other"}} : Labels{});
+    others = families.series(by_tenant ? Labels{{"tenant", std::string(kOtherNames)}} : Labels{});
   }
 
   // The series stay where they are, so they are used without the lock.
@@ -213,7 +214,7 @@ struct Metrics::Impl {
     const std::lock_guard lock(mutex);
     const auto found = tenants.find(tenant);
     if (found != tenants.end()) return found->second;
-    if (tenants.size() == kMostTenantLabels || tenant == "other") return others;
+    if (tenants.size() == kMostTenantLabels || tenant == kOtherNames) return others;
     const std::string name(tenant);
     return tenants.emplace(name, families.series({{"tenant", name}})).first->second;
   }

@@ -27,9 +27,9 @@ bool takes_gzip(const HttpHead& head) {
   return !said.has_value() || accepts_gzip(*said);
 }
 
-bool has_already(const HttpHead& head, const PageFile& file) {
+bool has_already(const HttpHead& head, std::string_view etag) {
   const auto names = head.header("if-none-match");
-  return names.has_value() && etag_matches(*names, file.etag);
+  return names.has_value() && etag_matches(*names, etag);
 }
 
 HttpReply with_safety(HttpReply reply) {
@@ -59,19 +59,19 @@ HttpReply page_reply(const HttpHead& head) {
   }
   HttpReply reply = with_safety({.content_type = std::string(file->content_type)});
   // Names are fixed, so a browser asks each time; nearly always it learns that nothing has changed.
+  const bool is_packed = takes_gzip(head);
+  const std::string& etag = is_packed ? file->etag : file->plain_etag;
   reply.headers.push_back({"Cache-Control", "no-cache"});
   reply.headers.push_back({"Vary", "Accept-Encoding"});
-  reply.headers.push_back({"ETag", file->etag});
-  if (has_already(head, *file)) {
+  reply.headers.push_back({"ETag", etag});
+  if (has_already(head, etag)) {
     reply.status = 304;
     reply.content_type.clear();
     return reply;
   }
-  if (!takes_gzip(head)) {
-    return words(406, "This is held compressed only: please send \"Accept-Encoding: gzip\".");
-  }
-  reply.headers.push_back({"Content-Encoding", "gzip"});
-  reply.body = file->gz;  // 20 kB at most: a copy costs less than sharing would in words
+  if (is_packed) reply.headers.push_back({"Content-Encoding", "gzip"});
+  reply.body =
+      is_packed ? std::string(file->gz) : file->plain;  // small: a copy costs less than sharing in words
   return reply;
 }
 

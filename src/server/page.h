@@ -14,8 +14,8 @@ namespace cairn {
 // Whether page_reply() has something at this path.
 [[nodiscard]] bool is_page_path(std::string_view path);
 
-// The file at head.path: 304 where the client has it already, 404 where there is none, 405 for a method that does not read,
-// 406 for a client that takes no gzip (every browser does; the files are held packed only).
+// The file at head.path, packed for a client that takes gzip, plain for others: 304 where the client has it already, 404 where
+// there is none, 405 for a method that does not read.
 [[nodiscard]] HttpReply page_reply(const HttpHead& head);
 
 }  // namespace cairn

@@ -1,4 +1,5 @@
-// The files of the page at "/", as they lie in the program: gzipped, from web/dist (cmake/web.cmake says how they get in).
+// The files of the page at "/", as they lie in the program: gzipped, from web/dist (cmake/web.cmake says how they get in);
+// and unpacked, for clients that take no gzip.
 //
 // Always true: the same for the life of the process; each begins with gzip's magic bytes and is never empty.
 // Anyone may call, from any thread.
@@ -15,6 +16,8 @@ struct PageFile {
   std::string_view content_type;  // of what is unpacked
   std::string etag;               // with its quotes; names the packed bytes
   std::string_view gz;
+  std::string plain_etag;  // names the unpacked ones
+  std::string plain;
 };
 
 [[nodiscard]] std::span<const PageFile> page_files();

@@ -13,11 +13,12 @@ enum class RequestOutcome : uint8_t {
   kLength,     // as long as was asked for, or the context is full
   kToolCalls,  // ended with calls of tools
   kCancelled,  // the client went away
+  kShutdown,   // the server was stopped, and its grace was over
   kDeadline,   // its time was over
   kRefused,    // never begun: the request was wrong, a limit was reached, or the queue was full
   kError,      // the server's fault
 };
-// "stop", "length", "tool_calls", "cancelled", "deadline", "refused", "error".
+// "stop", "length", "tool_calls", "cancelled", "shutdown", "deadline", "refused", "error".
 [[nodiscard]] std::string_view request_outcome_name(RequestOutcome outcome);
 
 struct RequestFacts {

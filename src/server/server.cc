@@ -60,9 +60,9 @@ bool takes(std::string_view route, std::string_view path) {
 
 std::span<const Server::Route> Server::routes() {
   static constexpr std::array kRoutes{
-      Route{"POST", "/v1/chat/completions", Entry::kNeedsKey, &Server::answer_chat},
-      Route{"POST", "/v1/completions", Entry::kNeedsKey, &Server::answer_completions},
-      Route{"POST", "/v1/responses", Entry::kNeedsKey, &Server::answer_responses},
+      Route{"POST", "/v1/chat/completions", Entry::kNeedsKey, &Server::answer_chat, ApiFace::kChat},
+      Route{"POST", "/v1/completions", Entry::kNeedsKey, &Server::answer_completions, ApiFace::kCompletions},
+      Route{"POST", "/v1/responses", Entry::kNeedsKey, &Server::answer_responses, ApiFace::kResponses},
       Route{"GET", "/v1/models", Entry::kNeedsKey, &Server::answer_models},
       Route{"GET", "/v1/models/", Entry::kNeedsKey, &Server::answer_model},
       Route{"POST", "/tokenize", Entry::kNeedsKey, &Server::answer_tokenize},
@@ -89,13 +89,18 @@ const Server::Route* Server::find_route(const HttpHead& head) {
   return nullptr;
 }
 
-ApiError Server::no_route(const HttpHead& head) {
+HttpReply Server::no_route(const HttpHead& head) {
   for (const Route& route : routes()) {
     if (!takes(route.path, head.path)) continue;
-    return method_not_allowed(std::string(head.path) + " takes " + std::string(route.method) + ", not " +
-                              head.method);
+    HttpReply reply = error_reply(method_not_allowed(std::string(head.path) + " takes " +
+                                                     std::string(route.method) + ", not " + head.method),
+                                  head.path);
+    reply.headers.push_back({"Allow", is_read(route.method) ? "GET, HEAD" : std::string(route.method)});
+    return reply;
   }
-  return not_found_error("there is nothing at " + head.path + ": docs/serving.md lists what this server has");
+  return error_reply(
+      not_found_error("there is nothing at " + head.path + ": docs/serving.md lists what this server has"),
+      head.path);
 }
 
 std::optional<ApiError> Server::check_entry(const Route& route, const HttpHead& head,
@@ -112,8 +117,7 @@ std::optional<ApiError> Server::check_entry(const Route& route, const HttpHead& 
 std::optional<HttpReply> Server::at_the_door(const HttpHead& head) {
   if (!is_complete_) return error_reply(unavailable_error("the server is starting"), head.path, 1);
   if (auto reply = guard_.check(head)) return reply;
-  const auto refuse = [&](const ApiError& error) {
-    HttpReply reply = error_reply(error, head.path);
+  const auto refuse = [&](HttpReply reply) {
     for (HttpHeader& header : guard_.headers(head)) reply.headers.push_back(std::move(header));
     return reply;
   };
@@ -121,7 +125,9 @@ std::optional<HttpReply> Server::at_the_door(const HttpHead& head) {
   const Route* const route = find_route(head);
   if (route == nullptr) return refuse(no_route(head));
   TenantRef tenant;
-  if (const auto error = check_entry(*route, head, tenant)) return refuse(*error);
+  if (const auto error = check_entry(*route, head, tenant)) {
+    return refuse(error_reply(*error, head.path));
+  }
   return std::nullopt;
 }
 
@@ -130,11 +136,12 @@ void Server::handle(std::shared_ptr<HttpExchange> exchange) {
   const HttpHead& head = exchange->request().head;
   Asked asked{.exchange = nullptr, .tenant = nullptr, .id = new_reply_id(), .argument = {}};
   std::vector<HttpHeader> headers = guard_.headers(head);
-  headers.push_back({"X-Request-Id", asked.id});
+  const Route* const route = find_route(head);
+  const bool is_text = route != nullptr && route->face.has_value();
+  headers.push_back({"X-Request-Id", is_text ? shown_reply_id(*route->face, asked.id) : asked.id});
   asked.exchange = std::make_shared<ExchangeWithHeaders>(std::move(exchange), std::move(headers));
   if (is_page_path(head.path)) return asked.exchange->reply(page_reply(head));
-  const Route* const route = find_route(head);
-  if (route == nullptr) return asked.exchange->reply(error_reply(no_route(head), head.path));
+  if (route == nullptr) return asked.exchange->reply(no_route(head));
   if (const auto error = check_entry(*route, head, asked.tenant)) {
     return asked.exchange->reply(error_reply(*error, head.path));
   }
@@ -159,7 +166,9 @@ Server::Server(ServerParts parts, const ServerOptions& options)
       unstarted_engine_(std::move(parts.engine)) {}
 
 Result<std::unique_ptr<Server>> Server::start(ServerParts parts, ServerOptions options) {
+  const std::shared_ptr<const KeyTable> keys = parts.keys;
   std::unique_ptr<Server> server(new Server(std::move(parts), options));
+  server->warn_of_small_quotas(keys.get());
   CAIRN_RETURN_IF_ERROR(server->begin(options));
   return server;
 }
@@ -203,7 +212,15 @@ void Server::share_engine() {
     log_->write(LogLevel::kWarning, "the tenants' shares could not be set: " + status.message());
 }
 
+void Server::warn_of_small_quotas(const KeyTable* keys) {
+  if (keys == nullptr) return;
+  for (const std::string& note : small_quota_notes(*keys, facts_.block_bytes)) {
+    log_->write(LogLevel::kWarning, note);
+  }
+}
+
 Tenants::Change Server::reload_keys(std::shared_ptr<const KeyTable> keys) {
+  warn_of_small_quotas(keys.get());
   const Tenants::Change change = tenants_.reload(std::move(keys));
   std::vector<TenantId> kept;
   for (const TenantRef& tenant : tenants_.list()) kept.push_back(tenant->id);

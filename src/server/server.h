@@ -81,16 +81,18 @@ class Server final : public HttpHandler {
     std::string_view path;  // one that ends with '/' takes an argument behind it
     Entry entry;
     void (Server::*answer)(const Asked& asked);
+    std::optional<ApiFace> face = {};  // of texts: their ids are written in its way
   };
 
   Server(ServerParts parts, const ServerOptions& options);
   Status begin(const ServerOptions& options);
   [[nodiscard]] static std::span<const Route> routes();
   [[nodiscard]] static const Route* find_route(const HttpHead& head);
-  [[nodiscard]] static ApiError no_route(const HttpHead& head);
+  [[nodiscard]] static HttpReply no_route(const HttpHead& head);
   [[nodiscard]] std::optional<ApiError> check_entry(const Route& route, const HttpHead& head,
                                                     TenantRef& tenant) const;
   void share_engine();
+  void warn_of_small_quotas(const KeyTable* keys);
   template <typename Function>
   void work(const Asked& asked, Function function);
 

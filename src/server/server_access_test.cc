@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <latch>
+#include <tuple>
 
 #include "server/server_testing.h"
 
@@ -177,6 +179,32 @@ TEST(ServerAccess, AQuotaOfTheCacheIsKept) {
   EXPECT_LE(used("bob"), kQuota);
 }
 
+TEST(ServerAccess, AQuotaThatRefusesIsNamed) {
+  constexpr uint64_t kBlockBytes = 98'304;
+  const auto message = [](const ServedTest& served, std::string_view body) {
+    const value refused = served.json("POST", "/v1/completions", body, kBob, 400);
+    return std::string(refused.at("error").at("message").as_string());
+  };
+  ServedTest served({.keys = two_keys(fmt::format("kv={}", 6 * kBlockBytes))});
+  EXPECT_EQ(served.log_lines(), std::vector<std::string>());
+  const std::string large = message(served, long_prompt());
+  EXPECT_NE(large.find("the kv quota of 'bob', 589824 bytes, has room for 192"), std::string::npos) << large;
+  auto keys = KeyTable::parse(two_keys(fmt::format("kv={}", kBlockBytes - 1)), "keys");
+  ASSERT_TRUE(keys.ok());
+  (void)served.server().reload_keys(std::make_shared<const KeyTable>(std::move(*keys)));
+  const std::string any = message(served, R"({"prompt":"Once"})");
+  EXPECT_NE(any.find("the kv quota of 'bob' is 98303 bytes, but the shortest text of this model takes 98304"),
+            std::string::npos)
+      << any;
+  // Its owner hears of it before anybody is refused: in the log, where the keys were read.
+  EXPECT_TRUE(becomes_true([&] {
+    const auto lines = served.log_lines();
+    return std::ranges::any_of(lines, [](const std::string& line) {
+      return line.find("warning the quota of 'bob' is kv=98303") != std::string::npos;
+    });
+  }));
+}
+
 TEST(ServerAccess, KeysAreReadAgain) {
   ServedTest served({.keys = two_keys()});
   auto keys = KeyTable::parse(test_key_line("carol", "carol-key"), "keys");
@@ -198,7 +226,35 @@ TEST(ServerAccess, UnknownPathsAndMethodsAreNamed) {
   const ServedTest served;
   EXPECT_EQ(served.json("POST", "/v1/embeddings", "{}", {}, 404).at("error").at("type").as_string(),
             "not_found_error");
-  (void)served.json("GET", "/v1/completions", {}, {}, 405);
+  for (const auto& [method, path, allowed] :
+       {std::tuple("GET", "/v1/completions", "POST"), std::tuple("POST", "/v1/models", "GET, HEAD"),
+        std::tuple("DELETE", "/api/chat", "POST")}) {
+    const std::string reply = served.ask(method, path);
+    EXPECT_EQ(status_of(reply), 405) << reply;
+    EXPECT_NE(reply.find("\r\nAllow: " + std::string(allowed) + "\r\n"), std::string::npos) << reply;
+  }
+}
+
+// What a client was given is what its server's log can be searched for.
+TEST(ServerAccess, TheLogAndTheHeaderHaveTheIdOfTheReply) {
+  ServedTest served;
+  for (const auto& [path, body] :
+       {std::pair("/v1/completions", R"({"prompt":"Once","max_tokens":1})"),
+        std::pair("/v1/chat/completions", R"({"messages":[{"role":"user","content":"Hi"}],"max_tokens":1})"),
+        std::pair("/v1/responses", R"({"input":"Hi","max_output_tokens":1})")}) {
+    served.forget_log_lines();
+    const std::string reply = served.ask("POST", path, body);
+    const std::string id(boost::json::parse(body_of(reply)).at("id").as_string());
+    EXPECT_NE(reply.find("X-Request-Id: " + id + "\r\n"), std::string::npos) << reply;
+    EXPECT_TRUE(becomes_true([&] { return !served.log_lines().empty(); }));
+    EXPECT_NE(served.log_lines().at(0).find(" id=" + id + " "), std::string::npos) << served.log_lines()[0];
+    (void)served.json("GET", "/cairn/requests/" + id);
+  }
+  served.forget_log_lines();
+  const std::string refused = served.ask("POST", "/v1/completions", "{");
+  EXPECT_NE(refused.find("X-Request-Id: cmpl-"), std::string::npos) << refused;
+  EXPECT_TRUE(becomes_true([&] { return !served.log_lines().empty(); }));
+  EXPECT_NE(served.log_lines().at(0).find(" id=cmpl-"), std::string::npos);
 }
 
 TEST(ServerAccess, PromptsAreLoggedOnlyWhereAskedFor) {

@@ -9,7 +9,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
 #include <iterator>
 #include <random>
 #include <thread>
@@ -25,13 +24,6 @@ using std::chrono::steady_clock;
 double soak_seconds() {
   const char* const said = std::getenv("CAIRN_SOAK_SECONDS");
   return said == nullptr ? 3 : std::atof(said);
-}
-
-// By which even the demo model calls tools, if it must.
-std::string tools_template() {
-  std::ifstream file(CAIRN_SOURCE_DIR "/web/test/support/tools.jinja");
-  EXPECT_TRUE(file.is_open());
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 struct Call {

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 namespace cairn {
@@ -32,6 +34,7 @@ ServedFacts facts_for(const Engine& engine, const ServedTestOptions& options) {
   facts.context = engine.context();
   facts.longest_text = engine.cache().max_length();
   facts.position_bytes = engine.cache().geometry().block_bytes(0) / kBlockSize;
+  facts.block_bytes = engine.cache().geometry().block_bytes();
   facts.known_text =
       options.sharing == TenantSharing::kAcrossTenants ? KnownText::kHidden : KnownText::kShown;
   facts.pressure = options.keys.empty() ? Pressure::kShown : Pressure::kHidden;
@@ -188,6 +191,12 @@ std::vector<std::string> ServedTest::events(std::string_view path, std::string_v
     rest.remove_prefix(std::min(end, rest.size()));
   }
   return events;
+}
+
+std::string tools_template() {
+  std::ifstream file(CAIRN_SOURCE_DIR "/web/test/support/tools.jinja");
+  EXPECT_TRUE(file.is_open());
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 std::string test_key_line(std::string_view name, std::string_view key, std::string_view settings) {

@@ -68,6 +68,9 @@ class ServedTest {
   std::unique_ptr<Server> server_;
 };
 
+// A chat template by which even the demo model calls tools, if it must.
+[[nodiscard]] std::string tools_template();
+
 // A keys file's line for this key.
 [[nodiscard]] std::string test_key_line(std::string_view name, std::string_view key,
                                         std::string_view settings = {});

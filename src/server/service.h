@@ -32,6 +32,7 @@ struct ServedFacts {
   int64_t context = 0;
   int64_t longest_text = 0;     // positions that context and cache have room for
   uint64_t position_bytes = 0;  // of the cache that a position takes; 0: not the same for all
+  uint64_t block_bytes = 0;     // of the cache that the shortest text takes: a block of each layer group
   PrefixSharing sharing = PrefixSharing::kOn;
   KnownText known_text = KnownText::kShown;
   Pressure pressure = Pressure::kShown;

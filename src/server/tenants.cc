@@ -19,7 +19,7 @@ namespace {
 
 TenantRef make_anonymous() {
   auto entry = std::make_shared<ServedTenant>();
-  entry->config.name = "anonymous";
+  entry->config.name = kAnonymousName;
   entry->config.metrics = MetricsAccess::kAll;  // whoever reaches a server without keys owns it
   return entry;
 }

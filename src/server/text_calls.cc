@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/local_time.h"
+#include "server/ids.h"
 #include "server/ollama/parse.h"
 #include "server/openai/parse.h"
 #include "server/web_reply.h"
@@ -132,11 +133,28 @@ class CallMaker {
     const int64_t most = longest_text(service_, *facts_.tenant);
     for (const std::vector<TokenId>& prompt : made_.prompts) {
       if (std::ssize(prompt) <= most) continue;
+      if (most < service_.facts.longest_text) return beyond_quota(prompt.size(), most);
       return context_exceeded(
           fmt::format("the prompt has {} tokens, but a text of this model has {} at most: send less",
                       prompt.size(), most));
     }
     return std::nullopt;
+  }
+
+  // The model and the whole cache have room for more: it is the tenant's part that has not.
+  [[nodiscard]] ApiError beyond_quota(size_t prompt_tokens, int64_t most) const {
+    const TenantConfig& tenant = facts_.tenant->config;
+    const uint64_t quota = tenant.kv_quota_bytes.value_or(0);
+    if (most == 0) {
+      return context_exceeded(fmt::format(
+          "the kv quota of '{}' is {} bytes, but the shortest text of this model takes {}: the quota must be "
+          "larger",
+          tenant.name, quota, service_.facts.block_bytes));
+    }
+    return context_exceeded(fmt::format(
+        "the prompt has {} tokens, but the kv quota of '{}', {} bytes, has room for {}: send less, "
+        "or ask for a larger quota",
+        prompt_tokens, tenant.name, quota, most));
   }
 
   std::optional<ApiError> check_logprobs() {
@@ -208,8 +226,9 @@ class Answerer {
     const std::string& path = exchange_->request().head.path;
     // Not the message nor the field, which may quote the body.
     const std::string& reason = error.code.empty() ? error.type : error.code;
+    const std::string id = shown_reply_id(facts_.face, facts_.id);
     service_.records.note(
-        {.id = facts_.id,
+        {.id = id,
          .tenant = facts_.tenant->config.name,
          .endpoint = path,
          .status = error.status,
@@ -237,7 +256,9 @@ class Answerer {
 int64_t longest_text(const Service& service, const ServedTenant& tenant) {
   const int64_t longest = service.facts.longest_text;
   const auto& quota = tenant.config.kv_quota_bytes;
-  if (!quota.has_value() || service.facts.position_bytes == 0) return longest;
+  if (!quota.has_value()) return longest;
+  if (*quota < service.facts.block_bytes) return 0;
+  if (service.facts.position_bytes == 0) return longest;
   const auto positions =
       static_cast<int64_t>(*quota / (service.facts.position_bytes * kBlockSize)) * kBlockSize;
   return std::min(longest, positions);

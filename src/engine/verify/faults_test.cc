@@ -30,14 +30,13 @@ struct Fault {
 
 Found with_fault(const Kernels& kernels, Fault fault = {}) {
   const auto model = made_model("tiny-llama", fault.type, kernels);
-  LawOptions options{.position_count = fault.position_count,
-                     .kv_plans = plans({fault.plan}),
-                     .thread_counts = std::move(fault.thread_counts),
-                     .wrap_pass = std::move(fault.wrap_pass)};
-  options.on_progress = [what = std::string()](const LawProgress& progress) mutable {
-    if (what != progress.what) forget_sequences();
-    what = progress.what;
-  };
+  const LawOptions options{.position_count = fault.position_count,
+                           .kv_plans = plans({fault.plan}),
+                           .thread_counts = std::move(fault.thread_counts),
+                           .wrap_pass = [inner = std::move(fault.wrap_pass)](PassPtr pass) {
+                             forget_sequences();  // of the engine before
+                             return inner ? inner(std::move(pass)) : std::move(pass);
+                           }};
   count_idle_threads();
   return {rows_of(model, options)};
 }

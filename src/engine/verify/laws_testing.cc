@@ -30,6 +30,7 @@ bool needs_a_long_text(const std::string& what) {
                                                "forked at a block's edges",
                                                "prompts that end at a block's edge",
                                                "shared rows, memory short",
+                                               "rows from disk, in a new engine",
                                                "a conversation's turns",
                                                "a turn edited, rows cut and redone"};
   return kWhats.contains(what);

@@ -52,11 +52,11 @@ Result<std::string> run_from_disk(const Scene& scene, Comparison& comparison) {
   }
   for (const int64_t prompt : std::array{int64_t{kBlockSize + 1}, length - 2, length}) {
     CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
-    CAIRN_RETURN_IF_ERROR(trial
-                              ->submit_text({.prompt_count = prompt,
-                                             .token_count = length,
-                                             .wanted = LogitsWanted::kEveryNewPosition})
-                              .status());
+    CAIRN_RETURN_IF_ERROR(
+        trial
+            ->submit_text(
+                {.prompt_count = prompt, .token_count = length, .wanted = LogitsWanted::kEveryNewPosition})
+            .status());
     CAIRN_RETURN_IF_ERROR(trial->finish());
     if (trial->reused_tokens() != (prompt - 1) / kBlockSize * kBlockSize) {
       return internal_error("a prompt did not find the rows that were on the disk");

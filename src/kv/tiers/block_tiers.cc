@@ -1,5 +1,6 @@
 #include "kv/tiers/block_tiers.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace cairn {
@@ -8,13 +9,18 @@ namespace {
 // Blocks ahead of who takes them: enough for a disk to be kept busy.
 constexpr int64_t kLoadSlots = 8;
 
-// What a step seals at once, twice: it does not wait for the disk.
-int64_t write_slots(int64_t step_rows) { return 2 * (step_rows / kBlockSize + 1); }
+// A step does not wait for the disk: what it seals at once, twice; of small blocks more, so that short stalls cost none.
+int64_t write_slots(const KvGeometry& geometry, int64_t step_rows) {
+  constexpr uint64_t kMostBytes = uint64_t{32} << 20;
+  constexpr uint64_t kMost = 64;
+  const uint64_t of_small_blocks = std::min(kMost, kMostBytes / geometry.block_bytes());
+  return std::max(2 * (step_rows / kBlockSize + 1), static_cast<int64_t>(of_small_blocks));
+}
 
 }  // namespace
 
 Result<uint64_t> BlockTiers::memory_bytes(const KvGeometry& geometry, int64_t step_rows) {
-  return geometry.bytes_of_blocks(write_slots(step_rows) + kLoadSlots);
+  return geometry.bytes_of_blocks(write_slots(geometry, step_rows) + kLoadSlots);
 }
 
 Result<std::unique_ptr<BlockTiers>> BlockTiers::create(const BlockTierOptions& options, const KvCache& cache,
@@ -29,7 +35,7 @@ Result<std::unique_ptr<BlockTiers>> BlockTiers::create(const BlockTierOptions& o
   std::unique_ptr<BlockTiers> tiers(new BlockTiers(std::move(form)));
   if (options.disk != nullptr) tiers->disk_ = std::make_unique<DiskTier>(tiers->form_, options.disk);
   if (options.remote != nullptr) tiers->remote_ = std::make_unique<RemoteTier>(tiers->form_, options.remote);
-  CAIRN_ASSIGN_OR_RETURN(tiers->writer_, BlockWriter::create(geometry, write_slots(step_rows),
+  CAIRN_ASSIGN_OR_RETURN(tiers->writer_, BlockWriter::create(geometry, write_slots(geometry, step_rows),
                                                              tiers->disk_.get(), tiers->remote_.get()));
   CAIRN_ASSIGN_OR_RETURN(tiers->loader_, BlockLoader::create(geometry, kLoadSlots, options.load,
                                                              tiers->disk_.get(), tiers->remote_.get()));
@@ -62,9 +68,13 @@ void BlockTiers::keep(const SealedBlock& block) {
   writer_->keep(block, tag_of(block.owner), to_disk, to_remote);
 }
 
-void BlockTiers::touch(std::span<const BlockName> names) {
+void BlockTiers::note_found(KvCache& cache, const KvLease& lease, const NamedText& text,
+                            int64_t block_count) {
   if (disk_ == nullptr) return;
-  for (const BlockName& name : names) disk_->touch(name);
+  for (int64_t block = 0; block < block_count; ++block) {
+    const bool is_kept = disk_->touch(text.names.blocks[static_cast<size_t>(block)]);
+    if (!is_kept && writer_->has_room()) cache.show_sealed_again(lease, text, block);
+  }
 }
 
 BlockLoader::Begun BlockTiers::begin_load(const Wish& wish) {

@@ -67,8 +67,9 @@ class BlockTiers {
   BlockLoader::Begun begin_load(const Wish& wish);
   // Makes the next block of the load rows of the sequence, which has room. False: it has not come yet, or the load has ended.
   bool restore_next(BlockLoad& load, KvCache& cache, const KvLease& lease, std::span<const TokenId> tokens);
-  // These blocks were found in memory: they count as used in the tiers too.
-  void touch(std::span<const BlockName> names);
+  // The first `block_count` blocks of a sequence were found in memory: they count as used on the disk too, and what it has not
+  // (any more) is kept again.
+  void note_found(KvCache& cache, const KvLease& lease, const NamedText& text, int64_t block_count);
 
   void note_computed(int64_t first_position, int64_t rows, uint64_t ns) {
     loader_->note_computed(first_position, rows, ns);

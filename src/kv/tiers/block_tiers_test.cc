@@ -22,7 +22,7 @@ KvCacheOptions cache_options(std::string identity = "model=a") {
 struct Ladder {
   Ladder(const BlockTierOptions& options, KvCacheOptions of_cache = cache_options())
       : cache(make_cache(std::move(of_cache))) {
-    auto made = BlockTiers::create(options, *cache, 128);
+    auto made = BlockTiers::create(options, *cache, 512);
     EXPECT_TRUE(made.ok()) << made.status().message();
     tiers = std::move(*made);
     tiers->watch(*cache);
@@ -230,12 +230,12 @@ TEST(BlockTiers, AnOwnersBlocksCanBeErased) {
 TEST(BlockTiers, MoreThanTheDiskKeepsUpWithIsDroppedAndCounted) {
   const TemporaryFolder folder;
   Ladder ladder(on_disk(folder));
-  for (TokenId i = 0; i < 20; ++i) {
+  for (TokenId i = 0; i < 200; ++i) {
     const TestSequence sequence = prefilled(*ladder.cache, some_tokens(640, 1000 * i));
   }
   ASSERT_TRUE(ladder.tiers->flush().ok());
   const BlockTierCounts counts = ladder.tiers->counts();
-  EXPECT_EQ(counts.writer.kept[0] + counts.writer.dropped, 400U);
+  EXPECT_EQ(counts.writer.kept[0] + counts.writer.dropped, 4000U);
   EXPECT_EQ(counts.writer.waiting, 0U);
 }
 

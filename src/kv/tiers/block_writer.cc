@@ -130,6 +130,11 @@ size_t BlockWriter::write(Tier tier, std::span<const int32_t> slots) {
   return kept;
 }
 
+bool BlockWriter::has_room() const {
+  const std::lock_guard lock(mutex_);
+  return slots_.has_free();
+}
+
 void BlockWriter::wait_until_written() {
   std::unique_lock lock(mutex_);
   all_written_.wait(lock, [&] { return counts_.waiting == 0; });

@@ -38,6 +38,8 @@ class BlockWriter {
 
   // For those of the tiers that are named.
   void keep(const SealedBlock& block, const OwnerTag& owner, bool to_disk, bool to_remote);
+  // Whether a slot is free.
+  [[nodiscard]] bool has_room() const;
   // Returns when all that was kept before has been given to its tiers.
   void wait_until_written();
   [[nodiscard]] Counts counts() const;

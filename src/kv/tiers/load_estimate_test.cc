@@ -22,7 +22,7 @@ TEST(LoadEstimate, RowsCostWhatTheyCostAtTheirDepth) {
   // Depths between are taken for the nearest; beyond, the deepest known.
   EXPECT_EQ(estimate.computing_ns(600, 700), 100'000U);
   EXPECT_EQ(estimate.computing_ns(100'000, 100'100), 400'000U);
-  EXPECT_EQ(estimate.computing_ns(0, 8192), (512U + 512U) * 1000U + (8192U - 1024U) * 4000U - 1024U * 3000U);
+  EXPECT_EQ(estimate.computing_ns(0, 8192), 1024U * 1000U + (8192U - 1024U) * 4000U);
 }
 
 TEST(LoadEstimate, FollowsWhatIsMeasured) {

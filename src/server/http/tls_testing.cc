@@ -16,8 +16,6 @@
 namespace cairn {
 namespace {
 
-constexpr long kSecondsOfADay = 86'400;
-
 void add_names(X509* certificate) {
   X509_EXTENSION* names =
       X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "IP:127.0.0.1,DNS:localhost");
@@ -27,13 +25,13 @@ void add_names(X509* certificate) {
 
 }  // namespace
 
-HttpTlsFiles make_certificate(const std::string& folder, const std::string& name) {
+HttpTlsFiles make_certificate(const std::string& folder, const std::string& name, const ValidTime& valid) {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* certificate = X509_new();
   X509_set_version(certificate, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-  X509_gmtime_adj(X509_getm_notBefore(certificate), -kSecondsOfADay);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), kSecondsOfADay);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), valid.begins.count());
+  X509_gmtime_adj(X509_getm_notAfter(certificate), valid.ends.count());
   X509_set_pubkey(certificate, key);
   X509_NAME* subject = X509_get_subject_name(certificate);
   X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,

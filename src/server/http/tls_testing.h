@@ -1,6 +1,7 @@
 // Test support: certificates for 127.0.0.1 made on the spot, and a blocking TLS client.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -10,8 +11,15 @@
 
 namespace cairn {
 
+// From now.
+struct ValidTime {
+  std::chrono::seconds begins = -std::chrono::days(1);
+  std::chrono::seconds ends = std::chrono::days(1);
+};
+
 // Writes NAME.pem and NAME.key into `folder`: a certificate for 127.0.0.1 and localhost that has signed itself.
-[[nodiscard]] HttpTlsFiles make_certificate(const std::string& folder, const std::string& name);
+[[nodiscard]] HttpTlsFiles make_certificate(const std::string& folder, const std::string& name,
+                                            const ValidTime& valid = {});
 
 class TlsClient {
  public:

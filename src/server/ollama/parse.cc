@@ -111,6 +111,7 @@ ApiResult<TextCall> parse_ollama_generate(std::string_view body) {
                        "is not served: the model's own template is used; send 'raw' to do without");
   fields.refuse_if_set("suffix", "is not served: this server only continues texts");
   fields.refuse_if_set("images", "has images: this server reads text only");
+  fields.refuse_if_set("context", "is not served: send the turns before this one as messages, to /api/chat");
   call.raw = fields.flag("raw").value_or(false);
   auto system = fields.text("system");
   auto prompt = fields.text("prompt");

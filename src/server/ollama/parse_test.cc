@@ -72,6 +72,8 @@ TEST(OllamaChat, NamesWhatIsWrong) {
       {R"("think":"hard")", "think"},
       {R"("stream":"no")", "stream"},
       {R"("tools":[{"type":"function"}])", "tools[0].function"},
+      {R"("tools":[{"type":"function","function":{"name":"f","parameters":{"type":"array"}}}])",
+       "tools[0].function.parameters"},
       {R"("top_logprobs":21)", "top_logprobs"},
   };
   for (const BadField& c : cases) {
@@ -95,6 +97,7 @@ TEST(OllamaGenerate, APromptIsAMessageUnlessRaw) {
       parsed(parse_ollama_generate, R"({"model":"demo","prompt":"Hi","raw":true,"system":"x"})");
   EXPECT_TRUE(raw.messages.empty());
   EXPECT_EQ(raw.prompts, (std::vector<CallPrompt>{std::string("Hi")}));
+  EXPECT_FALSE(parsed(parse_ollama_generate, R"({"prompt":"Hi","context":[]})").is_load_only());
   EXPECT_TRUE(parsed(parse_ollama_generate, R"({"model":"demo"})").is_load_only());
   EXPECT_TRUE(parsed(parse_ollama_generate, R"({"model":"demo","prompt":"","raw":true})").is_load_only());
 }
@@ -113,6 +116,7 @@ TEST(OllamaGenerate, NamesWhatIsWrong) {
       {R"("prompt":"Hi","template":"{{ .Prompt }}")", "template"},
       {R"("prompt":"Hi","suffix":"x")", "suffix"},
       {R"("prompt":"Hi","images":["x"])", "images"},
+      {R"("prompt":"Hi","context":[1,2])", "context"},
       {R"("prompt":"Hi","raw":"yes")", "raw"},
   };
   for (const BadField& c : cases) {

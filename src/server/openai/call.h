@@ -83,6 +83,7 @@ struct TextCall {
   std::vector<CallTool> tools = {};
   ToolChoice tool_choice = {};  // kNone where there are no tools
   bool parallel_tool_calls = true;
+  int64_t tool_calls_max = 16;  // in one reply; at least 1: without calls the choice is kNone
   ResponseFormat format = {};
 
   SamplingParams sampling = {};            // sample_index is the engine's

@@ -189,6 +189,11 @@ TEST(ParseChat, NamesEachFormatAndToolThatIsWrong) {
       {R"("tools":[{"type":"function","function":{"name":"a\nb"}}])", "tools[0].function.name"},
       {R"("tools":[{"type":"function","function":{"name":"a","parameters":[]}}])",
        "tools[0].function.parameters"},
+      {R"("tools":[{"type":"function","function":{"name":"a","parameters":{"type":"array"}}}])",
+       "tools[0].function.parameters"},
+      {R"("tools":[{"type":"function","function":{"name":"a"}},{"type":"function","function":{"name":"b",
+           "parameters":{"$ref":"#/$defs/x","$defs":{"x":{"type":"string"}}}}}])",
+       "tools[1].function.parameters"},
       {R"("tools":[{"type":"function","function":{"name":"a"}},{"type":"function","function":{"name":"a"}}])",
        "tools[1]"},
       {R"("tool_choice":"required")", "tool_choice"},
@@ -200,6 +205,19 @@ TEST(ParseChat, NamesEachFormatAndToolThatIsWrong) {
       {R"("parallel_tool_calls":"no")", "parallel_tool_calls"},
   };
   for (const BadField& c : cases) expect_refused(parse_chat_call, with(c.fields), c.param);
+}
+
+TEST(ParseChat, TakesParametersThatMayBeAnObject) {
+  for (const std::string_view parameters :
+       {"null", "{}", R"({"properties":{"a":{}}})", R"({"type":["object","null"]})",
+        R"({"description":"none"})",
+        R"({"anyOf":[{"type":"null"},{"$ref":"#/$defs/x"}],"$defs":{"x":{"type":"object"}}})",
+        R"({"$ref":"#/$defs/x","$defs":{"x":{"properties":{"child":{"$ref":"#/$defs/x"}}}}})"}) {
+    const auto call =
+        parse_chat_call(with(R"("tools":[{"type":"function","function":{"name":"a","parameters":)" +
+                             std::string(parameters) + "}}]"));
+    EXPECT_TRUE(call.ok()) << parameters;
+  }
 }
 
 TEST(ParseChat, RefusesNumbersThatNoDoubleHolds) {

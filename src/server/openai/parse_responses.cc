@@ -1,6 +1,8 @@
 // POST /v1/responses.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/printable.h"
 #include "server/openai/call_fields.h"
 #include "server/openai/call_limits.h"
@@ -140,6 +142,20 @@ void read_logprobs(const FieldReader& fields, TextCall& call) {
   }
 }
 
+// How many calls a reply may have; after the choice of a tool. More than a reply has anyway are as many.
+void read_calls_max(const FieldReader& fields, TextCall& call) {
+  const auto most = fields.integer("max_tool_calls", {.min = 0});
+  if (!most.has_value()) return;
+  const bool is_must = call.tool_choice.use == ToolUse::kRequired || call.tool_choice.use == ToolUse::kNamed;
+  if (*most > 0) {
+    call.tool_calls_max = std::min(*most, call.tool_calls_max);
+  } else if (is_must) {
+    fields.refuse("max_tool_calls", "is 0, but 'tool_choice' asks for a call");
+  } else {
+    call.tool_choice = {ToolUse::kNone};
+  }
+}
+
 void refuse_what_is_not_served(const FieldReader& fields) {
   fields.refuse_if_set("previous_response_id",
                        "is not served: this server keeps no responses, send the whole input");
@@ -168,6 +184,7 @@ ApiResult<TextCall> parse_responses_call(std::string_view body) {
   read_logprobs(fields, call);
   call.tools = read_tools(fields, ToolFields::kFlat);
   read_tool_choice(fields, ToolFields::kFlat, call);
+  read_calls_max(fields, call);
   if (const auto text = fields.object("text")) call.format = read_format(*text, "format", FormatForm::kFlat);
   if (const auto reasoning = fields.object("reasoning")) read_reasoning_effort(*reasoning, "effort", call);
   read_metadata(fields, call);

@@ -88,9 +88,23 @@ TEST(ParseResponses, ReadsEachField) {
   EXPECT_EQ(tools.tools[0].spec.raw.at("function").at("name").as_string(), "f");
 }
 
+TEST(ParseResponses, CallsOfToolsHaveAMost) {
+  const auto with_most = [](std::string_view most) {
+    return call_with(R"("tools":[{"type":"function","name":"f"}],"max_tool_calls":)" + std::string(most));
+  };
+  EXPECT_EQ(with_most("null").tool_calls_max, 16);
+  EXPECT_EQ(with_most("3").tool_calls_max, 3);
+  EXPECT_EQ(with_most("3").tool_choice.use, ToolUse::kAuto);
+  EXPECT_EQ(with_most("1000000").tool_calls_max, 16);
+  EXPECT_EQ(with_most("0").tool_choice.use, ToolUse::kNone);
+}
+
 TEST(ParseResponses, NamesEachFieldThatIsWrong) {
   const BadField cases[] = {
       {R"("max_output_tokens":0)", "max_output_tokens"},
+      {R"("max_tool_calls":-1)", "max_tool_calls"},
+      {R"("tools":[{"type":"function","name":"f"}],"tool_choice":"required","max_tool_calls":0)",
+       "max_tool_calls"},
       {R"("instructions":7)", "instructions"},
       {R"("top_logprobs":21)", "top_logprobs"},
       {R"("include":[7])", "include[0]"},
@@ -101,6 +115,7 @@ TEST(ParseResponses, NamesEachFieldThatIsWrong) {
       {R"("text":{"format":{"type":"json_schema","schema":{}}})", "text.format.name"},
       {R"("tools":[{"type":"web_search"}])", "tools[0].type"},
       {R"("tools":[{"type":"function"}])", "tools[0].name"},
+      {R"("tools":[{"type":"function","name":"f","parameters":{"type":"string"}}])", "tools[0].parameters"},
       {R"("tool_choice":{"type":"function","name":"g"})", "tool_choice"},
       {R"("previous_response_id":"resp_1")", "previous_response_id"},
       {R"("conversation":"conv")", "conversation"},

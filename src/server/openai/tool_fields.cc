@@ -6,6 +6,7 @@
 #include "base/printable.h"
 #include "server/openai/call_fields.h"
 #include "server/openai/call_limits.h"
+#include "text/grammar/object_schemas.h"
 
 namespace cairn {
 namespace {
@@ -30,7 +31,15 @@ CallTool read_function(const FieldReader& function) {
   CallTool tool;
   tool.spec.name = read_name(function);
   tool.spec.description = function.text("description").value_or("");
-  if (const auto parameters = function.object("parameters")) tool.spec.parameters = parameters->json();
+  if (const auto parameters = function.object("parameters")) {
+    tool.spec.parameters = parameters->json();
+    const boost::json::value schema(tool.spec.parameters);
+    if (!may_be_object(schema, schema)) {
+      function.refuse(
+          "parameters",
+          R"(must be the schema of an object, since a call's arguments are one: this allows none)");
+    }
+  }
   tool.strict = function.flag("strict").value_or(false);
   return tool;
 }

@@ -1,6 +1,7 @@
 #include "text/grammar/literals.h"
 
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -33,8 +34,14 @@ Status append(const boost::json::value& value, int nesting, std::string& out) {
   } else if (const auto* text = value.if_string()) {
     out += json_string(*text);
   } else if (value.is_double()) {
+    // An integer that no 64 bits hold came as a double: it is still written as one, unless it is astronomical.
+    constexpr double kWrittenOut = 1e21;
+    const double number = value.get_double();
+    const bool is_whole = std::abs(number) < kWrittenOut && number == std::trunc(number);
     char buffer[64];
-    const auto end = std::to_chars(buffer, buffer + sizeof(buffer), value.get_double()).ptr;
+    const auto end =
+        is_whole ? std::to_chars(buffer, buffer + sizeof(buffer), number, std::chars_format::fixed, 0).ptr
+                 : std::to_chars(buffer, buffer + sizeof(buffer), number).ptr;
     out.append(buffer, end);
   } else if (value.is_bool()) {
     out += value.get_bool() ? "true" : "false";

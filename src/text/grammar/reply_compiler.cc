@@ -234,7 +234,7 @@ Status ReplyCompiler::add_call(const ToolCallSpec& tools, State from, State to) 
   return {};
 }
 
-// Arguments are an object, whether the schema says so or not.
+// Arguments are an object, whether the schema says so or not, and nothing else that it allows.
 Status ReplyCompiler::add_arguments(const ToolSignature& tool, State from, State to) {
   if (tool.parameters.is_null()) {
     const State open = graph_.add_state();
@@ -242,11 +242,8 @@ Status ReplyCompiler::add_arguments(const ToolSignature& tool, State from, State
     graph_.add_byte(open, '}', to);
     return {};
   }
-  const auto* schema = tool.parameters.if_object();
-  if (schema == nullptr) return invalid_argument("they must be a schema, which is an object");
-  boost::json::value of_object = tool.parameters;
-  if (!schema->contains("type") && !schema->contains("$ref")) of_object.get_object()["type"] = "object";
-  return SchemaCompiler(state_, of_object).add(of_object, from, to);
+  if (!tool.parameters.is_object()) return invalid_argument("they must be a schema, which is an object");
+  return SchemaCompiler(state_, tool.parameters).add_object_of(tool.parameters, from, to);
 }
 
 void ReplyCompiler::add_marker(const Marker& marker, size_t first, State from, State to) {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "text/grammar/limits.h"
-#include "text/grammar/literals.h"
+#include "text/grammar/object_schemas.h"
 #include "text/grammar/schema_merge.h"
 
 namespace cairn::grammar {
@@ -46,22 +46,16 @@ bool is_harmless(std::string_view keyword, const boost::json::value& value) {
   return keyword == "unevaluatedProperties" && value.is_bool();
 }
 
-bool has_type(const boost::json::value& value, std::string_view type) {
-  if (type == "string") return value.is_string();
-  if (type == "integer") {
-    return value.is_int64() || value.is_uint64() ||
-           (value.is_double() && Decimal::of(value).fraction.empty());
-  }
-  if (type == "number") return value.is_number();
-  if (type == "boolean") return value.is_bool();
-  if (type == "null") return value.is_null();
-  return type == "array" ? value.is_array() : type == "object" && value.is_object();
-}
-
 bool says_more_than(const boost::json::object& schema, std::string_view keyword) {
   return std::ranges::any_of(schema, [&](const auto& field) {
     return view(field.key()) != keyword && (!is_annotation(view(field.key())) || field.key() == "format");
   });
+}
+
+bool is_object_only(const boost::json::object& schema) {
+  const boost::json::value* type = schema.if_contains("type");
+  return type != nullptr &&
+         (*type == boost::json::value("object") || *type == boost::json::value(boost::json::array{"object"}));
 }
 
 boost::json::object without(const boost::json::object& schema, std::string_view keyword) {
@@ -96,6 +90,15 @@ Status SchemaCompiler::add(const Value& schema, State from, State to) {
   return check_size({});
 }
 
+Status SchemaCompiler::add_object_of(const Value& schema, State from, State to) {
+  if (!may_be_object(schema, root_)) {
+    return refuse({}, "it allows no object, which arguments are: give it \"type\": \"object\"");
+  }
+  CAIRN_ASSIGN_OR_RETURN(const Object narrowed,
+                         merged(Object{{"type", "object"}, {"nullable", false}}, schema, {}));
+  return add(narrowed, from, to);
+}
+
 Status SchemaCompiler::check_size(const Place& place) const {
   if (!graph_.is_full()) return {};
   return refuse(place,
@@ -125,7 +128,8 @@ Status SchemaCompiler::add_schema(const Value& schema, const Place& place, State
 Status SchemaCompiler::add_object_schema(const Object& schema, const Place& place, State from, State to) {
   CAIRN_RETURN_IF_ERROR(check_keywords(schema, place));
   const Value* nullable = schema.if_contains("nullable");
-  if (nullable != nullptr) {
+  // Beside a type, false is kept: it forbids null in what the schema is merged with too.
+  if (nullable != nullptr && !(*nullable == Value(false) && schema.contains("type"))) {
     if (*nullable == Value(true)) graph_.add_text(from, "null", to);
     return add_object_schema(without(schema, "nullable"), place, from, to);
   }
@@ -218,10 +222,11 @@ Status SchemaCompiler::add_branches(const Object& schema, std::string_view keywo
   }
   const Object rest = without(schema, keyword);
   const bool is_alone = !says_more_than(schema, keyword);
+  const bool wants_object = is_object_only(rest);
   for (size_t i = 0; i < branches->size(); ++i) {
     const Place inside = place.in(std::string(keyword) + "/" + std::to_string(i));
     const Value& branch = (*branches)[i];
-    if (branch == Value(false)) continue;
+    if (branch == Value(false) || (wants_object && !may_be_object(branch, root_))) continue;
     if (is_alone) {
       CAIRN_RETURN_IF_ERROR(add_schema(branch, inside, from, to));
     } else {
@@ -230,42 +235,6 @@ Status SchemaCompiler::add_branches(const Object& schema, std::string_view keywo
     }
   }
   return {};
-}
-
-Status SchemaCompiler::add_fixed(const Object& schema, const Place& place, State from, State to) {
-  boost::json::array values;
-  if (const Value* one = schema.if_contains("const")) {
-    values.push_back(*one);
-  } else if (const auto* list = schema.at("enum").if_array()) {
-    values = *list;
-  } else {
-    return refuse(place, "\"enum\" must be a list");
-  }
-  if (values.size() > kEnumMax) {
-    return refuse(place, "\"enum\" has more than " + std::to_string(kEnumMax) + " values");
-  }
-  const Value* listed = schema.contains("const") ? schema.if_contains("enum") : nullptr;
-  std::vector<std::string> texts;
-  for (const Value& value : values) {
-    if (listed != nullptr && listed->is_array() &&
-        std::ranges::find(listed->get_array(), value) == listed->get_array().end()) {
-      continue;
-    }
-    const Value* type = schema.if_contains("type");
-    bool fits = type == nullptr;
-    if (type != nullptr && type->is_string()) fits = has_type(value, view(type->get_string()));
-    if (type != nullptr && type->is_array()) {
-      for (const Value& one : type->get_array())
-        fits = fits || (one.is_string() && has_type(value, view(one.get_string())));
-    }
-    if (!fits) continue;
-    Result<std::string> text = compact_json(value);
-    if (!text.ok()) return at(place, text.status());
-    texts.push_back(*std::move(text));
-  }
-  if (texts.empty()) return refuse(place, "no value of \"enum\" or \"const\" fits the rest of its schema");
-  add_literals(graph_, from, std::move(texts), to);
-  return check_size(place);
 }
 
 Status SchemaCompiler::add_types(const Object& schema, const Place& place, State from, State to) {

@@ -1,8 +1,8 @@
 // SchemaCompiler: from a JSON Schema to the part of a graph that reads the values it allows. docs/constrained.md lists what
 // is supported, and how what is not is treated.
 //
-// Always true: every text that the graph reads is JSON that fits the schema (but `oneOf` is read as `anyOf`, and keywords
-// beside `enum` and `const` other than `type` are not looked at); not every such text is read. Bounded by limits.h.
+// Always true: every text that the graph reads is JSON that fits the schema (but `oneOf` is read as `anyOf`, and beside
+// `enum` and `const` only keywords that bound a value are looked at); not every such text is read. Bounded by limits.h.
 // compile.cc calls it, once for each schema of a reply.
 #pragma once
 
@@ -39,6 +39,8 @@ class SchemaCompiler {
 
   // A value of `schema` (the root, or made of it) from one state to another of the current rule.
   Status add(const boost::json::value& schema, State from, State to);
+  // The same of those values that are objects; kInvalidArgument: there are none.
+  Status add_object_of(const boost::json::value& schema, State from, State to);
 
  private:
   using Value = boost::json::value;
@@ -60,6 +62,10 @@ class SchemaCompiler {
     std::optional<int64_t> most;
     int64_t counted = 0;  // those with a state of their own; without a most, the last comes again and again
   };
+  struct ValueLimits {  // of values that are listed
+    NumberRange number;
+    std::optional<int64_t> length_least, length_most, items_least, items_most;
+  };
   struct Property {
     std::string name;
     const Value* schema = nullptr;  // null: any value
@@ -73,13 +79,17 @@ class SchemaCompiler {
   Status add_all_of(const Object& schema, const Place& place, State from, State to);
   Status add_branches(const Object& schema, std::string_view keyword, const Place& place, State from,
                       State to);
-  Status add_fixed(const Object& schema, const Place& place, State from, State to);
   Status add_types(const Object& schema, const Place& place, State from, State to);
   Status add_type(std::string_view type, const Object& schema, const Place& place, State from, State to);
   Result<const Value*> resolve(std::string_view reference, const Place& place) const;
   Result<Object> merged(const Object& first, const Value& second, const Place& place);
   Status check_keywords(const Object& schema, const Place& place) const;
   Status check_size(const Place& place) const;
+
+  // schema_fixed.cc
+  Status add_fixed(const Object& schema, const Place& place, State from, State to);
+  Result<ValueLimits> value_limits_of(const Object& schema, const Place& place) const;
+  static bool fits(const Value& value, const Object& schema, const ValueLimits& limits);
 
   // schema_values.cc
   Status add_string(const Object& schema, const Place& place, State from, State to);

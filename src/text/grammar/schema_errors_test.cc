@@ -58,6 +58,10 @@ TEST(SchemaErrors, WrongShapesAreNamed) {
   expect_refused(json_of(R"({"enum":1})"), "\"enum\" must be a list");
   expect_refused(json_of(R"({"enum":[]})"), "no value of \"enum\"");
   expect_refused(json_of(R"({"type":"integer","enum":["a"]})"), "no value of \"enum\"");
+  expect_refused(json_of(R"({"enum":[1,2],"minimum":3})"), "no value of \"enum\"");
+  expect_refused(json_of(R"({"const":"ab","minLength":3})"), "no value of \"enum\"");
+  expect_refused(json_of(R"({"enum":[1],"minimum":"1"})"), "\"minimum\" must be a number");
+  expect_refused(json_of(R"({"enum":[1],"multipleOf":2})"), "multipleOf");
   expect_refused(json_of(R"({"anyOf":[]})"), "\"anyOf\" must be a list");
   expect_refused(json_of(R"({"allOf":{}})"), "\"allOf\" must be a list");
   expect_refused(json_of(R"({"properties":[]})"), "\"properties\" must be an object");

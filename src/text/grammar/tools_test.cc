@@ -112,6 +112,41 @@ TEST(Tools, ANameInAMarker) {
                {"<call tim>{}</call>", "<call time>{}"});
 }
 
+TEST(Tools, ArgumentsAreAnObjectWhateverElseTheirSchemaAllows) {
+  for (const char* parameters : {
+           R"({"type":["object","null"],"properties":{"a":{"type":"integer"}},"required":["a"]})",
+           R"({"properties":{"a":{"type":"integer"}},"required":["a"],"nullable":true,"type":"object"})",
+           R"({"anyOf":[{"type":"string"},{"$ref":"#/$defs/o"},{"type":"null"}],"$defs":{"o":{"type":"object",
+               "nullable":true,"properties":{"a":{"type":"integer"}},"required":["a"]}}})",
+           R"({"$ref":"#/$defs/x","$defs":{"x":{"oneOf":[{"const":"b"},{"enum":["c",{"a":1}]}]}}})",
+       }) {
+    ToolCallSpec tools;
+    tools.tools = {{"f", json_of(parameters)}};
+    tools.form = llama3_tool_form();
+    GuideSpec spec;
+    spec.tools = tools;
+    SCOPED_TRACE(parameters);
+    const std::string begin = R"({"name": "f", "parameters": )";
+    expect_reads(spec, {begin + R"({"a":1}})"},
+                 {begin + "null}", begin + R"("b"})", begin + R"("c"})", begin + "{}}"});
+  }
+}
+
+TEST(Tools, ASchemaThatAllowsNoObjectIsRefused) {
+  for (const char* parameters :
+       {R"({"type":"array"})", R"({"type":["string","null"]})", R"({"enum":["a",1]})", R"({"const":null})",
+        R"({"$ref":"#/$defs/x","$defs":{"x":{"type":"string"}}})", R"({"$ref":"#"})",
+        R"({"anyOf":[{"type":"string"},false]})", R"({"allOf":[{"type":"object"},{"type":"string"}]})"}) {
+    GuideSpec spec;
+    spec.tools = weather(hermes_tool_form());
+    spec.tools->tools[0].parameters = json_of(parameters);
+    const auto guide = Guide::compile(byte_vocabulary(), spec);
+    ASSERT_FALSE(guide.ok()) << parameters;
+    EXPECT_NE(guide.status().message().find("allows no object"), std::string::npos)
+        << guide.status().message();
+  }
+}
+
 TEST(Tools, MarkersThatAreTokens) {
   const auto trie = mixed_vocabulary(500, 2);  // <a> is token 1, <b> token 2; a byte's token is 5 more
   const auto byte = [](char c) { return static_cast<TokenId>(5 + static_cast<uint8_t>(c)); };

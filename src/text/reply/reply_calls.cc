@@ -60,11 +60,19 @@ ReplyReader::Impl::Step ReplyReader::Impl::fail_call() {
   return Step::kGoOn;
 }
 
+// The reply ended within the call.
+ReplyReader::Impl::Step ReplyReader::Impl::end_call() {
+  scan_ = end();
+  if (!is_cut_) return fail_call();
+  start_text(ReplyPartKind::kContent);
+  return Step::kWait;
+}
+
 ReplyReader::Impl::Step ReplyReader::Impl::read_opening() {
   while (scan_ < end() && is_blank(at(scan_))) {
     if (++scan_ - call_.blanks_begin > kMostBlanks) return fail_call();
   }
-  if (scan_ == end()) return is_final_ ? fail_call() : Step::kWait;
+  if (scan_ == end()) return is_final_ ? end_call() : Step::kWait;
   const char c = at(scan_);
   if (c == '{') {
     begin_object(scan_, call_.name.has_value() ? ObjectIs::kArguments : ObjectIs::kWholeCall);
@@ -98,14 +106,14 @@ ReplyReader::Impl::Step ReplyReader::Impl::read_name() {
   for (const std::string_view mark : {"[CALL_ID]", "[ARGS]"}) {
     if (here == end()) break;
     const auto stands = stands_at(here, mark);
-    if (!stands.has_value()) return is_final_ ? fail_at(end()) : Step::kWait;
+    if (!stands.has_value()) return is_final_ ? end_call() : Step::kWait;
     if (!*stands) continue;
     here += mark.size();
     if (mark == "[CALL_ID]") here = skip_name(here);
   }
   while (here < end() && here - scan_ < kMostName && is_blank(at(here))) ++here;
   if (here - scan_ >= kMostName) return fail_at(scan_ + kMostName);
-  if (here == end()) return is_final_ ? fail_at(here) : Step::kWait;
+  if (here == end()) return is_final_ ? end_call() : Step::kWait;
   if (at(here) != '{') return fail_at(here);
   call_.name = std::string(slice(scan_, name_end));
   begin_object(here, ObjectIs::kArguments);
@@ -133,7 +141,7 @@ ReplyReader::Impl::Step ReplyReader::Impl::read_object() {
   }
   if (call_.has_begun) let_arguments_out(scan_);
   if (!is_final_) return Step::kWait;
-  if (!call_.has_begun) return fail_call();
+  if (!call_.has_begun) return end_call();
   start_text(ReplyPartKind::kContent);  // the reply was cut inside the arguments
   return Step::kWait;
 }

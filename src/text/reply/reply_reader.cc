@@ -10,6 +10,8 @@ namespace {
 
 // White space before a mark that is left out; a longer run is text.
 constexpr size_t kMostBlanks = 256;
+// Bytes of a call's mark that are one even where the reply was cut within it; fewer are text, such as a last "<".
+constexpr size_t kCutMark = 2;
 
 constexpr std::array<std::string_view, 3> kMessageEnds{"<|end|>", "<|return|>", "<|call|>"};
 constexpr std::array<std::string_view, 4> kHeaderMarks{"<|start|>", "<|channel|>", "<|constrain|>",
@@ -48,8 +50,9 @@ std::vector<ReplyPart> ReplyReader::Impl::push(std::string_view text) {
   return std::exchange(parts_, {});
 }
 
-std::vector<ReplyPart> ReplyReader::Impl::flush() {
+std::vector<ReplyPart> ReplyReader::Impl::flush(ReplyEnding ending) {
   is_final_ = true;
+  is_cut_ = ending == ReplyEnding::kCut;
   run();
   if (state_ == State::kText) {
     text_end_ = end();
@@ -91,6 +94,11 @@ ReplyReader::Impl::Step ReplyReader::Impl::scan_text() {
       return Step::kGoOn;
     }
     if (found.maybe && !is_final_) break;
+    if (found.maybe_call && is_cut_ && end() - scan_ >= kCutMark) {
+      emit_text();
+      emitted_ = text_end_ = scan_ = end();
+      return Step::kWait;
+    }
     const bool may_be_call = format_.call_form == CallForm::kBare && !options_.tools.empty() && !has_text_ &&
                              text_kind_ == ReplyPartKind::kContent;
     if (may_be_call && c == '{') {
@@ -161,7 +169,10 @@ ReplyReader::Impl::Found ReplyReader::Impl::mark_at(size_t offset) const {
   for (const Mark& mark : marks_) {
     if (mark.text.front() != at(offset)) continue;
     const auto stands = stands_at(offset, mark.text);
-    if (!stands.has_value()) found.maybe = true;
+    if (!stands.has_value()) {
+      found.maybe = true;
+      found.maybe_call = found.maybe_call || mark.meaning == Meaning::kOpensCall;
+    }
     if (stands.value_or(false)) found.mark = mark;
   }
   return found;
@@ -199,7 +210,7 @@ std::vector<ReplyPart> ReplyReader::push(std::string_view text) { return impl_->
 std::vector<ReplyPart> ReplyReader::push_special(std::string_view name) {
   return impl_->is_mark(name) ? impl_->push(name) : std::vector<ReplyPart>();
 }
-std::vector<ReplyPart> ReplyReader::flush() { return impl_->flush(); }
+std::vector<ReplyPart> ReplyReader::flush(ReplyEnding ending) { return impl_->flush(ending); }
 
 void add_parts(ReadReply& reply, std::vector<ReplyPart> parts) {
   for (ReplyPart& part : parts) {

@@ -6,7 +6,7 @@
 //
 // Always true: the parts of a reply, with neighbours of one kind joined, do not depend on how it was cut into pieces. No
 // part of a mark is let out before it is certain that it is none; what only resembles a mark, and a call that is
-// malformed, comes out unchanged as content. White space between a mark and what it marks is left out. Time is linear
+// malformed, comes out unchanged as content; a call that was still being written when the reply was cut off does not. White space between a mark and what it marks is left out. Time is linear
 // in the reply, memory is bounded (kMostHeld).
 #pragma once
 
@@ -47,6 +47,12 @@ enum class CallDelivery : uint8_t {
   kAsItComes
 };
 
+// How a reply ended.
+enum class ReplyEnding : uint8_t {
+  kByItself,  // the model ended it: what it left open it meant so
+  kCut,       // in the middle of anything: by a limit or a stop string
+};
+
 struct ReplyReaderOptions {
   ReplyBeginning begins = ReplyBeginning::kStart;  // ReplyPrompt::reply_begins
   // The names of the functions that may be called; empty: nothing is a call. A bare call (CallForm::kBare) is one only
@@ -67,9 +73,9 @@ class ReplyReader {
 
   [[nodiscard]] std::vector<ReplyPart> push(std::string_view text);
   [[nodiscard]] std::vector<ReplyPart> push_special(std::string_view name);
-  // The reply ended. A call that is complete but for its closing mark is one; another becomes content (kWhole). The
-  // reader takes nothing after this.
-  [[nodiscard]] std::vector<ReplyPart> flush();
+  // The reply ended. A call that is complete but for its closing mark is one. Another becomes content (kWhole), but
+  // is left out where the reply was cut. The reader takes nothing after this.
+  [[nodiscard]] std::vector<ReplyPart> flush(ReplyEnding ending = ReplyEnding::kByItself);
 
  private:
   struct Impl;

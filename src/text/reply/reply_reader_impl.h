@@ -23,7 +23,7 @@ struct ReplyReader::Impl {
   Impl(const ReplyFormat& format, ReplyReaderOptions options);
 
   std::vector<ReplyPart> push(std::string_view text);
-  std::vector<ReplyPart> flush();
+  std::vector<ReplyPart> flush(ReplyEnding ending);
   [[nodiscard]] bool is_mark(std::string_view name) const;
 
  private:
@@ -44,6 +44,7 @@ struct ReplyReader::Impl {
   struct Found {
     std::optional<Mark> mark;  // that stands there
     bool maybe = false;        // one may come to stand there
+    bool maybe_call = false;   // one that opens a call
   };
   enum class ObjectIs : uint8_t { kWholeCall, kArguments };
   struct Call {
@@ -97,6 +98,7 @@ struct ReplyReader::Impl {
   [[nodiscard]] bool finish_call();
   [[nodiscard]] std::optional<std::string> whole_arguments() const;
   Step fail_call();
+  Step end_call();
   Step read_after_call();
 
   // Harmony.
@@ -114,6 +116,7 @@ struct ReplyReader::Impl {
   size_t text_end_ = 0;  // of the text that is certain: what follows it are blanks
   size_t scan_ = 0;
   bool is_final_ = false;
+  bool is_cut_ = false;
 
   State state_ = State::kText;
   ReplyPartKind text_kind_ = ReplyPartKind::kContent;

@@ -144,6 +144,43 @@ TEST(ReplyReader, MalformedCallsAreContent) {
   EXPECT_EQ(read(qwen(), deep), "C(" + deep + ")");
 }
 
+TEST(ReplyReader, ACallThatWasCutIsLeftOut) {
+  const auto cut = [](const ReplyFormat& format, const std::string& reply, size_t size) {
+    ReplyReader reader(format, {.tools = {"f", "g"}});
+    std::vector<ReplyPart> parts;
+    join(parts, reader.push(std::string_view(reply).substr(0, size)));
+    join(parts, reader.flush(ReplyEnding::kCut));
+    return shown(parts);
+  };
+  const std::string call = R"({"name": "f", "arguments": {"a": "<b>"}})",
+                    bare = R"({"name": "f", "parameters": {}})";
+  const std::string of_harmony = "<|channel|>commentary to=functions.f <|constrain|>json<|message|>";
+  struct Case {
+    ReplyFormat format;
+    std::string before, call, shown_before, shown_call;
+    size_t certain = 2;  // bytes of the call from which on it can be nothing else
+  };
+  const Case cases[] = {
+      {qwen(), "I look.\n", "<tool_call>\n" + call, "C(I look.)", R"(b(f)a({"a": "<b>"})e())"},
+      {mistral(), "Look:", "[TOOL_CALLS][" + call, "C(Look:)", R"(b(f)a({"a": "<b>"})e())"},
+      {mistral(), "", "[TOOL_CALLS]f[ARGS]{\"a\": 1}", "", R"(b(f)a({"a": 1})e())"},
+      {llama(), "", bare, "", "b(f)a({})e()"},
+      {llama(), "", "<|python_tag|>" + bare, "", "b(f)a({})e()"},
+      {harmony(), "", of_harmony + "{\"a\": 1}", "", R"(b(f)a({"a": 1})e())", 11},
+  };
+  for (const Case& c : cases) {
+    const std::string reply = c.before + c.call;
+    for (size_t size = c.before.size() + c.certain; size < reply.size(); ++size) {
+      EXPECT_EQ(cut(c.format, reply, size), c.shown_before) << reply.substr(0, size);
+    }
+    EXPECT_EQ(cut(c.format, reply, reply.size()), c.shown_before + c.shown_call)
+        << "but for its closing mark";
+  }
+  EXPECT_EQ(cut(mistral(), "[TOOL_CALLS][" + call + ", " + call, 60), R"(b(f)a({"a": "<b>"})e())");
+  EXPECT_EQ(cut(qwen(), "1 <", 3), "C(1 <)") << "text, as far as anybody can tell";
+  EXPECT_EQ(cut(qwen(), "<tool_call> and so on", 21), "C(<tool_call> and so on)") << "not cut but malformed";
+}
+
 TEST(ReplyReader, CallsAsTheyCome) {
   EXPECT_EQ(read_as_it_comes(qwen(), "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1}}</tool_call>"),
             "b(f)a({\"a\": 1})e()");

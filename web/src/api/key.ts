@@ -1,25 +1,13 @@
-// The API key, for servers that want one. It stays in this tab (sessionStorage) and is gone when the tab closes.
+// The API key, for servers that want one. It stays in this tab and is gone when the tab closes.
 import { signal } from "@preact/signals";
+import { recall, remember } from "../tab_storage";
 
 const NAME = "cairn.key";
 
-export const apiKey = signal(read());
+export const apiKey = signal(recall(NAME));
 
 /** An empty key forgets the one there was. */
 export function setApiKey(key: string): void {
   apiKey.value = key.trim();
-  try {
-    if (apiKey.value === "") sessionStorage.removeItem(NAME);
-    else sessionStorage.setItem(NAME, apiKey.value);
-  } catch {
-    // A browser that stores nothing: the key lives as long as the page.
-  }
-}
-
-function read(): string {
-  try {
-    return sessionStorage.getItem(NAME) ?? "";
-  } catch {
-    return "";
-  }
+  remember(NAME, apiKey.value);
 }

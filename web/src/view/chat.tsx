@@ -1,11 +1,12 @@
-// The chat: conversations to the left, the one in view in the middle, settings to the right.
+// The chat: conversations to the left, the one in view in the middle, the cache or settings to the right.
 import { useEffect } from "preact/hooks";
 import { current, stop } from "../state/conversations";
 import { Announcer } from "./announcer";
+import { CachePanel } from "./cache_panel";
 import { Composer } from "./composer";
 import { ConversationList } from "./conversation_list";
 import { KeyForm } from "./key_form";
-import { listIsOpen, settingsAreOpen } from "./layout";
+import { listIsOpen, panel } from "./layout";
 import { Notices } from "./notices";
 import { SettingsPanel } from "./settings_panel";
 import { Transcript } from "./transcript";
@@ -26,7 +27,8 @@ export function Chat() {
           <Composer key={current.value.id} conversation={current.value} />
         </div>
       </main>
-      {settingsAreOpen.value && <SettingsPanel />}
+      {panel.value === "cache" && <CachePanel />}
+      {panel.value === "settings" && <SettingsPanel />}
       <Announcer />
     </div>
   );

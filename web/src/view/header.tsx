@@ -1,7 +1,8 @@
 import type { Signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import type { Tab } from "./app";
-import { Cairn, MenuIcon, SettingsIcon } from "./icons";
-import { listIsOpen, settingsAreOpen } from "./layout";
+import { CacheIcon, Cairn, MenuIcon, SettingsIcon } from "./icons";
+import { listIsOpen, panel, togglePanel, type Panel } from "./layout";
 import { ModelChoice } from "./model_choice";
 
 export function Header({ tabs, chosen }: { tabs: readonly Tab[]; chosen: Signal<Tab> }) {
@@ -23,18 +24,29 @@ export function Header({ tabs, chosen }: { tabs: readonly Tab[]; chosen: Signal<
       </h1>
       {tabs.length > 1 && <TabBar tabs={tabs} chosen={chosen} />}
       <ModelChoice />
-      <button
-        type="button"
-        class="quiet"
-        title="Settings"
-        aria-label="Settings"
-        aria-expanded={settingsAreOpen.value}
-        aria-controls="settings"
-        onClick={() => (settingsAreOpen.value = !settingsAreOpen.value)}
-      >
+      <PanelButton name="cache" title="Cache">
+        <CacheIcon />
+      </PanelButton>
+      <PanelButton name="settings" title="Settings">
         <SettingsIcon />
-      </button>
+      </PanelButton>
     </header>
+  );
+}
+
+function PanelButton({ name, title, children }: { name: Panel; title: string; children: ComponentChildren }) {
+  return (
+    <button
+      type="button"
+      class="quiet"
+      title={title}
+      aria-label={title}
+      aria-expanded={panel.value === name}
+      aria-controls={name}
+      onClick={() => togglePanel(name)}
+    >
+      {children}
+    </button>
   );
 }
 

@@ -73,6 +73,13 @@ export const SettingsIcon = () => (
   </Icon>
 );
 
+/** Tiers, one below the other. */
+export const CacheIcon = () => (
+  <Icon>
+    <path d="m10 3.5 6.5 3.2L10 10 3.5 6.7zM3.5 10l6.5 3.2 6.5-3.2M3.5 13.3l6.5 3.2 6.5-3.2" />
+  </Icon>
+);
+
 export const CloseIcon = () => (
   <Icon>
     <path d="m5 5 10 10M15 5 5 15" />

@@ -2,36 +2,20 @@ import { apiKey, setApiKey } from "../api/key";
 import { current } from "../state/conversations";
 import { isKept, setKept } from "../state/keeping";
 import { FIELDS, hasSettings, NOTHING_TYPED, typed } from "../state/settings";
-import { CloseIcon } from "./icons";
-import { focusComposer, settingsAreOpen } from "./layout";
 import { SettingInput } from "./setting_input";
+import { SidePanel } from "./side_panel";
 import { TextArea } from "./text_area";
 
 export function SettingsPanel() {
-  const close = () => {
-    settingsAreOpen.value = false;
-    focusComposer();
-  };
-  const closeOnEscape = (event: KeyboardEvent) => {
-    if (event.key !== "Escape") return;
-    event.preventDefault();
-    close();
-  };
   return (
-    <aside class="side settings" id="settings" aria-label="Settings" onKeyDown={closeOnEscape}>
-      <div class="line">
-        <h2>Settings</h2>
-        <button type="button" class="quiet" title="Close" aria-label="Close settings" onClick={close}>
-          <CloseIcon />
-        </button>
-      </div>
+    <SidePanel id="settings" title="Settings">
       <SystemPrompt />
       <Sampling />
       <Privacy />
       <p class="hint">
         <a href="./licenses.txt">Licences</a>
       </p>
-    </aside>
+    </SidePanel>
   );
 }
 

@@ -97,6 +97,27 @@ onPage(
   },
 );
 
+onPage(serverTest, "the cache's panel tells what the server counts", async (server, page) => {
+  await page.getByLabel("Message", { exact: true }).fill(longPrompt("goose"));
+  await page.keyboard.press("Enter");
+  await sees(page.locator("article.answer"), "tokens/s");
+  await page.getByRole("button", { name: "Cache", exact: true }).click();
+  const panel = page.getByRole("complementary", { name: "Cache" });
+  const shown = (label: string) => panel.locator("dl > div", { hasText: label }).locator("dd").textContent();
+  await sees(panel, "Tokens reused");
+  const idle = () => server.metric("cairn_kv_blocks", 'state="idle"');
+  await server.becomes("shown", async () => (await shown("Blocks idle")) === String(await idle()));
+  assert.ok((await idle()) > 0);
+  assert.deepEqual(await panel.getByRole("heading", { level: 3 }).allTextContents(), ["Prompts", "Memory"]);
+});
+
+onPage(keyTest, "a key that may not read the metrics is told what it lacks", async (_, page) => {
+  await page.getByLabel("This server asks for an API key.").fill("alice-secret-1");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Cache", exact: true }).click();
+  await sees(page.getByRole("complementary", { name: "Cache" }), "give it metrics=yes in the keys file");
+});
+
 onPage(keyTest, "a server with keys asks for one", async (_, page) => {
   await page.getByLabel("This server asks for an API key.").fill("alice-secret-1");
   await page.keyboard.press("Enter");

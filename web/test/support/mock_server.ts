@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { readdirSync, readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { metricsText } from "./metrics_text";
 
 const DIST = new URL("../../dist/", import.meta.url);
 
@@ -71,6 +72,11 @@ export class Stream {
     this.end();
   }
 
+  text(text: string): void {
+    this.response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+    this.response.end(text);
+  }
+
   refuse(status: number, message: string, headers: Record<string, string> = {}): void {
     this.response.writeHead(status, { "content-type": "application/json", ...headers });
     this.response.end(JSON.stringify({ error: { message, type: "error", param: null, code: null } }));
@@ -84,6 +90,8 @@ export class MockServer {
   models = ["demo"];
   key: string | undefined;
   answer: Answering = (reply) => reply.say("Hello there.");
+  /** Answers GET /metrics. */
+  count: (reply: Stream) => void = (reply) => reply.text(metricsText());
 
   private constructor(private readonly server: Server) {}
 
@@ -107,7 +115,7 @@ export class MockServer {
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = new URL(request.url ?? "/", this.url).pathname;
     this.paths.push(path);
-    if (!path.startsWith("/v1/")) return servePage(path, response);
+    if (path !== "/metrics" && !path.startsWith("/v1/")) return servePage(path, response);
     const reply = new Stream(response);
     const { authorization } = request.headers;
     if (this.key !== undefined && authorization !== `Bearer ${this.key}`) {
@@ -116,6 +124,7 @@ export class MockServer {
         authorization === undefined ? "no API key was sent" : "this API key is not known",
       );
     }
+    if (path === "/metrics") return this.count(reply);
     if (path === "/v1/models") {
       response.writeHead(200, { "content-type": "application/json" });
       response.end(

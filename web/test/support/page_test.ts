@@ -72,3 +72,35 @@ export function gate(): Gate {
 export function messages(asked: { body: Record<string, unknown> } | undefined): unknown {
   return asked?.body["messages"];
 }
+
+/** Texts whose contrast with what is behind them is below 4.5 (WCAG AA). Runs in the page. */
+export function faintTexts(): string[] {
+  const parse = (colour: string) => (colour.match(/[\d.]+/g) ?? []).map(Number);
+  const light = (colour: string) => {
+    const [r = 0, g = 0, b = 0] = parse(colour).map((value) => {
+      const share = value / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (start: Element) => {
+    for (let element: Element | null = start; element !== null; element = element.parentElement) {
+      const { backgroundColor } = getComputedStyle(element);
+      if ((parse(backgroundColor)[3] ?? 1) > 0) return backgroundColor;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const found: string[] = [];
+  for (const element of document.querySelectorAll("#app *")) {
+    const text = [...element.childNodes].filter(
+      (node) => node.nodeType === Node.TEXT_NODE && node.textContent?.trim(),
+    );
+    if (text.length === 0 || element.closest(":disabled")) continue;
+    const { color } = getComputedStyle(element);
+    const [a, b] = [light(color), light(ground(element))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5)
+      found.push(`“${text[0]?.textContent}”: ${contrast.toFixed(2)} (${color} on ${ground(element)})`);
+  }
+  return found;
+}
