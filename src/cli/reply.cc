@@ -49,8 +49,9 @@ std::string sources(const LoadReport& load) {
   std::string text;
   for (const Tier tier : {Tier::kDisk, Tier::kRemote}) {
     const int64_t count = load.positions[static_cast<size_t>(tier)];
-    if (count > 0)
-      text += fmt::format(", {} {}", count, tier == Tier::kDisk ? "from disk" : "from the store");
+    if (count == 0) continue;
+    text += fmt::format("{} {} {}", text.empty() ? ":" : ",", count,
+                        tier == Tier::kDisk ? "from disk" : "from the store");
   }
   return text;
 }

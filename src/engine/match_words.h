@@ -10,6 +10,9 @@
 
 namespace cairn {
 
+// Its beginning: "cache: 64 of 100 prompt tokens found; ".
+[[nodiscard]] std::string found_text(const KvMatchReport& report);
+
 // One line, without its line end. `sharing`: whether the cache shares prefixes at all.
 [[nodiscard]] std::string explain_match(const KvMatchReport& report, const Tokenizer& tokenizer,
                                         PrefixSharing sharing);

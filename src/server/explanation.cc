@@ -48,8 +48,7 @@ bool tells_cause(const ExplanationPlace& place) {
 
 // Without what may be others'.
 std::string cautious_words(const KvMatchReport& report, const ExplanationPlace& place) {
-  const std::string found =
-      fmt::format("cache: {} of {} prompt tokens found; ", report.found_positions, report.text_positions);
+  const std::string found = found_text(report);
   if (report.end == KvMatchEnd::kTokensDiffer) {
     return found + fmt::format("the nearest known text differs at position {}", report.differs_at);
   }

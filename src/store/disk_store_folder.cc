@@ -27,6 +27,33 @@ Status refused(const std::string& path, const std::string& why) {
   return invalid_argument(printable_path(path) + ": " + why);
 }
 
+// What a process that was killed may have left half done.
+bool is_leftover(std::string_view name) { return name == "probe" || name == "usage.partial"; }
+
+bool is_of_a_store(std::string_view name) {
+  return name == "lock" || name == "usage" || is_leftover(name) || segment_number(std::string(name)).has_value();
+}
+
+bool holds_other_files(const std::string& path) {
+  std::error_code error;
+  for (fs::directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
+    if (!is_of_a_store(at->path().filename().string())) return true;
+  }
+  return static_cast<bool>(error);
+}
+
+// Of a folder that was there before: nobody is kept out of what is not the store's alone.
+Status keep_others_out(const std::string& path) {
+  if (holds_other_files(path)) {
+    return refused(
+        path,
+        "others may look into this folder, and it holds other files; name a folder of its own for the "
+        "disk cache");
+  }
+  if (::chmod(path.c_str(), kOnlyOwner) == 0) return {};
+  return refused(path, std::string("cannot keep others out of the folder: ") + std::strerror(errno));
+}
+
 Status make_folder(const std::string& path) {
   std::error_code error;
   const fs::path parent = fs::path(path).parent_path();
@@ -41,9 +68,7 @@ Status make_folder(const std::string& path) {
   if (facts.st_uid != ::geteuid()) {
     return refused(path, "the folder belongs to another user; name one of your own for the disk cache");
   }
-  if ((facts.st_mode & 07777) != kOnlyOwner && ::chmod(path.c_str(), kOnlyOwner) != 0) {
-    return refused(path, std::string("cannot keep others out of the folder: ") + std::strerror(errno));
-  }
+  if ((facts.st_mode & 0077) != 0) CAIRN_RETURN_IF_ERROR(keep_others_out(path));
   if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0) {
     return refused(path, std::string("the folder cannot be written: ") + std::strerror(errno));
   }
@@ -78,9 +103,6 @@ Result<FileDescriptor> lock_folder(const std::string& path) {
   }
   return fd;
 }
-
-// What a process that was killed may have left half done.
-bool is_leftover(std::string_view name) { return name == "probe" || name == "usage.partial"; }
 
 Status list_files(StoreFolder& folder) {
   std::error_code error;

@@ -44,6 +44,19 @@ TEST(DiskStoreTest, WhatWasPutIsFoundAtOnceAndAfterARestart) {
   }
 }
 
+TEST(DiskStoreTest, AFolderOfOthersFilesIsLeftAsItIs) {
+  const TemporaryFolder folder;
+  const std::string shared = folder.at("shared");
+  ASSERT_EQ(::mkdir(shared.c_str(), 0755), 0);
+  folder.write("shared/letter.txt", std::string_view("mine"));
+  const auto refused = DiskStore::open({.folder = shared, .size_bytes = 64 << 20});
+  EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(mode_of(shared), 0755U);
+  fs::remove(shared + "/letter.txt");
+  EXPECT_TRUE(DiskStore::open({.folder = shared, .size_bytes = 64 << 20}).ok());
+  EXPECT_EQ(mode_of(shared), 0700U);
+}
+
 TEST(DiskStoreTest, SlicesAreReadAloneInAnyOrder) {
   TestStore store;
   store.open();

@@ -156,7 +156,6 @@ BlockLoader::Begun BlockLoader::begin(const LoadWish& wish) {
   loads_.reserve(loads_.size() + 1);  // a load that is not in the list would never end
   begun.load = std::make_unique<BlockLoad>(*this, state);
   loads_.push_back(std::move(state));
-  ++counts_.loads;
   work_.notify_one();
   return begun;
 }
@@ -244,6 +243,7 @@ void BlockLoader::end(BlockLoad::State& load) {
   load.asks_remote = false;
   load.report.is_cut_short = load.next < load.end;
   load.report.took_ns = ns_since(load.begun_at);
+  if (load.end > 0) ++counts_.loads;
   if (load.report.is_cut_short) ++counts_.cut_short;
   has_news_ = true;
   news_.notify_all();

@@ -67,7 +67,7 @@ class BlockLoad {
 class BlockLoader {
  public:
   struct Counts {
-    uint64_t loads = 0;
+    uint64_t loads = 0;                         // that ended, of blocks that a tier had
     uint64_t cut_short = 0;                     // that ended before what was found
     uint64_t computed_instead = 0;              // not begun, or ended, because computing was quicker
     std::array<uint64_t, kTierCount> blocks{};  // that were taken, by Tier
