@@ -31,7 +31,8 @@ Status refused(const std::string& path, const std::string& why) {
 bool is_leftover(std::string_view name) { return name == "probe" || name == "usage.partial"; }
 
 bool is_of_a_store(std::string_view name) {
-  return name == "lock" || name == "usage" || is_leftover(name) || segment_number(std::string(name)).has_value();
+  return name == "lock" || name == "usage" || is_leftover(name) ||
+         segment_number(std::string(name)).has_value();
 }
 
 bool holds_other_files(const std::string& path) {
