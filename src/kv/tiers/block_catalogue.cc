@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/no_throw.h"
@@ -50,7 +51,7 @@ Status BlockCatalogue::add(DiskStore& store, const StoredRecord& record, BlockNa
     if (reader.record().head_bytes != head.size()) return not_found("another record has its name now");
     return reader.read_head(head);
   };
-  const Status status = read();
+  Status status = read();
   if (status.code() == StatusCode::kResourceExhausted) return status;
   const auto parsed = status.ok() ? check_block_head(record.name, head, *record.slice_bytes, namer)
                                   : Result<BlockHead>(status);
@@ -101,7 +102,10 @@ std::vector<size_t> BlockCatalogue::leaves() const {
   for (size_t i = 0; i < blocks_.size(); ++i) {
     if (blocks_[i].children.empty()) leaves.push_back(i);
   }
-  std::ranges::stable_sort(leaves, std::greater(), [&](size_t at) { return blocks_[at].last_used_ms; });
+  // Of those that were used at once, by name: blocks_ is.
+  std::ranges::sort(leaves, [&](size_t a, size_t b) {
+    return std::tuple(blocks_[b].last_used_ms, a) < std::tuple(blocks_[a].last_used_ms, b);
+  });
   return leaves;
 }
 

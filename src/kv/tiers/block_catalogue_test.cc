@@ -25,7 +25,7 @@ size_t at(const BlockCatalogue& catalogue, const BlockName& name) {
   return *found;
 }
 
-std::vector<BlockName> names_at(const BlockCatalogue& catalogue, std::vector<size_t> blocks) {
+std::vector<BlockName> names_at(const BlockCatalogue& catalogue, const std::vector<size_t>& blocks) {
   std::vector<BlockName> names;
   for (const size_t block : blocks) names.push_back(catalogue.block(block).name);
   return names;
@@ -121,7 +121,8 @@ TEST_F(Catalogue, FindsABlockByTheBeginningOfItsName) {
   const BlockCatalogue catalogue = catalogue_of(*store);
   std::string digits = to_hex(a[2]).substr(0, 12);
   EXPECT_EQ(catalogue.block(*catalogue.find(digits)).name, a[2]);
-  std::ranges::transform(digits, digits.begin(), [](char c) { return static_cast<char>(std::toupper(c)); });
+  std::ranges::transform(digits, digits.begin(),
+                         [](char digit) { return static_cast<char>(std::toupper(digit)); });
   EXPECT_EQ(catalogue.block(*catalogue.find(digits)).name, a[2]);
   EXPECT_EQ(catalogue.find("").status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(catalogue.find("0123456").status().code(), StatusCode::kInvalidArgument);
