@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "base/thread_pool.h"
 #include "cli/console.h"
 #include "cli/terminal_input.h"
+#include "engine/engine.h"
 #include "kernels/probe.h"
 #include "kv/kv_plan_lists.h"
 
@@ -99,6 +101,18 @@ std::vector<KvPlan> every_codec(const Config& config) {
     }
   }
   return plans;
+}
+
+Result<double> seconds_to_first_token(Engine& engine, Request request) {
+  request.max_tokens = 1;
+  std::optional<Status> end;
+  request.on_finish = [&end](const RequestResult& result) { end = result.status; };
+  const SteadyClock clock;
+  const uint64_t begin_ns = clock.now_ns();
+  CAIRN_RETURN_IF_ERROR(engine.submit(std::move(request)).status());
+  while (!end.has_value()) engine.step();
+  CAIRN_RETURN_IF_ERROR(*end);
+  return static_cast<double>(clock.now_ns() - begin_ns) * 1e-9;
 }
 
 Result<ExitCode> run_bench(const BenchOptions& options, Console& console) {

@@ -15,8 +15,10 @@
 namespace cairn {
 
 class Console;
+class Engine;
 class Interrupt;
 class ThreadPool;
+struct Request;
 
 // What a bench writes to and asks whether to go on.
 struct BenchRun {
@@ -77,6 +79,10 @@ class Ceilings {
   Isa isa_;
   PageMemory buffer_;
 };
+
+// Runs the request, of which one token is wanted, and whatever else the engine has meanwhile: seconds to that token. Errors:
+// those of Engine::submit, and what the request ended with.
+Result<double> seconds_to_first_token(Engine& engine, Request request);
 
 // The middle value (of an even number, the lower middle).
 [[nodiscard]] double median(std::vector<double> values);

@@ -88,25 +88,12 @@ class PaceBench {
     token_count_ = 0;
     const uint64_t begin_ns = clock_.now_ns();
     while (token_count_ < count * kStreams) engine_.step();
-    return seconds_since(begin_ns) * kStreams / static_cast<double>(token_count_);
+    const double seconds = static_cast<double>(clock_.now_ns() - begin_ns) * 1e-9;
+    return seconds * kStreams / static_cast<double>(token_count_);
   }
 
   // Of the long prompt.
-  Result<double> first_token() {
-    Request request = request_of(prompt_);
-    request.max_tokens = 1;
-    std::optional<Status> end;
-    request.on_finish = [&end](const RequestResult& result) { end = result.status; };
-    const uint64_t begin_ns = clock_.now_ns();
-    CAIRN_RETURN_IF_ERROR(engine_.submit(std::move(request)).status());
-    while (!end.has_value()) engine_.step();
-    CAIRN_RETURN_IF_ERROR(*end);
-    return seconds_since(begin_ns);
-  }
-
-  [[nodiscard]] double seconds_since(uint64_t begin_ns) const {
-    return static_cast<double>(clock_.now_ns() - begin_ns) * 1e-9;
-  }
+  Result<double> first_token() { return seconds_to_first_token(engine_, request_of(prompt_)); }
 
   Engine& engine_;
   int64_t vocab_size_;

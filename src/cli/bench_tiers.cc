@@ -75,23 +75,15 @@ class TierBench {
   }
 
   Result<double> first_token(Engine& engine) const {
-    Request request{.prompt = varied_tokens(prefix_ + kQuestion, opened_.model->config().vocab_size),
-                    .max_tokens = 1,
-                    .salt = fmt::format("bench {} {}", start_ns_, number_)};
-    std::optional<Status> end;
-    request.on_finish = [&end](const RequestResult& result) { end = result.status; };
-    const uint64_t begin_ns = clock_.now_ns();
-    CAIRN_RETURN_IF_ERROR(engine.submit(std::move(request)).status());
-    while (!end.has_value()) engine.step();
-    CAIRN_RETURN_IF_ERROR(*end);
-    return static_cast<double>(clock_.now_ns() - begin_ns) * 1e-9;
+    return seconds_to_first_token(
+        engine, {.prompt = varied_tokens(prefix_ + kQuestion, opened_.model->config().vocab_size),
+                 .salt = fmt::format("bench {} {}", start_ns_, number_)});
   }
 
   const OpenModel& opened_;
   EngineOptions options_;
   int64_t prefix_;
-  SteadyClock clock_;
-  uint64_t start_ns_ = clock_.now_ns();
+  uint64_t start_ns_ = SteadyClock().now_ns();  // so that a salt of this run is no other's
   int64_t number_ = 0;
 };
 

@@ -6,13 +6,12 @@
 #include <boost/json/array.hpp>
 
 #include "base/printable.h"
+#include "base/unix_time.h"
 #include "cli/cache.h"
 #include "cli/cache_places.h"
 #include "cli/console.h"
-#include "cli/open_model.h"
 #include "cli/output_format.h"
 #include "engine/identity_words.h"
-#include "model/fingerprint.h"
 
 namespace cairn {
 namespace {
@@ -23,16 +22,10 @@ constexpr size_t kTextCharacters = 60;
 constexpr size_t kIdsShown = 8;
 constexpr size_t kBlocksDecoded = 4;  // more than a line's text needs
 
-// What turns ids into text: only for texts of models of its shape.
-struct Reader {
-  Tokenizer tokenizer;
-  std::string config;
-};
-
 struct Listing {
   const BlockCatalogue& catalogue;
   const std::map<OwnerTag, std::string>& names;
-  const std::optional<Reader>& reader;
+  const std::optional<TextModel>& model;
   uint64_t now_ms;
 };
 
@@ -55,15 +48,6 @@ Text text_of(const BlockCatalogue& catalogue, size_t leaf) {
   return text;
 }
 
-Result<std::optional<Reader>> open_reader(const CacheOptions& options, Console& console) {
-  if (!options.model_path.has_value()) return std::optional<Reader>();
-  CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(*options.model_path));
-  CAIRN_ASSIGN_OR_RETURN(Tokenizer tokenizer, file.tokenizer(options.tokenizer));
-  print_notes(tokenizer.notes(), console);
-  CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, file.plan());
-  return std::optional(Reader{.tokenizer = std::move(tokenizer), .config = config_text(plan.config)});
-}
-
 std::vector<TokenId> first_tokens(const Listing& listing, const Text& text) {
   std::vector<TokenId> tokens;
   for (size_t i = 0; i < std::min(kBlocksDecoded, text.blocks.size()); ++i) {
@@ -76,10 +60,8 @@ std::vector<TokenId> first_tokens(const Listing& listing, const Text& text) {
 // The text where its model is known; nothing: only its ids are.
 std::optional<std::string> words_of(const Listing& listing, const Text& text) {
   const std::string& identity = listing.catalogue.identities()[text.last->identity];
-  if (!listing.reader.has_value() || identity.find(listing.reader->config) == std::string::npos) {
-    return std::nullopt;
-  }
-  return listing.reader->tokenizer.decode(first_tokens(listing, text));
+  if (!listing.model.has_value() || !listing.model->is_of(identity)) return std::nullopt;
+  return listing.model->tokenizer.decode(first_tokens(listing, text));
 }
 
 std::string beginning(const Listing& listing, const Text& text) {
@@ -154,13 +136,16 @@ void write_json(const Listing& listing, std::span<const size_t> leaves, Console&
 Result<ExitCode> run_cache_list(const CacheOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const std::optional<OwnerTag> owner, wanted_owner(options, console));
   CAIRN_ASSIGN_OR_RETURN(const auto names, owner_names(options));
-  CAIRN_ASSIGN_OR_RETURN(const std::optional<Reader> reader, open_reader(options, console));
+  std::optional<TextModel> model;
+  if (options.model_path.has_value()) {
+    CAIRN_ASSIGN_OR_RETURN(model, read_text_model(*options.model_path, options.tokenizer, console));
+  }
   CAIRN_ASSIGN_OR_RETURN(const auto store, open_kept_blocks(options, IfAbsent::kRefuse));
   CAIRN_ASSIGN_OR_RETURN(const auto catalogue, read_catalogue(*store, options, console));
   if (!catalogue.has_value()) return ExitCode::kInterrupted;
   std::vector<size_t> leaves = catalogue->leaves();
   std::erase_if(leaves, [&](size_t at) { return owner.has_value() && catalogue->block(at).owner != *owner; });
-  const Listing listing{*catalogue, names, reader, unix_ms_now()};
+  const Listing listing{*catalogue, names, model, unix_ms()};
   if (options.output_form == OutputForm::kJson) {
     write_json(listing, leaves, console);
     return ExitCode::kDone;

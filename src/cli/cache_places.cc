@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <system_error>
 
@@ -59,23 +58,6 @@ std::string without_last_slashes(std::string folder) {
   return folder;
 }
 
-// The prompt's ids, and what the identity of its model's blocks has in it.
-struct WantedPrompt {
-  std::vector<TokenId> tokens;
-  std::string config;
-};
-
-Result<WantedPrompt> wanted_prompt(const CacheOptions& options, Console& console) {
-  CAIRN_ASSIGN_OR_RETURN(std::string text, read_prompt_text(options.prompt));
-  CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path({.model_path = options.model_path}));
-  CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(path));
-  CAIRN_ASSIGN_OR_RETURN(const Tokenizer tokenizer, file.tokenizer(options.tokenizer));
-  print_notes(tokenizer.notes(), console);
-  CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, file.plan());
-  CAIRN_ASSIGN_OR_RETURN(Prompt prompt, make_prompt(options.prompt, std::move(text), tokenizer));
-  return WantedPrompt{.tokens = std::move(prompt.tokens), .config = config_text(plan.config)};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<DiskStore>> open_kept_blocks(const CacheOptions& options, IfAbsent if_absent) {
@@ -87,6 +69,15 @@ Result<std::unique_ptr<DiskStore>> open_kept_blocks(const CacheOptions& options,
 
 Result<std::unique_ptr<RedisStore>> open_remote_store(const CacheOptions& options) {
   return RedisStore::create({.urls = options.remote, .certificates = options.certificates});
+}
+
+Result<TextModel> read_text_model(const std::string& path, const TokenizerOptions& options,
+                                  Console& console) {
+  CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(path));
+  CAIRN_ASSIGN_OR_RETURN(Tokenizer tokenizer, file.tokenizer(options));
+  print_notes(tokenizer.notes(), console);
+  CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, file.plan());
+  return TextModel{.tokenizer = std::move(tokenizer), .config = config_text(plan.config)};
 }
 
 Result<std::optional<BlockCatalogue>> read_catalogue(DiskStore& store, const CacheOptions& options,
@@ -186,10 +177,13 @@ Result<std::vector<size_t>> wanted_texts(const BlockCatalogue& catalogue, const 
     return std::vector<size_t>{found};
   }
   CAIRN_ASSIGN_OR_RETURN(const std::optional<OwnerTag> owner, wanted_owner(options, console));
-  CAIRN_ASSIGN_OR_RETURN(const WantedPrompt wanted, wanted_prompt(options, console));
+  CAIRN_ASSIGN_OR_RETURN(std::string text, read_prompt_text(options.prompt));
+  CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path({.model_path = options.model_path}));
+  CAIRN_ASSIGN_OR_RETURN(const TextModel model, read_text_model(path, options.tokenizer, console));
+  CAIRN_ASSIGN_OR_RETURN(const Prompt wanted, make_prompt(options.prompt, std::move(text), model.tokenizer));
   const auto is_wanted = [&](const KeptBlock& block) {
     return (!owner.has_value() || block.owner == *owner) &&
-           catalogue.identities()[block.identity].find(wanted.config) != std::string::npos;
+           model.is_of(catalogue.identities()[block.identity]);
   };
   std::vector<size_t> found = catalogue.find_prefixes(wanted.tokens, is_wanted);
   if (!found.empty()) return found;
@@ -200,12 +194,6 @@ Result<std::vector<size_t>> wanted_texts(const BlockCatalogue& catalogue, const 
 }
 
 std::string block_count_text(uint64_t count) { return count == 1 ? "1 block" : grouped(count) + " blocks"; }
-
-uint64_t unix_ms_now() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<uint64_t>(
-      std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(now).count()));
-}
 
 std::string age_text(uint64_t then_ms, uint64_t now_ms) {
   const uint64_t seconds = (now_ms - std::min(then_ms, now_ms)) / 1000;

@@ -14,6 +14,7 @@
 #include "kv/tiers/block_catalogue.h"
 #include "store/disk_store.h"
 #include "store/redis_store.h"
+#include "text/tokenizer.h"
 
 namespace cairn {
 
@@ -30,6 +31,17 @@ Result<std::unique_ptr<RedisStore>> open_remote_store(const CacheOptions& option
 // The catalogue, with a progress bar. Records that are no blocks are noted. Nothing where Ctrl-C came.
 Result<std::optional<BlockCatalogue>> read_catalogue(DiskStore& store, const CacheOptions& options,
                                                      Console& console);
+
+// What turns a model's texts into ids and back, and knows its blocks.
+struct TextModel {
+  Tokenizer tokenizer;
+  std::string config;
+  // Whether blocks of this identity are of a model of its shape.
+  [[nodiscard]] bool is_of(const std::string& identity) const {
+    return identity.find(config) != std::string::npos;
+  }
+};
+Result<TextModel> read_text_model(const std::string& path, const TokenizerOptions& options, Console& console);
 
 // --tenant or --owner; nothing: everybody's. kInvalidArgument: both, or no keys file, or none of that name in it.
 Result<std::optional<OwnerTag>> wanted_owner(const CacheOptions& options, Console& console);
@@ -48,7 +60,6 @@ Result<std::vector<size_t>> wanted_texts(const BlockCatalogue& catalogue, const 
 
 // "1 block", "12 blocks".
 [[nodiscard]] std::string block_count_text(uint64_t count);
-[[nodiscard]] uint64_t unix_ms_now();
 // How long ago that was: "40 s", "3 min", "5 h", "12 d".
 [[nodiscard]] std::string age_text(uint64_t then_ms, uint64_t now_ms);
 

@@ -11,6 +11,7 @@
 
 #include "base/file_writer.h"
 #include "base/printable.h"
+#include "base/unix_time.h"
 #include "cli/cache.h"
 #include "cli/cache_places.h"
 #include "cli/console.h"
@@ -85,7 +86,7 @@ Result<ExitCode> run_cache_export(const CacheOptions& options, Console& console)
   const Interrupt interrupt(Interrupt::SecondTime::kIsTheSame);
   ProgressBar bar(console, "exporting");
   const Status status = export_blocks(
-      *store, names, unix_ms_now(), [&](std::span<const std::byte> bytes) { return file.append(bytes); },
+      *store, names, unix_ms(), [&](std::span<const std::byte> bytes) { return file.append(bytes); },
       [&](uint64_t done, uint64_t of) {
         bar.update(done, of);
         return !interrupt.is_raised();

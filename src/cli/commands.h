@@ -44,7 +44,6 @@ enum class ExitCode : int {
 // Whether results are for people or one JSON object on standard output.
 enum class OutputForm : uint8_t { kText, kJson };
 
-// The options of every command that runs a model.
 // Where blocks are kept besides memory.
 struct TierSettings {
   std::optional<std::string> disk;     // --kv-disk: a folder; absent: none
@@ -54,6 +53,7 @@ struct TierSettings {
   LoadPolicy load = LoadPolicy::kAuto;      // --kv-load
 };
 
+// The options of every command that runs a model.
 struct CommonOptions {
   std::optional<std::string> model_path;          // -m; absent: the demo model
   std::optional<Isa> isa;                         // --isa; absent: the best of this machine

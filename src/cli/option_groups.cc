@@ -169,6 +169,23 @@ void add_storage_options(CLI::App& app, CommonOptions& common) {
       "Do not reuse what the cache holds of a prompt");
 }
 
+void add_remote_store_options(CLI::App& app, std::vector<std::string>& urls,
+                              std::optional<std::string>& certificates, const std::string& help,
+                              const std::string& group) {
+  CLI::Option* remote = app.add_option("--kv-remote", urls,
+                                       help +
+                                           ": redis://HOST:PORT or rediss://...; given several times: "
+                                           "nodes of one Cluster");
+  remote->allow_extra_args(false)->type_name("URL");
+  CLI::Option* trusted =
+      app.add_option("--kv-remote-ca", certificates,
+                     "Certificates (PEM) that a rediss:// server's must come from (default: the system's)");
+  trusted->needs(remote)->type_name("FILE");
+  if (group.empty()) return;
+  remote->group(group);
+  trusted->group(group);
+}
+
 void add_tier_options(CLI::App& app, TierSettings& tiers) {
   const std::string group = "Blocks on disk and in a store (docs/tiers.md)";
   CLI::Option* disk = app.add_option(
@@ -183,16 +200,8 @@ void add_tier_options(CLI::App& app, TierSettings& tiers) {
       ->needs(disk)
       ->type_name("SIZE")
       ->group(group);
-  CLI::Option* remote =
-      app.add_option("--kv-remote", tiers.remote,
-                     "Share blocks with other machines in a Redis server: redis://HOST:PORT or rediss://...; "
-                     "given several times: nodes of one Cluster");
-  remote->allow_extra_args(false)->type_name("URL")->group(group);
-  app.add_option("--kv-remote-ca", tiers.certificates,
-                 "Certificates (PEM) that a rediss:// server's must come from (default: the system's)")
-      ->needs(remote)
-      ->type_name("FILE")
-      ->group(group);
+  add_remote_store_options(app, tiers.remote, tiers.certificates,
+                           "Share blocks with other machines in a Redis server", group);
   app.add_option_function<std::string>(
          "--kv-load",
          [&tiers](const std::string& name) {

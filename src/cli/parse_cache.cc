@@ -20,15 +20,7 @@ void add_disk_option(CLI::App& app, CacheOptions& options) {
 }
 
 void add_remote_options(CLI::App& app, CacheOptions& options) {
-  CLI::Option* remote =
-      app.add_option("--kv-remote", options.remote,
-                     "Or a Redis server: redis://HOST:PORT or rediss://...; given several times: nodes of "
-                     "one Cluster");
-  remote->allow_extra_args(false)->type_name("URL");
-  app.add_option("--kv-remote-ca", options.certificates,
-                 "Certificates (PEM) that a rediss:// server's must come from (default: the system's)")
-      ->needs(remote)
-      ->type_name("FILE");
+  add_remote_store_options(app, options.remote, options.certificates, "Or a Redis server");
 }
 
 void add_keys_option(CLI::App& app, CacheOptions& options, const char* help) {

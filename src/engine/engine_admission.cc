@@ -145,7 +145,7 @@ Sequence* Engine::prefix_owner(Sequence& sequence) const {
   int64_t most = 0;
   // One that is served later may stand still for what comes between.
   for (Sequence* other : std::span(placed_).first(service_place(sequence))) {
-    if (other->state != SequenceState::kRunning && other->state != SequenceState::kRestoring) continue;
+    if (!goes_on(other->state)) continue;
     const int64_t common = std::min(findable, common_blocks(sequence.names, other->names)) * kBlockSize;
     if (common > most && common > held_by(*other)) {
       most = common;

@@ -54,8 +54,7 @@ bool Engine::may_go_on(const QuotaHold& hold, const Tenant& tenant) const {
   if (tenant.waiting.empty() || tenant.waiting.first().key != hold.key) return true;
   // One that awaits its caller gives way, and so do the rows of an idle session.
   const auto is_own = [&](const Sequence* sequence) {
-    return sequence->tenant == &tenant &&
-           (sequence->state == SequenceState::kRunning || sequence->state == SequenceState::kRestoring);
+    return sequence->tenant == &tenant && goes_on(sequence->state);
   };
   const auto gives_way = [&](const Session& session) {
     return session.tenant == hold.tenant && static_cast<bool>(session.kv);

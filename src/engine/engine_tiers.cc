@@ -45,11 +45,11 @@ bool Engine::start_load(Sequence& sequence) {
   const int64_t held = held_by(sequence);
   BlockLoader::Begun begun;
   (void)no_throw([&] {
-    begun = tiers_->begin_load({.tokens = sequence.tokens,
-                                .names = sequence.names,
-                                .owner = owner_of(sequence.request.tenant),
-                                .first_block = held / kBlockSize,
-                                .end_block = findable_blocks(std::ssize(findable_tokens(sequence)))});
+    const LoadWish wish{.tokens = sequence.tokens,
+                        .names = sequence.names,
+                        .first_block = held / kBlockSize,
+                        .end_block = findable_blocks(std::ssize(findable_tokens(sequence)))};
+    begun = tiers_->begin_load(wish, owner_of(sequence.request.tenant));
     return Status();
   });
   if (sequence.stats.projected_positions == 0) sequence.stats.match.load = begun.report;

@@ -97,18 +97,18 @@ std::string reason_text(const KvMatchReport& report, const Tokenizer& tokenizer,
 
 }  // namespace
 
-std::string found_text(const KvMatchReport& report) {
+std::string match_text(const KvMatchReport& report, std::string_view reason) {
   const int64_t loaded = report.load.loaded_positions();
   const std::string outside = loaded > 0 ? fmt::format(", {} of them outside memory", loaded) : "";
-  return fmt::format("cache: {} of {} prompt tokens found{}; ", report.found_positions + loaded,
-                     report.text_positions, outside);
+  std::string text = fmt::format("cache: {} of {} prompt tokens found{}; {}", report.found_positions + loaded,
+                                 report.text_positions, outside, reason);
+  if (const auto load = explain_load(report.load)) text += "; " + *load;
+  return text;
 }
 
 std::string explain_match(const KvMatchReport& report, const Tokenizer& tokenizer, PrefixSharing sharing) {
   if (report.text_positions == 0) return "cache: the prompt was never looked up";  // it ended before it began
-  std::string text = found_text(report) + reason_text(report, tokenizer, sharing);
-  if (const auto load = explain_load(report.load)) text += "; " + *load;
-  return text;
+  return match_text(report, reason_text(report, tokenizer, sharing));
 }
 
 }  // namespace cairn

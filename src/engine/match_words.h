@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "cairn/prefix_sharing.h"
 #include "kv/match_report.h"
@@ -10,11 +11,11 @@
 
 namespace cairn {
 
-// Its beginning: "cache: 64 of 100 prompt tokens found; ".
-[[nodiscard]] std::string found_text(const KvMatchReport& report);
-
 // One line, without its line end. `sharing`: whether the cache shares prefixes at all.
 [[nodiscard]] std::string explain_match(const KvMatchReport& report, const Tokenizer& tokenizer,
                                         PrefixSharing sharing);
+
+// The same with a reason of the caller's in place of the report's: how much was found, the reason, and what other tiers had.
+[[nodiscard]] std::string match_text(const KvMatchReport& report, std::string_view reason);
 
 }  // namespace cairn

@@ -36,6 +36,10 @@ enum class SequenceState : uint8_t {
   kEnded,
 };
 inline constexpr size_t kSequenceStates = 6;
+// It will have more rows without its caller: computed, or from a tier.
+[[nodiscard]] constexpr bool goes_on(SequenceState state) {
+  return state == SequenceState::kRunning || state == SequenceState::kRestoring;
+}
 
 // The order in which a tenant's sequences are served: the smaller key first.
 struct SequenceKey {

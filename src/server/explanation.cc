@@ -48,14 +48,14 @@ bool tells_cause(const ExplanationPlace& place) {
 
 // Without what may be others'.
 std::string cautious_words(const KvMatchReport& report, const ExplanationPlace& place) {
-  const std::string found = found_text(report);
   if (report.end == KvMatchEnd::kTokensDiffer) {
-    return found + fmt::format("the nearest known text differs at position {}", report.differs_at);
+    return match_text(report,
+                      fmt::format("the nearest known text differs at position {}", report.differs_at));
   }
-  if (!tells_cause(place)) return found + "the next block was evicted";
-  return found + (report.is_evicted_by_quota
-                      ? "the next block was evicted, to keep within the quota of its tenant"
-                      : "the next block was evicted, when memory was needed");
+  if (!tells_cause(place)) return match_text(report, "the next block was evicted");
+  return match_text(report, report.is_evicted_by_quota
+                                ? "the next block was evicted, to keep within the quota of its tenant"
+                                : "the next block was evicted, when memory was needed");
 }
 
 boost::json::object eviction_json(const KvMatchReport& report, const ExplanationPlace& place) {
@@ -67,10 +67,6 @@ boost::json::object eviction_json(const KvMatchReport& report, const Explanation
   evicted["idle_blocks"] = report.idle_blocks;
   return evicted;
 }
-
-}  // namespace
-
-namespace {
 
 double in_ms(uint64_t ns) { return static_cast<double>(ns) / 1e6; }
 
@@ -94,11 +90,8 @@ std::string explanation_words(const KvMatchReport& report, const ExplanationPlac
   const bool differs = report.end == KvMatchEnd::kTokensDiffer;
   const bool is_hidden = (differs && place.known_text == KnownText::kHidden) ||
                          (report.end == KvMatchEnd::kEvicted && place.pressure == Pressure::kHidden);
-  std::string words = explain_match(report, place.tokenizer, place.sharing);
-  if (is_hidden) {
-    words = cautious_words(report, place);
-    if (const auto load = explain_load(report.load)) words += "; " + *load;
-  }
+  std::string words =
+      is_hidden ? cautious_words(report, place) : explain_match(report, place.tokenizer, place.sharing);
   if (differs && place.rewrites_earlier_turns) {
     words +=
         "; the model's chat template writes earlier replies without their reasoning, so a conversation's "

@@ -1,23 +1,17 @@
 // DiskStore: what happens at its beginning and end.
 #include <algorithm>
-#include <chrono>
 #include <string>
 #include <utility>
 
 #include "base/no_throw.h"
 #include "base/printable.h"
+#include "base/unix_time.h"
 #include "store/disk_store.h"
 #include "store/disk_store_usage.h"
 #include "store/segment_contents.h"
 
 namespace cairn {
 namespace {
-
-uint64_t system_unix_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<uint64_t>(
-      std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(now).count()));
-}
 
 // Few enough files to keep them all open, and so small that writing one anew is no long work.
 uint64_t usual_segment_bytes(uint64_t size_bytes) {
@@ -43,7 +37,7 @@ Status settle_sizes(DiskStoreOptions& options) {
 Result<std::unique_ptr<DiskStore>> DiskStore::open(DiskStoreOptions options) {
   return no_throw([&]() -> Result<std::unique_ptr<DiskStore>> {
     CAIRN_RETURN_IF_ERROR(settle_sizes(options));
-    if (!options.unix_ms) options.unix_ms = system_unix_ms;
+    if (!options.unix_ms) options.unix_ms = unix_ms;
     CAIRN_ASSIGN_OR_RETURN(StoreFolder folder, open_store_folder(options.folder));
     std::shared_ptr<FileSystem> files = options.files;
     if (files == nullptr) {

@@ -129,10 +129,10 @@ Result<std::optional<RecordView>> ExportReader::next() {
   CAIRN_ASSIGN_OR_RETURN(const RecordFront front, parse_record(record_));
   CAIRN_RETURN_IF_ERROR(check_block_head(front.name, front.head, front.slice_bytes, namer_).status());
   slices_.clear();
-  uint64_t at = *front_bytes_of(record_);
-  for (const uint32_t bytes : front.slice_bytes) {
-    slices_.push_back(std::span<const std::byte>(record_).subspan(at, bytes));
-    at += aligned_bytes(bytes);
+  const RecordLayout layout = lay_out_record(static_cast<uint32_t>(front.head.size()), front.slice_bytes);
+  for (size_t i = 0; i < front.slice_bytes.size(); ++i) {
+    slices_.push_back(
+        std::span<const std::byte>(record_).subspan(layout.slice_offsets[i], front.slice_bytes[i]));
   }
   ++taken_count_;
   taken_bytes_ += record_.size();

@@ -43,7 +43,6 @@ struct BlockLoad::State {
   bool is_cancelled = false;
   LoadReport report;
 
-  [[nodiscard]] int64_t count() const { return std::ssize(names); }
   [[nodiscard]] StoredBlock block(int64_t i) const {
     const auto at = static_cast<size_t>(i);
     return {.name = names[at],
@@ -124,7 +123,7 @@ BlockLoader::~BlockLoader() {
   if (thread_.joinable()) thread_.join();
 }
 
-BlockLoader::Begun BlockLoader::begin(const LoadWish& wish) {
+BlockLoader::Begun BlockLoader::begin(const LoadWish& wish, const OwnerTag& owner) {
   Begun begun;
   const auto first = static_cast<size_t>(wish.first_block);
   if (wish.end_block <= wish.first_block) return begun;
@@ -144,7 +143,7 @@ BlockLoader::Begun BlockLoader::begin(const LoadWish& wish) {
   state->tokens.assign(tokens.begin(), tokens.end());
   state->root = wish.names.root;
   state->parent = first == 0 ? wish.names.root : wish.names.blocks[first - 1];
-  state->owner = wish.owner;
+  state->owner = owner;
   state->first_block = wish.first_block;
   state->begun_at = Time::now();
   state->disk_end = state->end = disk_count;
@@ -197,16 +196,13 @@ BlockLoader::Counts BlockLoader::counts() const {
 
 // One that can go on, in turn; null: none, or there is no slot for it.
 std::shared_ptr<BlockLoad::State> BlockLoader::next_load() {
-  drop_cancelled();
-  if (!slots_.has_free()) return nullptr;
-  const auto goes_on = [](const auto& load) { return !load->has_ended; };
-  const auto found = std::ranges::find_if(loads_, goes_on);
-  if (found == loads_.end()) return nullptr;
-  std::rotate(loads_.begin(), found + 1, loads_.end());
+  drop_ended();
+  if (loads_.empty() || !slots_.has_free()) return nullptr;
+  std::rotate(loads_.begin(), loads_.begin() + 1, loads_.end());
   return loads_.back();
 }
 
-void BlockLoader::drop_cancelled() {
+void BlockLoader::drop_ended() {
   std::erase_if(loads_, [](const auto& load) { return load->is_cancelled || load->has_ended; });
 }
 
@@ -223,6 +219,11 @@ void BlockLoader::run() {
     if (!lock.owns_lock()) lock.lock();
     if (!status.ok()) end(*load);
   }
+}
+
+void BlockLoader::tell() {
+  has_news_ = true;
+  news_.notify_all();
 }
 
 // Reads some blocks of it. The lock is not held while the disk or the network is waited for.
@@ -245,8 +246,7 @@ void BlockLoader::end(BlockLoad::State& load) {
   load.report.took_ns = ns_since(load.begun_at);
   if (load.end > 0) ++counts_.loads;
   if (load.report.is_cut_short) ++counts_.cut_short;
-  has_news_ = true;
-  news_.notify_all();
+  tell();
 }
 
 // The first good ones of the slots go to the load; where not all are good, it ends.
@@ -262,9 +262,8 @@ void BlockLoader::arrived(BlockLoad::State& load, Tier tier, std::span<const int
     }
   }
   load.next += good_count;
-  if (good_count < std::ssize(slots)) end(load);
-  has_news_ = true;
-  news_.notify_all();
+  if (good_count < std::ssize(slots)) return end(load);
+  tell();
 }
 
 void BlockLoader::read_disk(BlockLoad::State& load, Lock& lock) {

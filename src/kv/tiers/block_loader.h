@@ -33,7 +33,6 @@ class BlockLoader;
 struct LoadWish {
   std::span<const TokenId> tokens;  // of the whole text
   const PrefixNames& names;         // at least up to end_block
-  OwnerTag owner{};
   int64_t first_block = 0;
   int64_t end_block = 0;
 };
@@ -83,7 +82,7 @@ class BlockLoader {
     LoadReport report;
   };
   // Never waits. May throw std::bad_alloc.
-  Begun begin(const LoadWish& wish);
+  Begun begin(const LoadWish& wish, const OwnerTag& owner);
   void note_computed(int64_t first_position, int64_t rows, uint64_t ns);
   // Until a block has come or a load has ended since the last call, but no longer than `patience`.
   void wait_for_news(std::chrono::milliseconds patience);
@@ -104,7 +103,8 @@ class BlockLoader {
                uint64_t ns);
   [[nodiscard]] bool is_worth_it(LoadReport& report, Tier tier, int64_t first_block, int64_t count);
   void end(BlockLoad::State& load);
-  void drop_cancelled();
+  void tell();
+  void drop_ended();
 
   const LoadPolicy policy_;
   DiskTier* disk_;

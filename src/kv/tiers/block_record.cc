@@ -87,9 +87,7 @@ OwnerTag owner_tag_of(std::string_view salt) {
 
 Result<BlockRecordForm> BlockRecordForm::make(const KvGeometry& geometry, std::string_view identity) {
   BlockRecordForm form;
-  form.fixed_bytes_ = kLayersAt;
   const KvLayout layout = geometry.layout();
-  std::vector<uint32_t> slice_bytes;
   for (int64_t i = 0; i < geometry.layer_count(); ++i) {
     const KvLayerLayout& layer = layout.layers[static_cast<size_t>(i)];
     const int64_t bytes = layer.head_bytes() * layout.kv_head_count;
@@ -98,15 +96,16 @@ Result<BlockRecordForm> BlockRecordForm::make(const KvGeometry& geometry, std::s
     form.slices_.push_back({.group = geometry.group_of(i),
                             .offset = static_cast<uint64_t>(layer.offset),
                             .bytes = static_cast<uint32_t>(bytes)});
-    slice_bytes.push_back(static_cast<uint32_t>(bytes));
+    form.slice_bytes_.push_back(static_cast<uint32_t>(bytes));
     append_layer(form.layers_and_identity_, geometry.group_of(i), layout.kv_head_count, layer);
   }
   const auto text = std::as_bytes(std::span(identity));
   form.layers_and_identity_.insert(form.layers_and_identity_.end(), text.begin(), text.end());
-  CAIRN_RETURN_IF_ERROR(check_record_shape(form.head_bytes(), slice_bytes));
-  form.record_bytes_ = record_bytes_of(static_cast<uint32_t>(form.head_bytes()), slice_bytes);
+  CAIRN_RETURN_IF_ERROR(check_record_shape(form.head_bytes(), form.slice_bytes_));
   return form;
 }
+
+size_t BlockRecordForm::head_bytes() const { return kLayersAt + layers_and_identity_.size(); }
 
 void BlockRecordForm::write_head(const BlockPlace& place, std::span<std::byte> to) const {
   CHECK(to.size() == head_bytes() && place.tokens.size() == kBlockSize);

@@ -43,18 +43,17 @@ class BlockRecordForm {
   // kUnsupported: blocks of this shape are too large for a record.
   static Result<BlockRecordForm> make(const KvGeometry& geometry, std::string_view identity);
 
-  [[nodiscard]] size_t head_bytes() const { return fixed_bytes_ + layers_and_identity_.size(); }
-  [[nodiscard]] std::span<const Slice> slices() const { return slices_; }  // by layer
-  [[nodiscard]] uint64_t record_bytes() const { return record_bytes_; }
+  [[nodiscard]] size_t head_bytes() const;
+  [[nodiscard]] std::span<const Slice> slices() const { return slices_; }               // by layer
+  [[nodiscard]] std::span<const uint32_t> slice_bytes() const { return slice_bytes_; }  // of each
   // `to` has head_bytes().
   void write_head(const BlockPlace& place, std::span<std::byte> to) const;
 
  private:
   BlockRecordForm() = default;
-  size_t fixed_bytes_ = 0;
   std::vector<std::byte> layers_and_identity_;  // the same in each head
   std::vector<Slice> slices_;
-  uint64_t record_bytes_ = 0;
+  std::vector<uint32_t> slice_bytes_;
 };
 
 // What a head says, of any cache: for people who look into a store. The views point into the bytes.

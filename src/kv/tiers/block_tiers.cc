@@ -77,14 +77,6 @@ void BlockTiers::note_found(KvCache& cache, const KvLease& lease, const NamedTex
   }
 }
 
-BlockLoader::Begun BlockTiers::begin_load(const Wish& wish) {
-  return loader_->begin({.tokens = wish.tokens,
-                         .names = wish.names,
-                         .owner = tag_of(wish.owner),
-                         .first_block = wish.first_block,
-                         .end_block = wish.end_block});
-}
-
 bool BlockTiers::restore_next(BlockLoad& load, KvCache& cache, const KvLease& lease,
                               std::span<const TokenId> tokens) {
   const auto block = load.front();

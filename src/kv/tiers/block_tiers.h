@@ -56,15 +56,10 @@ class BlockTiers {
   // Whose blocks an owner's are, for who wants them erased. An owner that is not named is nobody.
   void set_owner_tag(KvOwner owner, const OwnerTag& tag);
 
-  struct Wish {
-    std::span<const TokenId> tokens;
-    const PrefixNames& names;
-    KvOwner owner;
-    int64_t first_block = 0;
-    int64_t end_block = 0;
-  };
   // Never waits. May throw std::bad_alloc.
-  BlockLoader::Begun begin_load(const Wish& wish);
+  BlockLoader::Begun begin_load(const LoadWish& wish, KvOwner owner) {
+    return loader_->begin(wish, tag_of(owner));
+  }
   // Makes the next block of the load rows of the sequence, which has room. False: it has not come yet, or the load has ended.
   bool restore_next(BlockLoad& load, KvCache& cache, const KvLease& lease, std::span<const TokenId> tokens);
   // The first `block_count` blocks of a sequence were found in memory: they count as used on the disk too, and what it has not

@@ -34,9 +34,9 @@ struct Ladder {
     const PrefixNames names = cache->names_of(text, sequence.salt);
     auto begun = tiers->begin_load({.tokens = text,
                                     .names = names,
-                                    .owner = owner,
                                     .first_block = sequence.length() / kBlockSize,
-                                    .end_block = findable_blocks(std::ssize(text))});
+                                    .end_block = findable_blocks(std::ssize(text))},
+                                   owner);
     report = begun.report;
     int64_t count = 0;
     if (begun.load == nullptr) return 0;
@@ -75,6 +75,12 @@ BlockTierOptions on(const RedisServer& server,
   return options;
 }
 
+BlockTierOptions on(const RedisServer& server, const TemporaryFolder& folder) {
+  BlockTierOptions both = on(server);
+  both.disk = on_disk(folder).disk;
+  return both;
+}
+
 void fill(Ladder& ladder, std::span<const TokenId> text, std::string_view salt = {}) {
   const TestSequence computed = prefilled(*ladder.cache, text, std::string(salt));
   ASSERT_TRUE(ladder.tiers->flush().ok());
@@ -106,8 +112,7 @@ TEST(BlockTiers, ARemoteStoreGivesThemToAnotherMachineWhichKeepsThemOnItsDisk) {
   fill(one, text);
   EXPECT_EQ(one.tiers->counts().writer.kept[1], 15U);
 
-  BlockTierOptions both = on(server);
-  both.disk = on_disk(folder).disk;
+  const BlockTierOptions both = on(server, folder);
   Ladder other(both);
   TestSequence sequence = begin(*other.cache, text);
   EXPECT_EQ(other.load(sequence, text), 15);
@@ -129,8 +134,7 @@ TEST(BlockTiers, TheDiskIsAskedFirstAndTheRemoteStoreForTheRest) {
   }
   Ladder remote(on(server));
   fill(remote, text);
-  BlockTierOptions both = on(server);
-  both.disk = on_disk(folder).disk;
+  const BlockTierOptions both = on(server, folder);
   Ladder other(both);
   TestSequence sequence = begin(*other.cache, text);
   EXPECT_EQ(other.load(sequence, text), 9);
@@ -144,8 +148,7 @@ TEST(BlockTiers, AnotherModelSaltOrTenantFindsNothing) {
   const RedisServer server;
   const TemporaryFolder folder;
   const auto text = some_tokens(200);
-  BlockTierOptions both = on(server);
-  both.disk = on_disk(folder).disk;
+  const BlockTierOptions both = on(server, folder);
   {
     Ladder one(both);
     fill(one, text, "salt");

@@ -1,23 +1,18 @@
 #include "kv/tiers/block_writer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
 #include "base/check.h"
 #include "base/no_throw.h"
+#include "base/unix_time.h"
 
 namespace cairn {
 namespace {
 
 // A remote store answers for several in one round trip.
 constexpr size_t kRemoteBatch = 4;
-
-uint64_t unix_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-}
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 namespace cairn {
+
 int64_t DiskTier::leading_count(std::span<const BlockName> names) const {
   const auto is_absent = [&](const BlockName& name) {
     const auto record = store_->find(record_name_of(name));
@@ -13,9 +14,8 @@ int64_t DiskTier::leading_count(std::span<const BlockName> names) const {
 }
 
 bool DiskTier::has_shape(const StoredRecord& record) const {
-  const auto slices = form_.slices();
   return record.head_bytes == form_.head_bytes() &&
-         std::ranges::equal(*record.slice_bytes, slices, {}, {}, &BlockRecordForm::Slice::bytes);
+         std::ranges::equal(*record.slice_bytes, form_.slice_bytes());
 }
 
 Status DiskTier::read(const StoredBlock& block, BlockBytes to) {
@@ -34,16 +34,8 @@ Status DiskTier::read(const StoredBlock& block, BlockBytes to) {
 }
 
 Status DiskTier::put(const StoredBlock& block, BlockBytes bytes, uint64_t now_ms) {
-  std::vector<std::byte> head(form_.head_bytes());
-  form_.write_head(block.place, head);
-  std::vector<std::span<const std::byte>> slices;
-  slices.reserve(form_.slices().size());
-  for (const BlockRecordForm::Slice& slice : form_.slices()) slices.push_back(slice_of(bytes, slice));
-  return store_->put({.name = record_name_of(block.name),
-                      .owner = block.owner,
-                      .created_ms = now_ms,
-                      .head = head,
-                      .slices = slices});
+  const BlockRecord record(form_, block, bytes, now_ms);
+  return store_->put(record.view());
 }
 
 }  // namespace cairn

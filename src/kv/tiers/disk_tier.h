@@ -22,8 +22,8 @@ class DiskTier {
   [[nodiscard]] int64_t leading_count(std::span<const BlockName> names) const;
   // Counts as a use; false: the store has it not.
   bool touch(const BlockName& name) { return store_->touch(record_name_of(name)); }
-  // Waits for the disk, both. Errors of `read`: kNotFound; kInvalidData: it was no such block, or damaged, and is gone.
-  // What is in `to` then is anything.
+  // Waits for the disk, both. Errors of `read`: kNotFound; kInvalidData: it is no such block, or was damaged (then
+  // it is gone). What is in `to` then is anything.
   Status read(const StoredBlock& block, BlockBytes to);
   Status put(const StoredBlock& block, BlockBytes bytes, uint64_t now_ms);
 

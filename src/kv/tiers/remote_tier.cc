@@ -17,6 +17,10 @@ std::string key_of(const OwnerTag& owner, const BlockName& name) {
   return key;
 }
 
+int64_t leading_true(const std::vector<bool>& flags) {
+  return std::find(flags.begin(), flags.end(), false) - flags.begin();
+}
+
 }  // namespace
 
 int64_t RemoteTier::leading_count(const OwnerTag& owner, std::span<const BlockName> names) {
@@ -26,7 +30,7 @@ int64_t RemoteTier::leading_count(const OwnerTag& owner, std::span<const BlockNa
   const std::vector<std::string_view> views(keys.begin(), keys.end());
   std::vector<bool> found;
   store_->exists(views, found);
-  return std::find(found.begin(), found.end(), false) - found.begin();
+  return leading_true(found);
 }
 
 // Whether the record is the block; then its bytes are in `to`.
@@ -34,7 +38,7 @@ bool RemoteTier::take(const StoredBlock& block, std::span<const std::byte> recor
   const auto front = parse_record(record);
   const auto slices = form_.slices();
   if (!front.ok() || front->name != record_name_of(block.name) || front->owner != block.owner) return false;
-  if (!std::ranges::equal(front->slice_bytes, slices, {}, {}, &BlockRecordForm::Slice::bytes)) return false;
+  if (!std::ranges::equal(front->slice_bytes, form_.slice_bytes())) return false;
   std::vector<std::byte> wanted(form_.head_bytes());
   form_.write_head(block.place, wanted);
   if (!std::ranges::equal(front->head, wanted)) return false;
@@ -56,27 +60,17 @@ int64_t RemoteTier::read(std::span<const StoredBlock> blocks, std::span<const Bl
     is_there[i] = take(blocks[i], *bytes, to[i]);
     if (!is_there[i]) ++bad_count_;
   });
-  return std::find(is_there.begin(), is_there.end(), false) - is_there.begin();
+  return leading_true(is_there);
 }
 
 size_t RemoteTier::put(std::span<const StoredBlock> blocks, std::span<const BlockBytes> bytes,
                        uint64_t now_ms) {
-  std::vector<uint32_t> slice_bytes;
-  for (const BlockRecordForm::Slice& slice : form_.slices()) slice_bytes.push_back(slice.bytes);
-  const RecordLayout layout = lay_out_record(static_cast<uint32_t>(form_.head_bytes()), slice_bytes);
-  std::vector<std::byte> head(form_.head_bytes());
+  const RecordLayout layout = lay_out_record(static_cast<uint32_t>(form_.head_bytes()), form_.slice_bytes());
   std::vector<std::string> keys;
   std::vector<std::vector<std::byte>> records;
   for (size_t i = 0; i < blocks.size(); ++i) {
-    form_.write_head(blocks[i].place, head);
-    std::vector<std::span<const std::byte>> slices;
-    for (const BlockRecordForm::Slice& slice : form_.slices()) slices.push_back(slice_of(bytes[i], slice));
-    const RecordView view{.name = record_name_of(blocks[i].name),
-                          .owner = blocks[i].owner,
-                          .created_ms = now_ms,
-                          .head = head,
-                          .slices = slices};
-    encode_record(view, layout, records.emplace_back(layout.record_bytes));
+    const BlockRecord record(form_, blocks[i], bytes[i], now_ms);
+    encode_record(record.view(), layout, records.emplace_back(layout.record_bytes));
     keys.push_back(key_of(blocks[i].owner, blocks[i].name));
   }
   std::vector<RedisItem> items;
