@@ -720,7 +720,7 @@ class CliTest(unittest.TestCase):
 
     def test_explains_a_prompt_that_nothing_is_known_of(self):
         [short] = self.explained("generate", "-p", "Hi")
-        self.assertRegex(short, r"^cache: 0 of \d prompt tokens found; only full blocks of 32 tokens ")
+        self.assertRegex(short, r"^cache: 0 of \d prompt tokens found; what is kept is found by full blocks of 32 tokens")
         [long] = self.explained("generate", "-p", "one two three " * 30)
         self.assertRegex(long, r"^cache: 0 of \d\d+ prompt tokens found; no known text begins as it does$")
         for unshared in (["--no-sharing"], ["--cache", "growing"]):

@@ -338,6 +338,14 @@ class HostileTest(unittest.TestCase):
 
 
 class CacheTest(unittest.TestCase):
+    def test_a_conversation_finds_its_own_turns(self):
+        with Served(context=1024) as served:
+            messages = [{"role": "user", "content": "Tell me a story about a cat."}]
+            first = served.json("POST", "/v1/chat/completions", {"messages": messages, "max_tokens": 100, **NO_END})
+            messages += [first["choices"][0]["message"], {"role": "user", "content": "And then?"}]
+            second = served.json("POST", "/v1/chat/completions", {"messages": messages, "max_tokens": 1})
+            self.assertEqual(cached_tokens(second), first["usage"]["total_tokens"] // 32 * 32)
+
     def test_explain_tells_why(self):
         with Served() as served:
             known = "The dog ran to the big red house. " * 12

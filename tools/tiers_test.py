@@ -252,10 +252,10 @@ class TiersTest(unittest.TestCase):
         remote = [word for node in nodes for word in ("--kv-remote", node.url)]
         with Served(*remote) as one, Served(*remote) as other:
             port = self.nginx([one.port, other.port])
-            replies = {session: self.ask_nginx(port, session) for session in ("a", "b", "c", "d", "e", "f")}
+            replies = {session: self.ask_nginx(port, session) for session in "abcdefghijklmnop"}
             self.assertEqual(len({text for text, _ in replies.values()}), 1)
             servers = {session: self.asked(port, session, (one, other)) for session in replies}
-            self.assertEqual(set(servers.values()), {0, 1})  # both serve
+            self.assertEqual(set(servers.values()), {0, 1})  # both serve: by chance one of them has all once in 30,000 times
             for session, server in servers.items():
                 self.assertEqual(self.asked(port, session, (one, other)), server)  # and a session stays
             wait_for(lambda: sum(each.scrape()("cairn_kv_tier_kept_blocks_total", tier="remote")

@@ -132,6 +132,7 @@ class FakeServer : public HttpHandler {
   }
   ~FakeServer() override { server_->stop(std::chrono::milliseconds(0)); }
 
+  void note_refusal(std::string_view, int, std::string_view) override {}
   std::optional<HttpReply> at_the_door(const HttpHead& head) override {
     if (head.header("authorization") == "Bearer sk-test") return std::nullopt;
     return HttpReply{.status = 401, .body = R"({"error":{"message":"No key."}})"};

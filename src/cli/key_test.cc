@@ -51,7 +51,7 @@ TEST(Key, RefusesWhatMakesNoSense) {
   EXPECT_SAYS(refusal({"key", "new"}), "needs a name");
   EXPECT_SAYS(refusal({"key", "new", "a b"}), "is no name");
   EXPECT_SAYS(refusal({"key", "new", "a", "--weight", "0"}), "from 1 to 1000");
-  EXPECT_SAYS(refusal({"key", "new", "a", "--requests", "60"}), "requests=600/min");
+  EXPECT_SAYS(refusal({"key", "new", "a", "--requests", "60"}), "--requests 600/min");
   EXPECT_SAYS(refusal({"key", "new", "a", "b"}), "expects no argument 'b'");
   EXPECT_SAYS(refusal({"key", "list"}), "name of the keys file");
 }

@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 #include <vector>
 
 #include "base/clock.h"
@@ -183,7 +184,13 @@ Result<OpenModel> open_model(const CommonOptions& options, Console& console, int
   open.prepare = std::move(prepare);
   CAIRN_ASSIGN_OR_RETURN(open.engine.tiers, open_tiers(options.tiers));
   CAIRN_ASSIGN_OR_RETURN(OpenModel opened, open_model(path, std::move(open), console));
-  if (options.shows_notes) print_notes(opened.model->notes(), console);
+  if (!options.shows_notes) return opened;
+  print_notes(opened.model->notes(), console);
+  const auto processors = static_cast<int>(std::thread::hardware_concurrency());  // that this process may use
+  if (const int threads = opened.threads->thread_count(); processors > 0 && threads > processors) {
+    console.note(fmt::format("warning: {} threads take turns on {} processor{}, which is slow: leave -t out",
+                             threads, processors, processors == 1 ? "" : "s"));
+  }
   return opened;
 }
 

@@ -162,7 +162,8 @@ void add_storage_options(CLI::App& app, CommonOptions& common) {
       [&common](const std::string& text) {
         common.kv_memory_bytes = value_or_throw("--kv-memory", parse_byte_count(text));
       },
-      "Memory for the blocks of paged and growing: 2GiB, 512MiB, ... (default: what the context needs)")
+      "Memory for the blocks of paged and growing: 2GiB, 512MiB, ...; more than the context needs keeps more "
+      "prompts for later (default: what the context needs)")
       ->type_name("SIZE");
   app.add_flag_callback(
       "--no-sharing", [&common] { common.sharing = PrefixSharing::kOff; },

@@ -14,6 +14,16 @@
 namespace cairn {
 namespace {
 
+// "write weight=2, a number ...", of the keys file, is "write --weight 2, a number ..." here.
+std::string as_options_have_it(const Status& status, const std::string& name) {
+  std::string words = status.message();
+  const std::string written = name + "=";
+  if (const size_t at = words.find(written); at != std::string::npos) {
+    words.replace(at, written.size(), "--" + name + " ");
+  }
+  return words;
+}
+
 // An option whose value is a setting of the keys file, by the same name.
 void add_setting(CLI::App& app, KeyOptions& options, const std::string& name, const char* type_name,
                  const char* help) {
@@ -21,7 +31,7 @@ void add_setting(CLI::App& app, KeyOptions& options, const std::string& name, co
          "--" + name,
          [&options, name](const std::string& value) {
            const Status status = take_key_setting(name + "=" + value, options.tenant);
-           if (!status.ok()) throw CLI::ValidationError("--" + name, status.message());
+           if (!status.ok()) throw CLI::ValidationError("--" + name, as_options_have_it(status, name));
          },
          help)
       ->type_name(type_name);

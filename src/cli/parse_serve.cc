@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "base/printable.h"
 #include "cli/config_file.h"
 #include "cli/help_text.h"
 #include "cli/option_groups.h"
@@ -160,7 +161,26 @@ void add_log_options(CLI::App& app, ServeOptions& options) {
   app.add_flag("--metrics-by-tenant", options.metrics_by_tenant, "Name tenants in /metrics")->group(kLogs);
 }
 
+// As a browser sends it: https://chat.example.org, with a port perhaps, and nothing behind it.
+bool is_origin(std::string_view text) {
+  const size_t scheme_end = text.find("://");
+  if (text == "*") return true;
+  if (scheme_end == std::string_view::npos || scheme_end == 0) return false;
+  const std::string_view host = text.substr(scheme_end + 3);
+  return !host.empty() && host.find_first_of("/?#@ ") == std::string_view::npos;
+}
+
 Status check_serve(const ServeOptions& options) {
+  if (options.name.has_value() && options.name->empty()) {
+    return invalid_argument("--name is what clients call the model: it cannot be empty");
+  }
+  for (const std::string& origin : options.cors_origins) {
+    if (is_origin(origin)) continue;
+    return invalid_argument(fmt::format(
+        "--cors-origin '{}' is no origin: write https://chat.example.org, without a path, or * for "
+        "the pages of all sites",
+        printable(origin)));
+  }
   if (options.tls_certificate.has_value() != options.tls_key.has_value()) {
     return invalid_argument("--tls-cert and --tls-key go together: name both files");
   }

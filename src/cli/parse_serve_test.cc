@@ -135,6 +135,7 @@ const std::vector<Option>& options_of_serve() {
       {{"--pre", "qwen2"}, [](O o) { return o.common.tokenizer.pre == "qwen2"; }},
       {{"--cache", "paged"}, [](O o) { return o.common.storage == KvStorageKind::kPaged; }},
       {{"--kv-memory", "1MiB"}, [](O o) { return o.common.kv_memory_bytes == uint64_t{1} << 20; }},
+      {{"--cors-origin", "*"}, [](O o) { return o.cors_origins == std::vector<std::string>{"*"}; }},
       {{"--kv-disk", "d"}, [](O o) { return o.common.tiers.disk == "d"; }},
       {{"--kv-disk", "d", "--kv-disk-size", "1GiB"},
        [](O o) { return o.common.tiers.disk_bytes == uint64_t{1} << 30; }},
@@ -142,7 +143,8 @@ const std::vector<Option>& options_of_serve() {
        [](O o) { return o.common.tiers.remote == std::vector<std::string>{"redis://a", "redis://b"}; }},
       {{"--kv-remote", "rediss://a", "--kv-remote-ca", "c"},
        [](O o) { return o.common.tiers.certificates == "c"; }},
-      {{"--kv-load", "never"}, [](O o) { return o.common.tiers.load == LoadPolicy::kNever; }},
+      {{"--kv-disk", "kept", "--kv-load", "never"},
+       [](O o) { return o.common.tiers.load == LoadPolicy::kNever; }},
       {{"--no-sharing"}, [](O o) { return o.common.sharing == PrefixSharing::kOff; }},
   };
   return kOptions;
@@ -202,6 +204,9 @@ TEST(ParseServe, ABadValueIsRefusedByItsOptionsName) {
       {"--log-level", {"loud"}},
       {"--template-var", {"x"}},
       {"--kv-memory", {"much"}},
+      {"--kv-load", {"never"}},  // of what?
+      {"--name", {""}},
+      {"--cors-origin", {"foo", "://a", "https://", "https://a/", "https://a b"}},
   };
   for (const auto& [name, values] : bad) {
     for (const std::string& value : values) {

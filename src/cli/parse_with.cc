@@ -118,6 +118,12 @@ Status check_options(const CommonOptions& options) {
     return invalid_argument(fmt::format("--endless needs the paged cache: --cache {} forgets nothing",
                                         kv_storage_kind_name(options.storage)));
   }
+  const bool has_tiers = options.tiers.disk.has_value() || !options.tiers.remote.empty();
+  if (options.tiers.load != LoadPolicy::kAuto && !has_tiers) {
+    return invalid_argument(
+        "--kv-load says whether blocks that are kept elsewhere are loaded: say where with --kv-disk or "
+        "--kv-remote");
+  }
   const bool is_sizable =
       options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
   if (is_sizable || !options.kv_memory_bytes.has_value()) return {};

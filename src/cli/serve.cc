@@ -19,10 +19,13 @@
 #include "cli/serve_settings.h"
 #include "cli/serve_signals.h"
 #include "cli/template_options.h"
+#include "cli/tier_options.h"
 #include "engine/block_identity.h"
 #include "engine/memory_plan.h"
+#include "engine/thread_count.h"
 #include "server/http/certificate.h"
 #include "server/server.h"
+#include "server/tier_watch.h"
 
 namespace cairn {
 namespace {
@@ -149,8 +152,13 @@ Result<ChatPrompter> make_prompter(const ServeOptions& options, const ModelFile&
 // The server until a signal ends it.
 class Serving {
  public:
-  Serving(const ServeOptions& options, Server& server, ServeSignals& signals, Console& console)
-      : options_(options), server_(server), signals_(signals), console_(console) {}
+  Serving(const ServeOptions& options, const BlockTierOptions& tiers, Server& server, ServeSignals& signals,
+          Console& console)
+      : options_(options),
+        server_(server),
+        signals_(signals),
+        console_(console),
+        tiers_(tiers.disk, tiers.remote, server.log()) {}
 
   // An error: the engine has failed.
   Result<ExitCode> run() {
@@ -158,6 +166,7 @@ class Serving {
     constexpr milliseconds kPatience{5'000};
     while (true) {
       const auto signal = signals_.wait(kPatience);
+      tiers_.look();
       if (const Status status = server_.engine_status(); !status.ok()) return status;
       if (signal == ServeSignal::kReload) reload();
       if (signal == ServeSignal::kStop) return stop();
@@ -222,16 +231,30 @@ class Serving {
   Server& server_;
   ServeSignals& signals_;
   Console& console_;
+  TierWatch tiers_;
 };
 
 class NoHandler final : public HttpHandler {
  public:
   std::optional<HttpReply> at_the_door(const HttpHead&) override { return HttpReply{.status = 503}; }
   void handle(std::shared_ptr<HttpExchange>) override {}
+  void note_refusal(std::string_view, int, std::string_view) override {}
 };
+
+// What the options say of this machine. A folder that another server holds is as it should be while one runs.
+Status check_machine(const CommonOptions& options) {
+  const std::optional<std::string> isa =
+      options.isa.has_value() ? std::optional(std::string(isa_name(*options.isa))) : std::nullopt;
+  CAIRN_RETURN_IF_ERROR(select_kernels(isa).status());
+  CAIRN_RETURN_IF_ERROR(checked_thread_count(options.thread_count).status());
+  const auto tiers = open_tiers(options.tiers);
+  const bool is_held = options.tiers.disk.has_value() && is_store_folder_held(*options.tiers.disk);
+  return tiers.ok() || is_held ? Status() : tiers.status();
+}
 
 // Nothing is served: each file that an option names is read.
 Result<ExitCode> check_config(const ServeOptions& options, Console& console) {
+  CAIRN_RETURN_IF_ERROR(check_machine(options.common));
   CAIRN_ASSIGN_OR_RETURN(const std::string path, model_path(options.common));
   CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(path));
   CAIRN_ASSIGN_OR_RETURN(const Tokenizer tokenizer, file.tokenizer(options.common.tokenizer));
@@ -294,7 +317,7 @@ Result<ExitCode> run_serve(const ServeOptions& options, Console& console) {
                                                      .clock = clock},
                                                     serving));
   console.note("listening on " + server->url());
-  return Serving(options, *server, signals, console).run();
+  return Serving(options, opened.engine_options.tiers, *server, signals, console).run();
 }
 
 }  // namespace cairn

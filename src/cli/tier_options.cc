@@ -8,6 +8,7 @@
 
 #include "base/printable.h"
 #include "cli/console.h"
+#include "cli/output_format.h"
 
 namespace cairn {
 namespace {
@@ -25,6 +26,13 @@ Result<uint64_t> usual_disk_bytes(const std::string& folder) {
     return invalid_argument(
         fmt::format("how much room there is for {} cannot be found out ({}): say --kv-disk-size",
                     printable_path(folder), error.message()));
+  }
+  constexpr uint64_t kLeast = uint64_t{64} << 20;
+  if (space.available / 10 < kLeast) {
+    return invalid_argument(fmt::format(
+        "there is hardly any room at {} ({} are free): name another folder with --kv-disk, or say "
+        "--kv-disk-size",
+        printable_path(folder), human_bytes(space.available)));
   }
   return std::min<uint64_t>(space.available / 10, kMostByDefault);
 }

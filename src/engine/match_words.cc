@@ -84,7 +84,8 @@ std::string reason_text(const KvMatchReport& report, const Tokenizer& tokenizer,
     case KvMatchEnd::kNotShared: return std::string(kSharesNothing);
     case KvMatchEnd::kComplete: return "that is every full block before the last token, which always runs";
     case KvMatchEnd::kShorterThanBlock:
-      return fmt::format("only full blocks of {} tokens before the last one can be found", kBlockSize);
+      return fmt::format("what is kept is found by full blocks of {} tokens, and the rest is less than one",
+                         kBlockSize);
     case KvMatchEnd::kNothingKnown: return unknown_text(report);
     case KvMatchEnd::kTokensDiffer: return difference_text(report, tokenizer);
     case KvMatchEnd::kEvicted: return eviction_text(report);

@@ -22,9 +22,9 @@ TEST(MatchWords, SaysHowMuchWasFound) {
   EXPECT_EQ(explained({.end = KvMatchEnd::kComplete, .text_positions = 65, .found_positions = 64}),
             "cache: 64 of 65 prompt tokens found; that is every full block before the last token, which "
             "always runs");
-  EXPECT_EQ(
-      explained({.end = KvMatchEnd::kShorterThanBlock, .text_positions = 1}),
-      "cache: 0 of 1 prompt tokens found; only full blocks of 32 tokens before the last one can be found");
+  EXPECT_EQ(explained({.end = KvMatchEnd::kShorterThanBlock, .text_positions = 1}),
+            "cache: 0 of 1 prompt tokens found; what is kept is found by full blocks of 32 tokens, and the "
+            "rest is less than one");
   EXPECT_EQ(
       explained({.end = KvMatchEnd::kNotShared, .text_positions = 100}),
       "cache: 0 of 100 prompt tokens found; this cache shares no prefixes (`prefix_sharing`, or a `storage` "

@@ -78,9 +78,29 @@ TEST(KvCacheOptions, RefusesAPoolThatHoldsNoBlock) {
     KvCacheOptions options = good_options(kind);
     options.pool_bytes = KvGeometry::make(options.shape)->block_bytes();
     EXPECT_TRUE(KvCache::create(options).ok());
-    options.pool_bytes = UINT64_MAX;  // more than is of use is no error
+  }
+}
+
+// Memory beyond what all sequences can hold keeps prefixes for later ones, where prefixes are shared; elsewhere it would lie idle.
+TEST(KvCacheOptions, TakesMoreMemoryThanItsSequencesNeedWhereItIsOfUse) {
+  for (const KvStorageKind kind : {KvStorageKind::kGrowing, KvStorageKind::kPaged}) {
+    for (const PrefixSharing sharing : {PrefixSharing::kOn, PrefixSharing::kOff}) {
+      KvCacheOptions options = good_options(kind);
+      options.sharing = sharing;
+      const uint64_t needed = KvCache::memory_of(options)->pool_bytes;
+      options.pool_bytes = 3 * needed;
+      const bool is_of_use = kind == KvStorageKind::kPaged && sharing == PrefixSharing::kOn;
+      EXPECT_EQ(KvCache::memory_of(options)->pool_bytes, is_of_use ? 3 * needed : needed);
+      EXPECT_TRUE(KvCache::create(options).ok());
+    }
+    KvCacheOptions options = good_options(kind);
+    options.sharing = PrefixSharing::kOff;
+    options.pool_bytes = UINT64_MAX;
     EXPECT_TRUE(KvCache::create(options).ok());
   }
+  KvCacheOptions options = good_options();
+  options.pool_bytes = UINT64_MAX;
+  expect_refusal(options, "more than can be counted");
 }
 
 TEST(KvCacheOptions, SaysWhatDoesNotFitInMemory) {

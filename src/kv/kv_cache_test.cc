@@ -359,7 +359,7 @@ TEST(KvCache, PoolHoldsWhatGeometrySays) {
   EXPECT_EQ(pool_blocks(KvStorageKind::kContiguous), 12U);
   EXPECT_EQ(pool_blocks(KvStorageKind::kPaged), 12U);
   EXPECT_EQ(pool_blocks(KvStorageKind::kPaged, 5), 5U);
-  EXPECT_EQ(pool_blocks(KvStorageKind::kPaged, 50), 12U);
+  EXPECT_EQ(pool_blocks(KvStorageKind::kPaged, 50), 50U);  // keeps prefixes
   EXPECT_EQ(pool_blocks(KvStorageKind::kNone), 7U);
   EXPECT_EQ(pool_blocks(KvStorageKind::kGrowing), 0U);
   EXPECT_EQ(make_cache({.context = 100, .max_sequences = 3}, 2)->max_length(), 64);
@@ -372,8 +372,9 @@ TEST(KvCache, GroupsHaveTheirOwnPools) {
   KvCacheOptions options{.shape = shape, .context = 320, .max_sequences = 2, .pool_blocks = {7, 50}};
   for (const KvStorageKind storage : {KvStorageKind::kPaged, KvStorageKind::kGrowing}) {
     options.storage = storage;
+    const uint64_t of_use = storage == KvStorageKind::kPaged ? 50 : 20;  // the others share nothing
     EXPECT_EQ(KvCache::memory_of(options)->pool_bytes,
-              7 * geometry.block_bytes(0) + 20 * geometry.block_bytes(1));  // no more than can be used
+              7 * geometry.block_bytes(0) + of_use * geometry.block_bytes(1));
     EXPECT_EQ(make_cache(options)->max_length(), 7 * kBlockSize);
   }
   options.storage = KvStorageKind::kPaged;

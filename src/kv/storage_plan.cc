@@ -98,6 +98,13 @@ Status too_few_bytes(const KvCacheOptions& options, const LeastBytes& least) {
                   least.sum(), options.max_sequences == 1 ? "" : " or fewer sequences (`max_sequences`)"));
 }
 
+// Where prefixes are shared, blocks beyond what all sequences can hold keep what later ones may begin with. Elsewhere nobody
+// would ever take them.
+int64_t blocks_of_use(const KvStoragePlan& plan, int32_t group, int64_t wanted) {
+  if (plan.sharing == PrefixSharing::kOn) return wanted;
+  return std::min(plan.pool_blocks[static_cast<size_t>(group)], wanted);
+}
+
 // Every group without a window gets as many blocks as there is memory for beside the windows.
 Status size_by_bytes(const KvCacheOptions& options, KvStoragePlan& plan) {
   if (const uint64_t least = LeastBytes(plan).sum(); *options.pool_bytes < least) {
@@ -108,8 +115,8 @@ Status size_by_bytes(const KvCacheOptions& options, KvStoragePlan& plan) {
   if (least.block == 0) return {};
   const uint64_t blocks = std::min((*options.pool_bytes - least.windows) / least.block, uint64_t{INT64_MAX});
   for (int32_t group = 0; group < plan.geometry.group_count(); ++group) {
-    int64_t& of_group = plan.pool_blocks[static_cast<size_t>(group)];
-    if (plan.window(group).sees_all()) of_group = std::min(of_group, static_cast<int64_t>(blocks));
+    if (!plan.window(group).sees_all()) continue;
+    plan.pool_blocks[static_cast<size_t>(group)] = blocks_of_use(plan, group, static_cast<int64_t>(blocks));
   }
   return {};
 }
@@ -132,7 +139,7 @@ Status size_by_blocks(const KvCacheOptions& options, KvStoragePlan& plan) {
       plan.resume_blocks[g] = wanted - needed;
       plan.pool_blocks[g] = wanted;
     } else {
-      plan.pool_blocks[g] = std::min(plan.pool_blocks[g], wanted);
+      plan.pool_blocks[g] = blocks_of_use(plan, group, wanted);
     }
   }
   return {};

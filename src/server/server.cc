@@ -116,8 +116,12 @@ std::optional<ApiError> Server::check_entry(const Route& route, const HttpHead& 
 
 std::optional<HttpReply> Server::at_the_door(const HttpHead& head) {
   if (!is_complete_) return error_reply(unavailable_error("the server is starting"), head.path, 1);
-  if (auto reply = guard_.check(head)) return reply;
+  if (auto reply = guard_.check(head)) {
+    log_refusal(head, reply->status);
+    return reply;
+  }
   const auto refuse = [&](HttpReply reply) {
+    log_refusal(head, reply.status);
     for (HttpHeader& header : guard_.headers(head)) reply.headers.push_back(std::move(header));
     return reply;
   };
@@ -129,6 +133,17 @@ std::optional<HttpReply> Server::at_the_door(const HttpHead& head) {
     return refuse(error_reply(*error, head.path));
   }
   return std::nullopt;
+}
+
+void Server::log_refusal(const HttpHead& head, int status) {
+  if (status < 400) return;
+  log_->write(
+      LogLevel::kInfo, "refused",
+      {{"status", int64_t{status}}, {"method", head.method}, {"path", head.path}, {"peer", head.peer}});
+}
+
+void Server::note_refusal(std::string_view peer, int status, std::string_view why) {
+  log_->write(LogLevel::kInfo, "refused", {{"status", int64_t{status}}, {"why", why}, {"peer", peer}});
 }
 
 // The door has let it in; a key that was taken back since then is refused here.

@@ -67,6 +67,8 @@ class Server final : public HttpHandler {
 
   std::optional<HttpReply> at_the_door(const HttpHead& head) override;
   void handle(std::shared_ptr<HttpExchange> exchange) override;
+  void note_refusal(std::string_view peer, int status, std::string_view why) override;
+  void log_refusal(const HttpHead& head, int status);
 
  private:
   enum class Entry : uint8_t { kOpen, kNeedsKey, kNeedsMetricsKey };

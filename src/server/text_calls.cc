@@ -45,7 +45,7 @@ bool is_surely_too_long(const Service& service, size_t bytes) {
 
 ApiError too_long(const Service& service) {
   return context_exceeded(
-      fmt::format("the prompt is longer than the {} tokens that a text of this model may have: send less",
+      fmt::format("the prompt is longer than the {} tokens that a text may have here: send less",
                   service.facts.longest_text));
 }
 
@@ -134,9 +134,8 @@ class CallMaker {
     for (const std::vector<TokenId>& prompt : made_.prompts) {
       if (std::ssize(prompt) <= most) continue;
       if (most < service_.facts.longest_text) return beyond_quota(prompt.size(), most);
-      return context_exceeded(
-          fmt::format("the prompt has {} tokens, but a text of this model has {} at most: send less",
-                      prompt.size(), most));
+      return context_exceeded(fmt::format(
+          "the prompt has {} tokens, but a text has {} at most here: send less", prompt.size(), most));
     }
     return std::nullopt;
   }

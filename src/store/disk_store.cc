@@ -22,11 +22,7 @@ Status DiskStore::put_record(const RecordView& record) {
   }
   CAIRN_ASSIGN_OR_RETURN(auto sizes, slice_sizes_of(record));
   const RecordLayout layout = lay_out_record(static_cast<uint32_t>(record.head.size()), sizes);
-  if (!writer_->fits_a_segment(layout.record_bytes, sizes.size())) {
-    return invalid_argument(fmt::format(
-        "a record of {} bytes is too large for a disk cache of {} bytes, in segments of {}; give it more",
-        layout.record_bytes, options_.size_bytes, options_.segment_bytes));
-  }
+  CAIRN_RETURN_IF_ERROR(check_fits(layout, sizes.size()));
   const SegmentEntry entry{.name = record.name,
                            .owner = record.owner,
                            .created_ms = record.created_ms,
@@ -44,6 +40,14 @@ Status DiskStore::put_record(const RecordView& record) {
   const uint64_t last = last_sync_ms_;
   if (now < last || now - last >= options_.sync_every_ms) (void)flush();
   return {};
+}
+
+Status DiskStore::check_fits(const RecordLayout& layout, size_t slice_count) const {
+  if (writer_->fits_a_segment(layout.record_bytes, slice_count)) return {};
+  return invalid_argument(fmt::format(
+      "a record of {} bytes is too large for a disk cache of {} bytes, in segments of {}: give it "
+      "more room",
+      layout.record_bytes, options_.size_bytes, options_.segment_bytes));
 }
 
 Status DiskStore::append_or_wait(std::span<const std::byte> bytes, const SegmentEntry& entry) {

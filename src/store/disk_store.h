@@ -87,6 +87,8 @@ class DiskStore {
   // Once it returns ok the record is found. Of a name that is there only the last use changes. kInvalidArgument: too large;
   // kResourceExhausted: no room on the disk, or nothing in the store may leave; kInternal.
   Status put(const RecordView& record);
+  // Whether a record of this shape can ever be put: kInvalidArgument where it is too large.
+  [[nodiscard]] Status check_fits(const RecordLayout& layout, size_t slice_count) const;
   // From memory.
   [[nodiscard]] std::optional<StoredRecord> find(const RecordName& name) const { return index_.find(name); }
   // Counts as a use; reads nothing yet. kNotFound.

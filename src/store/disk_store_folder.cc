@@ -85,8 +85,10 @@ std::string holder_of(int fd) {
   return count == 0 ? std::string() : " (process " + std::string(digits.substr(0, count)) + ")";
 }
 
+std::string lock_path(const std::string& folder) { return folder + "/lock"; }
+
 Result<FileDescriptor> lock_folder(const std::string& path) {
-  const std::string file = path + "/lock";
+  const std::string file = lock_path(path);
   FileDescriptor fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   if (!fd.is_open()) return refused(file, std::string("cannot open it: ") + std::strerror(errno));
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -137,6 +139,11 @@ Result<StoreFolder> open_store_folder(const std::string& path) {
   CAIRN_ASSIGN_OR_RETURN(folder.lock, lock_folder(folder.path));
   CAIRN_RETURN_IF_ERROR(list_files(folder));
   return folder;
+}
+
+bool is_store_folder_held(const std::string& path) {
+  const FileDescriptor fd(::open(lock_path(path).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  return fd.is_open() && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 std::string usage_path(const std::string& folder) { return folder + "/usage"; }

@@ -21,6 +21,9 @@ struct StoreFolder {
 // use by another process (and which); kInternal.
 [[nodiscard]] Result<StoreFolder> open_store_folder(const std::string& path);
 
+// Whether another process holds it now.
+[[nodiscard]] bool is_store_folder_held(const std::string& path);
+
 // Names of the store's other files.
 [[nodiscard]] std::string usage_path(const std::string& folder);
 

@@ -15,7 +15,8 @@ from model import Config, Model
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}{{ 'User: ' + message['content'] + '\\n' }}"
-    "{% elif message['role'] == 'assistant' %}{{ 'Story: ' + message['content'] + eos_token }}{% endif %}{% endfor %}"
+    "{% elif message['role'] == 'assistant' %}"
+    "{{ 'Story: ' + message['content'] | trim + eos_token }}{% endif %}{% endfor %}"  # a reply begins with its own blank
     "{% if add_generation_prompt %}{{ 'Story:' }}{% endif %}")
 
 

@@ -33,7 +33,12 @@ Result<std::unique_ptr<BlockTiers>> BlockTiers::create(const BlockTierOptions& o
   const KvGeometry& geometry = cache.geometry();
   CAIRN_ASSIGN_OR_RETURN(BlockRecordForm form, BlockRecordForm::make(geometry, cache.identity()));
   std::unique_ptr<BlockTiers> tiers(new BlockTiers(std::move(form)));
-  if (options.disk != nullptr) tiers->disk_ = std::make_unique<DiskTier>(tiers->form_, options.disk);
+  if (options.disk != nullptr) {
+    const auto slices = tiers->form_.slice_bytes();
+    const RecordLayout layout = lay_out_record(static_cast<uint32_t>(tiers->form_.head_bytes()), slices);
+    CAIRN_RETURN_IF_ERROR(options.disk->check_fits(layout, slices.size()));
+    tiers->disk_ = std::make_unique<DiskTier>(tiers->form_, options.disk);
+  }
   if (options.remote != nullptr) tiers->remote_ = std::make_unique<RemoteTier>(tiers->form_, options.remote);
   CAIRN_ASSIGN_OR_RETURN(tiers->writer_, BlockWriter::create(geometry, write_slots(geometry, step_rows),
                                                              tiers->disk_.get(), tiers->remote_.get()));

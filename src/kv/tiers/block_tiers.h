@@ -43,8 +43,8 @@ class BlockTiers {
  public:
   // Memory for blocks on their way, of steps with so many rows: exact.
   static Result<uint64_t> memory_bytes(const KvGeometry& geometry, int64_t step_rows);
-  // Of a cache that shares prefixes, whose identity names its model. Errors: kUnsupported (the
-  // cache's blocks are too large, or it shares nothing), kResourceExhausted.
+  // Of a cache that shares prefixes, whose identity names its model. Errors: kUnsupported (the cache's blocks are too
+  // large, or it shares nothing), kInvalidArgument (the disk has no room for one block), kResourceExhausted.
   static Result<std::unique_ptr<BlockTiers>> create(const BlockTierOptions& options, const KvCache& cache,
                                                     int64_t step_rows);
   ~BlockTiers();

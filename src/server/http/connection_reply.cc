@@ -38,6 +38,7 @@ Connection::Awaitable<bool> Connection::write(std::string_view bytes) {
 Connection::Awaitable<Connection::Next> Connection::refuse(int status, std::string_view message) {
   const ReplyFrame frame{.body = BodyForm::kWhole, .after = AfterReply::kClose, .now = now()};
   const HttpReply reply = error_reply(status, message);
+  core_.handler.note_refusal(peer_, status, message);
   const Next next = co_await write_reply(reply, frame, "");
   co_return next;
 }

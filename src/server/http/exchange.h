@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "server/http/message.h"
 
@@ -58,6 +59,8 @@ class HttpHandler {
   // (Content-Length). A client that sent "Expect: 100-continue" is told to go on only where there is no reply here.
   virtual std::optional<HttpReply> at_the_door(const HttpHead& head) = 0;
   virtual void handle(std::shared_ptr<HttpExchange> exchange) = 0;
+  // The server itself refuses what came on a connection from `peer`: bad syntax, more than its limits allow, too late.
+  virtual void note_refusal(std::string_view peer, int status, std::string_view why) = 0;
 };
 
 }  // namespace cairn

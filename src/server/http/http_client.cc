@@ -222,8 +222,9 @@ class HttpClient::Impl {
       if (arrived.error) {
         if (reader.finish()) break;
         const std::string reason = write_error ? write_error.message() : arrived.error.message();
-        end(*one, invalid_data(fmt::format("{} closed the connection before its reply was complete ({})",
-                                           url_.text(), reason)));
+        const std::string_view hint = reader.has_begun() || url_.is_secure ? "" : "; is it https?";
+        end(*one, invalid_data(fmt::format("{} closed the connection before its reply was complete ({}){}",
+                                           url_.text(), reason, hint)));
         co_return;
       }
       if (!reader.push({buffer.data(), arrived.bytes})) {

@@ -22,6 +22,7 @@ class HttpReplyReader {
   // The connection has ended: whether that completes the reply.
   bool finish();
   [[nodiscard]] bool is_done() const;
+  [[nodiscard]] bool has_begun() const { return has_head_; }
   [[nodiscard]] const std::string& error() const { return error_; }
 
  private:

@@ -54,6 +54,7 @@ class FunctionHandler : public HttpHandler {
   using Handle = std::function<void(std::shared_ptr<HttpExchange>)>;
   explicit FunctionHandler(Handle handle, Door door = nullptr)
       : handle_(std::move(handle)), door_(std::move(door)) {}
+  void note_refusal(std::string_view, int, std::string_view) override {}
   std::optional<HttpReply> at_the_door(const HttpHead& head) override {
     return door_ ? door_(head) : std::nullopt;
   }
