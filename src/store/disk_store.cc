@@ -9,14 +9,14 @@
 
 namespace cairn {
 
-Status DiskStore::put(const RecordView& record) {
-  const Status status = no_throw([&] { return put_record(record); });
+Status DiskStore::put(const RecordView& record, uint64_t ago_ms) {
+  const Status status = no_throw([&] { return put_record(record, ago_ms); });
   if (!status.ok() && status.code() != StatusCode::kInvalidArgument) ++counters_.write_error;
   return status;
 }
 
-Status DiskStore::put_record(const RecordView& record) {
-  if (touch(record.name)) {
+Status DiskStore::put_record(const RecordView& record, uint64_t ago_ms) {
+  if (touch(record.name, ago_ms)) {
     ++counters_.known;
     return {};
   }
@@ -32,7 +32,7 @@ Status DiskStore::put_record(const RecordView& record) {
   {
     const PooledBuffer buffer(buffers_, layout.record_bytes);
     encode_record(record, layout, buffer.bytes());
-    CAIRN_RETURN_IF_ERROR(append_or_wait(buffer.bytes(), entry));
+    CAIRN_RETURN_IF_ERROR(append_or_wait(buffer.bytes(), entry, ago_ms));
   }
   if (*disk_bytes_ + options_.segment_bytes > options_.size_bytes) ask_for_room();
   // The record is found, durable or not: what went wrong here is counted, and the next flush says so.
@@ -50,19 +50,20 @@ Status DiskStore::check_fits(const RecordLayout& layout, size_t slice_count) con
       layout.record_bytes, options_.size_bytes, options_.segment_bytes));
 }
 
-Status DiskStore::append_or_wait(std::span<const std::byte> bytes, const SegmentEntry& entry) {
+Status DiskStore::append_or_wait(std::span<const std::byte> bytes, const SegmentEntry& entry,
+                                 uint64_t ago_ms) {
   for (;;) {
     uint64_t growth_bytes = 0;
     {
       const SegmentWriter::Lock held = writer_->lock();
-      if (touch(entry.name)) {  // another thread was faster
+      if (touch(entry.name, ago_ms)) {  // another thread was faster
         ++counters_.known;
         return {};
       }
       growth_bytes = writer_->growth_bytes(held, bytes.size(), entry.slice_bytes->size());
       if (fits(growth_bytes)) {
         CAIRN_ASSIGN_OR_RETURN(const RecordPlace place, writer_->append(held, bytes, entry, now_ms()));
-        index_.publish(place.segment, place.entry, now_ms());
+        index_.publish(place.segment, place.entry, ms_before(ago_ms));
         ++counters_.put;
         return {};
       }
@@ -77,9 +78,9 @@ Result<RecordReader> DiskStore::reader_of(std::optional<std::pair<StoredRecord, 
                       [this](const RecordPlace& place, const Status& why) { record_failed(place, why); });
 }
 
-Result<RecordReader> DiskStore::open_record(const RecordName& name) {
+Result<RecordReader> DiskStore::open_record(const RecordName& name, uint64_t ago_ms) {
   return no_throw([&]() -> Result<RecordReader> {
-    auto found = index_.use(name, now_ms());
+    auto found = index_.use(name, ms_before(ago_ms));
     ++(found ? counters_.hit : counters_.miss);
     return reader_of(std::move(found));
   });
@@ -89,7 +90,9 @@ Result<RecordReader> DiskStore::look_at(const RecordName& name) {
   return no_throw([&] { return reader_of(index_.locate(name)); });
 }
 
-bool DiskStore::touch(const RecordName& name) { return index_.use(name, now_ms()).has_value(); }
+bool DiskStore::touch(const RecordName& name, uint64_t ago_ms) {
+  return index_.use(name, ms_before(ago_ms)).has_value();
+}
 
 void DiskStore::record_failed(const RecordPlace& place, const Status& why) {
   ++(why.code() == StatusCode::kInvalidData ? counters_.bad_record : counters_.read_error);

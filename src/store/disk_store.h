@@ -17,6 +17,7 @@
 // Of any thread. put, flush, erase and verify wait for the disk: they are for threads in the background.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -86,17 +87,18 @@ class DiskStore {
 
   // Once it returns ok the record is found. Of a name that is there only the last use changes. kInvalidArgument: too large;
   // kResourceExhausted: no room on the disk, or nothing in the store may leave; kInternal.
-  Status put(const RecordView& record);
+  // Every use may count as one of `ago_ms` before, so that of records that are used together some leave earlier.
+  Status put(const RecordView& record, uint64_t ago_ms = 0);
   // Whether a record of this shape can ever be put: kInvalidArgument where it is too large.
   [[nodiscard]] Status check_fits(const RecordLayout& layout, size_t slice_count) const;
   // From memory.
   [[nodiscard]] std::optional<StoredRecord> find(const RecordName& name) const { return index_.find(name); }
   // Counts as a use; reads nothing yet. kNotFound.
-  Result<RecordReader> open_record(const RecordName& name);
+  Result<RecordReader> open_record(const RecordName& name, uint64_t ago_ms = 0);
   // The same, but for counting as a use: for who only looks into the store.
   Result<RecordReader> look_at(const RecordName& name);
   // Counts as a use. False: there is no such record.
-  bool touch(const RecordName& name);
+  bool touch(const RecordName& name, uint64_t ago_ms = 0);
 
   Status flush();
 
@@ -148,8 +150,12 @@ class DiskStore {
   Status save_usage();
 
   // disk_store.cc
-  Status put_record(const RecordView& record);
-  Status append_or_wait(std::span<const std::byte> bytes, const SegmentEntry& entry);
+  [[nodiscard]] uint64_t ms_before(uint64_t ago_ms) const {
+    const uint64_t now = now_ms();
+    return now - std::min(now, ago_ms);
+  }
+  Status put_record(const RecordView& record, uint64_t ago_ms);
+  Status append_or_wait(std::span<const std::byte> bytes, const SegmentEntry& entry, uint64_t ago_ms);
   Status sync();
   Status set_pinned(std::span<const RecordName> names, bool pinned);
   Result<RecordReader> reader_of(std::optional<std::pair<StoredRecord, RecordPlace>> found);
@@ -162,8 +168,13 @@ class DiskStore {
   [[nodiscard]] bool fits(uint64_t bytes) const { return *disk_bytes_ + bytes <= options_.size_bytes; }
   bool make_room(uint64_t wanted_bytes);
   void evict(uint64_t enough_bytes);
-  Status rewrite(const SegmentPointer& segment, IfStuck if_stuck);
-  Status copy_live(const SegmentPointer& segment);
+  struct Copied {
+    bool can_read = true;  // false: for want of memory or descriptors, which says nothing of the records
+    uint64_t lost_count = 0;
+  };
+  Status rewrite(const SegmentPointer& segment, IfStuck if_stuck, Copied& copied);
+  bool evict_from(const SegmentPointer& segment);
+  Status copy_live(const SegmentPointer& segment, Copied& copied);
   Status rewrite_suspects();
   Result<uint64_t> erase_where(const std::function<bool(const SegmentEntry&)>& which);
 

@@ -132,6 +132,55 @@ TEST(DiskStoreDamageTest, WhatCouldNotBeMadeDurableIsWrittenAnew) {
   for (uint64_t i = 0; i < 5; ++i) EXPECT_EQ(look_for(*store, i), Seen::kThere);
 }
 
+// No memory, or no descriptor, says nothing of what could not be read with it.
+TEST(DiskStoreDamageTest, WhatCannotBeReadForWantOfMemoryIsNotLost) {
+  TestStore store;
+  store.open();
+  for (uint64_t i = 0; i < 5; ++i) ASSERT_TRUE(store->put(sample(i).view()).ok());
+  ASSERT_TRUE(store->pin(name_of(2)).ok());
+  store.faults->fail(FileCall::kRead, 1, StatusCode::kResourceExhausted, 1'000'000);
+  EXPECT_EQ(store->erase(name_of(0)).status().code(), StatusCode::kResourceExhausted);
+  store.faults->heal();
+  for (uint64_t i = 1; i < 5; ++i) EXPECT_EQ(look_for(*store, i), Seen::kThere) << i;
+  EXPECT_TRUE(store->erase(name_of(0)).ok());
+  EXPECT_FALSE(store.holds_bytes(name_of(0)));
+}
+
+// A run that is killed leaves records to the system; found at the next start, they count as kept, so they are made durable.
+TEST(DiskStoreDamageTest, WhatAnEarlierRunLeftIsMadeDurableAtTheStart) {
+  TestStore store;
+  store.open();
+  for (uint64_t i = 0; i < 100; ++i) ASSERT_TRUE(store->put(sample(i).view()).ok());
+  const uint64_t before = store.faults->call_count(FileCall::kSync);
+  const size_t segments = store.files().size();
+  store.close();
+  const uint64_t closed = store.faults->call_count(FileCall::kSync);
+  ASSERT_GE(closed, before);
+  store.open();
+  EXPECT_GE(store.faults->call_count(FileCall::kSync), closed + segments);
+}
+
+// A record that was damaged is written again behind itself, in the same file: that one is found.
+TEST(DiskStoreDamageTest, TheLaterOfTwoCopiesIsFound) {
+  TestStore store;
+  store.open();
+  for (uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(store->put(sample(i).view()).ok());
+  store.close();
+  auto bytes = file_content(store.files().at(0));
+  const auto slice = sample(1).slices()[0];
+  const auto at = std::ranges::search(bytes, std::span(slice).first(16)).begin();
+  ASSERT_NE(at, bytes.end());
+  *at ^= std::byte{1};
+  write_file(store.files().at(0), bytes);
+  store.open();
+  EXPECT_EQ(look_for(*store, 1), Seen::kAbsent);
+  ASSERT_TRUE(store->put(sample(1).view()).ok());
+  EXPECT_EQ(look_for(*store, 1), Seen::kThere);
+  store.open();
+  EXPECT_EQ(store.files().size(), 1U);
+  EXPECT_EQ(look_for(*store, 1), Seen::kThere);
+}
+
 TEST(DiskStoreDamageTest, ARecordThatCannotBeReadIsAMissAndACount) {
   TestStore store;
   store.open();
@@ -216,12 +265,15 @@ TEST(DiskStoreDamageTest, CutFilesLoseTheirTailAlone) {
     write_file(path, std::span(whole).first(bytes));
     store.open();
     bool absent = false;
+    size_t whole_bytes = kSegmentHeaderBytes;
     for (uint64_t i = 0; i < kRecords; ++i) {
       const Seen seen = look_for(*store, i);
       ASSERT_NE(seen, Seen::kWrong);
       EXPECT_FALSE(absent && seen == Seen::kThere) << bytes << " " << i;
       absent = absent || seen == Seen::kAbsent;
+      if (seen == Seen::kThere) whole_bytes += sample(i).encoded().size();
     }
+    if (whole_bytes > kSegmentHeaderBytes) EXPECT_EQ(file_content(path).size(), whole_bytes);
     expect_usable(store);
     store.close();
     for (const std::string& file : store.files()) std::filesystem::remove(file);

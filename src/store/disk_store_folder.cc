@@ -27,6 +27,8 @@ Status refused(const std::string& path, const std::string& why) {
   return invalid_argument(printable_path(path) + ": " + why);
 }
 
+std::string lock_path(const std::string& folder) { return folder + "/lock"; }
+
 // What a process that was killed may have left half done.
 bool is_leftover(std::string_view name) { return name == "probe" || name == "usage.partial"; }
 
@@ -43,7 +45,34 @@ bool holds_other_files(const std::string& path) {
   return static_cast<bool>(error);
 }
 
-// Of a folder that was there before: nobody is kept out of what is not the store's alone.
+bool is_digits_and_a_line_end(std::string_view text) {
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  return text.empty() || (digits > 0 && text.substr(digits) == "\n");
+}
+
+// Whether a store made this `lock`: there is nothing in it, or a process's number.
+bool has_lock_of_a_store(const std::string& path) {
+  const FileDescriptor fd(::open(lock_path(path).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  char text[32] = {};
+  const ssize_t got = fd.is_open() ? ::pread(fd.get(), text, sizeof text, 0) : -1;
+  return got >= 0 && is_digits_and_a_line_end({text, static_cast<size_t>(got)});
+}
+
+// A folder that was there before: empty, or a store's. Somebody's own files may have names like a store's.
+Status check_contents(const std::string& path) {
+  std::error_code error;
+  bool is_empty = true;
+  bool has_segment = false;
+  for (fs::directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
+    is_empty = false;
+    has_segment = has_segment || segment_number(at->path().filename().string()).has_value();
+  }
+  if (error) return internal_error(printable_path(path) + ": cannot list the folder: " + error.message());
+  if (is_empty || has_segment || (has_lock_of_a_store(path) && !holds_other_files(path))) return {};
+  return refused(path, "the folder holds other files; name a folder of its own for the disk cache");
+}
+
+// Nobody is kept out of what is not the store's alone.
 Status keep_others_out(const std::string& path) {
   if (holds_other_files(path)) {
     return refused(
@@ -69,6 +98,7 @@ Status make_folder(const std::string& path) {
   if (facts.st_uid != ::geteuid()) {
     return refused(path, "the folder belongs to another user; name one of your own for the disk cache");
   }
+  CAIRN_RETURN_IF_ERROR(check_contents(path));
   if ((facts.st_mode & 0077) != 0) CAIRN_RETURN_IF_ERROR(keep_others_out(path));
   if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0) {
     return refused(path, std::string("the folder cannot be written: ") + std::strerror(errno));
@@ -85,8 +115,6 @@ std::string holder_of(int fd) {
   return count == 0 ? std::string() : " (process " + std::string(digits.substr(0, count)) + ")";
 }
 
-std::string lock_path(const std::string& folder) { return folder + "/lock"; }
-
 Result<FileDescriptor> lock_folder(const std::string& path) {
   const std::string file = lock_path(path);
   FileDescriptor fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
@@ -100,10 +128,8 @@ Result<FileDescriptor> lock_folder(const std::string& path) {
   }
   const std::string pid = std::to_string(::getpid()) + "\n";
   // Only a help to people: that it cannot be written on a full disk is no reason to refuse.
-  if (::fchmod(fd.get(), 0600) != 0 || ::ftruncate(fd.get(), 0) != 0 ||
-      ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
-    return fd;
-  }
+  [[maybe_unused]] const bool is_written = ::fchmod(fd.get(), 0600) == 0 && ::ftruncate(fd.get(), 0) == 0 &&
+                                           ::pwrite(fd.get(), pid.data(), pid.size(), 0) > 0;
   return fd;
 }
 

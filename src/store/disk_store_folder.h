@@ -17,8 +17,8 @@ struct StoreFolder {
   uint64_t foreign_count = 0;             // files that are none of the store's: left alone
 };
 
-// Makes the folder where there is none. kInvalidArgument, naming the folder: another user's, not writable, no folder, or in
-// use by another process (and which); kInternal.
+// Makes the folder where there is none. kInvalidArgument, naming the folder: another user's, not writable, no folder, with other
+// files in it but no store, or in use by another process (and which); kInternal.
 [[nodiscard]] Result<StoreFolder> open_store_folder(const std::string& path);
 
 // Whether another process holds it now.

@@ -103,7 +103,9 @@ std::vector<SegmentPointer> StoreIndex::segments() const {
 void StoreIndex::add_segment(const SegmentPointer& segment, uint64_t now_ms) {
   const std::unique_lock lock(mutex_);
   segments_.push_back(segment);
-  for (const SegmentEntry& entry : segment->entries) {
+  // Of two copies the later one is found: it was written because the earlier was damaged.
+  for (size_t i = segment->entries.size(); i-- > 0;) {
+    const SegmentEntry& entry = segment->entries[i];
     segment->record_bytes += entry.bytes;
     const auto [at, fresh] = records_.try_emplace(entry.name);
     if (!fresh) continue;

@@ -102,6 +102,8 @@ Status DiskStore::load_segment(uint64_t number, bool is_last) {
   const auto bytes = (*file)->size();
   auto contents =
       bytes.ok() ? read_segment(**file, *bytes, number, buffers_) : Result<SegmentContents>(bytes.status());
+  if (contents.status().code() == StatusCode::kResourceExhausted)
+    return contents.status();  // it says nothing of the file
   if (!contents.ok()) {
     ++counters_.read_error;
     contents =
@@ -116,7 +118,8 @@ Status DiskStore::load_segment(uint64_t number, bool is_last) {
   segment->entries = std::move(contents->entries);
   segment->has_unknown_bytes = contents->has_unknown_bytes;
   // A torn tail is cut; where it cannot be, it is somebody's until the segment is written anew.
-  if (!contents->has_footer && contents->end_bytes < segment->file_bytes()) {
+  const bool is_ours = !segment->entries.empty();  // whose entries are unknown is another version's
+  if (is_ours && !contents->has_footer && contents->end_bytes < segment->file_bytes()) {
     if (segment->file().truncate(contents->end_bytes).ok()) {
       segment->set_file_bytes(contents->end_bytes);
     } else {
@@ -124,6 +127,8 @@ Status DiskStore::load_segment(uint64_t number, bool is_last) {
     }
   }
   index_.add_segment(segment, now_ms());
+  // What a run that was killed left to the system: found, and taken for kept, from now on.
+  if (!segment->file().sync().ok()) index_.set_suspect(segment);
   const bool goes_on =
       is_last && !segment->has_unknown_bytes && contents->end_bytes <= options_.segment_bytes / 2;
   if (goes_on) writer_->adopt(segment, contents->end_bytes, contents->has_footer);
@@ -147,7 +152,8 @@ Status DiskStore::save_usage() {
   const std::lock_guard lock(usage_mutex_);
   RecordUses uses;
   for (const StoredRecord& record : index_.all()) {
-    if (!record.is_pinned && record.hits == 0) continue;  // its creation says as much
+    const bool says_as_much = record.hits == 0 && record.last_used_ms == record.created_ms;  // its creation
+    if (!record.is_pinned && says_as_much) continue;
     uses.emplace_back(record.name, RecordUse{record.last_used_ms, record.hits, record.is_pinned});
   }
   return write_usage(*files_, buffers_, folder_.path, uses);

@@ -58,7 +58,7 @@ class RecordReader::Batch {
     arrived_.assign(pieces_.size(), false);
     buffer_ = buffer.bytes();
     CAIRN_RETURN_IF_ERROR(
-        reader_.place_.segment->file().read(pieces, [this](size_t piece) { take_piece(piece); }));
+        reader_.place_.segment->file().read(pieces, [this](size_t piece) { take_safely(piece); }));
     return outcome_;
   }
 
@@ -84,6 +84,15 @@ class RecordReader::Batch {
     pieces_.back().end_read = is_front ? read : read + 1;
     bytes_ += bytes;
     return at;
+  }
+
+  // Others are under way into the buffer: nothing may leave here that would free it.
+  void take_safely(size_t piece) {
+    const Status taken = no_throw([&] {
+      take_piece(piece);
+      return Status();
+    });
+    if (!taken.ok()) outcome_ = taken;
   }
 
   void take_piece(size_t piece) {
@@ -137,6 +146,8 @@ Status RecordReader::failed(Status why) {
   failed_(place_, why);
   return invalid_data(why.message());
 }
+
+Status RecordReader::reject(const std::string& why) { return failed(invalid_data(why)); }
 
 Status RecordReader::take_front(std::span<const std::byte> bytes) {
   CAIRN_ASSIGN_OR_RETURN(RecordFront front, parse_record_front(bytes));

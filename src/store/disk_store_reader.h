@@ -34,6 +34,8 @@ class RecordReader {
   // was read by this call may be used. kInvalidArgument: no such slice, or memory of another size.
   Status read_head(std::span<std::byte> to);
   Status read_slice(size_t slice, std::span<std::byte> to);
+  // What is in it is not what its user means by that name: it leaves the store as a damaged one does.
+  Status reject(const std::string& why);
   // Several at once, with many reads under way; fastest in ascending order.
   Status read_slices(std::span<const SliceRead> reads);
 

@@ -1,5 +1,6 @@
 // DiskStore: how room is made. Records leave the index, and segments are written anew without them.
 #include <algorithm>
+#include <chrono>
 #include <set>
 #include <utility>
 
@@ -13,8 +14,15 @@ namespace cairn {
 void DiskStore::work() {
   std::unique_lock lock(work_mutex_);
   for (;;) {
-    work_.wait(lock, [&] { return is_stopping_ || wanted_bytes_ > 0; });
+    const std::chrono::milliseconds pause(std::max<uint64_t>(1, options_.sync_every_ms));
+    const bool is_called = work_.wait_for(lock, pause, [&] { return is_stopping_ || wanted_bytes_ > 0; });
     if (is_stopping_) return;
+    if (!is_called) {  // what was put last is durable too, though nothing follows it
+      lock.unlock();
+      if (writer_->has_undurable()) (void)flush();
+      lock.lock();
+      continue;
+    }
     const uint64_t wanted_bytes = std::exchange(wanted_bytes_, 0);
     is_working_ = true;
     lock.unlock();
@@ -58,10 +66,15 @@ bool DiskStore::make_room(uint64_t wanted_bytes) {
   while (!is_stopping_ && *disk_bytes_ > enough_bytes) {
     // An eighth less, so that a segment that is written anew gives back about an eighth of itself or more.
     evict(enough_bytes - std::min(enough_bytes, options_.size_bytes / 8));
-    const SegmentPointer emptiest = index_.emptiest();
+    SegmentPointer emptiest = index_.emptiest();
     if (emptiest == nullptr) break;
     const uint64_t before = *disk_bytes_;
-    if (!rewrite(emptiest, IfStuck::kKeep).ok()) break;
+    Copied copied;
+    const Status rewritten = rewrite(emptiest, IfStuck::kKeep, copied);
+    const bool has_no_room = rewritten.code() == StatusCode::kResourceExhausted && copied.can_read;
+    if (has_no_room && evict_from(emptiest)) continue;  // less to copy
+    if (!rewritten.ok()) break;
+    emptiest.reset();  // its bytes are free when its last holder has gone
     if (*disk_bytes_ <= options_.size_bytes) is_shrinking_ = false;
     freed = freed || *disk_bytes_ < before;
     const std::lock_guard lock(work_mutex_);
@@ -81,13 +94,31 @@ void DiskStore::evict(uint64_t enough_bytes) {
   }
 }
 
+// What lies in a segment that is too full to be copied, as one is that was written when segments were larger, leaves until
+// half a segment is left. Whether any left.
+bool DiskStore::evict_from(const SegmentPointer& segment) {
+  std::set<RecordName> here;
+  for (const SegmentEntry& entry : index_.live_entries(segment)) here.insert(entry.name);
+  bool any_left = false;
+  for (const StoredRecord& record : eviction_order(index_.all(), now_ms())) {
+    if (index_.live_bytes(segment) <= options_.segment_bytes / 2) break;
+    if (!here.contains(record.name) || !index_.drop_unpinned(record.name)) continue;
+    ++counters_.evicted;
+    any_left = true;
+  }
+  return any_left;
+}
+
 // Copies what is found in the segment to elsewhere and removes its file. Under rewrite_mutex_.
-Status DiskStore::rewrite(const SegmentPointer& segment, IfStuck if_stuck) {
+Status DiskStore::rewrite(const SegmentPointer& segment, IfStuck if_stuck, Copied& copied) {
   {
     const SegmentWriter::Lock held = writer_->lock();
     writer_->close_if_open(held, segment);
   }
-  if (Status copied = copy_live(segment); !copied.ok() && if_stuck == IfStuck::kKeep) return copied;
+  if (Status status = copy_live(segment, copied);
+      !status.ok() && (if_stuck == IfStuck::kKeep || !copied.can_read)) {
+    return status;
+  }
   if (Status removed = files_->remove(segment->path());
       !removed.ok() && removed.code() != StatusCode::kNotFound) {
     return removed;
@@ -96,7 +127,7 @@ Status DiskStore::rewrite(const SegmentPointer& segment, IfStuck if_stuck) {
   return files_->sync_folder(folder_.path);
 }
 
-Status DiskStore::copy_live(const SegmentPointer& segment) {
+Status DiskStore::copy_live(const SegmentPointer& segment, Copied& copied) {
   const uint64_t live_bytes = index_.live_bytes(segment);
   if (live_bytes == 0) return {};
   const uint64_t most_bytes = options_.size_bytes + options_.segment_bytes;
@@ -108,6 +139,9 @@ Status DiskStore::copy_live(const SegmentPointer& segment) {
     const RecordPlace place{segment, entry};
     const PooledBuffer buffer(buffers_, entry.bytes);
     if (Status read = read_record(place, buffer.bytes()); !read.ok()) {
+      copied.can_read = read.code() != StatusCode::kResourceExhausted;
+      if (!copied.can_read) return read;
+      ++copied.lost_count;
       record_failed(place, read);
       continue;
     }
@@ -128,19 +162,25 @@ Status DiskStore::copy_live(const SegmentPointer& segment) {
 Status DiskStore::rewrite_suspects() {
   if (index_.suspects().empty()) return {};
   const std::lock_guard one(rewrite_mutex_);
+  Copied copied;
   for (const SegmentPointer& segment : index_.suspects()) {
-    CAIRN_RETURN_IF_ERROR(rewrite(segment, IfStuck::kKeep));
+    CAIRN_RETURN_IF_ERROR(rewrite(segment, IfStuck::kKeep, copied));
   }
-  return {};
+  if (copied.lost_count == 0) return {};
+  return internal_error(printable_path(folder_.path) + ": records that were not durable are lost");
 }
 
 Result<uint64_t> DiskStore::erase_where(const std::function<bool(const SegmentEntry&)>& which) {
   return no_throw([&]() -> Result<uint64_t> {
     const std::lock_guard one(rewrite_mutex_);
     uint64_t erased_count = 0;
-    const std::vector<SegmentPointer> touched = index_.forget(which, erased_count);
+    std::vector<SegmentPointer> touched = index_.forget(which, erased_count);
     counters_.erased += erased_count;
-    for (const SegmentPointer& segment : touched) CAIRN_RETURN_IF_ERROR(rewrite(segment, IfStuck::kGiveUp));
+    for (SegmentPointer& segment : touched) {
+      Copied copied;
+      CAIRN_RETURN_IF_ERROR(rewrite(segment, IfStuck::kGiveUp, copied));
+      segment.reset();  // its bytes are free when its last holder has gone: the next one needs them
+    }
     CAIRN_RETURN_IF_ERROR(save_usage());  // names say something too
     return erased_count;
   });

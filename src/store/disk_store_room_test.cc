@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <latch>
 #include <string>
@@ -113,6 +114,105 @@ TEST(DiskStoreRoomTest, OpenedWithLessItShrinks) {
   ASSERT_TRUE(store->put(sample(1000).view()).ok());  // waits until there is room
   EXPECT_LE(store.file_bytes(), 9 * kTestSegmentBytes);
   EXPECT_EQ(look_for(*store, 1000), Seen::kThere);
+}
+
+// Of a folder whose segments were larger, with records that are larger than a segment is now.
+TEST(DiskStoreRoomTest, RecordsOfLargerSegmentsAreCopiedAndLeave) {
+  TestStore store(32);
+  store.options.segment_bytes = 4 * kTestSegmentBytes;
+  store.open();
+  for (uint64_t i = 0; i < 12; ++i) {
+    ASSERT_TRUE(store->put(SampleRecord(i, {300 << 10, 200 << 10}, i % 2).view()).ok());
+  }
+  store.options.segment_bytes = kTestSegmentBytes;
+  store.open();
+  const auto erased = store->erase_owner(owner_of(1));
+  ASSERT_TRUE(erased.ok()) << erased.status().message();
+  EXPECT_EQ(*erased, 6U);
+  for (uint64_t i = 0; i < 12; i += 2) {
+    EXPECT_EQ(look_for(*store, SampleRecord(i, {300 << 10, 200 << 10}, 0)), Seen::kThere) << i;
+  }
+  store.options.size_bytes = 10 * kTestSegmentBytes;
+  store.open();
+  for (uint64_t i = 100; i < 140; ++i) EXPECT_TRUE(store->put(sample(i).view()).ok()) << i;
+}
+
+// One segment is as large as the whole store may be now: what is in it leaves, and new records come.
+TEST(DiskStoreRoomTest, ASegmentThatIsTooLargeToBeCopiedGivesWay) {
+  TestStore store(64);
+  store.options.segment_bytes = 16 * kTestSegmentBytes;
+  store.open();
+  for (uint64_t i = 0; i < 150; ++i) ASSERT_TRUE(store->put(sample(i).view()).ok());
+  store.options.size_bytes = 16 * kTestSegmentBytes;
+  store.options.segment_bytes = kTestSegmentBytes;
+  store.open();
+  for (uint64_t i = 200; i < 400; ++i) EXPECT_TRUE(store->put(sample(i).view()).ok()) << i;
+  EXPECT_EQ(look_for(*store, 399), Seen::kThere);
+}
+
+// What was put last is durable soon, though nothing follows it.
+TEST(DiskStoreRoomTest, NothingIsLeftUndurableForLong) {
+  TestStore store;
+  store.options.sync_every_ms = 20;
+  store.open();
+  const uint64_t before = store.faults->call_count(FileCall::kSync);
+  ASSERT_TRUE(store->put(sample(1).view()).ok());
+  for (int i = 0; i < 2000 && store.faults->call_count(FileCall::kSync) == before; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_GT(store.faults->call_count(FileCall::kSync), before);
+}
+
+// Of records that are used together, those that count as older leave first, also after a restart.
+TEST(DiskStoreRoomTest, WhatCountsAsOlderLeavesFirst) {
+  TestStore store(8);
+  *store.now_ms = uint64_t{1} << 40;
+  store.open();
+  for (uint64_t i = 0; i < 60; ++i) {
+    ASSERT_TRUE(store->put(SampleRecord(i, {20 << 10}).view(), i * 60'000).ok());
+    *store.now_ms += 1000;
+  }
+  store.open();
+  for (uint64_t i = 1000; i < 1060; ++i) {
+    ASSERT_TRUE(store->put(SampleRecord(i, {20 << 10}).view(), 30 * 60'000).ok());
+  }
+  ASSERT_GT(store->counts().evicted_count, 10U);
+  for (uint64_t i = 0; i < 10; ++i) EXPECT_TRUE(store->find(name_of(i)).has_value()) << i;
+  EXPECT_FALSE(store->find(name_of(59)).has_value());
+}
+
+// Somebody's own files may have names like a store's.
+TEST(DiskStoreRoomTest, AFolderOfOtherFilesIsLeftAsItIs) {
+  const TemporaryFolder folder;
+  const std::string home = folder.at("home");
+  std::filesystem::create_directory(home);
+  std::filesystem::permissions(home, std::filesystem::perms::owner_all);
+  for (const char* name : {"lock", "probe", "usage", "usage.partial"}) {
+    write_file(home + "/" + name, std::as_bytes(std::span("mine", 4)));
+    const auto store = DiskStore::open({.folder = home, .size_bytes = 64 << 20});
+    EXPECT_EQ(store.status().code(), StatusCode::kInvalidArgument) << name;
+  }
+  for (const char* name : {"lock", "probe", "usage", "usage.partial"}) {
+    EXPECT_EQ(file_content(home + "/" + name).size(), 4U) << name;
+  }
+}
+
+TEST(DiskStoreRoomTest, AClockThatJumpsLosesNothing) {
+  TestStore store;
+  store.open();
+  uint64_t next = 0;
+  for (const uint64_t now : {uint64_t{1'000'000'000'000}, uint64_t{5}, uint64_t{1} << 62, uint64_t{0}}) {
+    *store.now_ms = now;
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(store->put(sample(next++).view()).ok());
+    for (uint64_t i = 0; i < next; ++i) EXPECT_EQ(look_for(*store, i), Seen::kThere) << i << " at " << now;
+    store.open();
+  }
+  for (; next < 500; ++next) {
+    *store.now_ms = next % 2 == 0 ? 1000 : uint64_t{1} << 40;
+    ASSERT_TRUE(store->put(sample(next).view()).ok());
+  }
+  EXPECT_LE(store.file_bytes(), 17 * kTestSegmentBytes);
+  EXPECT_EQ(look_for(*store, 499), Seen::kThere);
 }
 
 TEST(DiskStoreRoomTest, ErasedBytesAreInNoFile) {

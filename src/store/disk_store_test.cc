@@ -178,7 +178,7 @@ TEST(DiskStoreTest, UsesAndPinsOutliveARestart) {
   store.open();
   EXPECT_EQ(store->find(name_of(1))->hits, 2U);
   EXPECT_EQ(store->find(name_of(1))->last_used_ms, 1'007'000U);
-  EXPECT_EQ(store->find(name_of(0))->last_used_ms, 1000U) << "its creation";
+  EXPECT_EQ(store->find(name_of(0))->last_used_ms, 1'000'000U) << "when it was put";
   EXPECT_TRUE(store->find(name_of(2))->is_pinned);
   EXPECT_EQ(store->counts().pinned_count, 1U);
   ASSERT_TRUE(store->unpin(name_of(2)).ok());

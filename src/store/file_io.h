@@ -25,7 +25,7 @@ class File {
  public:
   virtual ~File() = default;
 
-  // Fills every piece, in any order; `done(i)` as soon as piece i is there, on this thread, while others may be under way.
+  // Fills every piece, in any order; `done(i)` as soon as piece i is there, on this thread, while others may be under way: it must not throw.
   // Errors: kInvalidData (the file ends before), kInternal (the system could not read). After an error no piece counts.
   virtual Status read(std::span<const ReadPiece> pieces, const std::function<void(size_t)>& done) = 0;
   // All or an error: kResourceExhausted (no room), kInternal. After an error any part of it may have been written.

@@ -47,6 +47,7 @@ class UringPool::Ring {
     int error = 0;
     size_t next = 0;
     std::vector<size_t> again;  // cut short by the system: to be asked for the rest
+    again.reserve(kDepth);      // nothing may throw while memory is lent to the system
     for (;;) {
       while (error == 0 && prepared_ + under_way_ < kDepth && (next < requests.size() || !again.empty())) {
         const size_t i = again.empty() ? next++ : again.back();

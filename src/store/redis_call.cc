@@ -116,6 +116,7 @@ void RedisCall::take_error(const RedisAddress& node, size_t index, const std::st
   if (!way) {
     ++counts_.error_replies;
     failure_ = fmt::format("the remote store {} says: {}", node.text(), printable(text, 200));
+    router_.note_refusal(node, failure_);
     // A replica, or a Cluster that lost a part: others may know more.
     if (text.starts_with("CLUSTERDOWN") || text.starts_with("READONLY")) router_.map_is_stale();
     return;
@@ -178,21 +179,33 @@ RedisOutcome RedisCall::ask(const RedisAddress& node, std::initializer_list<std:
 void RedisCall::refresh_map() {
   if (!router_.begin_map()) return;
   for (const RedisAddress& node : router_.nodes_to_ask()) {
-    const Time now = steady_clock::now();
-    if (now >= deadline_) return;
-    RespValue reply;
-    if (!ask(node, {"CLUSTER", "SLOTS"}, reply, now + map_deadline_).ok()) continue;
-    Result<RedisSlots> slots = RedisSlots::from_reply(reply, node);
-    if (!slots.ok() || slots->nodes().empty()) {
+    if (steady_clock::now() >= deadline_) return;
+    const MapAnswer answer = load_map(node);
+    if (answer == MapAnswer::kMap) return;
+    if (answer == MapAnswer::kNone) {
       ++counts_.error_replies;
       failure_ = fmt::format("the remote store {} has no map of a Cluster", node.text());
-      continue;
+      router_.note_refusal(node, failure_);
     }
-    ++counts_.map_loads;
-    lane_.keep_only(slots->nodes());
-    router_.set_map(*std::move(slots));
-    return;
   }
+}
+
+void RedisCall::find_all_nodes() {
+  if (!router_.is_alone()) return refresh_map();
+  static_cast<void>(load_map(router_.nodes_to_ask().front()));  // no map: it is the only one
+}
+
+RedisCall::MapAnswer RedisCall::load_map(const RedisAddress& node) {
+  RespValue reply;
+  if (!ask(node, {"CLUSTER", "SLOTS"}, reply, steady_clock::now() + map_deadline_).ok()) {
+    return MapAnswer::kSilence;
+  }
+  Result<RedisSlots> slots = RedisSlots::from_reply(reply, node);
+  if (!slots.ok() || slots->nodes().empty()) return MapAnswer::kNone;
+  ++counts_.map_loads;
+  lane_.keep_only(slots->nodes());
+  router_.set_map(*std::move(slots));
+  return MapAnswer::kMap;
 }
 
 }  // namespace cairn

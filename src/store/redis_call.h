@@ -38,12 +38,16 @@ class RedisCall {
 
   // Loads the map of slots where that is due.
   void refresh_map();
+  // The same for who means every node: a single one may be one of a Cluster's, and is asked.
+  void find_all_nodes();
 
   [[nodiscard]] const RedisCounts& counts() const { return counts_; }
   // The last failure, as a sentence; empty: none.
   [[nodiscard]] const std::string& failure() const { return failure_; }
 
  private:
+  enum class MapAnswer { kMap, kNone, kSilence };
+  MapAnswer load_map(const RedisAddress& node);
   struct Group {  // of keys that go to one node in one round
     RedisAddress node;
     bool is_asking = false;

@@ -63,7 +63,12 @@ TEST(RedisClusterTest, OneUrlOfAClusterIsEnough) {
   EXPECT_EQ(store->set(items.items()).done, static_cast<size_t>(kItemCount));
   expect_values(get_numbers(*store, all_numbers()), items, all_numbers());
   EXPECT_TRUE(store->state().is_cluster);
-  const Result<uint64_t> erased = store->erase_all("", std::chrono::seconds(20));
+  // Of a store that has never been sent to another node, too.
+  const auto fresh = make_store({cluster.node(2).url()});
+  EXPECT_TRUE(fresh->ping().ok());
+  EXPECT_TRUE(fresh->state().is_cluster);
+  const Result<uint64_t> erased =
+      make_store({cluster.node(1).url()})->erase_all("", std::chrono::seconds(20));
   ASSERT_TRUE(erased.ok()) << erased.status().message();
   EXPECT_EQ(*erased, static_cast<uint64_t>(kItemCount));
 }

@@ -62,6 +62,11 @@ void RedisRouter::report(const RedisAddress& address, Report report, const std::
   if (known->breaker.failed(clock_.now_ns())) ++breaker_open_count_;
 }
 
+void RedisRouter::note_refusal(const RedisAddress& address, const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  if (Node* const known = node(address); known != nullptr) known->last_failure = why;
+}
+
 void RedisRouter::slot_moved(uint16_t slot, const RedisAddress& address) {
   const std::lock_guard lock(mutex_);
   is_cluster_ = true;
@@ -84,6 +89,11 @@ bool RedisRouter::begin_map() {
   return true;
 }
 
+bool RedisRouter::is_alone() const {
+  const std::lock_guard lock(mutex_);
+  return !is_cluster_;
+}
+
 std::vector<RedisAddress> RedisRouter::nodes_to_ask() const {
   const std::lock_guard lock(mutex_);
   std::vector<RedisAddress> nodes = slots_.nodes();
@@ -96,6 +106,7 @@ std::vector<RedisAddress> RedisRouter::nodes_to_ask() const {
 void RedisRouter::set_map(RedisSlots slots) {
   const std::lock_guard lock(mutex_);
   slots_ = std::move(slots);
+  is_cluster_ = true;
   has_map_ = true;
   is_stale_ = false;
   // What is known of nodes that are gone is forgotten.

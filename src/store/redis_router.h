@@ -37,11 +37,16 @@ class RedisRouter {
   // `why`: a sentence about the failure.
   void report(const RedisAddress& node, Report report, const std::string& why);
 
+  // A node answered, and said no: for people; it is no failure of the node's.
+  void note_refusal(const RedisAddress& node, const std::string& why);
+
   // A node said that another one has the slot. Makes a single node a Cluster.
   void slot_moved(uint16_t slot, const RedisAddress& node);
   void map_is_stale();
   // Whether the caller should load the map now, from one of nodes_to_ask().
   [[nodiscard]] bool begin_map();
+  // A single node whose other nodes, if it has any, were never heard of: whoever means all of them asks it for the map.
+  [[nodiscard]] bool is_alone() const;
   [[nodiscard]] std::vector<RedisAddress> nodes_to_ask() const;
   void set_map(RedisSlots slots);
 

@@ -289,8 +289,8 @@ Result<uint64_t> RedisStore::Impl::erase_on(RedisCall& call, const RedisAddress&
   std::string cursor = "0";
   do {
     RespValue page;
-    const RedisOutcome outcome =
-        call.ask(node, {"SCAN", cursor, "MATCH", pattern, "COUNT", kScanCount}, page, RedisCall::Time::max());
+    const RedisOutcome outcome = call.ask(node, {"SCAN", cursor, "MATCH", pattern, "COUNT", kScanCount}, page,
+                                          std::chrono::steady_clock::now() + options_.deadline);
     if (!outcome.ok()) return not_found(outcome.message);
     if (page.elements.size() != 2 || !page.elements[1].is(Kind::kArray)) {
       return invalid_data(fmt::format("the remote store {} does not list its keys: {}", node.text(),
@@ -331,7 +331,7 @@ Result<uint64_t> RedisStore::Impl::erase_all(std::string_view name_start,
     uint64_t moved_before = 0;
     do {  // once more where slots moved meanwhile: a key may have gone to a node that was through
       moved_before = call.counts().moved + call.counts().asked;
-      call.refresh_map();
+      call.find_all_nodes();
       const std::vector<RedisAddress> nodes = router_.nodes();
       if (nodes.empty()) {
         erased = not_found("no node of the remote store's Cluster can be reached: " + call.failure());
@@ -354,7 +354,7 @@ Result<uint64_t> RedisStore::Impl::erase_all(std::string_view name_start,
 Status RedisStore::Impl::ping() {
   Status status = resource_exhausted("there is no memory to ask the remote store");
   with_call(options_.deadline, [&](RedisCall& call) {
-    call.refresh_map();
+    call.find_all_nodes();
     const std::vector<RedisAddress> nodes = router_.nodes();
     status = nodes.empty()
                  ? not_found("no node of the remote store's Cluster can be reached: " + call.failure())

@@ -11,6 +11,7 @@ namespace {
 
 // Where a front is expected, most are found in so much; where one must be looked for, more is read at once.
 constexpr uint64_t kFrontWindowBytes = 2 * kRecordAlignment;
+constexpr uint64_t kFooterBytesMax = uint64_t{1} << 30;  // of millions of records; more is a liar's
 constexpr uint64_t kSearchWindowBytes = uint64_t{1} << 20;
 static_assert(aligned_bytes(128 + 24 * uint64_t{kSliceCountMax} + kHeadBytesMax) <= kSearchWindowBytes);
 
@@ -54,7 +55,7 @@ Result<std::optional<std::vector<SegmentEntry>>> entries_of_footer(File& file, u
     CAIRN_RETURN_IF_ERROR(file.read(std::span(&piece, 1), [](size_t) {}));
     place = parse_trailer(segment, file_bytes, trailer.bytes());
   }
-  if (!place) return Entries();
+  if (!place || place->entry_bytes > kFooterBytesMax) return Entries();
   const PooledBuffer footer(buffers, aligned_bytes(place->entry_bytes));
   if (place->entry_bytes > 0) {
     const ReadPiece piece{place->offset, footer.bytes()};

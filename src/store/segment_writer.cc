@@ -36,7 +36,6 @@ uint64_t SegmentWriter::growth_bytes(const Lock& held, uint64_t record_bytes, si
 Result<RecordPlace> SegmentWriter::append(const Lock& held, std::span<const std::byte> record,
                                           SegmentEntry entry, uint64_t now_ms) {
   DCHECK(held.owns_lock());
-  CHECK(fits_a_segment(record.size(), entry.slice_bytes->size()));
   const uint64_t entry_bytes = footer_entry_bytes(entry.slice_bytes->size());
   if (open_ != nullptr &&
       end_bytes_ + record.size() + footer_bytes_of(entry_bytes_ + entry_bytes) > place_.segment_bytes) {
@@ -144,6 +143,11 @@ void SegmentWriter::close(const Lock& held) {
   index_.set_open(open_, false);
   open_ = nullptr;
   durable_count_ = appended_count_;
+}
+
+bool SegmentWriter::has_undurable() {
+  const Lock held = lock();
+  return durable_count_ < appended_count_;
 }
 
 Status SegmentWriter::sync() {

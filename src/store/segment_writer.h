@@ -27,7 +27,8 @@ class SegmentWriter {
   using Lock = std::unique_lock<std::mutex>;
   struct Place {
     std::string folder;
-    uint64_t segment_bytes = 0;  // a closed segment's file has at most so many
+    uint64_t segment_bytes =
+        0;  // a closed segment's file has at most so many, but for one with a single larger record
     uint64_t next_number = 1;
     DiskBytes disk_bytes;
   };
@@ -39,7 +40,7 @@ class SegmentWriter {
 
   [[nodiscard]] Lock lock() { return Lock(mutex_); }
 
-  // The largest record that fits into a segment.
+  // Whether a record is no larger than a segment. Larger ones are only copied: of a folder whose segments were larger.
   [[nodiscard]] bool fits_a_segment(uint64_t record_bytes, size_t slice_count) const;
   // By how much the files will have grown when one more record is written and the segment is closed.
   [[nodiscard]] uint64_t growth_bytes(const Lock& held, uint64_t record_bytes, size_t slice_count) const;
@@ -52,6 +53,7 @@ class SegmentWriter {
 
   // Everything that was appended before is durable, but what lies in suspect segments.
   Status sync();
+  [[nodiscard]] bool has_undurable();
 
  private:
   Status open_new(uint64_t now_ms);
