@@ -39,10 +39,10 @@ Result<Copy> room_for(const StoredRecord& record) {
 
 Status read_into(DiskStore& store, Copy& copy) {
   CAIRN_ASSIGN_OR_RETURN(RecordReader reader, store.open_record(copy.record.name));
-  CAIRN_RETURN_IF_ERROR(reader.read_head(copy.head));
   std::vector<SliceRead> reads;
   for (size_t i = 0; i < copy.slices.size(); ++i) reads.push_back({.slice = i, .to = copy.slices[i]});
-  return reader.read_slices(reads);
+  CAIRN_RETURN_IF_ERROR(reader.read_slices(reads));
+  return reader.read_head(copy.head);
 }
 
 Status put_into(DiskStore& store, const Copy& copy) {

@@ -33,7 +33,7 @@ bool has_kept_blocks(const std::string& folder) {
   std::error_code error;
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename().string();
-    if (segment_number(name).has_value() || at->path().string() == usage_path(folder)) return true;
+    if (segment_number(name).has_value() || name == "usage") return true;
   }
   return false;
 }
@@ -171,6 +171,9 @@ Result<std::vector<size_t>> wanted_texts(const BlockCatalogue& catalogue, const 
   if (options.name.has_value() == has_prompt) {
     return invalid_argument(
         "say which text: --name NAME as cairn cache list shows it, or a prompt (-p TEXT, -f FILE)");
+  }
+  if (options.name.has_value() && (options.tenant.has_value() || options.owner.has_value())) {
+    return invalid_argument("--name is one text, whosever it is: leave out --tenant and --owner");
   }
   if (options.name.has_value()) {
     CAIRN_ASSIGN_OR_RETURN(const size_t found, catalogue.find(*options.name));

@@ -206,7 +206,7 @@ Result<ExitCode> run_chat(const ChatOptions& options, Console& console) {
                  fmt::format(", seed {}", *turns.settings().sampling.seed));
   }
   Result<ExitCode> code = chat_with(turns, options, interrupt, early_keys, console);
-  flush_tiers(chat.engine(), console);
+  flush_tiers(chat.engine(), opened.engine_options.tiers, console);
   return code;
 }
 

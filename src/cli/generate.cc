@@ -246,7 +246,7 @@ Result<ExitCode> run_generate(const GenerateOptions& options, Console& console) 
   const Interrupt interrupt(Interrupt::SecondTime::kEndsTheProgram);
   const Generation generation{asked, *opened, {**engine, console, interrupt}};
   Result<ExitCode> code = asked.wants_many() ? generate_many(generation) : generate_one(generation);
-  flush_tiers(**engine, console);
+  flush_tiers(**engine, opened->engine_options.tiers, console);
   return code;
 }
 

@@ -124,6 +124,11 @@ Status check_options(const CommonOptions& options) {
         "--kv-load says whether blocks that are kept elsewhere are loaded: say where with --kv-disk or "
         "--kv-remote");
   }
+  const bool shares = options.storage == KvStorageKind::kPaged && options.sharing == PrefixSharing::kOn;
+  if (has_tiers && !shares) {
+    return invalid_argument(
+        "--kv-disk and --kv-remote keep what prompts share: leave --no-sharing and --cache out");
+  }
   const bool is_sizable =
       options.storage == KvStorageKind::kPaged || options.storage == KvStorageKind::kGrowing;
   if (is_sizable || !options.kv_memory_bytes.has_value()) return {};

@@ -224,6 +224,7 @@ class Serving {
     }
     stopper.join();
     console_.note("stopped");
+    signals_.end_at_once(is_hurried ? 1 : 0);  // blocks may still be on their way to a slow store
     return is_hurried ? ExitCode::kInterrupted : ExitCode::kDone;
   }
 

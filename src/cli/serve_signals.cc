@@ -49,6 +49,14 @@ ServeSignals::~ServeSignals() {
   ::close(read_fd_);
 }
 
+void ServeSignals::end_at_once(unsigned seconds) {
+  struct sigaction action{};
+  action.sa_handler = [](int) { ::_exit(130); };
+  sigemptyset(&action.sa_mask);
+  for (const int number : {SIGINT, SIGTERM, SIGALRM}) ::sigaction(number, &action, nullptr);
+  ::alarm(seconds);
+}
+
 std::optional<ServeSignal> ServeSignals::wait(std::chrono::milliseconds patience) {
   pollfd readable{.fd = read_fd_, .events = POLLIN, .revents = 0};
   if (::poll(&readable, 1, static_cast<int>(patience.count())) <= 0) return std::nullopt;

@@ -21,6 +21,8 @@ class ServeSignals {
   ServeSignals(ServeSignals&& other) noexcept;
   ServeSignals& operator=(ServeSignals&&) = delete;
 
+  // Nobody waits any more: another signal ends the process at once, with 130, and so does time where some is given.
+  void end_at_once(unsigned seconds = 0);
   // The next one; absent: none came for so long.
   [[nodiscard]] std::optional<ServeSignal> wait(std::chrono::milliseconds patience);
 

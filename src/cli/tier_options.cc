@@ -16,6 +16,18 @@ namespace {
 constexpr uint64_t kMostByDefault = uint64_t{50} << 30;
 constexpr size_t kMostRemoteBytes = size_t{256} << 20;  // of a block: Redis itself takes half a gigabyte
 
+// Of its own files: what they take is no less free for them.
+uint64_t bytes_in(const std::string& folder) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    std::error_code ignored;
+    const uint64_t of_file = at->file_size(ignored);
+    if (!ignored) bytes += of_file;
+  }
+  return bytes;
+}
+
 // Of the disk on which the folder is, or will be made.
 Result<uint64_t> usual_disk_bytes(const std::string& folder) {
   std::error_code error;
@@ -28,13 +40,16 @@ Result<uint64_t> usual_disk_bytes(const std::string& folder) {
                     printable_path(folder), error.message()));
   }
   constexpr uint64_t kLeast = uint64_t{64} << 20;
-  if (space.available / 10 < kLeast) {
+  const uint64_t own = bytes_in(folder);
+  const uint64_t usual =
+      std::max((space.available + own) / 10, own);  // others' files take nothing away from it
+  if (usual < kLeast) {
     return invalid_argument(fmt::format(
         "there is hardly any room at {} ({} are free): name another folder with --kv-disk, or say "
         "--kv-disk-size",
         printable_path(folder), human_bytes(space.available)));
   }
-  return std::min<uint64_t>(space.available / 10, kMostByDefault);
+  return std::min(usual, kMostByDefault);
 }
 
 }  // namespace
@@ -58,18 +73,31 @@ Result<BlockTierOptions> open_tiers(const TierSettings& settings) {
   return tiers;
 }
 
-void flush_tiers(const Engine& engine, Console& console) {
+namespace {
+
+std::string why_remote_failed(const std::shared_ptr<RedisStore>& remote) {
+  if (remote == nullptr) return "";
+  for (const RedisNodeState& node : remote->state().nodes) {
+    if (!node.last_failure.empty()) return ": " + printable(node.last_failure);
+  }
+  return "";
+}
+
+}  // namespace
+
+void flush_tiers(const Engine& engine, const BlockTierOptions& tiers, Console& console) {
   if (engine.tiers() == nullptr) return;
   const Status status = engine.tiers()->flush();
   if (!status.ok()) console.note("warning: what was computed may not be on the disk: " + status.message());
   const BlockWriter::Counts counts = engine.tiers()->counts().writer;
-  const uint64_t lost = counts.dropped + counts.failed[0] + counts.failed[1];
-  if (lost > 0) {
-    console.note(fmt::format("warning: {} blocks could not be kept ({})", lost,
-                             counts.failed[0] > 0   ? "the disk did not take them"
-                             : counts.failed[1] > 0 ? "the remote store did not take them"
-                                                    : "they came faster than they could be written"));
-  }
+  const auto warn = [&](uint64_t count, std::string_view why) {
+    if (count == 0) return;
+    console.note(fmt::format("warning: {} block{} {}", count, count == 1 ? "" : "s", why));
+  };
+  warn(counts.dropped, "came faster than they could be written, and are not kept");
+  warn(counts.failed[static_cast<size_t>(Tier::kDisk)], "were not taken by the disk");
+  warn(counts.failed[static_cast<size_t>(Tier::kRemote)],
+       "were not taken by the remote store" + why_remote_failed(tiers.remote));
 }
 
 void add_cached(const RequestStats& stats, boost::json::object& object) {

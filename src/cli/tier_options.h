@@ -16,7 +16,7 @@ Result<BlockTierOptions> open_tiers(const TierSettings& settings);
 
 // Waits until what was computed is in the tiers, and on the disk for good: before a command ends. What could not be kept is
 // noted, and nothing else.
-void flush_tiers(const Engine& engine, Console& console);
+void flush_tiers(const Engine& engine, const BlockTierOptions& tiers, Console& console);
 
 // {"cached_tokens", "cached_from", "cached_by_tier"}: of the prompt, how many tokens were not computed, and where they were.
 // "cached_from" is the place most of them came from; null where there are none.

@@ -126,6 +126,7 @@ Request BeamSearch::request_for(Hypothesis& hypothesis, std::vector<TokenId> tok
   Request request{.prompt = std::move(tokens),
                   .picks = Picks::kByCaller,
                   .salt = request_.salt,
+                  .owner_tag = request_.owner_tag,
                   .priority = request_.priority};
   request.on_logits = [&hypothesis](int64_t, std::span<const float> logits) {
     hypothesis.logits.assign(logits.begin(), logits.end());

@@ -155,6 +155,7 @@ Result<Sequence*> Engine::start(Request request) {
   const int64_t likeliest_count = request.on_choice ? request.likeliest_count : 0;
   const SequenceKey key{-int64_t{request.priority}, id.value};
   Tenant& tenant = queue_.tenant(request.tenant);
+  if (tiers_ != nullptr) tiers_->set_owner_tag(owner_of(request.tenant), request.owner_tag);
   auto sequence = std::make_unique<Sequence>(Sequence{
       .id = id,
       .key = key,
@@ -214,6 +215,7 @@ Result<RequestId> Engine::take_fork(RequestId parent_id, Request request) {
   }
   request.prompt.insert(request.prompt.begin(), parent->tokens.begin(), parent->tokens.end());
   request.salt = parent->request.salt;
+  request.owner_tag = parent->request.owner_tag;
   request.tenant = parent->request.tenant;
   CAIRN_RETURN_IF_ERROR(check(request));
   const auto common = std::ssize(parent->tokens);

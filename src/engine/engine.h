@@ -183,6 +183,7 @@ class Engine {
     Sequence* sequence = nullptr;
     int64_t row_count = 0;
     int64_t logit_count = 0;
+    int64_t restored_count = 0;  // rows before those that come while the step runs: of the first part alone
   };
   class CacheRoom;  // how the scheduler gets memory from the cache
   class Call;  // a public call that may call back: what has ended is destroyed when the outermost one returns
@@ -253,13 +254,16 @@ class Engine {
   [[nodiscard]] int64_t held_by(const Sequence& sequence) const;
 
   // Blocks from other tiers (engine_tiers.cc).
-  void note_found(Sequence& sequence);
+  void note_found(Sequence& sequence, int64_t held);
   void ask_tiers(Sequence& sequence);
   void start_loads();
   [[nodiscard]] bool start_load(Sequence& sequence);
   void take_loaded();
   void take_loaded(Sequence& sequence);
-  void end_load(Sequence& sequence);
+  void end_load(Sequence& sequence, int64_t held);
+  [[nodiscard]] bool is_alone(const Sequence& sequence) const;
+  void add_loading_part(const StepLimits& limits);
+  bool run_while_loading();
   void note_computed(uint64_t ns);
 
   // The parts of a step, in order (engine_step.cc).
@@ -271,9 +275,10 @@ class Engine {
   void schedule(const StepLimits& limits);
   void note_grants();
   [[nodiscard]] SequenceNeed need_of(const Sequence& sequence) const;
-  [[nodiscard]] int64_t logit_row_count(const Sequence& sequence, int64_t row_count) const;
+  [[nodiscard]] static int64_t logit_row_count(const Sequence& sequence, int64_t end, int64_t row_count);
   void lay_batch();
   bool run();
+  [[nodiscard]] Status forward(KvLayerGate& gate);
   void note_time(uint64_t begin_ns);
   void give_up(const Status& status);
   void isolate_suspect();

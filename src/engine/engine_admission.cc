@@ -81,7 +81,7 @@ void Engine::begin_rows(Sequence& sequence) {
                               .owner = owner_of(sequence.request.tenant)});
   if (sequence.stats.projected_positions == 0) sequence.stats.match = cache_->match_report(kv);
   place(sequence, std::move(kv));
-  note_found(sequence);
+  note_found(sequence, held_by(sequence));
   ask_tiers(sequence);
 }
 

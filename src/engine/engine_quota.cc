@@ -35,8 +35,6 @@ Status Engine::take_shares(std::span<const TenantShare> shares) {
     CAIRN_RETURN_IF_ERROR(
         cache_->set_quota(known.owner, share == shares.end() ? std::nullopt : share->kv_quota_bytes));
   }
-  if (tiers_ == nullptr) return {};
-  for (const TenantShare& share : shares) tiers_->set_owner_tag(owner_of(share.id), share.owner_tag);
   return {};
 }
 

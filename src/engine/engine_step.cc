@@ -98,7 +98,9 @@ void Engine::finish_cancelled() {
 
 SequenceNeed Engine::need_of(const Sequence& sequence) const {
   // What is being loaded for it is not given to others: it would be loaded again.
-  if (sequence.state == SequenceState::kRestoring) return {.tenant = sequence.request.tenant.value};
+  if (sequence.state == SequenceState::kRestoring) {
+    return {.is_restoring = true, .tenant = sequence.request.tenant.value};
+  }
   if (sequence.state != SequenceState::kRunning) {
     return {.holds_memory = true, .tenant = sequence.request.tenant.value};
   }
@@ -150,9 +152,11 @@ void Engine::schedule(const StepLimits& wanted) {
   parts_.clear();
   for (const RowGrant& grant : plan.grants) {
     Sequence* const sequence = placed_[static_cast<size_t>(grant.sequence)];
-    parts_.push_back({sequence, grant.row_count, logit_row_count(*sequence, grant.row_count)});
+    const int64_t end = cache_->length(sequence->kv) + grant.row_count;
+    parts_.push_back({sequence, grant.row_count, logit_row_count(*sequence, end, grant.row_count)});
   }
   start_loads();
+  add_loading_part(limits);
   isolate_suspect();
   note_grants();
   blocked_.reset();
@@ -182,9 +186,8 @@ void Engine::note_grants() {
   events_.of_step(EngineEventKind::kScheduled, row_count);
 }
 
-// How many of the rows that run now have logits that somebody wants; they are the last ones.
-int64_t Engine::logit_row_count(const Sequence& sequence, int64_t row_count) const {
-  const int64_t end = cache_->length(sequence.kv) + row_count;
+// How many of the rows that run now, up to `end`, have logits that somebody wants; they are the last ones.
+int64_t Engine::logit_row_count(const Sequence& sequence, int64_t end, int64_t row_count) {
   if (sequence.request.logits_wanted != LogitsWanted::kSampled) {
     return std::clamp<int64_t>(end - sequence.scored, 0, row_count);
   }
@@ -199,12 +202,16 @@ void Engine::lay_batch() {
   kv_rows_.clear();
   for (const Part& part : parts_) {
     const Sequence& sequence = *part.sequence;
-    const int64_t first_position = cache_->length(sequence.kv);
+    const int64_t held = cache_->length(sequence.kv);
+    const int64_t first_position = held + part.restored_count;
     const auto first_row = static_cast<int32_t>(tokens_.size());
     const auto row_count = static_cast<int32_t>(part.row_count);
     const auto begin = sequence.tokens.begin() + first_position;
     batch_sequences_.push_back({first_row, row_count, first_position});
-    kv_rows_.push_back({sequence.kv.sequence(), part.row_count});
+    const auto restored = std::span<const TokenId>(sequence.tokens).subspan(static_cast<size_t>(held));
+    kv_rows_.push_back({.sequence = sequence.kv.sequence(),
+                        .row_count = part.row_count,
+                        .restored = restored.first(static_cast<size_t>(part.restored_count))});
     tokens_.insert(tokens_.end(), begin, begin + row_count);
     const int32_t end_row = first_row + row_count;
     for (int32_t row = end_row - static_cast<int32_t>(part.logit_count); row < end_row; ++row) {
@@ -213,16 +220,19 @@ void Engine::lay_batch() {
   }
 }
 
+Status Engine::forward(KvLayerGate& gate) {
+  const auto floats = logit_rows_.size() * static_cast<size_t>(pass_->vocab_size());
+  return pass_->forward({tokens_, batch_sequences_, logit_rows_}, gate, logits_.as<float>().first(floats));
+}
+
 // False where the pass failed: its rows are lost, and the next step tries again.
 bool Engine::run() {
   lay_batch();
+  if (parts_.front().restored_count > 0) return run_while_loading();
   KvStep step = cache_->begin_step(kv_rows_);
-  const auto floats = logit_rows_.size() * static_cast<size_t>(pass_->vocab_size());
   const bool is_timed = pace_.has_value() || tiers_ != nullptr;
   const uint64_t begin_ns = is_timed ? clock_->now_ns() : 0;
-  const Status status = no_throw([&] {
-    return pass_->forward({tokens_, batch_sequences_, logit_rows_}, step, logits_.as<float>().first(floats));
-  });
+  const Status status = no_throw([&] { return forward(step); });
   if (status.ok()) {
     step.commit(tokens_);
     if (is_timed) note_time(begin_ns);

@@ -109,6 +109,7 @@ void EngineThread::start_samples(const Mail& mail) {
   Request& common = mail.request->request;
   std::vector<TokenId> prompt = std::move(common.prompt);
   const std::string salt = std::move(common.salt);
+  const OwnerTag owner_tag = common.owner_tag;
   const TenantId tenant = common.tenant;
   const std::optional<SessionId> session = std::exchange(common.session, std::nullopt);
   const LiveRequest* begun = nullptr;
@@ -122,6 +123,7 @@ void EngineThread::start_samples(const Mail& mail) {
       if (begun != nullptr) return engine_->fork(*begun->id, std::move(live->request));
       live->request.prompt = std::move(prompt);
       live->request.salt = salt;
+      live->request.owner_tag = owner_tag;
       live->request.tenant = tenant;
       live->request.session = session;
       return engine_->submit(std::move(live->request));

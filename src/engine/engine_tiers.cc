@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/no_throw.h"
 #include "engine/engine.h"
+#include "kv/tiers/restoring_gate.h"
 
 namespace cairn {
 
@@ -18,8 +19,7 @@ Result<std::unique_ptr<BlockTiers>> Engine::make_tiers(KvCache& cache, const Eng
 }
 
 // It has rows that it did not compute.
-void Engine::note_found(Sequence& sequence) {
-  const int64_t held = held_by(sequence);
+void Engine::note_found(Sequence& sequence, int64_t held) {
   const bool is_new = sequence.stats.projected_positions == 0;
   if (is_new) sequence.stats.reused_tokens = held;
   sequence.scored = std::max(is_new ? sequence.inherited : sequence.scored, held);
@@ -29,7 +29,7 @@ void Engine::note_found(Sequence& sequence) {
 void Engine::ask_tiers(Sequence& sequence) {
   if (tiers_ == nullptr) return;
   const int64_t held_blocks = held_by(sequence) / kBlockSize;
-  tiers_->note_found(*cache_, sequence.kv, {sequence.tokens, sequence.names}, held_blocks);
+  tiers_->offer_again(*cache_, sequence.kv, {sequence.tokens, sequence.names}, held_blocks);
   sequence.may_load = findable_blocks(std::ssize(findable_tokens(sequence))) > held_blocks;
 }
 
@@ -48,8 +48,9 @@ bool Engine::start_load(Sequence& sequence) {
     const LoadWish wish{.tokens = sequence.tokens,
                         .names = sequence.names,
                         .first_block = held / kBlockSize,
-                        .end_block = findable_blocks(std::ssize(findable_tokens(sequence)))};
-    begun = tiers_->begin_load(wish, owner_of(sequence.request.tenant));
+                        .end_block = findable_blocks(std::ssize(findable_tokens(sequence))),
+                        .may_stream = is_alone(sequence) && !cache_->geometry().has_windows()};
+    begun = tiers_->begin_load(wish, sequence.request.owner_tag);
     return Status();
   });
   if (sequence.stats.projected_positions == 0) sequence.stats.match.load = begun.report;
@@ -80,17 +81,62 @@ void Engine::take_loaded(Sequence& sequence) {
     if (!tiers_->restore_next(*sequence.load, *cache_, sequence.kv, tokens.first(kBlockSize))) break;
   }
   wake_waiters(sequence, held_by(sequence));
-  if (!has_room || sequence.load->has_ended()) end_load(sequence);
+  if (!is_alone(sequence)) sequence.load->go_on();
+  if (!has_room || sequence.load->has_ended()) end_load(sequence, held_by(sequence));
 }
 
-void Engine::end_load(Sequence& sequence) {
+// Whether nobody else is kept waiting by a step that waits for its blocks.
+bool Engine::is_alone(const Sequence& sequence) const {
+  return sequence.request.logits_wanted == LogitsWanted::kSampled && count_of(SequenceState::kQueued) == 0 &&
+         count_of(SequenceState::kRunning) + count_of(SequenceState::kRestoring) == 1;
+}
+
+// Where only one sequence is there, and its last blocks may come layer by layer, the rows behind them begin with the first
+// layers.
+void Engine::add_loading_part(const StepLimits& limits) {
+  if (!parts_.empty() || count_of(SequenceState::kRestoring) == 0) return;
+  Sequence& sequence = **std::ranges::find(placed_, SequenceState::kRestoring, &Sequence::state);
+  const int64_t restored = sequence.load->waiting_blocks() * kBlockSize;
+  if (restored == 0 || !is_alone(sequence)) return;
+  const int64_t first = held_by(sequence) + restored;
+  const int64_t left = std::ssize(sequence.tokens) - first;
+  int64_t rows = std::min(limits.prefill_rows, left);
+  const bool may_cut = scheduler_.cuts() != PromptCuts::kAtBlockEnds || rows < kBlockSize;
+  if (rows < left && !may_cut) rows -= (first + rows) % kBlockSize;
+  parts_.push_back({&sequence, rows, logit_row_count(sequence, first + rows, rows), restored});
+}
+
+// A load that fails goes on with the blocks before the bad one, whole, and is nobody's fault.
+bool Engine::run_while_loading() {
+  const Part part = parts_.front();
+  BlockLoad& load = *part.sequence->load;
+  KvStep step = cache_->begin_step(kv_rows_);
+  bool load_failed = false;
+  const Status status = no_throw([&] {
+    RestoringGate gate(step, load, part.restored_count / kBlockSize, cache_->geometry().group_count());
+    Status done = forward(gate);
+    load_failed = gate.load_failed();
+    if (done.ok()) gate.keep();
+    return done;
+  });
+  if (status.ok()) {
+    step.commit(tokens_);
+    end_load(*part.sequence, batch_sequences_.front().first_position);
+    return true;
+  }
+  step.abandon();
+  if (!load_failed) give_up(status);
+  return false;
+}
+
+void Engine::end_load(Sequence& sequence, int64_t held) {
   if (sequence.stats.projected_positions == 0) sequence.stats.match.load = sequence.load->report();
   sequence.load.reset();
   set_state(sequence, SequenceState::kRunning);
-  events_.of_request(EngineEventKind::kRestored, sequence.id, held_by(sequence));
+  events_.of_request(EngineEventKind::kRestored, sequence.id, held);
   queue_.unpledge(sequence);
-  queue_.pledge(sequence, std::ssize(sequence.tokens) - held_by(sequence));
-  note_found(sequence);
+  queue_.pledge(sequence, std::ssize(sequence.tokens) - held);
+  note_found(sequence, held);
 }
 
 // Steps whose time is that of a prompt's rows say what those cost.

@@ -19,12 +19,18 @@ namespace fs = std::filesystem;
 constexpr int64_t kLength = 330;  // ten full blocks, and a part of one
 constexpr int64_t kFound = 320;
 
-class EngineTiers : public ::testing::TestWithParam<const char*> {
+// Blocks come whole, or the last of them layer by layer while the step runs that needs them.
+enum class Come { kWhole, kByLayers };
+
+class EngineTiers : public ::testing::TestWithParam<std::tuple<const char*, Come>> {
  protected:
-  KvPlan plan() const { return KvPlan::parse(GetParam()).value(); }
+  KvPlan plan() const { return KvPlan::parse(std::get<0>(GetParam())).value(); }
+  static bool by_layers() { return std::get<1>(GetParam()) == Come::kByLayers; }
   EngineOptions options(LoadPolicy load = LoadPolicy::kAlways) const {
     EngineOptions engine{.kv_plan = plan(), .context = 512, .max_sequences = 4, .prefill_chunk = 64};
     engine.tiers.load = load;
+    engine.tiers.streamed_bytes = by_layers() ? fake_blocks(7, plan()) : 0;
+    engine.tiers.layer_read_bytes = 1;  // each layer by itself
     return engine;
   }
   void make(EngineOptions options) {
@@ -67,8 +73,14 @@ class EngineTiers : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<Engine> engine_;
   FakePass* pass_ = nullptr;
 };
-INSTANTIATE_TEST_SUITE_P(Plans, EngineTiers, ::testing::Values("f16", "k=int8:channel,v=f32"),
-                         [](const auto& param) { return param.index == 0 ? "ByRow" : "Sealed"; });
+INSTANTIATE_TEST_SUITE_P(Plans, EngineTiers,
+                         ::testing::Combine(::testing::Values("f16", "k=int8:channel,v=f32"),
+                                            ::testing::Values(Come::kWhole, Come::kByLayers)),
+                         [](const auto& param) {
+                           const bool by_row = std::get<0>(param.param) == std::string_view("f16");
+                           const bool whole = std::get<1>(param.param) == Come::kWhole;
+                           return std::string(by_row ? "ByRow" : "Sealed") + (whole ? "Whole" : "ByLayers");
+                         });
 
 int64_t from_disk(const RequestStats& stats) { return stats.match.load.positions[0]; }
 
@@ -163,6 +175,94 @@ TEST_P(EngineTiers, ADamagedBlockIsComputedAgain) {
     fs::rename(kept, file);
   }
   EXPECT_GT(cut_short, 5);
+}
+
+// A block that is found bad when the first layers are computed already ends the step, and nobody notices but a counter.
+TEST_P(EngineTiers, ABlockThatIsBadInALaterLayerIsComputedAgain) {
+  const auto prompt = some_prompt(1, kLength);
+  make(options());
+  run(prompt);
+  restart();
+  uint64_t abandoned = 0;
+  for (uint64_t nth = 1; nth < 40; ++nth) {
+    make(options());
+    faults_->fail(FileCall::kRead, nth, StatusCode::kInternal);
+    const RequestStats stats = run(prompt);
+    faults_->heal();
+    EXPECT_EQ(stats.reused_tokens % kBlockSize, 0);
+    const BlockTierCounts counts = engine_->tiers()->counts();
+    EXPECT_EQ(counts.loader.cut_short > 0, stats.reused_tokens < kFound);
+    abandoned += static_cast<uint64_t>(engine_->cache().counts().abandoned_steps);
+  }
+  EXPECT_EQ(abandoned > 0, by_layers());
+}
+
+// A pass that fails when all layers have come is tried again, with blocks that come whole.
+TEST_P(EngineTiers, APassThatFailsWhileBlocksComeIsTriedAgain) {
+  const auto prompt = some_prompt(1, kLength);
+  for (const int64_t layer : {0, 1, 2}) {
+    make(options());
+    run(prompt);
+    restart();
+    bool has_failed = false;
+    pass_->on_forward = [&](const Batch&) {
+      pass_->fails_at_layer = has_failed ? std::nullopt : std::optional(layer);
+      has_failed = true;
+    };
+    const RequestStats stats = run(prompt);
+    EXPECT_TRUE(has_failed);
+    EXPECT_EQ(stats.reused_tokens, kFound);
+    EXPECT_EQ(from_disk(stats), kFound);
+    EXPECT_EQ(engine_->tiers()->counts().loader.blocks[0], 10U);
+    engine_.reset();
+    fs::remove_all(folder_.at("kept"));
+  }
+}
+
+// A disk that brings some layers and then stands still costs a second, and nothing else.
+TEST_P(EngineTiers, LayersThatComeTooLateEndTheStep) {
+  if (!by_layers()) return;  // blocks come whole here
+  const auto prompt = some_prompt(1, kLength);
+  make(options());
+  run(prompt);
+  restart();
+  constexpr int kFirstLayer = 3 + 7;  // three blocks whole, and the first layer of seven
+  std::atomic<int> reads = 0;
+  std::atomic<bool> is_stuck = true;
+  faults_->before([&](FileCall call) {
+    if (call != FileCall::kRead || ++reads <= kFirstLayer) return;
+    while (is_stuck) std::this_thread::yield();
+  });
+  Heard heard;
+  ASSERT_TRUE(engine_->submit(make_request(prompt, 5, heard)).ok());
+  for (int i = 0; i < 1000 && engine_->cache().counts().abandoned_steps == 0; ++i) engine_->step();
+  EXPECT_EQ(engine_->cache().counts().abandoned_steps, 1);
+  is_stuck = false;
+  run_until_idle(*engine_);
+  expect_oracle(heard, prompt, 5, plan());
+  EXPECT_EQ(from_disk(heard.results.at(0).stats), kFound);
+  faults_->before({});
+}
+
+// Nothing that the disk has comes before the step runs that needs it.
+TEST_P(EngineTiers, AStepBeginsBeforeItsBlocksHaveCome) {
+  if (!by_layers()) return;  // blocks come whole here
+  const auto prompt = some_prompt(1, kLength);
+  make(options());
+  run(prompt);
+  restart();
+  constexpr int kWholeBlocks = 3;
+  std::atomic<int> reads = 0;
+  std::atomic<bool> has_begun = false;
+  pass_->on_forward = [&](const Batch&) { has_begun = true; };
+  faults_->before([&](FileCall call) {
+    if (call != FileCall::kRead || ++reads <= kWholeBlocks) return;
+    while (!has_begun) std::this_thread::yield();
+  });
+  const RequestStats stats = run(prompt);
+  EXPECT_EQ(from_disk(stats), kFound);
+  EXPECT_GT(reads, kWholeBlocks);
+  faults_->before({});
 }
 
 TEST_P(EngineTiers, AReadErrorAtAnyCallCostsRowsAndNothingElse) {

@@ -50,8 +50,8 @@ std::optional<std::string> explain_load(const LoadReport& report) {
           estimates(report));
     case LoadChoice::kLoaded: break;
   }
-  std::string text = fmt::format("{} more were kept outside memory: {} came in {} ({})", found,
-                                 sources(report), ms(report.took_ns), estimates(report));
+  std::string text = fmt::format("{} were kept outside memory: {} came in {} ({})", found, sources(report),
+                                 ms(report.took_ns), estimates(report));
   if (report.is_cut_short) text += "; a block was missing, damaged or late, so the rest was computed";
   return text;
 }

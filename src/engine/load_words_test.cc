@@ -22,14 +22,14 @@ TEST(LoadWords, NothingIsSaidWhereNoTierHadAnything) {
 TEST(LoadWords, SayWhatCameFromWhereAndBothEstimates) {
   EXPECT_EQ(
       explain_load(report_of(LoadChoice::kLoaded)),
-      "320 more were kept outside memory: 192 from disk came in 12 ms (estimated: loading 5.55 ms, computing "
+      "320 were kept outside memory: 192 from disk came in 12 ms (estimated: loading 5.55 ms, computing "
       "1200 ms)");
   LoadReport mixed = report_of(LoadChoice::kLoaded);
   mixed.positions = {96, 64};
   mixed.computing_ns = 0;
   mixed.is_cut_short = true;
   EXPECT_EQ(explain_load(mixed),
-            "320 more were kept outside memory: 96 from disk and 64 from the remote store came in 12 ms "
+            "320 were kept outside memory: 96 from disk and 64 from the remote store came in 12 ms "
             "(estimated: "
             "loading 5.55 ms, computing not known yet); a block was missing, damaged or late, so the rest "
             "was computed");

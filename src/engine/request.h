@@ -96,6 +96,7 @@ struct Request {
   Picks picks = Picks::kSampled;
   // A tenant's secret: rows are shared only between requests with the same salt.
   std::string salt;
+  OwnerTag owner_tag{};  // of its tenant's blocks outside memory, so that they can be erased; zeros: nobody's
   // The prompt continues this conversation: as much of it as the session's rows agree with is not run again
   // (but always the last token). One request at a time for a session.
   std::optional<SessionId> session;

@@ -53,6 +53,7 @@ Scheduler::Plan ScheduleTrace::schedule(Scheduler& scheduler, std::span<Sequence
     add(need.held_rows);
     add(need.pending_rows);
     add(need.holds_memory ? 1 : 0);
+    add(need.is_restoring ? 1 : 0);
     add(need.unscored_rows);
     add(need.tenant);
     add(need.served);

@@ -5,7 +5,7 @@
 // A record is one step: seven lists, each behind the count of its numbers.
 //
 //   prefill_rows, score_rows, cuts
-//   held_rows, pending_rows, holds_memory, unscored_rows, tenant, served      for each need
+//   held_rows, pending_rows, holds_memory, is_restoring, unscored_rows, tenant, served      for each need
 //   question, sequence, answer                                for each call of the RoomKeeper, in order
 //   sequence, row_count                                       for each grant
 //   starved                                                   where there is one

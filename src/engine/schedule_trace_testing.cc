@@ -70,13 +70,14 @@ class RecordedRoom final : public RoomKeeper {
 
 std::vector<SequenceNeed> needs_of(Numbers numbers) {
   std::vector<SequenceNeed> needs;
-  for (; !numbers.empty(); numbers = numbers.subspan(6)) {
+  for (; !numbers.empty(); numbers = numbers.subspan(7)) {
     needs.push_back({.held_rows = numbers[0],
                      .pending_rows = numbers[1],
                      .holds_memory = numbers[2] == 1,
-                     .unscored_rows = numbers[3],
-                     .tenant = static_cast<uint32_t>(numbers[4]),
-                     .served = numbers[5]});
+                     .is_restoring = numbers[3] == 1,
+                     .unscored_rows = numbers[4],
+                     .tenant = static_cast<uint32_t>(numbers[5]),
+                     .served = numbers[6]});
   }
   return needs;
 }

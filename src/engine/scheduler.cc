@@ -212,7 +212,9 @@ Room Scheduler::get_room(std::span<SequenceNeed> needs, int32_t i, int32_t first
     const std::optional<int32_t> victim =
         is_for_quota ? find_victim_of_tenant(needs, i) : find_victim(needs, i);
     // Later ones do not overtake: what becomes free is for this one. None loses rows in vain, while others run.
-    const bool others_run = is_for_quota ? comes_behind_own(needs, i) : i > first;
+    const bool others_run = is_for_quota
+                                ? comes_behind_own(needs, i)
+                                : i > first || std::ranges::any_of(needs, &SequenceNeed::is_restoring);
     if (!victim.has_value() || (others_run && !victims_suffice(needs, i, room, keeper))) return room;
     keeper.take_back(*victim);
     needs[static_cast<size_t>(*victim)] = {};

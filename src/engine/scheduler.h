@@ -29,6 +29,8 @@ struct SequenceNeed {
   int64_t pending_rows =
       0;  // positions to run before its next token can be picked; 0: it waits for its caller
   bool holds_memory = false;
+  bool is_restoring =
+      false;  // its rows are on their way from elsewhere: it takes no part, and keeps what it has
   int64_t unscored_rows = 0;  // of the pending rows, the last ones, whose logits are all wanted (scoring)
   uint32_t tenant = 0;
   int64_t served = 0;  // what its tenant has had: prompts with less of it are first to get rows

@@ -176,6 +176,19 @@ TEST(Scheduler, NobodyGivesWayInVain) {
   EXPECT_FALSE(plan.starved.has_value());
 }
 
+// Nor for one whose rows are on their way from elsewhere: it holds memory, and will give it back.
+TEST(Scheduler, NobodyGivesWayInVainToOneThatWaitsForARestoredOne) {
+  const StepLimits limits{.prefill_rows = 100, .score_rows = 1};
+  Scheduler scheduler(8);
+  const SequenceNeed restoring{.held_rows = 14, .holds_memory = true, .is_restoring = true};
+  std::vector<SequenceNeed> needs = {restoring, waiting(9), running(4, 1)};
+  FakeRoom room(needs, 20);
+  needs[0] = {.is_restoring = true};  // as the engine tells it
+  const auto plan = scheduler.schedule(needs, limits, room);
+  EXPECT_TRUE(plan.grants.empty());
+  EXPECT_TRUE(room.taken_back.empty());
+}
+
 TEST(Scheduler, NamesASequenceThatDoesNotFitAlone) {
   const StepLimits limits{.prefill_rows = 100, .score_rows = 1};
   Scheduler scheduler(8);

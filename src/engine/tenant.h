@@ -24,7 +24,6 @@ struct TenantShare {
   TenantId id;
   int64_t weight = 1;  // of the engine's rows, beside those of the others; 1 to kMostWeight
   std::optional<uint64_t> kv_quota_bytes;  // of the cache's memory at most; absent: no limit of its own
-  OwnerTag owner_tag{};  // of its blocks outside memory, so that they can be erased; zeros: nobody's
 };
 
 }  // namespace cairn

@@ -52,6 +52,9 @@ class KvGeometry {
   [[nodiscard]] int32_t group_count() const { return static_cast<int32_t>(group_bytes_.size()); }
   [[nodiscard]] int32_t group_of(int64_t layer) const { return layer_groups_[static_cast<size_t>(layer)]; }
   // What the queries of a group's layers see.
+  [[nodiscard]] bool has_windows() const {
+    return !std::ranges::all_of(group_visibility_, &Visibility::sees_all);
+  }
   [[nodiscard]] const Visibility& visibility(int32_t group) const {
     return group_visibility_[static_cast<size_t>(group)];
   }

@@ -127,10 +127,14 @@ struct KvShortage {
   int64_t block_count = 0;
 };
 
-// The next `row_count` rows of a sequence, in a step.
+// The next rows of a sequence, in a step: `row_count` that it computes, behind whole blocks that come from elsewhere while
+// it runs.
 struct KvStepRows {
   SequenceId sequence;
   int64_t row_count = 0;
+  // Tokens of the blocks that come (KvStep::restored_block), valid until the step ends. Only where the sequence ends with a
+  // whole block, the storage is paged, and no layer has a window.
+  std::span<const TokenId> restored = {};
 };
 
 // A step that runs: rows of some sequences are being computed. It ends by commit or abandon; its destructor abandons.
@@ -145,6 +149,10 @@ class KvStep final : public KvLayerGate {
   [[nodiscard]] int64_t layer_count() const override;
   Result<KvLayerView> open(int64_t layer) override;
   void close(int64_t layer) override;
+
+  // Where the bytes of a block of the step's first sequence belong that comes from elsewhere (its `block`-th such), in a layer
+  // group: those of a layer must be there before the layer is opened.
+  [[nodiscard]] std::span<std::byte> restored_block(int64_t block, int32_t group) const;
 
   // All rows have been stored, for these tokens, sequence by sequence. Blocks that were filled are sealed, and can be
   // found from now on. A cache that keeps nothing forgets the rows at once: length and room are 0 afterwards.
@@ -318,6 +326,8 @@ class KvCache {
   void close(SequenceId sequence);
   void close_now(SequenceId sequence);
   [[nodiscard]] KvLayerView open_layer(int64_t layer);
+  [[nodiscard]] bool may_restore(const KvStepRows& part) const;
+  [[nodiscard]] std::span<std::byte> restored_block(int64_t block, int32_t group);
   void commit_step(std::span<const TokenId> tokens);
   void abandon_step();
   void end_step();

@@ -87,6 +87,70 @@ TEST_P(Restored, RowsAreThoseThatWereSealedAlsoInAnotherCache) {
   EXPECT_EQ(begin(*after, text, "another").length(), 0);
 }
 
+// A step over the rows behind `block_count` blocks that come from the copies while it runs, layer by layer.
+KvStep begin_behind(KvCache& cache, const TestSequence& sequence, std::span<const TokenId> text,
+                    int64_t block_count) {
+  const auto restored =
+      text.subspan(static_cast<size_t>(sequence.length()), static_cast<size_t>(block_count * kBlockSize));
+  const KvStepRows rows{.sequence = sequence.lease.sequence(),
+                        .row_count = std::ssize(text) - sequence.length() - std::ssize(restored),
+                        .restored = restored};
+  EXPECT_EQ(cache.reserve(sequence.lease, std::ssize(text)), Room::kOk);
+  return cache.begin_step(std::span(&rows, 1));
+}
+
+void fill_layer(KvCache& cache, KvStep& step, int64_t layer, const PrefixNames& names, int64_t first_block,
+                int64_t block_count, const Copies& copies) {
+  const KvGeometry& geometry = cache.geometry();
+  const int32_t group = geometry.group_of(layer);
+  const KvLayout layout = geometry.layout();
+  const KvLayerLayout& of_layer = layout.layers[static_cast<size_t>(layer)];
+  const auto offset = static_cast<size_t>(of_layer.offset);
+  const auto bytes = static_cast<size_t>(of_layer.head_bytes() * layout.kv_head_count);
+  for (int64_t block = 0; block < block_count; ++block) {
+    const auto& copy = copies.at(names.blocks[static_cast<size_t>(first_block + block)]);
+    const auto from = std::span(copy.groups[static_cast<size_t>(group)]).subspan(offset, bytes);
+    std::ranges::copy(from, step.restored_block(block, group).subspan(offset, bytes).begin());
+  }
+}
+
+TEST_P(Restored, BlocksMayComeWhileTheStepBehindThemRuns) {
+  const auto text = some_tokens(200);
+  KvCacheOptions options = options_of(GetParam());
+  options.shape = grouped_shape(GetParam(), {0, 1, 1});
+  const auto before = make_cache(options);
+  const Copies copies(*before);
+  const TestSequence computed = prefilled(*before, text, "salt");
+
+  const auto after = make_cache(options);
+  const PrefixNames names = after->names_of(text, "salt");
+  TestSequence sequence = begin(*after, text, "salt");
+  restore_next(*after, sequence, text, copies);
+  for (const bool is_abandoned : {true, false}) {
+    KvStep step = begin_behind(*after, sequence, text, 5);
+    for (int64_t layer = 0; layer < step.layer_count(); ++layer) {
+      fill_layer(*after, step, layer, names, 1, 5, copies);
+      if (is_abandoned && layer == 1) break;
+      const KvLayerView view = step.open(layer).value();
+      EXPECT_EQ(view.sequences.size(), 1U);
+    }
+    if (is_abandoned) {
+      step.abandon();
+      EXPECT_EQ(after->length(sequence.lease), 32);
+      expect_intact(*after, sequence);
+      EXPECT_EQ(begin(*after, text, "salt").length(), 32);  // nothing of it can be found
+      continue;
+    }
+    step.commit(std::span(text).subspan(192));
+    for (const TokenId token : std::span(text).subspan(32, 160)) sequence.push(token);
+  }
+  EXPECT_EQ(after->length(sequence.lease), 200);
+  EXPECT_EQ(after->counts().restored_positions, 192);
+  const TestSequence later = begin(*after, text, "salt");
+  EXPECT_EQ(later.length(), 192);
+  expect_intact(*after, later);
+}
+
 TEST(KvRestore, ShowsEachNamedBlockOnceWithItsPlaceInTheText) {
   const auto text = some_tokens(100);
   const auto cache = make_cache(options_of("f16"));

@@ -17,6 +17,11 @@ Result<KvLayerView> KvStep::open(int64_t layer) {
   return cache_->open_layer(layer);
 }
 
+std::span<std::byte> KvStep::restored_block(int64_t block, int32_t group) const {
+  DCHECK(cache_ != nullptr);
+  return cache_->restored_block(block, group);
+}
+
 // Every layer's blocks are in memory: there is nothing to release yet.
 void KvStep::close(int64_t layer) { DCHECK(cache_ != nullptr && layer < cache_->opened_layers_); }
 
@@ -30,6 +35,12 @@ void KvStep::abandon() {
   std::exchange(cache_, nullptr)->abandon_step();
 }
 
+bool KvCache::may_restore(const KvStepRows& part) const {
+  const auto s = static_cast<size_t>(part.sequence.value);
+  return namer_.has_value() && !geometry_.has_windows() && sequences_[s].length % kBlockSize == 0 &&
+         part.restored.size() % kBlockSize == 0;
+}
+
 KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
   CHECK(!in_step());
   CHECK(!rows.empty() && rows.size() <= sequences_.size());
@@ -40,7 +51,8 @@ KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
     CHECK(s.is_open);
     CHECK(!s.is_in_step);
     CHECK(part.row_count >= 1);
-    const int64_t end = s.length + part.row_count;
+    CHECK(part.restored.empty() || may_restore(part));
+    const int64_t end = s.length + std::ssize(part.restored) + part.row_count;
     CHECK(end <= context_);  // the last block may reach beyond it
     CHECK(end <= storage_->end_block(part.sequence) * kBlockSize);
     s.is_in_step = true;
@@ -56,6 +68,13 @@ KvStep KvCache::begin_step(std::span<const KvStepRows> rows) {
 
 std::span<KvSequenceView> KvCache::step_views(int32_t group) {
   return std::span(step_views_).subspan(static_cast<size_t>(group) * sequences_.size(), sequences_.size());
+}
+
+std::span<std::byte> KvCache::restored_block(int64_t block, int32_t group) {
+  const KvStepRows& part = step_.front();
+  CHECK(block >= 0 && block < std::ssize(part.restored) / kBlockSize);
+  const int64_t index = sequence(part.sequence).length / kBlockSize + block;
+  return {step_views(group)[0].block(index), geometry_.block_bytes(group)};
 }
 
 KvLayerView KvCache::open_layer(int64_t layer) {
@@ -82,6 +101,11 @@ void KvCache::commit_step(std::span<const TokenId> tokens) {
     const auto row_count = static_cast<size_t>(part.row_count);
     CHECK(tokens.size() >= row_count);
     int64_t& length = sequence(part.sequence).length;
+    if (!part.restored.empty()) {
+      storage_->commit(part.sequence, length, part.restored);
+      length += std::ssize(part.restored);
+      counts_.restored_positions += std::ssize(part.restored);
+    }
     storage_->commit(part.sequence, length, tokens.first(row_count));
     length += part.row_count;
     tokens = tokens.subspan(row_count);

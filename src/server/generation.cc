@@ -103,6 +103,7 @@ Request Generation::request_for(size_t prompt, int64_t sample) {
                   .end_tokens = prepared_.format.end_tokens,
                   .shown_tokens = prepared_.format.mark_tokens,
                   .salt = joined_salt(prepared_.tenant->salt, call.cache_salt),
+                  .owner_tag = owner_tag_of(prepared_.tenant->salt),
                   .tenant = prepared_.tenant->id,
                   .priority = call.priority,
                   .likeliest_count = call.logprobs.value_or(0)};

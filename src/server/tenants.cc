@@ -56,13 +56,12 @@ std::vector<TenantShare> Tenants::shares() const {
   const std::lock_guard lock(ids_mutex_);
   std::vector<TenantShare> shares;
   for (const auto& [name, known] : known_) {
-    TenantShare share{.id = known.id, .owner_tag = {}};
+    TenantShare share{.id = known.id};
     for (const auto& each : known.entries) {  // the newest that is left says what holds
       const TenantRef entry = each.lock();
       if (entry == nullptr) continue;
       share.weight = entry->config.weight;
       share.kv_quota_bytes = entry->config.kv_quota_bytes;
-      share.owner_tag = owner_tag_of(entry->salt);
     }
     shares.push_back(share);
   }

@@ -10,8 +10,12 @@ namespace cairn {
 namespace {
 
 using Time = std::chrono::steady_clock;
-// What a remote store is asked for in one round trip.
+// What a remote store is asked for in one round trip: so much that the trip costs little, and so little that a slow network
+// brings it within the store's deadline.
 constexpr int64_t kRemoteBatch = 8;
+constexpr uint64_t kRemoteBatchBytes = uint64_t{16} << 20;
+// Of a step that waits for its blocks. A disk that is slower keeps only those waiting that need them.
+constexpr std::chrono::seconds kPatience{1};
 
 uint64_t ns_since(Time::time_point begin) {
   return static_cast<uint64_t>((Time::now() - begin) / std::chrono::nanoseconds(1));
@@ -39,10 +43,24 @@ struct BlockLoad::State {
   int64_t disk_end = 0;      // the disk has the blocks up to here
   int64_t end = 0;           // and the remote store, which was asked, up to here
   bool asks_remote = false;  // is still to be asked
+  int64_t pause_at = 0;      // blocks from here on wait for the caller's word
+
+  // The blocks [next, end), coming layer by layer.
+  struct Stream {
+    std::vector<std::vector<std::span<std::byte>>> to;
+    std::vector<RecordReader> readers;  // the loader's thread alone
+    int64_t layers = 0;                 // that have come of all blocks
+    uint64_t ns = 0;                    // of reading
+    bool has_failed = false;
+    Time::time_point deadline;
+  };
+  std::shared_ptr<Stream> stream;  // null: none, or no more
+  bool is_cut = false;             // a block was found bad
   bool has_ended = false;
   bool is_cancelled = false;
   LoadReport report;
 
+  [[nodiscard]] bool is_paused() const { return next == pause_at && next < end && stream == nullptr; }
   [[nodiscard]] StoredBlock block(int64_t i) const {
     const auto at = static_cast<size_t>(i);
     return {.name = names[at],
@@ -57,11 +75,12 @@ struct BlockLoad::State {
 // ---- a load, as the engine sees it ----
 
 BlockLoad::~BlockLoad() {
+  end_stream(Streamed::kInVain);
   const std::lock_guard lock(loader_.mutex_);
   state_->is_cancelled = true;
   for (const State::Ready& ready : state_->ready) loader_.slots_.give(ready.slot);
   state_->ready.clear();
-  loader_.work_.notify_one();
+  loader_.work_.notify_all();
 }
 
 std::optional<BlockLoad::Block> BlockLoad::front() const {
@@ -80,7 +99,55 @@ void BlockLoad::pop() {
   const auto tier = static_cast<size_t>(ready.tier);
   ++loader_.counts_.blocks[tier];
   state_->report.positions[tier] += kBlockSize;
-  loader_.work_.notify_one();
+  loader_.work_.notify_all();
+}
+
+int64_t BlockLoad::waiting_blocks() const {
+  const std::lock_guard lock(loader_.mutex_);
+  return state_->is_paused() && state_->ready.empty() ? state_->end - state_->next : 0;
+}
+
+void BlockLoad::go_on() {
+  const std::lock_guard lock(loader_.mutex_);
+  state_->pause_at = state_->end;
+  loader_.work_.notify_all();
+}
+
+void BlockLoad::stream(std::vector<std::vector<std::span<std::byte>>> to) {
+  auto stream = std::make_shared<State::Stream>();
+  stream->to = std::move(to);
+  stream->deadline = Time::now() + kPatience;
+  const std::lock_guard lock(loader_.mutex_);
+  CHECK(state_->is_paused() && std::ssize(stream->to) == state_->end - state_->next);
+  state_->stream = std::move(stream);
+  loader_.work_.notify_all();
+}
+
+Status BlockLoad::wait_for_layer(int64_t layer) {
+  std::unique_lock lock(loader_.mutex_);
+  const State::Stream& stream = *state_->stream;
+  const bool has_come = loader_.news_.wait_until(lock, stream.deadline,
+                                                 [&] { return stream.layers > layer || stream.has_failed; });
+  if (stream.layers > layer) return {};
+  return invalid_data(has_come ? "a block that was being loaded is missing or damaged"
+                               : "the blocks that were being loaded did not come in time");
+}
+
+void BlockLoad::end_stream(Streamed how) {
+  const std::lock_guard lock(loader_.mutex_);
+  if (state_->stream == nullptr) return;
+  CHECK(how == Streamed::kInVain || state_->stream->layers == loader_.layer_count_);
+  state_->stream.reset();
+  state_->pause_at = state_->end;
+  if (how == Streamed::kUsed) {
+    const int64_t count = state_->end - state_->next;
+    constexpr auto kDisk = static_cast<size_t>(Tier::kDisk);
+    loader_.counts_.blocks[kDisk] += static_cast<uint64_t>(count);
+    state_->report.positions[kDisk] += count * kBlockSize;
+    state_->next = state_->end;
+  }
+  loader_.end_if_done(*state_);
+  loader_.work_.notify_all();
 }
 
 bool BlockLoad::has_ended() const {
@@ -95,20 +162,28 @@ LoadReport BlockLoad::report() const {
 
 // ---- the loader ----
 
-Result<std::unique_ptr<BlockLoader>> BlockLoader::create(const KvGeometry& geometry, int64_t slot_count,
-                                                         LoadPolicy policy, DiskTier* disk,
+Result<std::unique_ptr<BlockLoader>> BlockLoader::create(const KvGeometry& geometry,
+                                                         const BlockLoaderOptions& options, DiskTier* disk,
                                                          RemoteTier* remote) {
-  CAIRN_ASSIGN_OR_RETURN(BlockSlots slots, BlockSlots::create(geometry, slot_count));
+  CAIRN_ASSIGN_OR_RETURN(BlockSlots slots, BlockSlots::create(geometry, options.slot_count));
   return no_throw([&]() -> Result<std::unique_ptr<BlockLoader>> {
-    std::unique_ptr<BlockLoader> loader(new BlockLoader(std::move(slots), geometry, policy, disk, remote));
-    loader->thread_ = std::thread([&l = *loader] { l.run(); });
+    std::unique_ptr<BlockLoader> loader(new BlockLoader(std::move(slots), geometry, options, disk, remote));
+    loader->threads_.reserve(kTierCount);
+    for (const Tier tier : {Tier::kDisk, Tier::kRemote}) {
+      const bool is_there = tier == Tier::kDisk ? disk != nullptr : remote != nullptr;
+      if (is_there) loader->threads_.emplace_back([&l = *loader, tier] { l.run(tier); });
+    }
     return loader;
   });
 }
 
-BlockLoader::BlockLoader(BlockSlots slots, const KvGeometry& geometry, LoadPolicy policy, DiskTier* disk,
-                         RemoteTier* remote)
-    : policy_(policy),
+BlockLoader::BlockLoader(BlockSlots slots, const KvGeometry& geometry, const BlockLoaderOptions& options,
+                         DiskTier* disk, RemoteTier* remote)
+    : policy_(options.policy),
+      layer_count_(geometry.layer_count()),
+      streamed_blocks_(static_cast<int64_t>(options.streamed_bytes / geometry.block_bytes())),
+      remote_batch_(std::clamp<int64_t>(static_cast<int64_t>(kRemoteBatchBytes / geometry.block_bytes()), 1,
+                                        kRemoteBatch)),
       disk_(disk),
       remote_(remote),
       slots_(std::move(slots)),
@@ -120,7 +195,7 @@ BlockLoader::~BlockLoader() {
     is_stopping_ = true;
   }
   work_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 BlockLoader::Begun BlockLoader::begin(const LoadWish& wish, const OwnerTag& owner) {
@@ -134,7 +209,7 @@ BlockLoader::Begun BlockLoader::begin(const LoadWish& wish, const OwnerTag& owne
   const bool may_ask_remote = remote_ != nullptr && std::cmp_less(disk_count, count);
   if (disk_count == 0 && !may_ask_remote) return begun;
   if (policy_ == LoadPolicy::kNever) {
-    begun.report.choice = LoadChoice::kNotAllowed;
+    if (disk_count > 0) begun.report.choice = LoadChoice::kNotAllowed;  // nobody asked the remote store
     return begun;
   }
   auto state = std::make_shared<BlockLoad::State>();
@@ -148,15 +223,28 @@ BlockLoader::Begun BlockLoader::begin(const LoadWish& wish, const OwnerTag& owne
   state->begun_at = Time::now();
   state->disk_end = state->end = disk_count;
   state->asks_remote = may_ask_remote;
+  state->pause_at = std::ssize(names);
   const std::lock_guard lock(mutex_);
   state->ready.reserve(static_cast<size_t>(slots_.count()));
   if (disk_count > 0 && !is_worth_it(begun.report, Tier::kDisk, wish.first_block, disk_count)) return begun;
+  if (wish.may_stream && !may_ask_remote) {
+    state->pause_at = std::max<int64_t>(0, disk_count - blocks_to_stream(wish, disk_count));
+  }
   state->report = begun.report;
   loads_.reserve(loads_.size() + 1);  // a load that is not in the list would never end
   begun.load = std::make_unique<BlockLoad>(*this, state);
   loads_.push_back(std::move(state));
-  work_.notify_one();
+  work_.notify_all();
   return begun;
+}
+
+// What can be computed meanwhile is worth as many blocks as are loaded in that time: more only read the disk out of order.
+int64_t BlockLoader::blocks_to_stream(const LoadWish& wish, int64_t disk_count) const {
+  const int64_t first = (wish.first_block + disk_count) * kBlockSize;
+  const auto computing = estimate_.computing_ns(first, std::ssize(wish.tokens));
+  if (!computing.has_value()) return streamed_blocks_;
+  const uint64_t block_ns = std::max<uint64_t>(1, estimate_.loading_ns(Tier::kDisk, 1));
+  return std::min(streamed_blocks_, static_cast<int64_t>(*computing / block_ns));
 }
 
 // Writes the estimates and the choice down.
@@ -194,47 +282,62 @@ BlockLoader::Counts BlockLoader::counts() const {
 
 // ---- its thread ----
 
-// One that can go on, in turn; null: none, or there is no slot for it.
-std::shared_ptr<BlockLoad::State> BlockLoader::next_load() {
-  drop_ended();
-  if (loads_.empty() || !slots_.has_free()) return nullptr;
-  std::rotate(loads_.begin(), loads_.begin() + 1, loads_.end());
+// What a tier's thread can do for it now.
+bool BlockLoader::has_work(const BlockLoad::State& load, Tier tier) const {
+  if (tier == Tier::kRemote) {
+    const bool is_next = load.next >= load.disk_end && load.next < load.end;
+    return load.asks_remote || (is_next && slots_.has_free());
+  }
+  if (!slots_.has_free()) return false;
+  if (load.stream != nullptr) return !load.stream->has_failed && load.stream->layers < layer_count_;
+  return load.next < load.disk_end && !load.is_paused();
+}
+
+// One that can go on, in turn; null: none.
+std::shared_ptr<BlockLoad::State> BlockLoader::next_load(Tier tier) {
+  std::erase_if(loads_, [](const auto& load) { return load->is_cancelled || load->has_ended; });
+  const auto next = std::ranges::find_if(loads_, [&](const auto& load) { return has_work(*load, tier); });
+  if (next == loads_.end()) return nullptr;
+  std::rotate(next, next + 1, loads_.end());  // it is the last in turn now
   return loads_.back();
 }
 
-void BlockLoader::drop_ended() {
-  std::erase_if(loads_, [](const auto& load) { return load->is_cancelled || load->has_ended; });
-}
-
-void BlockLoader::run() {
+void BlockLoader::run(Tier tier) {
   Lock lock(mutex_);
   for (;;) {
     std::shared_ptr<BlockLoad::State> load;
-    work_.wait(lock, [&] { return is_stopping_ || (load = next_load()) != nullptr; });
+    work_.wait(lock, [&] { return is_stopping_ || (load = next_load(tier)) != nullptr; });
     if (is_stopping_) return;
     const Status status = no_throw([&] {
-      advance(*load, lock);
+      tier == Tier::kDisk ? advance_on_disk(*load, lock) : advance_on_remote(*load, lock);
       return Status();
     });
     if (!lock.owns_lock()) lock.lock();
-    if (!status.ok()) end(*load);
+    if (!status.ok() && !load->has_ended) end(*load);
   }
 }
 
+// To the engine, and to the other tier's thread: there may be a free slot, or a block whose turn it is.
 void BlockLoader::tell() {
   has_news_ = true;
   news_.notify_all();
+  work_.notify_all();
 }
 
-// Reads some blocks of it. The lock is not held while the disk or the network is waited for.
-void BlockLoader::advance(BlockLoad::State& load, Lock& lock) {
-  if (load.next < load.disk_end) {
-    read_disk(load, lock);
-  } else if (load.asks_remote) {
-    ask_remote(load, lock);
-  } else if (load.next < load.end) {
-    read_remote(load, lock);
-  }
+// The lock is not held while the disk or the network is waited for.
+void BlockLoader::advance_on_disk(BlockLoad::State& load, Lock& lock) {
+  if (load.stream != nullptr) return read_layers(load, lock);
+  read_disk(load, lock);
+  end_if_done(load);
+}
+
+void BlockLoader::advance_on_remote(BlockLoad::State& load, Lock& lock) {
+  if (load.asks_remote) return ask_remote(lock);
+  read_remote(load, lock);
+  end_if_done(load);
+}
+
+void BlockLoader::end_if_done(BlockLoad::State& load) {
   const bool has_more = load.next < load.end || load.asks_remote;
   if (!has_more && !load.has_ended) end(load);
 }
@@ -242,8 +345,8 @@ void BlockLoader::advance(BlockLoad::State& load, Lock& lock) {
 void BlockLoader::end(BlockLoad::State& load) {
   load.has_ended = true;
   load.asks_remote = false;
-  load.report.is_cut_short = load.next < load.end;
-  load.report.took_ns = ns_since(load.begun_at);
+  load.report.is_cut_short = load.is_cut || load.next < load.end;
+  if (load.report.took_ns == 0) load.report.took_ns = ns_since(load.begun_at);
   if (load.end > 0) ++counts_.loads;
   if (load.report.is_cut_short) ++counts_.cut_short;
   tell();
@@ -252,7 +355,7 @@ void BlockLoader::end(BlockLoad::State& load) {
 // The first good ones of the slots go to the load; where not all are good, it ends.
 void BlockLoader::arrived(BlockLoad::State& load, Tier tier, std::span<const int32_t> slots,
                           int64_t good_count, uint64_t ns) {
-  if (good_count == std::ssize(slots)) estimate_.note_loaded(tier, good_count, ns);
+  if (good_count > 0) estimate_.note_loaded(tier, good_count, ns);
   for (size_t i = 0; i < slots.size(); ++i) {
     const bool is_good = std::cmp_less(i, good_count) && !load.is_cancelled;
     if (is_good) {
@@ -277,25 +380,85 @@ void BlockLoader::read_disk(BlockLoad::State& load, Lock& lock) {
   arrived(load, Tier::kDisk, std::span(&slot, 1), status.ok() ? 1 : 0, ns);
 }
 
-void BlockLoader::ask_remote(BlockLoad::State& load, Lock& lock) {
-  load.asks_remote = false;
-  const auto names = std::span<const BlockName>(load.names).subspan(static_cast<size_t>(load.disk_end));
+// The next layers of all blocks of a stream, each by way of a slot: the memory that they are for may be taken back while the
+// disk is waited for.
+void BlockLoader::read_layers(BlockLoad::State& load, Lock& lock) {
+  const std::shared_ptr<BlockLoad::State::Stream> stream = load.stream;
+  const int64_t first = stream->layers;
+  const int64_t end = std::min(first + disk_->layers_of_a_read(), layer_count_);
+  const auto begin = Time::now();
+  const int32_t slot = slots_.take();
+  int64_t good_count = 0;
+  Status status;
+  while (status.ok() && load.stream == stream && good_count < std::ssize(stream->to)) {
+    const StoredBlock block = load.block(load.next + good_count);
+    const auto i = static_cast<size_t>(good_count);
+    lock.unlock();
+    status = no_throw([&]() -> Status {
+      if (first == 0) {
+        CAIRN_ASSIGN_OR_RETURN(RecordReader reader, disk_->look_at(block));
+        stream->readers.push_back(std::move(reader));
+      }
+      return disk_->read_layers(stream->readers[i], block, first, end, slots_.bytes(slot));
+    });
+    lock.lock();
+    if (status.ok() && load.stream == stream) {
+      disk_->copy_layers(first, end, slots_.bytes(slot), stream->to[i]);
+      ++good_count;
+    }
+  }
+  slots_.give(slot);
+  stream->ns += ns_since(begin);
+  if (load.stream != stream) return work_.notify_all();
+  if (good_count == std::ssize(stream->to)) {
+    stream->layers = end;
+    if (end == layer_count_) {
+      estimate_.note_loaded(Tier::kDisk, good_count, stream->ns);
+      load.report.took_ns = ns_since(load.begun_at);
+    }
+  } else {
+    stream->has_failed = load.is_cut = true;
+    load.end = load.disk_end = load.next + good_count;
+  }
+  tell();
+}
+
+// For all loads at once: those that come while an answer is awaited wait for one answer more, not for one each.
+void BlockLoader::ask_remote(Lock& lock) {
+  std::vector<std::shared_ptr<BlockLoad::State>> asking;
+  std::vector<RemoteTier::Question> questions;
+  for (const auto& load : loads_) {
+    if (!load->asks_remote) continue;
+    asking.push_back(load);
+    questions.push_back(
+        {.owner = load->owner, .names = std::span(load->names).subspan(static_cast<size_t>(load->disk_end))});
+  }
+  std::vector<int64_t> found(asking.size());
   lock.unlock();
-  int64_t found = 0;
   (void)no_throw([&] {
-    found = remote_->leading_count(load.owner, names);
+    found = remote_->leading_counts(questions);
     return Status();
   });
   lock.lock();
-  load.report.found_positions += found * kBlockSize;
-  if (found == 0) return;
-  if (is_worth_it(load.report, Tier::kRemote, load.first_block + load.disk_end, found)) {
-    load.end = load.disk_end + found;
+  for (size_t i = 0; i < asking.size(); ++i) {
+    BlockLoad::State& load = *asking[i];
+    if (load.has_ended) continue;
+    load.asks_remote = false;
+    load.report.found_positions += found[i] * kBlockSize;
+    const int64_t first = load.first_block + load.disk_end;
+    if (found[i] > 0 && is_worth_it(load.report, Tier::kRemote, first, found[i])) {
+      load.end = load.disk_end + found[i];
+    }
+    end_if_done(load);
   }
+  work_.notify_all();
 }
 
 void BlockLoader::read_remote(BlockLoad::State& load, Lock& lock) {
-  const auto count = static_cast<size_t>(std::min({kRemoteBatch, slots_.free_count(), load.end - load.next}));
+  // A network that is slow must not take the slots from the disk.
+  const int64_t share = disk_ != nullptr ? std::max<int64_t>(1, slots_.count() / 2) : slots_.count();
+  const auto count =
+      static_cast<size_t>(std::min({remote_batch_, share, slots_.free_count(), load.end - load.next}));
   std::array<int32_t, kRemoteBatch> slots{};
   std::vector<StoredBlock> blocks;
   std::vector<BlockBytes> to;

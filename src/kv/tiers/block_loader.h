@@ -1,6 +1,9 @@
-// BlockLoader: blocks on their way back from the tiers. A load is a run of blocks of one text; a thread reads them in order
+// BlockLoader: blocks on their way back from the tiers. A load is a run of blocks of one text; a thread for each tier reads them in order
 // into slots, a bounded number ahead, while whoever asked computes other things and takes them one by one. Where a block is
 // missing, damaged or late, the load ends before it: what was taken is good, the rest is to be computed.
+//
+// Where nobody else would be kept waiting, the last blocks of a load can come while a step runs that needs them: layer by layer,
+// into the cache's own memory, so that the first layers are computed before the last have come.
 //
 // Whether a load is worth it is decided here (LoadPolicy, load_estimate.h): at once where the disk has the blocks, and by the
 // thread where a remote store has to be asked first.
@@ -29,12 +32,20 @@ namespace cairn {
 
 class BlockLoader;
 
+struct BlockLoaderOptions {
+  int64_t slot_count = 0;
+  LoadPolicy policy = LoadPolicy::kAuto;
+  uint64_t streamed_bytes = 0;  // that may come while a step waits for them
+};
+
 // What is wanted: blocks [first_block, end_block) of a text.
 struct LoadWish {
   std::span<const TokenId> tokens;  // of the whole text
   const PrefixNames& names;         // at least up to end_block
   int64_t first_block = 0;
   int64_t end_block = 0;
+  bool may_stream =
+      false;  // the last of them may wait for BlockLoad::stream or go_on, where they are on the disk
 };
 
 // One load; dropped, it is cancelled. Must not outlive its loader.
@@ -53,6 +64,20 @@ class BlockLoad {
   // The next block of the text, where it has come.
   [[nodiscard]] std::optional<Block> front() const;
   void pop();
+
+  // How many blocks wait for the caller's word; 0 unless those before them have all been taken.
+  [[nodiscard]] int64_t waiting_blocks() const;
+  // They come as the others did.
+  void go_on();
+  // They come layer by layer, into this memory: of each block its groups. Nothing is written there after end_stream.
+  void stream(std::vector<std::vector<std::span<std::byte>>> to);
+  // Waits until a layer of all of them is there; a second at most for all layers together. kInvalidData: one of them is missing,
+  // damaged or late.
+  Status wait_for_layer(int64_t layer);
+  // kUsed: all have come, and are rows now. Else those before a bad one come as the others did.
+  enum class Streamed { kUsed, kInVain };
+  void end_stream(Streamed how);
+
   // No more will come, and none is left to be taken.
   [[nodiscard]] bool has_ended() const;
   // Of its end: what it brought.
@@ -71,8 +96,9 @@ class BlockLoader {
     uint64_t computed_instead = 0;              // not begun, or ended, because computing was quicker
     std::array<uint64_t, kTierCount> blocks{};  // that were taken, by Tier
   };
-  static Result<std::unique_ptr<BlockLoader>> create(const KvGeometry& geometry, int64_t slot_count,
-                                                     LoadPolicy policy, DiskTier* disk, RemoteTier* remote);
+  static Result<std::unique_ptr<BlockLoader>> create(const KvGeometry& geometry,
+                                                     const BlockLoaderOptions& options, DiskTier* disk,
+                                                     RemoteTier* remote);
   ~BlockLoader();
   BlockLoader(const BlockLoader&) = delete;
   BlockLoader& operator=(const BlockLoader&) = delete;
@@ -91,22 +117,29 @@ class BlockLoader {
  private:
   friend class BlockLoad;
   using Lock = std::unique_lock<std::mutex>;
-  BlockLoader(BlockSlots slots, const KvGeometry& geometry, LoadPolicy policy, DiskTier* disk,
+  BlockLoader(BlockSlots slots, const KvGeometry& geometry, const BlockLoaderOptions& options, DiskTier* disk,
               RemoteTier* remote);
-  void run();
-  [[nodiscard]] std::shared_ptr<BlockLoad::State> next_load();
-  void advance(BlockLoad::State& load, Lock& lock);
-  void ask_remote(BlockLoad::State& load, Lock& lock);
+  void run(Tier tier);
+  [[nodiscard]] bool has_work(const BlockLoad::State& load, Tier tier) const;
+  [[nodiscard]] std::shared_ptr<BlockLoad::State> next_load(Tier tier);
+  void advance_on_disk(BlockLoad::State& load, Lock& lock);
+  void advance_on_remote(BlockLoad::State& load, Lock& lock);
+  void end_if_done(BlockLoad::State& load);
+  void ask_remote(Lock& lock);
   void read_disk(BlockLoad::State& load, Lock& lock);
+  void read_layers(BlockLoad::State& load, Lock& lock);
   void read_remote(BlockLoad::State& load, Lock& lock);
   void arrived(BlockLoad::State& load, Tier tier, std::span<const int32_t> slots, int64_t good_count,
                uint64_t ns);
+  [[nodiscard]] int64_t blocks_to_stream(const LoadWish& wish, int64_t disk_count) const;
   [[nodiscard]] bool is_worth_it(LoadReport& report, Tier tier, int64_t first_block, int64_t count);
   void end(BlockLoad::State& load);
   void tell();
-  void drop_ended();
 
   const LoadPolicy policy_;
+  const int64_t layer_count_;
+  const int64_t streamed_blocks_;  // at most
+  const int64_t remote_batch_;
   DiskTier* disk_;
   RemoteTier* remote_;
   mutable std::mutex mutex_;  // all that follows
@@ -118,7 +151,7 @@ class BlockLoader {
   std::condition_variable news_;
   bool has_news_ = false;
   bool is_stopping_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;  // one for each tier: neither waits for the other
 };
 
 }  // namespace cairn

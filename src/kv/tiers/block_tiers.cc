@@ -37,12 +37,15 @@ Result<std::unique_ptr<BlockTiers>> BlockTiers::create(const BlockTierOptions& o
     const auto slices = tiers->form_.slice_bytes();
     const RecordLayout layout = lay_out_record(static_cast<uint32_t>(tiers->form_.head_bytes()), slices);
     CAIRN_RETURN_IF_ERROR(options.disk->check_fits(layout, slices.size()));
-    tiers->disk_ = std::make_unique<DiskTier>(tiers->form_, options.disk);
+    tiers->disk_ = std::make_unique<DiskTier>(tiers->form_, options.disk, options.layer_read_bytes);
   }
   if (options.remote != nullptr) tiers->remote_ = std::make_unique<RemoteTier>(tiers->form_, options.remote);
   CAIRN_ASSIGN_OR_RETURN(tiers->writer_, BlockWriter::create(geometry, write_slots(geometry, step_rows),
                                                              tiers->disk_.get(), tiers->remote_.get()));
-  CAIRN_ASSIGN_OR_RETURN(tiers->loader_, BlockLoader::create(geometry, kLoadSlots, options.load,
+  CAIRN_ASSIGN_OR_RETURN(tiers->loader_, BlockLoader::create(geometry,
+                                                             {.slot_count = kLoadSlots,
+                                                              .policy = options.load,
+                                                              .streamed_bytes = options.streamed_bytes},
                                                              tiers->disk_.get(), tiers->remote_.get()));
   return tiers;
 }
@@ -67,19 +70,25 @@ OwnerTag BlockTiers::tag_of(KvOwner owner) const {
 // What comes from the remote store is kept on the disk too; what the disk has was offered to the remote store before.
 void BlockTiers::keep(const SealedBlock& block) {
   if (restores_from_ == Tier::kDisk) return;
-  const bool is_on_disk = disk_ != nullptr && disk_->touch(block.name);
+  const bool is_on_disk = disk_ != nullptr && disk_->touch(block.name, block.index);
   const bool to_disk = disk_ != nullptr && !is_on_disk;
-  const bool to_remote = remote_ != nullptr && !is_on_disk && !restores_from_.has_value();
+  const bool to_remote =
+      remote_ != nullptr && !is_on_disk && !restores_from_.has_value() && !is_offered_again_;
   writer_->keep(block, tag_of(block.owner), to_disk, to_remote);
 }
 
-void BlockTiers::note_found(KvCache& cache, const KvLease& lease, const NamedText& text,
-                            int64_t block_count) {
+void BlockTiers::offer_again(KvCache& cache, const KvLease& lease, const NamedText& text,
+                             int64_t block_count) {
   if (disk_ == nullptr) return;
+  is_offered_again_ = true;
   for (int64_t block = 0; block < block_count; ++block) {
-    const bool is_kept = disk_->touch(text.names.blocks[static_cast<size_t>(block)]);
-    if (!is_kept && writer_->has_room()) cache.show_sealed_again(lease, text, block);
+    const BlockName& name = text.names.blocks[static_cast<size_t>(block)];
+    const bool is_kept = disk_->touch(name, block);
+    if (!is_kept && writer_->has_room() && !writer_->has_waiting(name)) {
+      cache.show_sealed_again(lease, text, block);
+    }
   }
+  is_offered_again_ = false;
 }
 
 bool BlockTiers::restore_next(BlockLoad& load, KvCache& cache, const KvLease& lease,

@@ -27,6 +27,11 @@ struct BlockTierOptions {
   std::shared_ptr<DiskStore> disk;  // several caches of a process may share them; null: there is none
   std::shared_ptr<RedisStore> remote;
   LoadPolicy load = LoadPolicy::kAuto;
+  // Of a load from the disk, how much may come while a step waits for it, which hears nobody meanwhile: here a tenth of a second
+  // of a usual disk.
+  uint64_t streamed_bytes = uint64_t{64} << 20;
+  // Of it, what is read of a block at once: smaller reads would wait for the disk more often than it moves bytes.
+  uint64_t layer_read_bytes = 256 << 10;
 
   [[nodiscard]] bool has_any() const { return disk != nullptr || remote != nullptr; }
 };
@@ -57,14 +62,14 @@ class BlockTiers {
   void set_owner_tag(KvOwner owner, const OwnerTag& tag);
 
   // Never waits. May throw std::bad_alloc.
-  BlockLoader::Begun begin_load(const LoadWish& wish, KvOwner owner) {
-    return loader_->begin(wish, tag_of(owner));
+  BlockLoader::Begun begin_load(const LoadWish& wish, const OwnerTag& owner) {
+    return loader_->begin(wish, owner);
   }
   // Makes the next block of the load rows of the sequence, which has room. False: it has not come yet, or the load has ended.
   bool restore_next(BlockLoad& load, KvCache& cache, const KvLease& lease, std::span<const TokenId> tokens);
   // The first `block_count` blocks of a sequence were found in memory: they count as used on the disk too, and what it has not
   // (any more) is kept again.
-  void note_found(KvCache& cache, const KvLease& lease, const NamedText& text, int64_t block_count);
+  void offer_again(KvCache& cache, const KvLease& lease, const NamedText& text, int64_t block_count);
 
   void note_computed(int64_t first_position, int64_t rows, uint64_t ns) {
     loader_->note_computed(first_position, rows, ns);
@@ -85,6 +90,7 @@ class BlockTiers {
   std::unique_ptr<BlockWriter> writer_;
   std::unique_ptr<BlockLoader> loader_;
   std::unordered_map<uint32_t, OwnerTag> owner_tags_;
+  bool is_offered_again_ = false;      // what is being shown was found in memory
   std::optional<Tier> restores_from_;  // while a block that was loaded is being sealed
 };
 

@@ -30,7 +30,7 @@ struct Ladder {
   ~Ladder() { cache->watch_sealed({}); }
 
   // Loads what follows the sequence's rows of this text; returns how many blocks came.
-  int64_t load(TestSequence& sequence, std::span<const TokenId> text, KvOwner owner = {}) {
+  int64_t load(TestSequence& sequence, std::span<const TokenId> text, const OwnerTag& owner = {}) {
     const PrefixNames names = cache->names_of(text, sequence.salt);
     auto begun = tiers->begin_load({.tokens = text,
                                     .names = names,
@@ -228,6 +228,41 @@ TEST(BlockTiers, AnOwnersBlocksCanBeErased) {
   EXPECT_EQ(store->counts().record_count, 9U);
   EXPECT_EQ(store->erase_owner(tag).value(), 6U);
   EXPECT_EQ(store->counts().record_count, 3U);
+}
+
+// A record under a block's name that is another block (an import cannot tell) is refused, and makes room for the right one.
+TEST(BlockTiers, ARecordThatIsAnotherBlockIsReplaced) {
+  const TemporaryFolder folder;
+  const auto text = some_tokens(200);
+  const auto names = make_cache(cache_options())->names_of(text, {}).blocks;
+  fill(*std::make_unique<Ladder>(on_disk(folder)), some_tokens(200, 7000));
+  const auto store = on_disk(folder).disk;
+  std::vector<StoredRecord> records;
+  store->list([&](const StoredRecord& record) { records.push_back(record); });
+  ASSERT_EQ(records.size(), 6U);
+  auto reader = store->look_at(records[0].name).value();
+  std::vector<std::byte> head(records[0].head_bytes);
+  ASSERT_TRUE(reader.read_head(head).ok());
+  std::vector<std::vector<std::byte>> slices;
+  std::vector<std::span<const std::byte>> views;
+  for (size_t i = 0; i < records[0].slice_bytes->size(); ++i) {
+    slices.emplace_back((*records[0].slice_bytes)[i]);
+    ASSERT_TRUE(reader.read_slice(i, slices.back()).ok());
+  }
+  for (const auto& slice : slices) views.emplace_back(slice);
+  const RecordView liar{
+      .name = record_name_of(names[0]), .owner = {}, .created_ms = 1, .head = head, .slices = views};
+  ASSERT_TRUE(store->put(liar).ok());
+  BlockTierOptions options{.disk = store, .load = LoadPolicy::kAlways};
+  {
+    Ladder ladder(options);
+    TestSequence sequence = begin(*ladder.cache, text);
+    EXPECT_EQ(ladder.load(sequence, text), 0);
+    fill(ladder, text);
+  }
+  Ladder ladder(options);
+  TestSequence sequence = begin(*ladder.cache, text);
+  EXPECT_EQ(ladder.load(sequence, text), 6);
 }
 
 TEST(BlockTiers, MoreThanTheDiskKeepsUpWithIsDroppedAndCounted) {

@@ -11,8 +11,9 @@
 namespace cairn {
 namespace {
 
-// A remote store answers for several in one round trip.
-constexpr size_t kRemoteBatch = 4;
+// A remote store answers for several in one round trip; so many bytes go within its deadline.
+constexpr size_t kRemoteBatch = 16;
+constexpr uint64_t kRemoteBatchBytes = uint64_t{16} << 20;
 
 }  // namespace
 
@@ -20,7 +21,8 @@ Result<std::unique_ptr<BlockWriter>> BlockWriter::create(const KvGeometry& geome
                                                          DiskTier* disk, RemoteTier* remote) {
   CAIRN_ASSIGN_OR_RETURN(BlockSlots slots, BlockSlots::create(geometry, slot_count));
   return no_throw([&]() -> Result<std::unique_ptr<BlockWriter>> {
-    std::unique_ptr<BlockWriter> writer(new BlockWriter(std::move(slots), disk, remote));
+    std::unique_ptr<BlockWriter> writer(
+        new BlockWriter(std::move(slots), geometry.block_bytes(), disk, remote));
     for (const Tier tier : {Tier::kDisk, Tier::kRemote}) {
       const bool is_there = tier == Tier::kDisk ? disk != nullptr : remote != nullptr;
       if (is_there) writer->queue(tier).thread = std::thread([&w = *writer, tier] { w.run(tier); });
@@ -29,8 +31,12 @@ Result<std::unique_ptr<BlockWriter>> BlockWriter::create(const KvGeometry& geome
   });
 }
 
-BlockWriter::BlockWriter(BlockSlots slots, DiskTier* disk, RemoteTier* remote)
-    : disk_(disk), remote_(remote), staged_(static_cast<size_t>(slots.count())), slots_(std::move(slots)) {
+BlockWriter::BlockWriter(BlockSlots slots, uint64_t block_bytes, DiskTier* disk, RemoteTier* remote)
+    : remote_batch_(std::clamp<size_t>(kRemoteBatchBytes / block_bytes, 1, kRemoteBatch)),
+      disk_(disk),
+      remote_(remote),
+      staged_(static_cast<size_t>(slots.count())),
+      slots_(std::move(slots)) {
   for (Queue& each : queues_) each.slots.resize(staged_.size());
 }
 
@@ -46,8 +52,13 @@ BlockWriter::~BlockWriter() {
 }
 
 void BlockWriter::keep(const SealedBlock& block, const OwnerTag& owner, bool to_disk, bool to_remote) {
-  if (!to_disk && !to_remote) return;
   std::unique_lock lock(mutex_);
+  // A store that is slow must not take the slots from the disk.
+  if (to_remote && disk_ != nullptr && queue(Tier::kRemote).count >= staged_.size() / 2) {
+    ++counts_.dropped;
+    to_remote = false;
+  }
+  if (!to_disk && !to_remote) return;
   if (!slots_.has_free()) {
     ++counts_.dropped;
     return;
@@ -71,6 +82,12 @@ void BlockWriter::keep(const SealedBlock& block, const OwnerTag& owner, bool to_
   if (to_remote) push(Tier::kRemote, slot);
 }
 
+bool BlockWriter::has_waiting(const BlockName& name) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(
+      staged_, [&](const Staged& staged) { return staged.waits_for > 0 && staged.block.name == name; });
+}
+
 void BlockWriter::push(Tier tier, int32_t slot) {
   Queue& to = queue(tier);
   CHECK(to.thread.joinable() && to.count < to.slots.size());
@@ -80,7 +97,7 @@ void BlockWriter::push(Tier tier, int32_t slot) {
 
 void BlockWriter::run(Tier tier) {
   Queue& from = queue(tier);
-  const size_t most = tier == Tier::kDisk ? 1 : kRemoteBatch;
+  const size_t most = tier == Tier::kDisk ? 1 : remote_batch_;
   std::array<int32_t, kRemoteBatch> taken{};
   std::unique_lock lock(mutex_);
   for (;;) {

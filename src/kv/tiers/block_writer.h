@@ -38,6 +38,8 @@ class BlockWriter {
 
   // For those of the tiers that are named.
   void keep(const SealedBlock& block, const OwnerTag& owner, bool to_disk, bool to_remote);
+  // Whether this block is in a slot.
+  [[nodiscard]] bool has_waiting(const BlockName& name) const;
   // Whether a slot is free.
   [[nodiscard]] bool has_room() const;
   // Returns when all that was kept before has been given to its tiers.
@@ -59,12 +61,13 @@ class BlockWriter {
     std::condition_variable changed;
   };
 
-  BlockWriter(BlockSlots slots, DiskTier* disk, RemoteTier* remote);
+  BlockWriter(BlockSlots slots, uint64_t block_bytes, DiskTier* disk, RemoteTier* remote);
   [[nodiscard]] Queue& queue(Tier tier) { return queues_[static_cast<size_t>(tier)]; }
   void push(Tier tier, int32_t slot);
   void run(Tier tier);
   [[nodiscard]] size_t write(Tier tier, std::span<const int32_t> slots);
 
+  const size_t remote_batch_;
   DiskTier* disk_;
   RemoteTier* remote_;
   std::vector<Staged> staged_;  // by slot

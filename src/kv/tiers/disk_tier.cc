@@ -18,24 +18,53 @@ bool DiskTier::has_shape(const StoredRecord& record) const {
          std::ranges::equal(*record.slice_bytes, form_.slice_bytes());
 }
 
-Status DiskTier::read(const StoredBlock& block, BlockBytes to) {
-  CAIRN_ASSIGN_OR_RETURN(RecordReader reader, store_->open_record(record_name_of(block.name)));
-  if (!has_shape(reader.record())) return invalid_data("a record of this name has another shape");
+Status DiskTier::check(RecordReader& reader, const StoredBlock& block) const {
+  if (!has_shape(reader.record())) return reader.reject("a record of this name has another shape");
+  if (reader.record().owner != block.owner) return reader.reject("a record of this name is another tenant's");
+  return {};
+}
+
+Result<RecordReader> DiskTier::look_at(const StoredBlock& block) {
+  CAIRN_ASSIGN_OR_RETURN(RecordReader reader, store_->look_at(record_name_of(block.name)));
+  CAIRN_RETURN_IF_ERROR(check(reader, block));
+  return reader;
+}
+
+// The head comes with the first layers that are read: one wait for the disk, not two.
+Status DiskTier::read_layers(RecordReader& reader, const StoredBlock& block, int64_t first, int64_t end,
+                             BlockBytes to) {
+  std::vector<SliceRead> reads;
+  for (auto i = static_cast<size_t>(first); std::cmp_less(i, end); ++i) {
+    reads.push_back({.slice = i, .to = slice_of(to, form_.slices()[i])});
+  }
+  CAIRN_RETURN_IF_ERROR(reader.read_slices(reads));
   std::vector<std::byte> wanted(form_.head_bytes());
   std::vector<std::byte> found(form_.head_bytes());
   form_.write_head(block.place, wanted);
   CAIRN_RETURN_IF_ERROR(reader.read_head(found));
-  if (found != wanted) return invalid_data("a record of this name is another block");
-  std::vector<SliceRead> reads;
-  const auto slices = form_.slices();
-  reads.reserve(slices.size());
-  for (size_t i = 0; i < slices.size(); ++i) reads.push_back({.slice = i, .to = slice_of(to, slices[i])});
-  return reader.read_slices(reads);
+  return found == wanted ? Status() : reader.reject("a record of this name is another block");
+}
+
+Status DiskTier::read(const StoredBlock& block, BlockBytes to) {
+  CAIRN_ASSIGN_OR_RETURN(RecordReader reader,
+                         store_->open_record(record_name_of(block.name), age_of(block.place.index)));
+  CAIRN_RETURN_IF_ERROR(check(reader, block));
+  return read_layers(reader, block, 0, std::ssize(form_.slices()), to);
+}
+
+void DiskTier::copy_layers(int64_t first, int64_t end, BlockBytes from, BlockBytes to) const {
+  for (auto i = static_cast<size_t>(first); std::cmp_less(i, end); ++i) {
+    std::ranges::copy(slice_of(from, form_.slices()[i]), slice_of(to, form_.slices()[i]).begin());
+  }
+}
+
+int64_t DiskTier::layers_of_a_read() const {
+  return std::max<int64_t>(1, static_cast<int64_t>(read_bytes_ / std::ranges::max(form_.slice_bytes())));
 }
 
 Status DiskTier::put(const StoredBlock& block, BlockBytes bytes, uint64_t now_ms) {
   const BlockRecord record(form_, block, bytes, now_ms);
-  return store_->put(record.view());
+  return store_->put(record.view(), age_of(block.place.index));
 }
 
 }  // namespace cairn

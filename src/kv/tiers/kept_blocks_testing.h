@@ -38,7 +38,7 @@ inline std::vector<BlockName> keep_text(std::shared_ptr<DiskStore> store, const 
                                  .step_rows = 1024});
   const auto form = BlockRecordForm::make(cache->geometry(), cache->identity());
   EXPECT_TRUE(form.ok()) << form.status().message();
-  DiskTier disk(*form, std::move(store));
+  DiskTier disk(*form, std::move(store), 1);
   cache->watch_sealed([&](const SealedBlock& block) {
     std::vector<std::vector<std::byte>> copies;
     for (const auto bytes : block.group_bytes) copies.emplace_back(bytes.begin(), bytes.end());

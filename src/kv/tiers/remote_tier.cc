@@ -17,20 +17,24 @@ std::string key_of(const OwnerTag& owner, const BlockName& name) {
   return key;
 }
 
-int64_t leading_true(const std::vector<bool>& flags) {
-  return std::find(flags.begin(), flags.end(), false) - flags.begin();
-}
-
 }  // namespace
 
-int64_t RemoteTier::leading_count(const OwnerTag& owner, std::span<const BlockName> names) {
+std::vector<int64_t> RemoteTier::leading_counts(std::span<const Question> questions) {
   std::vector<std::string> keys;
-  keys.reserve(names.size());
-  for (const BlockName& name : names) keys.push_back(key_of(owner, name));
+  for (const Question& question : questions) {
+    for (const BlockName& name : question.names) keys.push_back(key_of(question.owner, name));
+  }
   const std::vector<std::string_view> views(keys.begin(), keys.end());
   std::vector<bool> found;
   store_->exists(views, found);
-  return leading_true(found);
+  std::vector<int64_t> counts;
+  auto first = found.begin();
+  for (const Question& question : questions) {
+    const auto end = first + std::ssize(question.names);
+    counts.push_back(std::find(first, end, false) - first);
+    first = end;
+  }
+  return counts;
 }
 
 // Whether the record is the block; then its bytes are in `to`.
@@ -60,7 +64,7 @@ int64_t RemoteTier::read(std::span<const StoredBlock> blocks, std::span<const Bl
     is_there[i] = take(blocks[i], *bytes, to[i]);
     if (!is_there[i]) ++bad_count_;
   });
-  return leading_true(is_there);
+  return std::ranges::find(is_there, false) - is_there.begin();
 }
 
 size_t RemoteTier::put(std::span<const StoredBlock> blocks, std::span<const BlockBytes> bytes,

@@ -20,8 +20,12 @@ class RemoteTier {
   RemoteTier(const BlockRecordForm& form, std::shared_ptr<RedisStore> store)
       : form_(form), store_(std::move(store)) {}
 
-  // How many of these blocks, from the first on, the store says it has.
-  [[nodiscard]] int64_t leading_count(const OwnerTag& owner, std::span<const BlockName> names);
+  struct Question {
+    OwnerTag owner{};
+    std::span<const BlockName> names;
+  };
+  // How many blocks of each question, from its first on, the store says it has. All are asked at once.
+  [[nodiscard]] std::vector<int64_t> leading_counts(std::span<const Question> questions);
   // Returns how many blocks, from the first on, are in `to`: those behind them are missing, damaged or late.
   int64_t read(std::span<const StoredBlock> blocks, std::span<const BlockBytes> to);
   // Returns how many were stored.
