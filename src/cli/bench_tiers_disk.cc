@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "cli/bench.h"
+#include "kv/tiers/disk_tier.h"
 #include "store/file_io.h"
 #include "store/file_io_buffer.h"
 
@@ -17,6 +19,7 @@ namespace {
 constexpr int kRounds = 3;
 constexpr uint64_t kMostBytes = uint64_t{256} << 20;
 constexpr uint64_t kRawPiece = uint64_t{4} << 20;
+constexpr size_t kTogether = DiskTier::kBlocksOfARead;
 constexpr double kReadBar = 0.8;
 constexpr double kWriteBar = 0.6;
 
@@ -37,12 +40,26 @@ Result<Copy> room_for(const StoredRecord& record) {
   return copy;
 }
 
-Status read_into(DiskStore& store, Copy& copy) {
-  CAIRN_ASSIGN_OR_RETURN(RecordReader reader, store.open_record(copy.record.name));
-  std::vector<SliceRead> reads;
-  for (size_t i = 0; i < copy.slices.size(); ++i) reads.push_back({.slice = i, .to = copy.slices[i]});
-  CAIRN_RETURN_IF_ERROR(reader.read_slices(reads));
-  return reader.read_head(copy.head);
+// Several at once, as a load reads them.
+Status read_into(DiskStore& store, std::span<Copy> copies) {
+  std::vector<RecordReader> readers;
+  std::vector<std::vector<SliceRead>> slices;
+  for (Copy& copy : copies) {
+    CAIRN_ASSIGN_OR_RETURN(RecordReader reader, store.open_record(copy.record.name));
+    readers.push_back(std::move(reader));
+    auto& of_copy = slices.emplace_back();
+    for (size_t i = 0; i < copy.slices.size(); ++i) of_copy.push_back({.slice = i, .to = copy.slices[i]});
+  }
+  std::vector<RecordRead> reads;
+  for (size_t i = 0; i < copies.size(); ++i) {
+    reads.push_back({.reader = &readers[i], .slices = slices[i], .status = {}});
+  }
+  RecordReader::read_together(reads);
+  for (size_t i = 0; i < copies.size(); ++i) {
+    CAIRN_RETURN_IF_ERROR(reads[i].status);
+    CAIRN_RETURN_IF_ERROR(readers[i].read_head(copies[i].head));
+  }
+  return {};
 }
 
 Status put_into(DiskStore& store, const Copy& copy) {
@@ -116,7 +133,10 @@ Result<DiskSpeed> measure_disk(DiskStore& store, const std::string& folder) {
   std::vector<double> raw_reads, raw_writes, reads, writes;
   for (int round = 0; round < kRounds; ++round) {
     uint64_t begin_ns = clock.now_ns();
-    for (Copy& copy : copies) CAIRN_RETURN_IF_ERROR(read_into(store, copy));
+    for (size_t at = 0; at < copies.size(); at += kTogether) {
+      const size_t count = std::min(kTogether, copies.size() - at);
+      CAIRN_RETURN_IF_ERROR(read_into(store, std::span(copies).subspan(at, count)));
+    }
     reads.push_back(rate_of(bytes, begin_ns, clock));
     beside.clear();
     {

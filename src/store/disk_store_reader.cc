@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/no_throw.h"
@@ -48,18 +50,27 @@ class RecordReader::Batch {
     }
   }
 
-  Status run() {
-    PooledBuffer buffer(*reader_.buffers_, bytes_);
-    std::vector<ReadPiece> pieces;
+  // Adds what is to be read, and takes memory for it.
+  void add_pieces(std::vector<ReadPiece>& all) {
+    buffer_.emplace(*reader_.buffers_, bytes_);
+    bytes_of_all_ = buffer_->bytes();
     for (const Piece& piece : pieces_) {
-      pieces.push_back({reader_.place_.entry.offset + piece.record_offset,
-                        buffer.bytes().subspan(piece.buffer_offset, piece.bytes)});
+      all.push_back({reader_.place_.entry.offset + piece.record_offset,
+                     bytes_of_all_.subspan(piece.buffer_offset, piece.bytes)});
     }
     arrived_.assign(pieces_.size(), false);
-    buffer_ = buffer.bytes();
-    CAIRN_RETURN_IF_ERROR(
-        reader_.place_.segment->file().read(pieces, [this](size_t piece) { take_safely(piece); }));
-    return outcome_;
+  }
+  [[nodiscard]] size_t piece_count() const { return pieces_.size(); }
+  [[nodiscard]] File& file() const { return reader_.place_.segment->file(); }
+  [[nodiscard]] const Status& outcome() const { return outcome_; }
+
+  // Others are under way into the buffer: nothing may leave here that would free it.
+  void take_safely(size_t piece) {
+    const Status taken = no_throw([&] {
+      take_piece(piece);
+      return Status();
+    });
+    if (!taken.ok()) outcome_ = taken;
   }
 
  private:
@@ -86,21 +97,12 @@ class RecordReader::Batch {
     return at;
   }
 
-  // Others are under way into the buffer: nothing may leave here that would free it.
-  void take_safely(size_t piece) {
-    const Status taken = no_throw([&] {
-      take_piece(piece);
-      return Status();
-    });
-    if (!taken.ok()) outcome_ = taken;
-  }
-
   void take_piece(size_t piece) {
     if (!outcome_.ok()) return;
     arrived_[piece] = true;
     if (!reader_.checksums_) {
       if (piece != 0) return;  // waits for the front, which is in the first
-      outcome_ = reader_.take_front(buffer_.first(reader_.layout_.front_bytes));
+      outcome_ = reader_.take_front(bytes_of_all_.first(reader_.layout_.front_bytes));
       for (size_t i = 0; i < pieces_.size() && outcome_.ok(); ++i) {
         if (arrived_[i]) outcome_ = take_slices(pieces_[i]);
       }
@@ -112,7 +114,7 @@ class RecordReader::Batch {
   Status take_slices(const Piece& piece) {
     for (size_t i = piece.first_read; i < piece.end_read; ++i) {
       const SliceRead& read = reads_[i];
-      const auto bytes = buffer_.subspan(place_[i], read.to.size());
+      const auto bytes = bytes_of_all_.subspan(place_[i], read.to.size());
       if (checksum_of(bytes) != (*reader_.checksums_)[read.slice]) {
         return invalid_data(fmt::format("slice {} of a record is damaged", read.slice));
       }
@@ -126,7 +128,8 @@ class RecordReader::Batch {
   std::vector<uint64_t> place_;  // in the buffer, of each read
   std::vector<Piece> pieces_;
   uint64_t bytes_ = 0;
-  std::span<std::byte> buffer_;
+  std::optional<PooledBuffer> buffer_;
+  std::span<std::byte> bytes_of_all_;
   std::vector<bool> arrived_;
   Status outcome_;
 };
@@ -172,8 +175,52 @@ Status RecordReader::check_reads(std::span<const SliceRead> reads) const {
 }
 
 Status RecordReader::read_slices(std::span<const SliceRead> reads) {
-  CAIRN_RETURN_IF_ERROR(check_reads(reads));
-  return failed(no_throw([&] { return Batch(*this, reads).run(); }));
+  RecordRead read{.reader = this, .slices = reads, .status = {}};
+  read_together(std::span(&read, 1));
+  return read.status;
+}
+
+// Of one file. An error of the system says nothing of the single records.
+Status RecordReader::read_of_a_file(std::span<RecordRead> reads) {
+  std::vector<std::unique_ptr<Batch>> batches;
+  std::vector<ReadPiece> pieces;
+  std::vector<std::pair<size_t, size_t>> batch_and_piece;
+  for (const RecordRead& read : reads) {
+    batches.push_back(std::make_unique<Batch>(*read.reader, read.slices));
+    batches.back()->add_pieces(pieces);
+    for (size_t i = 0; i < batches.back()->piece_count(); ++i) {
+      batch_and_piece.emplace_back(batches.size() - 1, i);
+    }
+  }
+  CAIRN_RETURN_IF_ERROR(batches.front()->file().read(pieces, [&](size_t i) {
+    const auto [batch, piece] = batch_and_piece[i];
+    batches[batch]->take_safely(piece);
+  }));
+  for (size_t i = 0; i < reads.size(); ++i) reads[i].status = batches[i]->outcome();
+  return {};
+}
+
+void RecordReader::read_together(std::span<RecordRead> reads) {
+  for (RecordRead& read : reads) read.status = read.reader->check_reads(read.slices);
+  for (size_t first = 0; first < reads.size();) {
+    size_t end = first;
+    const auto is_next = [&](const RecordRead& read) {
+      return read.status.ok() && read.reader->place_.segment == reads[first].reader->place_.segment;
+    };
+    while (end < reads.size() && is_next(reads[end])) ++end;
+    const std::span<RecordRead> group = reads.subspan(first, end - first);
+    first = std::max(end, first + 1);
+    if (group.empty()) continue;
+    Status status = no_throw([&] { return read_of_a_file(group); });
+    if (!status.ok() && group.size() > 1) {  // one by one, to know which
+      for (RecordRead& read : group) {
+        read.status = no_throw([&] { return read_of_a_file(std::span(&read, 1)); });
+      }
+    } else if (!status.ok()) {
+      group.front().status = std::move(status);
+    }
+    for (RecordRead& read : group) read.status = read.reader->failed(std::move(read.status));
+  }
 }
 
 Status RecordReader::read_slice(size_t slice, std::span<std::byte> to) {

@@ -22,6 +22,15 @@ struct SliceRead {
   std::span<std::byte> to;  // as long as the slice is
 };
 
+class RecordReader;
+
+// Slices of one record, of several that are read at once.
+struct RecordRead {
+  RecordReader* reader = nullptr;
+  std::span<const SliceRead> slices;
+  Status status;  // what came of it: as RecordReader::read_slices says
+};
+
 class RecordReader {
  public:
   // `failed` is told of a record that is damaged (kInvalidData) or could not be read (kInternal).
@@ -38,9 +47,13 @@ class RecordReader {
   Status reject(const std::string& why);
   // Several at once, with many reads under way; fastest in ascending order.
   Status read_slices(std::span<const SliceRead> reads);
+  // Of several records, each another one: those that lie in one file are read together, so that the disk is busy while they are
+  // checked.
+  static void read_together(std::span<RecordRead> reads);
 
  private:
   class Batch;
+  static Status read_of_a_file(std::span<RecordRead> reads);
   Status check_reads(std::span<const SliceRead> reads) const;
   Status take_front(std::span<const std::byte> bytes);
   Status failed(Status why);

@@ -369,15 +369,34 @@ void BlockLoader::arrived(BlockLoad::State& load, Tier tier, std::span<const int
   tell();
 }
 
+// Slots for blocks of the load, from its `first` that has not come on, as many as `most`.
+BlockLoader::Taken BlockLoader::take_slots(const BlockLoad::State& load, int64_t first, int64_t most) {
+  Taken taken;
+  const auto count = static_cast<size_t>(std::min(most, slots_.free_count()));
+  taken.slots.reserve(count);
+  taken.to.reserve(count);
+  for (size_t i = 0; i < count; ++i)
+    taken.blocks.push_back(load.block(load.next + first + static_cast<int64_t>(i)));
+  for (size_t i = 0; i < count; ++i) {
+    taken.slots.push_back(slots_.take());
+    taken.to.push_back(slots_.bytes(taken.slots.back()));
+  }
+  return taken;
+}
+
 void BlockLoader::read_disk(BlockLoad::State& load, Lock& lock) {
-  const int32_t slot = slots_.take();
-  const StoredBlock block = load.block(load.next);
+  const int64_t end = std::min(load.disk_end, std::max(load.pause_at, load.next + 1));
+  const Taken taken = take_slots(load, 0, std::min(DiskTier::kBlocksOfARead, end - load.next));
   lock.unlock();
   const auto begin = Time::now();
-  const Status status = no_throw([&] { return disk_->read(block, slots_.bytes(slot)); });
+  int64_t good_count = 0;
+  (void)no_throw([&] {
+    good_count = disk_->read(taken.blocks, taken.to);
+    return Status();
+  });
   const uint64_t ns = ns_since(begin);
   lock.lock();
-  arrived(load, Tier::kDisk, std::span(&slot, 1), status.ok() ? 1 : 0, ns);
+  arrived(load, Tier::kDisk, taken.slots, good_count, ns);
 }
 
 // The next layers of all blocks of a stream, each by way of a slot: the memory that they are for may be taken back while the
@@ -386,31 +405,30 @@ void BlockLoader::read_layers(BlockLoad::State& load, Lock& lock) {
   const std::shared_ptr<BlockLoad::State::Stream> stream = load.stream;
   const int64_t first = stream->layers;
   const int64_t end = std::min(first + disk_->layers_of_a_read(), layer_count_);
+  const int64_t count = std::ssize(stream->to);
   const auto begin = Time::now();
-  const int32_t slot = slots_.take();
   int64_t good_count = 0;
-  Status status;
-  while (status.ok() && load.stream == stream && good_count < std::ssize(stream->to)) {
-    const StoredBlock block = load.block(load.next + good_count);
-    const auto i = static_cast<size_t>(good_count);
+  bool is_good = true;
+  while (is_good && load.stream == stream && good_count < count) {
+    const Taken taken = take_slots(load, good_count, std::min(DiskTier::kBlocksOfARead, count - good_count));
     lock.unlock();
-    status = no_throw([&]() -> Status {
-      if (first == 0) {
-        CAIRN_ASSIGN_OR_RETURN(RecordReader reader, disk_->look_at(block));
-        stream->readers.push_back(std::move(reader));
-      }
-      return disk_->read_layers(stream->readers[i], block, first, end, slots_.bytes(slot));
+    int64_t good_now = 0;
+    (void)no_throw([&] {
+      good_now = read_layers_of(stream->readers, taken, good_count, first, end);
+      return Status();
     });
     lock.lock();
-    if (status.ok() && load.stream == stream) {
-      disk_->copy_layers(first, end, slots_.bytes(slot), stream->to[i]);
-      ++good_count;
+    for (int64_t i = 0; i < good_now && load.stream == stream; ++i) {
+      const auto at = static_cast<size_t>(i);
+      disk_->copy_layers(first, end, taken.to[at], stream->to[static_cast<size_t>(good_count + i)]);
     }
+    for (const int32_t slot : taken.slots) slots_.give(slot);
+    is_good = good_now == std::ssize(taken.slots) && good_now > 0;
+    good_count += good_now;
   }
-  slots_.give(slot);
   stream->ns += ns_since(begin);
   if (load.stream != stream) return work_.notify_all();
-  if (good_count == std::ssize(stream->to)) {
+  if (is_good) {
     stream->layers = end;
     if (end == layer_count_) {
       estimate_.note_loaded(Tier::kDisk, good_count, stream->ns);
@@ -421,6 +439,20 @@ void BlockLoader::read_layers(BlockLoad::State& load, Lock& lock) {
     load.end = load.disk_end = load.next + good_count;
   }
   tell();
+}
+
+// Without the lock: the readers are the disk's thread's.
+int64_t BlockLoader::read_layers_of(std::vector<RecordReader>& readers, const Taken& taken,
+                                    int64_t first_block, int64_t first, int64_t end) {
+  const auto begin = static_cast<size_t>(first_block);
+  size_t count = taken.blocks.size();
+  for (size_t i = 0; first == 0 && i < count; ++i) {
+    auto reader = disk_->look_at(taken.blocks[i]);
+    if (!reader.ok()) count = i;
+    if (reader.ok()) readers.push_back(std::move(*reader));
+  }
+  return disk_->read_layers(std::span(readers).subspan(begin, count), std::span(taken.blocks).first(count),
+                            first, end, std::span(taken.to).first(count));
 }
 
 // For all loads at once: those that come while an answer is awaited wait for one answer more, not for one each.
@@ -457,24 +489,17 @@ void BlockLoader::ask_remote(Lock& lock) {
 void BlockLoader::read_remote(BlockLoad::State& load, Lock& lock) {
   // A network that is slow must not take the slots from the disk.
   const int64_t share = disk_ != nullptr ? std::max<int64_t>(1, slots_.count() / 2) : slots_.count();
-  const auto count =
-      static_cast<size_t>(std::min({remote_batch_, share, slots_.free_count(), load.end - load.next}));
-  std::array<int32_t, kRemoteBatch> slots{};
-  std::vector<StoredBlock> blocks;
-  std::vector<BlockBytes> to;
-  for (size_t i = 0; i < count; ++i) blocks.push_back(load.block(load.next + static_cast<int64_t>(i)));
-  to.reserve(count);
-  for (size_t i = 0; i < count; ++i) to.push_back(slots_.bytes(slots[i] = slots_.take()));
+  const Taken taken = take_slots(load, 0, std::min({remote_batch_, share, load.end - load.next}));
   lock.unlock();
   const auto begin = Time::now();
   int64_t good_count = 0;
   (void)no_throw([&] {
-    good_count = remote_->read(blocks, to);
+    good_count = remote_->read(taken.blocks, taken.to);
     return Status();
   });
   const uint64_t ns = ns_since(begin);
   lock.lock();
-  arrived(load, Tier::kRemote, std::span(slots).first(count), good_count, ns);
+  arrived(load, Tier::kRemote, taken.slots, good_count, ns);
 }
 
 }  // namespace cairn

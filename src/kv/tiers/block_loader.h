@@ -119,6 +119,13 @@ class BlockLoader {
   using Lock = std::unique_lock<std::mutex>;
   BlockLoader(BlockSlots slots, const KvGeometry& geometry, const BlockLoaderOptions& options, DiskTier* disk,
               RemoteTier* remote);
+  // Slots, and the blocks that are read into them.
+  struct Taken {
+    std::vector<int32_t> slots;
+    std::vector<StoredBlock> blocks;
+    std::vector<BlockBytes> to;
+  };
+  [[nodiscard]] Taken take_slots(const BlockLoad::State& load, int64_t first, int64_t most);
   void run(Tier tier);
   [[nodiscard]] bool has_work(const BlockLoad::State& load, Tier tier) const;
   [[nodiscard]] std::shared_ptr<BlockLoad::State> next_load(Tier tier);
@@ -128,6 +135,8 @@ class BlockLoader {
   void ask_remote(Lock& lock);
   void read_disk(BlockLoad::State& load, Lock& lock);
   void read_layers(BlockLoad::State& load, Lock& lock);
+  [[nodiscard]] int64_t read_layers_of(std::vector<RecordReader>& readers, const Taken& taken,
+                                       int64_t first_block, int64_t first, int64_t end);
   void read_remote(BlockLoad::State& load, Lock& lock);
   void arrived(BlockLoad::State& load, Tier tier, std::span<const int32_t> slots, int64_t good_count,
                uint64_t ns);

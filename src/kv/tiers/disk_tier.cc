@@ -31,25 +31,37 @@ Result<RecordReader> DiskTier::look_at(const StoredBlock& block) {
 }
 
 // The head comes with the first layers that are read: one wait for the disk, not two.
-Status DiskTier::read_layers(RecordReader& reader, const StoredBlock& block, int64_t first, int64_t end,
-                             BlockBytes to) {
-  std::vector<SliceRead> reads;
-  for (auto i = static_cast<size_t>(first); std::cmp_less(i, end); ++i) {
-    reads.push_back({.slice = i, .to = slice_of(to, form_.slices()[i])});
+int64_t DiskTier::read_layers(std::span<RecordReader> readers, std::span<const StoredBlock> blocks,
+                              int64_t first, int64_t end, std::span<const BlockBytes> to) {
+  std::vector<std::vector<SliceRead>> slices(readers.size());
+  std::vector<RecordRead> reads;
+  for (size_t i = 0; i < readers.size(); ++i) {
+    for (auto layer = static_cast<size_t>(first); std::cmp_less(layer, end); ++layer) {
+      slices[i].push_back({.slice = layer, .to = slice_of(to[i], form_.slices()[layer])});
+    }
+    reads.push_back({.reader = &readers[i], .slices = slices[i], .status = {}});
   }
-  CAIRN_RETURN_IF_ERROR(reader.read_slices(reads));
+  RecordReader::read_together(reads);
   std::vector<std::byte> wanted(form_.head_bytes());
   std::vector<std::byte> found(form_.head_bytes());
-  form_.write_head(block.place, wanted);
-  CAIRN_RETURN_IF_ERROR(reader.read_head(found));
-  return found == wanted ? Status() : reader.reject("a record of this name is another block");
+  for (size_t i = 0; i < readers.size(); ++i) {
+    form_.write_head(blocks[i].place, wanted);
+    if (!reads[i].status.ok() || !readers[i].read_head(found).ok()) return static_cast<int64_t>(i);
+    if (found == wanted) continue;
+    (void)readers[i].reject("a record of this name is another block");
+    return static_cast<int64_t>(i);
+  }
+  return std::ssize(readers);
 }
 
-Status DiskTier::read(const StoredBlock& block, BlockBytes to) {
-  CAIRN_ASSIGN_OR_RETURN(RecordReader reader,
-                         store_->open_record(record_name_of(block.name), age_of(block.place.index)));
-  CAIRN_RETURN_IF_ERROR(check(reader, block));
-  return read_layers(reader, block, 0, std::ssize(form_.slices()), to);
+int64_t DiskTier::read(std::span<const StoredBlock> blocks, std::span<const BlockBytes> to) {
+  std::vector<RecordReader> readers;
+  for (const StoredBlock& block : blocks) {
+    auto reader = store_->open_record(record_name_of(block.name), age_of(block.place.index));
+    if (!reader.ok() || !check(*reader, block).ok()) break;
+    readers.push_back(std::move(*reader));
+  }
+  return read_layers(readers, blocks.first(readers.size()), 0, std::ssize(form_.slices()), to);
 }
 
 void DiskTier::copy_layers(int64_t first, int64_t end, BlockBytes from, BlockBytes to) const {

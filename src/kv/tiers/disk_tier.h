@@ -25,16 +25,17 @@ class DiskTier {
   bool touch(const BlockName& name, int64_t index) {
     return store_->touch(record_name_of(name), age_of(index));
   }
-  // Waits for the disk, all that follow. Errors of reading: kNotFound; kInvalidData: it is no such block, or was damaged, and is
-  // gone. What is in `to` then is anything.
-  Status read(const StoredBlock& block, BlockBytes to);
-  // The same a few layers at a time, layers [first, end); that is no use of the block yet.
+  // Wait for the disk, all that follow. Those that read say how many blocks, from the first on, are in `to`: the one behind them is
+  // missing, or no such block, or damaged (then it is gone), and what is in `to` of it and later ones is anything.
+  int64_t read(std::span<const StoredBlock> blocks, std::span<const BlockBytes> to);
+  // The same a few layers at a time, layers [first, end) of blocks that were looked at; that is no use of them yet.
   Result<RecordReader> look_at(const StoredBlock& block);
-  Status read_layers(RecordReader& reader, const StoredBlock& block, int64_t first, int64_t end,
-                     BlockBytes to);
+  int64_t read_layers(std::span<RecordReader> readers, std::span<const StoredBlock> blocks, int64_t first,
+                      int64_t end, std::span<const BlockBytes> to);
   void copy_layers(int64_t first, int64_t end, BlockBytes from, BlockBytes to) const;
-  // How many layers are worth a read of their own.
+  // How many layers are read of a block at once, and how many blocks.
   [[nodiscard]] int64_t layers_of_a_read() const;
+  static constexpr int64_t kBlocksOfARead = 4;  // so that the disk goes on while one is checked
   Status put(const StoredBlock& block, BlockBytes bytes, uint64_t now_ms);
 
   [[nodiscard]] DiskStore& store() { return *store_; }

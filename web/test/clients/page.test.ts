@@ -86,13 +86,23 @@ onPage(
   "Escape stops the answer, and the server has nothing to do any more",
   async (server, page) => {
     await page.route("**/v1/chat/completions", withoutEnd);
-    await server.givesUp(1, 3000, async () => {
-      await page.getByLabel("Message", { exact: true }).fill("Tell me a very long story.");
-      await page.keyboard.press("Enter");
-      await server.becomes("running", async () => (await server.metric("cairn_running_requests")) === 1);
-      await page.locator("article.answer.running").waitFor();
-      await page.keyboard.press("Escape");
-      await page.locator("article.answer.stopped").waitFor();
+    // A browser that shares its cores with other work may be slower than the model: then the answer has ended by itself.
+    const attempts = 5;
+    await server.givesUp(1, attempts * 3000, async () => {
+      const stopped = page.locator("article.answer.stopped");
+      for (let attempt = 0; attempt < attempts && (await stopped.count()) === 0; attempt++) {
+        await page.getByLabel("Message", { exact: true }).fill("Tell me a very long story.");
+        await page.keyboard.press("Enter");
+        await page.locator("article.answer").nth(attempt).waitFor();
+        const running = page.locator("article.answer.running");
+        await server.becomes(
+          "running",
+          async () => (await server.metric("cairn_running_requests")) === 1 || (await running.count()) === 0,
+        );
+        await page.keyboard.press("Escape");
+        await running.waitFor({ state: "detached" });
+      }
+      assert.equal(await stopped.count(), 1);
     });
   },
 );
