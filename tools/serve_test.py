@@ -341,10 +341,12 @@ class CacheTest(unittest.TestCase):
     def test_a_conversation_finds_its_own_turns(self):
         with Served(context=1024) as served:
             messages = [{"role": "user", "content": "Tell me a story about a cat."}]
-            first = served.json("POST", "/v1/chat/completions", {"messages": messages, "max_tokens": 100, **NO_END})
+            asked = {"messages": messages, "max_tokens": 100, "temperature": 0, **NO_END}
+            first = served.json("POST", "/v1/chat/completions", asked)
             messages += [first["choices"][0]["message"], {"role": "user", "content": "And then?"}]
             second = served.json("POST", "/v1/chat/completions", {"messages": messages, "max_tokens": 1})
-            self.assertEqual(cached_tokens(second), first["usage"]["total_tokens"] // 32 * 32)
+            # Into the reply at least: it may be cut into other tokens when it comes back as text.
+            self.assertGreater(cached_tokens(second), first["usage"]["prompt_tokens"])
 
     def test_explain_tells_why(self):
         with Served() as served:

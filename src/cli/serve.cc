@@ -248,9 +248,11 @@ Status check_machine(const CommonOptions& options) {
       options.isa.has_value() ? std::optional(std::string(isa_name(*options.isa))) : std::nullopt;
   CAIRN_RETURN_IF_ERROR(select_kernels(isa).status());
   CAIRN_RETURN_IF_ERROR(checked_thread_count(options.thread_count).status());
-  const auto tiers = open_tiers(options.tiers);
-  const bool is_held = options.tiers.disk.has_value() && is_store_folder_held(*options.tiers.disk);
-  return tiers.ok() || is_held ? Status() : tiers.status();
+  TierSettings tiers = options.tiers;
+  std::error_code ignored;
+  const bool is_there = tiers.disk.has_value() && std::filesystem::exists(*tiers.disk, ignored);
+  if (!is_there || is_store_folder_held(*tiers.disk)) tiers.disk.reset();  // nothing is made, nor taken
+  return open_tiers(tiers).status();
 }
 
 // Nothing is served: each file that an option names is read.

@@ -78,7 +78,7 @@ namespace {
 std::string why_remote_failed(const std::shared_ptr<RedisStore>& remote) {
   if (remote == nullptr) return "";
   for (const RedisNodeState& node : remote->state().nodes) {
-    if (!node.last_failure.empty()) return ": " + printable(node.last_failure);
+    if (!node.last_failure.empty()) return " (" + printable(node.last_failure, 300) + ")";
   }
   return "";
 }
@@ -92,12 +92,12 @@ void flush_tiers(const Engine& engine, const BlockTierOptions& tiers, Console& c
   const BlockWriter::Counts counts = engine.tiers()->counts().writer;
   const auto warn = [&](uint64_t count, std::string_view why) {
     if (count == 0) return;
-    console.note(fmt::format("warning: {} block{} {}", count, count == 1 ? "" : "s", why));
+    console.note(fmt::format("warning: {} for {} block{}", why, count, count == 1 ? "" : "s"));
   };
-  warn(counts.dropped, "came faster than they could be written, and are not kept");
-  warn(counts.failed[static_cast<size_t>(Tier::kDisk)], "were not taken by the disk");
+  warn(counts.dropped, "there was no time to keep copies");
+  warn(counts.failed[static_cast<size_t>(Tier::kDisk)], "the disk had no room, or failed,");
   warn(counts.failed[static_cast<size_t>(Tier::kRemote)],
-       "were not taken by the remote store" + why_remote_failed(tiers.remote));
+       fmt::format("the remote store failed{}", why_remote_failed(tiers.remote)));
 }
 
 void add_cached(const RequestStats& stats, boost::json::object& object) {

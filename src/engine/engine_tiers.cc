@@ -130,7 +130,12 @@ bool Engine::run_while_loading() {
 }
 
 void Engine::end_load(Sequence& sequence, int64_t held) {
-  if (sequence.stats.projected_positions == 0) sequence.stats.match.load = sequence.load->report();
+  if (sequence.stats.projected_positions == 0) {
+    KvMatchReport& match = sequence.stats.match;
+    match.load = sequence.load->report();
+    const bool is_all = held / kBlockSize == findable_blocks(std::ssize(findable_tokens(sequence)));
+    if (is_all) match.end = KvMatchEnd::kComplete;
+  }
   sequence.load.reset();
   set_state(sequence, SequenceState::kRunning);
   events_.of_request(EngineEventKind::kRestored, sequence.id, held);

@@ -93,6 +93,7 @@ TEST_P(EngineTiers, WhatWasComputedBeforeARestartIsLoaded) {
   EXPECT_EQ(stats.reused_tokens, kFound);
   EXPECT_EQ(from_disk(stats), kFound);
   EXPECT_EQ(stats.match.load.choice, LoadChoice::kLoaded);
+  EXPECT_EQ(stats.match.end, KvMatchEnd::kComplete);
   EXPECT_FALSE(stats.match.load.is_cut_short);
   EXPECT_EQ(stats.projected_positions, static_cast<uint64_t>(kLength - kFound + 4));
   // Now it is in memory: nothing is loaded twice.

@@ -100,8 +100,8 @@ std::string reason_text(const KvMatchReport& report, const Tokenizer& tokenizer,
 
 std::string match_text(const KvMatchReport& report, std::string_view reason) {
   const int64_t loaded = report.load.loaded_positions();
-  const std::string outside =
-      loaded > 0 ? fmt::format(", {} of them outside memory; in memory", loaded) : std::string(";");
+  std::string outside = loaded > 0 ? fmt::format(", {} of them outside memory;", loaded) : ";";
+  if (loaded > 0 && report.end != KvMatchEnd::kComplete) outside += " in memory";
   std::string text = fmt::format("cache: {} of {} prompt tokens found{} {}", report.found_positions + loaded,
                                  report.text_positions, outside, reason);
   if (const auto load = explain_load(report.load)) text += "; " + *load;

@@ -50,7 +50,7 @@ void TierWatch::look_at_remote() {
 
 std::string TierWatch::last_remote_failure() const {
   for (const RedisNodeState& node : remote_->state().nodes) {
-    if (!node.last_failure.empty()) return printable(node.last_failure);
+    if (!node.last_failure.empty()) return printable(node.last_failure, 300);
   }
   return "no node of it is known";
 }

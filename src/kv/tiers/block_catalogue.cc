@@ -25,6 +25,13 @@ std::optional<std::string> as_digits(std::string_view text) {
   return digits;
 }
 
+// When it was used, to people: the store has it a minute older for each block before it in its text (DiskTier::age_of), unless
+// it only knows when the record was made.
+uint64_t used_at_ms(const StoredRecord& record, int64_t index) {
+  if (record.last_used_ms == record.created_ms) return record.created_ms;
+  return record.last_used_ms + static_cast<uint64_t>(index) * 60'000;
+}
+
 }  // namespace
 
 Result<BlockCatalogue> BlockCatalogue::read(DiskStore& store, const GoOn& go_on) {
@@ -68,7 +75,7 @@ Status BlockCatalogue::add(DiskStore& store, const StoredRecord& record, BlockNa
                      .identity = identity_of(parsed->identity),
                      .bytes = record.bytes,
                      .created_ms = record.created_ms,
-                     .last_used_ms = record.last_used_ms,
+                     .last_used_ms = used_at_ms(record, parsed->index),
                      .hits = record.hits,
                      .is_pinned = record.is_pinned,
                      .parent_at = {},

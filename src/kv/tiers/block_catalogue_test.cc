@@ -79,10 +79,13 @@ TEST_F(Catalogue, IsNoUseOfABlock) {
 
 TEST_F(Catalogue, TextsThatWereUsedLastComeFirst) {
   store.reset();
-  store = open_kept(folder.at("kept"), 9000);
-  ASSERT_TRUE(store->touch(record_name_of(b.back())));
+  const uint64_t now_ms = uint64_t{1} << 40;
+  store = open_kept(folder.at("kept"), now_ms);
+  ASSERT_TRUE(store->touch(record_name_of(b.back()), 3 * 60'000));  // as DiskTier tells it of a fourth block
   const BlockCatalogue catalogue = catalogue_of(*store);
-  EXPECT_EQ(catalogue.block(catalogue.leaves().front()).name, b.back());
+  const KeptBlock& first = catalogue.block(catalogue.leaves().front());
+  EXPECT_EQ(first.name, b.back());
+  EXPECT_EQ(first.last_used_ms, now_ms);
 }
 
 TEST_F(Catalogue, ATextGoesWithoutWhatOthersNeed) {
