@@ -181,6 +181,41 @@ TEST(DiskStoreDamageTest, TheLaterOfTwoCopiesIsFound) {
   EXPECT_EQ(look_for(*store, 1), Seen::kThere);
 }
 
+// Where the system fails at several, each is read by itself, and a damaged one is told as such.
+TEST(DiskStoreDamageTest, ADamagedRecordIsFoundAmongSeveralThatAreReadAgain) {
+  TestStore store;
+  store.open();
+  for (uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(store->put(sample(i).view()).ok());
+  store.close();
+  auto bytes = file_content(store.files().at(0));
+  const auto damaged = sample(1).slices()[0];
+  const auto at = std::ranges::search(bytes, std::span(damaged).first(16)).begin();
+  ASSERT_NE(at, bytes.end());
+  *at ^= std::byte{1};
+  write_file(store.files().at(0), bytes);
+  store.open();
+  std::vector<RecordReader> readers;
+  std::vector<std::vector<std::byte>> to;
+  std::vector<SliceRead> slices;
+  for (uint64_t i = 0; i < 3; ++i) {
+    readers.push_back(store->look_at(name_of(i)).value());
+    to.emplace_back(sample(i).slices()[0].size());
+  }
+  for (auto& bytes_of_one : to) slices.push_back({.slice = 0, .to = bytes_of_one});
+  std::vector<RecordRead> reads;
+  for (size_t i = 0; i < 3; ++i) {
+    reads.push_back({.reader = &readers[i], .slices = std::span(&slices[i], 1), .status = {}});
+  }
+  store.faults->fail(FileCall::kRead, 1, StatusCode::kInternal);
+  RecordReader::read_together(reads);
+  for (const size_t good : {0U, 2U}) {
+    EXPECT_TRUE(reads[good].status.ok()) << reads[good].status.message();
+    EXPECT_EQ(to[good], sample(good).slices()[0]);
+  }
+  EXPECT_EQ(reads[1].status.code(), StatusCode::kInvalidData);
+  EXPECT_EQ(look_for(*store, 1), Seen::kAbsent);
+}
+
 TEST(DiskStoreDamageTest, ARecordThatCannotBeReadIsAMissAndACount) {
   TestStore store;
   store.open();

@@ -213,12 +213,10 @@ void RecordReader::read_together(std::span<RecordRead> reads) {
     if (group.empty()) continue;
     Status status = no_throw([&] { return read_of_a_file(group); });
     if (!status.ok() && group.size() > 1) {  // one by one, to know which
-      for (RecordRead& read : group) {
-        read.status = no_throw([&] { return read_of_a_file(std::span(&read, 1)); });
-      }
-    } else if (!status.ok()) {
-      group.front().status = std::move(status);
+      for (RecordRead& read : group) read_together(std::span(&read, 1));
+      continue;
     }
+    if (!status.ok()) group.front().status = std::move(status);
     for (RecordRead& read : group) read.status = read.reader->failed(std::move(read.status));
   }
 }
