@@ -9,6 +9,7 @@
 #include "base/printable.h"
 #include "cli/console.h"
 #include "cli/output_format.h"
+#include "server/tier_watch.h"
 
 namespace cairn {
 namespace {
@@ -73,18 +74,6 @@ Result<BlockTierOptions> open_tiers(const TierSettings& settings) {
   return tiers;
 }
 
-namespace {
-
-std::string why_remote_failed(const std::shared_ptr<RedisStore>& remote) {
-  if (remote == nullptr) return "";
-  for (const RedisNodeState& node : remote->state().nodes) {
-    if (!node.last_failure.empty()) return " (" + printable(node.last_failure, 300) + ")";
-  }
-  return "";
-}
-
-}  // namespace
-
 void flush_tiers(const Engine& engine, const BlockTierOptions& tiers, Console& console) {
   if (engine.tiers() == nullptr) return;
   const Status status = engine.tiers()->flush();
@@ -96,8 +85,9 @@ void flush_tiers(const Engine& engine, const BlockTierOptions& tiers, Console& c
   };
   warn(counts.dropped, "there was no time to keep copies");
   warn(counts.failed[static_cast<size_t>(Tier::kDisk)], "the disk had no room, or failed,");
+  const std::string why = tiers.remote != nullptr ? remote_failure(*tiers.remote) : std::string();
   warn(counts.failed[static_cast<size_t>(Tier::kRemote)],
-       fmt::format("the remote store failed{}", why_remote_failed(tiers.remote)));
+       "the remote store failed" + (why.empty() ? why : " (" + why + ")"));
 }
 
 void add_cached(const RequestStats& stats, boost::json::object& object) {

@@ -11,6 +11,14 @@ uint64_t damaged(const DiskStoreCounts& counts) { return counts.bad_record_count
 
 }  // namespace
 
+std::string remote_failure(const RedisStore& remote) {
+  constexpr size_t kMostCharacters = 300;
+  for (const RedisNodeState& node : remote.state().nodes) {
+    if (!node.last_failure.empty()) return printable(node.last_failure, kMostCharacters);
+  }
+  return "";
+}
+
 void TierWatch::look() {
   if (disk_ != nullptr) look_at_disk();
   if (remote_ != nullptr) look_at_remote();
@@ -39,20 +47,14 @@ void TierWatch::look_at_remote() {
   const bool fails = now.failures > remote_then_.failures;
   const bool answered = answers(now) > answers(remote_then_);
   if (fails && !is_remote_lost_) {
+    const std::string why = remote_failure(*remote_);
     log_.write(LogLevel::kWarning, "the remote store fails: what it has is computed instead",
-               {{"why", last_remote_failure()}});
+               {{"why", why.empty() ? "no node of it is known" : std::string_view(why)}});
   } else if (is_remote_lost_ && answered && !fails) {
     log_.write(LogLevel::kInfo, "the remote store answers again");
   }
   is_remote_lost_ = fails || (is_remote_lost_ && !answered);
   remote_then_ = now;
-}
-
-std::string TierWatch::last_remote_failure() const {
-  for (const RedisNodeState& node : remote_->state().nodes) {
-    if (!node.last_failure.empty()) return printable(node.last_failure, 300);
-  }
-  return "no node of it is known";
 }
 
 }  // namespace cairn

@@ -13,6 +13,9 @@
 
 namespace cairn {
 
+// What a node of the store failed at last, for a line; empty: at nothing.
+[[nodiscard]] std::string remote_failure(const RedisStore& remote);
+
 class TierWatch {
  public:
   // Either store may be null. `log` must outlive it.
@@ -24,7 +27,6 @@ class TierWatch {
  private:
   void look_at_disk();
   void look_at_remote();
-  [[nodiscard]] std::string last_remote_failure() const;
 
   std::shared_ptr<DiskStore> disk_;
   std::shared_ptr<RedisStore> remote_;

@@ -9,6 +9,7 @@
 #include "base/no_throw.h"
 #include "base/printable.h"
 #include "base/sha256.h"
+#include "kv/tiers/disk_tier.h"
 #include "kv/tiers/stored_block.h"
 
 namespace cairn {
@@ -25,11 +26,10 @@ std::optional<std::string> as_digits(std::string_view text) {
   return digits;
 }
 
-// When it was used, to people: the store has it a minute older for each block before it in its text (DiskTier::age_of), unless
-// it only knows when the record was made.
+// When it was used, to people: the store counts deep blocks as older, unless it only knows when the record was made.
 uint64_t used_at_ms(const StoredRecord& record, int64_t index) {
   if (record.last_used_ms == record.created_ms) return record.created_ms;
-  return record.last_used_ms + static_cast<uint64_t>(index) * 60'000;
+  return record.last_used_ms + DiskTier::age_of(index);
 }
 
 }  // namespace

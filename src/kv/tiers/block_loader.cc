@@ -10,10 +10,7 @@ namespace cairn {
 namespace {
 
 using Time = std::chrono::steady_clock;
-// What a remote store is asked for in one round trip: so much that the trip costs little, and so little that a slow network
-// brings it within the store's deadline.
 constexpr int64_t kRemoteBatch = 8;
-constexpr uint64_t kRemoteBatchBytes = uint64_t{16} << 20;
 // Of a step that waits for its blocks. A disk that is slower keeps only those waiting that need them.
 constexpr std::chrono::seconds kPatience{1};
 
@@ -182,8 +179,7 @@ BlockLoader::BlockLoader(BlockSlots slots, const KvGeometry& geometry, const Blo
     : policy_(options.policy),
       layer_count_(geometry.layer_count()),
       streamed_blocks_(static_cast<int64_t>(options.streamed_bytes / geometry.block_bytes())),
-      remote_batch_(std::clamp<int64_t>(static_cast<int64_t>(kRemoteBatchBytes / geometry.block_bytes()), 1,
-                                        kRemoteBatch)),
+      remote_batch_(RemoteTier::batch_of(geometry.block_bytes(), kRemoteBatch)),
       disk_(disk),
       remote_(remote),
       slots_(std::move(slots)),

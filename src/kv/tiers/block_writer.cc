@@ -11,9 +11,7 @@
 namespace cairn {
 namespace {
 
-// A remote store answers for several in one round trip; so many bytes go within its deadline.
 constexpr size_t kRemoteBatch = 16;
-constexpr uint64_t kRemoteBatchBytes = uint64_t{16} << 20;
 
 }  // namespace
 
@@ -32,7 +30,7 @@ Result<std::unique_ptr<BlockWriter>> BlockWriter::create(const KvGeometry& geome
 }
 
 BlockWriter::BlockWriter(BlockSlots slots, uint64_t block_bytes, DiskTier* disk, RemoteTier* remote)
-    : remote_batch_(std::clamp<size_t>(kRemoteBatchBytes / block_bytes, 1, kRemoteBatch)),
+    : remote_batch_(static_cast<size_t>(RemoteTier::batch_of(block_bytes, kRemoteBatch))),
       disk_(disk),
       remote_(remote),
       staged_(static_cast<size_t>(slots.count())),

@@ -19,6 +19,9 @@ class DiskTier {
   DiskTier(const BlockRecordForm& form, std::shared_ptr<DiskStore> store, uint64_t read_bytes)
       : form_(form), store_(std::move(store)), read_bytes_(read_bytes) {}
 
+  // Without its beginning a text is worth nothing, and beginnings are shared: so blocks that lie deep count as older, by far more
+  // than computing them takes, and leave first.
+  [[nodiscard]] static uint64_t age_of(int64_t index) { return static_cast<uint64_t>(index) * 60'000; }
   // How many of these blocks, from the first on, the store has. From memory.
   [[nodiscard]] int64_t leading_count(std::span<const BlockName> names) const;
   // Of the block at this place of a text: counts as a use; false: the store has it not.
@@ -44,9 +47,6 @@ class DiskTier {
  private:
   [[nodiscard]] bool has_shape(const StoredRecord& record) const;
   Status check(RecordReader& reader, const StoredBlock& block) const;
-  // Without its beginning a text is worth nothing, and beginnings are shared: so blocks that lie deep count as older, by far more
-  // than computing them takes, and leave first.
-  [[nodiscard]] static uint64_t age_of(int64_t index) { return static_cast<uint64_t>(index) * 60'000; }
 
   const BlockRecordForm& form_;
   std::shared_ptr<DiskStore> store_;

@@ -3,7 +3,9 @@
 // Of any thread; every call waits for the network, no longer than the store's deadline.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -19,6 +21,13 @@ class RemoteTier {
   // `form` must outlive it.
   RemoteTier(const BlockRecordForm& form, std::shared_ptr<RedisStore> store)
       : form_(form), store_(std::move(store)) {}
+
+  // How many blocks go in one round trip: so many that the trip costs little, and so few bytes that a slow network moves them
+  // within the store's deadline; `most` at most.
+  [[nodiscard]] static int64_t batch_of(uint64_t block_bytes, int64_t most) {
+    constexpr uint64_t kBytes = uint64_t{16} << 20;
+    return std::clamp<int64_t>(static_cast<int64_t>(kBytes / block_bytes), 1, most);
+  }
 
   struct Question {
     OwnerTag owner{};
