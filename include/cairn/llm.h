@@ -35,6 +35,7 @@
 #include "cairn/model_facts.h"
 #include "cairn/prefix_sharing.h"
 #include "cairn/sampling.h"
+#include "cairn/speculation.h"
 #include "cairn/status.h"
 #include "cairn/token_choice.h"
 
@@ -60,6 +61,7 @@ struct LlmOptions {
   std::string kv_plan = "f16";
   std::optional<uint64_t> kv_memory_bytes = {};  // for blocks; absent: for max_sequences whole contexts
   PrefixSharing prefix_sharing = PrefixSharing::kOn;
+  Speculation speculation = Speculation::kOff;  // whether tokens are guessed ahead; they stay the same
   // How byte-level BPE splits a text into words, whatever the file says: a value of GGUF's tokenizer.ggml.pre.
   std::optional<std::string> pre = {};
   uint64_t seed = 0;  // requests without a seed get one from this and their number

@@ -157,7 +157,20 @@ A model that was made for less than 4,200 positions needs --extend-context.
 
 Example: cairn bench tiers -m tinyllama.gguf -c 4200 --extend-context --kv-disk /tmp/kept --kv-remote redis://localhost)";
 
-constexpr std::array<BenchPage, 11> kPages{{
+constexpr std::string_view kSpeculate =
+    R"(Texts of 160 tokens behind a prompt of 256, with --speculate lookup and without, in turns: five pairs. Tokens are the same
+both times; of all texts but the last they are given, as a model would write them that repeats or does not.
+  repeats its prompt, edited  the prompt again, with one token in twelve changed
+  the same, several at once   eight sequences: a step has more rows, and guesses pay less
+  misleads                    24 words at random: much has stood before, and something else follows
+  the model's own             what the model says, whatever that is
+  tokens/s without, with      medians, of all sequences together, from the first token on
+  times, of pairs             median of the pairs' ratios, the least and the most; bar: the least that the median may be
+  guessed, right              tokens of the last run
+
+Example: cairn bench speculate -m tinyllama.gguf)";
+
+constexpr std::array<BenchPage, 12> kPages{{
     {BenchSubject::kCache, "cache", "Generates with and without the cache, and counts the work of both.",
      kCache},
     {BenchSubject::kSpeed, "speed", "Decode and prefill, beside what the machine can do in the same run.",
@@ -177,6 +190,8 @@ constexpr std::array<BenchPage, 11> kPages{{
      kScheduler},
     {BenchSubject::kConstrained, "constrained",
      "What JSON by a schema costs: masks, and a token with and without.", kConstrained},
+    {BenchSubject::kSpeculate, "speculate", "Guessing tokens ahead: what it gains, and what it costs.",
+     kSpeculate},
     {BenchSubject::kTiers, "tiers",
      "A long prefix from memory, disk and a remote store, and the disk's limit.", kTiers},
 }};

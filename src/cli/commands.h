@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/speculation.h"
 #include "cairn/status.h"
 #include "cli/chat_settings.h"
 #include "cli/request_options.h"
@@ -68,6 +69,7 @@ struct CommonOptions {
   ContextLimit context_limit = ContextLimit::kOfModel;    // --extend-context: none
   int64_t prefill_chunk = EngineOptions().prefill_chunk;  // --prefill-chunk, at least 1
   TokenizerOptions tokenizer;                             // --pre
+  Speculation speculation = Speculation::kOff;            // --speculate
   bool shows_notes = true;                                // of the model; not with --quiet
   OutputForm output_form = OutputForm::kText;             // --json
 };
@@ -216,6 +218,7 @@ enum class BenchSubject : uint8_t {
   kPace,    // streams beside a long prompt; not part of kAll: it takes long
   kScheduler,    // what the engine's own work costs in a step; not part of kAll, which is about the model
   kConstrained,  // what constraints cost: masks, and a token with and without one; likewise
+  kSpeculate,    // what guessing tokens ahead gains and costs; not part of kAll: it takes long
   kTiers,  // a prefix from memory, disk and a remote store; not part of kAll: it needs a place to keep blocks in
   kServe,  // a server under load; has options of its own (BenchServeOptions)
 };

@@ -118,6 +118,8 @@ std::string generate_json(const GenerateReport& report) {
       {"sampled_steps", reply.sampled_steps},
       {"ttft_ms", static_cast<double>(stats.ttft_ns) / 1e6},
       {"tpot_ms", stats.tpot_ns / 1e6},
+      {"draft_tokens", stats.draft_tokens},
+      {"accepted_draft_tokens", stats.accepted_draft_tokens},
       {"kv_bytes", stats.kv_bytes},
       {"kv_pool_bytes", reply.kv_pool_bytes},
       {"peak_rss_bytes", report.peak_rss_bytes},

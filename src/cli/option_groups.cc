@@ -170,6 +170,21 @@ void add_storage_options(CLI::App& app, CommonOptions& common) {
       "Do not reuse what the cache holds of a prompt");
 }
 
+void add_speculate_option(CLI::App& app, Speculation& speculation) {
+  app.add_option_function<std::string>(
+         "--speculate",
+         [&speculation](const std::string& name) {
+           if (name != "off" && name != "lookup") {
+             throw CLI::ValidationError("--speculate", "'" + name + "' is none: off or lookup");
+           }
+           speculation = name == "off" ? Speculation::kOff : Speculation::kPromptLookup;
+         },
+         "Guess tokens ahead: lookup, from where the last words stood before. The text is the same, bit by "
+         "bit; "
+         "what repeats comes faster (default: off)")
+      ->type_name("off|lookup");
+}
+
 void add_remote_store_options(CLI::App& app, std::vector<std::string>& urls,
                               std::optional<std::string>& certificates, const std::string& help,
                               const std::string& group) {

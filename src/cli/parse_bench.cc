@@ -134,7 +134,7 @@ Result<Command> parse_bench(Arguments arguments) {
         app.add_option_function<std::string>(
             "WHAT", [&options](const std::string& name) { options.subject = subject_named(name); },
             "One of the benches below, or all (default: all but constrained, pace, scheduler, serve, "
-            "stream and tiers)");
+            "speculate, stream and tiers)");
         add_text_file_option(app, options);
         add_common_options(app, options.common);
         app.add_flag("--every-codec", options.every_codec,

@@ -118,6 +118,9 @@ Status check_options(const CommonOptions& options) {
     return invalid_argument(fmt::format("--endless needs the paged cache: --cache {} forgets nothing",
                                         kv_storage_kind_name(options.storage)));
   }
+  if (options.speculation != Speculation::kOff && options.storage == KvStorageKind::kNone) {
+    return invalid_argument("--speculate needs a cache: with --cache none each guess costs a whole text");
+  }
   const bool has_tiers = options.tiers.disk.has_value() || !options.tiers.remote.empty();
   if (options.tiers.load != LoadPolicy::kAuto && !has_tiers) {
     return invalid_argument(

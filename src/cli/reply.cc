@@ -150,6 +150,9 @@ std::string describe_statistics(const Reply& reply) {
   if (stats.tpot_ns > 0) {
     line += fmt::format(", TPOT {} ({:.1f} tokens/s)", human_ns(stats.tpot_ns), per_second(1, stats.tpot_ns));
   }
+  if (stats.draft_tokens > 0) {
+    line += fmt::format(", {} of {} guesses right", stats.accepted_draft_tokens, stats.draft_tokens);
+  }
   return line + fmt::format("; KV {} of {}; {}", human_bytes(stats.kv_bytes),
                             human_bytes(reply.kv_pool_bytes), describe_end(reply));
 }

@@ -75,6 +75,7 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<BlockT
   placed_.reserve(sequences);
   needs_.reserve(sequences);
   parts_.reserve(sequences);
+  draft_offers_.reserve(sequences);
   exceeding_.reserve(sequences);
   tokens_.reserve(rows);
   batch_sequences_.reserve(sequences);
@@ -169,6 +170,7 @@ Result<Sequence*> Engine::start(Request request) {
       .stops = std::move(stops),
       .choice_report = ChoiceReport(likeliest_count),
       .submitted_ns = clock_->now_ns()});
+  if (options_.drafter != nullptr) sequence->draft.tokens.reserve(kMostDraft);
   sequence->stats.prompt_tokens = prompt_count;
   sequence->stats.scores_by_layer.assign(layer_windows_.size(), 0);
   sequence->stats.kept_rows.resize(static_cast<size_t>(cache_->geometry().group_count()));

@@ -30,6 +30,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cairn/status.h"
+#include "engine/drafts/draft_sizes.h"
+#include "engine/drafts/drafter.h"
 #include "engine/engine_event_log.h"
 #include "engine/engine_snapshot.h"
 #include "engine/fair_queue.h"
@@ -65,6 +67,9 @@ struct EngineOptions {
   // What a step with prompts may take, in percent of one in which the running streams only decode (step_pace.h); at least
   // 100. Absent: as many rows of prompts as the chunk has, however long they take.
   std::optional<int64_t> pace = {};
+  // Guesses tokens ahead, so that a step may yield several of a sequence: the same ones as without, bit by bit. Null: none.
+  // Only where the storage keeps rows.
+  std::shared_ptr<Drafter> drafter = {};
   // Where sealed blocks are kept besides memory; none: nowhere. The model has a fingerprint then.
   BlockTierOptions tiers = {};
   uint64_t seed = 0;               // requests without a seed get one from this and their number
@@ -183,6 +188,7 @@ class Engine {
     Sequence* sequence = nullptr;
     int64_t row_count = 0;
     int64_t logit_count = 0;
+    int64_t draft_count = 0;     // of its rows, the last ones: of its sequence's draft
     int64_t restored_count = 0;  // rows before those that come while the step runs: of the first part alone
   };
   class CacheRoom;  // how the scheduler gets memory from the cache
@@ -266,6 +272,13 @@ class Engine {
   bool run_while_loading();
   void note_computed(uint64_t ns);
 
+  // Speculative decoding (engine_drafts.cc).
+  [[nodiscard]] int64_t draft_room(const Sequence& sequence) const;
+  [[nodiscard]] bool may_have_drafts() const;
+  void add_drafts();
+  void report_draft(Sequence& sequence, int64_t first, int64_t first_logit_row);
+  void verify_draft(Sequence& sequence, TokenId token, bool goes_on);
+
   // The parts of a step, in order (engine_step.cc).
   void finish_cancelled();
   void finish_late(uint64_t now_ns);
@@ -287,7 +300,7 @@ class Engine {
   void settle();
   void note_beginning(Sequence& sequence);
   void report(Sequence& sequence, int64_t first_logit_row, const Part& part);
-  void count_rows(Sequence& sequence, int64_t first, int64_t row_count);
+  void count_rows(const Part& part, int64_t first);
   [[nodiscard]] static FinishReason reason_of_length(const Sequence& sequence);
   void note_pick(Sequence& sequence);
   void pick_token(Sequence& sequence, std::span<const float> logits);
@@ -317,6 +330,7 @@ class Engine {
   StepLimits step_limits_;
   std::optional<StepPace> pace_;
   PaceNote pace_note_;  // what the trace records of it
+  DraftSizes draft_sizes_;
   EngineEventLog events_;
   EngineCounts counts_;
 
@@ -341,6 +355,7 @@ class Engine {
   StepTiming timing_;                // but for its time
   std::vector<SequenceNeed> needs_;  // of placed_
   std::vector<Part> parts_;
+  std::vector<DraftOffer> draft_offers_;  // of parts_
   std::vector<TokenId> tokens_;
   std::vector<BatchSequence> batch_sequences_;
   std::vector<int32_t> logit_rows_;

@@ -8,7 +8,7 @@
 namespace cairn {
 
 int64_t Engine::held_by(const Sequence& sequence) const {
-  return sequence.kv ? cache_->length(sequence.kv) : 0;
+  return sequence.kv ? cache_->length(sequence.kv) - sequence.draft.unverified_rows : 0;
 }
 
 // What of its tokens it may find rather than compute: rows whose logits are still to be reported must run.
@@ -86,7 +86,7 @@ void Engine::begin_rows(Sequence& sequence) {
 }
 
 void Engine::begin_fork(Sequence& child, const Sequence& parent) {
-  const bool has_rows = parent.kv && cache_->length(parent.kv) >= child.wanted_positions;
+  const bool has_rows = held_by(parent) >= child.wanted_positions;
   KvLease kv;
   if (has_rows) {
     do {
@@ -95,7 +95,7 @@ void Engine::begin_fork(Sequence& child, const Sequence& parent) {
   }
   if (!kv) return enqueue(child);  // it will find what it can of the prefix
   // The last token runs, if need be again: its logits are wanted.
-  const int64_t again = child.prompt_count - 1;
+  const int64_t again = std::min(child.prompt_count - 1, held_by(parent));
   if (cache_->length(kv) > again) go_back(child, kv, again);
   const int64_t held = cache_->length(kv);
   child.stats.reused_tokens = held;
@@ -126,7 +126,7 @@ void Engine::enqueue(Sequence& sequence) {
 // The caller takes it out of placed_.
 void Engine::take_back(Sequence& sequence) {
   DCHECK(sequence.kv && sequence.owner == nullptr && sequence.state != SequenceState::kRestoring);
-  sequence.own_positions = std::max(sequence.own_positions, cache_->length(sequence.kv));
+  sequence.own_positions = std::max(sequence.own_positions, held_by(sequence));
   sequence.kv = {};
   if (sequence.has_run) {
     ++sequence.stats.preemptions;

@@ -19,6 +19,8 @@
 #include "base/sanitizer_testing.h"
 #include "base/thread_pool.h"
 #include "engine/chaos_testing.h"
+#include "engine/drafts/drafters_testing.h"
+#include "engine/drafts/prompt_lookup.h"
 #include "engine/engine.h"
 #include "engine/fake_pass_testing.h"
 #include "engine/memory_plan.h"
@@ -138,6 +140,15 @@ std::vector<int32_t> cut_by_visibility(const std::vector<int32_t>& groups,
   return cut;
 }
 
+// Half of the games with a cache guess tokens ahead. Drawn apart, likewise.
+template <typename MakeDrafter>
+void choose_drafter(uint64_t seed, EngineOptions& options, const MakeDrafter& make) {
+  constexpr uint64_t kStream = 101;
+  Dice dice(seed, kStream);
+  if (options.storage == KvStorageKind::kNone || dice.one_in(2)) return;
+  options.drafter = make(dice);
+}
+
 // ---- over FakePass --------------------------------------------------------------------------------
 
 // The formats' widths are not FakePass's matter (it wants at least a byte), but when their codecs seal.
@@ -190,6 +201,9 @@ TEST(EngineChaos, FakeModel) {
     Dice dice(seed, 0);
     EngineOptions options = some_options(dice, kFakePlans);
     limit_pool(dice, options, fake_shape(options.kv_plan));
+    choose_drafter(seed, options, [&](Dice& drafts) {
+      return std::make_shared<OracleDrafter>(options.kv_plan, drafts.between(2, 6), seed);
+    });
     FakeOracle& oracle = oracles.try_emplace(options.kv_plan.text(), options.kv_plan).first->second;
     ChaosGame game(seed, options, make_fake(seed, options), oracle, {});
     game.play();
@@ -287,6 +301,7 @@ int64_t play_with_model(uint64_t seed, MadeModels& models) {
   const auto model = models.get(dice.one_of(kShapes), isa);
   EngineOptions options = some_options(dice, kPlans);
   limit_pool(dice, options, *kv_shape_of(model->config(), options.kv_plan, options.context));
+  choose_drafter(seed, options, [](Dice&) { return std::make_shared<PromptLookup>(); });
   ThreadPool threads(static_cast<int>(dice.between(1, 3)));
   auto parts = Engine::parts_of(model, threads, options);
   EXPECT_TRUE(parts.ok()) << parts.status().message();

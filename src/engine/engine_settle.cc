@@ -32,9 +32,12 @@ Status out_of_memory() { return resource_exhausted("out of memory"); }
 void Engine::settle() {
   ++counts_.steps;
   for (size_t i = 0; i < parts_.size(); ++i) {
+    const Part& part = parts_[i];
     const int64_t first = batch_sequences_[i].first_position;
-    count_rows(*parts_[i].sequence, first, parts_[i].row_count);
-    wake_waiters(*parts_[i].sequence, first + parts_[i].row_count);
+    part.sequence->draft.right = 0;
+    part.sequence->draft.unverified_rows = part.draft_count;
+    count_rows(part, first);
+    wake_waiters(*part.sequence, held_by(*part.sequence));
   }
   int64_t logit_row = 0;
   for (const Part& part : parts_) {
@@ -65,10 +68,11 @@ void Engine::note_beginning(Sequence& sequence) {
 
 void Engine::report(Sequence& sequence, int64_t first_logit_row, const Part& part) {
   const int64_t first = batch_sequences_[static_cast<size_t>(&part - parts_.data())].first_position;
-  const int64_t end = first + part.row_count;
+  const int64_t end = first + part.row_count - part.draft_count;
   sequence.scored = std::max(sequence.scored, end);
   note_beginning(sequence);
   if (sequence.cancelled) return;
+  if (part.draft_count > 0) return report_draft(sequence, first, first_logit_row);
   for (int64_t i = 0; i < part.logit_count && sequence.request.on_logits; ++i) {
     sequence.request.on_logits(end - part.logit_count + i, logits_of(first_logit_row + i));
     if (sequence.cancelled) return;
@@ -85,12 +89,16 @@ void Engine::report(Sequence& sequence, int64_t first_logit_row, const Part& par
   }
 }
 
-void Engine::count_rows(Sequence& sequence, int64_t first, int64_t row_count) {
+void Engine::count_rows(const Part& part, int64_t first) {
+  Sequence& sequence = *part.sequence;
+  const int64_t row_count = part.row_count;
   sequence.has_run = true;
   sequence.failed_passes = 0;
   const int64_t prompt_rows = std::clamp<int64_t>(sequence.prompt_count - first, 0, row_count);
   counts_.prompt_rows += prompt_rows;
   counts_.decode_rows += row_count - prompt_rows;
+  counts_.draft_tokens += part.draft_count;
+  sequence.stats.draft_tokens += part.draft_count;
   queue_.charge(sequence, row_count);
   sequence.stats.projected_positions += static_cast<uint64_t>(row_count);
   for (size_t layer = 0; layer < layer_windows_.size(); ++layer) {
@@ -139,6 +147,8 @@ void Engine::pick_token(Sequence& sequence, std::span<const float> logits) {
       is_forced ? Result<TokenId>(request.forced_tokens[generated]) : choose_token(sequence, logits);
   if (sequence.cancelled) return;
   if (!token.ok()) return finish(sequence, FinishReason::kError, token.status());
+  const bool ends = is_end(request, *token) && !is_forced && !request.ignore_end_tokens;
+  verify_draft(sequence, *token, !ends);
   note_pick(sequence);
   if (request.constraint != nullptr) request.constraint->take(*token);
   if (request.on_choice) {
@@ -147,9 +157,7 @@ void Engine::pick_token(Sequence& sequence, std::span<const float> logits) {
     request.on_choice(*choice);
     if (sequence.cancelled) return;
   }
-  if (is_end(request, *token) && !is_forced && !request.ignore_end_tokens) {
-    return finish(sequence, FinishReason::kEndToken, {}, *token);
-  }
+  if (ends) return finish(sequence, FinishReason::kEndToken, {}, *token);
   deliver(sequence, *token);
 }
 
@@ -211,8 +219,9 @@ void Engine::release_rows(Sequence& sequence) {
   if (session != nullptr) session->busy = false;
   if (!sequence.kv) return;
   std::erase(placed_, &sequence);
+  const int64_t held = held_by(sequence);
   KvLease kv = std::move(sequence.kv);
-  cache_->truncate(kv, cache_->length(kv));  // releases reserved room without rows
+  cache_->truncate(kv, held);  // releases reserved room without rows
   sequence.stats.kv_bytes = cache_->used_bytes(kv);
   for (int32_t group = 0; group < cache_->geometry().group_count(); ++group) {
     sequence.stats.kept_rows[static_cast<size_t>(group)] = cache_->kept_rows(kv, group);

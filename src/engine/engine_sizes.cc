@@ -24,6 +24,9 @@ Status Engine::check_options(const EngineOptions& options) {
     return invalid_argument(fmt::format("a pace of {} percent is not possible: `pace` must be from {} to {}",
                                         *options.pace, kLeastPace, kMostPace));
   }
+  if (options.drafter != nullptr && options.storage == KvStorageKind::kNone) {
+    return invalid_argument("`speculation` needs a cache that keeps rows: without one each guess costs a whole text");
+  }
   if (options.score_chunk < 1) {
     return invalid_argument(
         fmt::format("a score chunk of {} rows is not possible: it must be at least 1", options.score_chunk));

@@ -16,10 +16,12 @@ namespace cairn {
 
 // Since the engine was made.
 struct EngineCounts {
-  int64_t steps = 0;          // whose rows were computed
-  int64_t prompt_rows = 0;    // of these steps: at positions of prompts, those that ran again too
-  int64_t decode_rows = 0;    // ... and at later positions
-  int64_t failed_steps = 0;   // whose pass failed: their rows were lost
+  int64_t steps = 0;         // whose rows were computed
+  int64_t prompt_rows = 0;   // of these steps: at positions of prompts, those that ran again too
+  int64_t decode_rows = 0;   // ... and at later positions
+  int64_t failed_steps = 0;  // whose pass failed: their rows were lost
+  int64_t draft_tokens = 0;  // that ran as guesses, and of these, those that were what was picked
+  int64_t accepted_draft_tokens = 0;
   int64_t preemptions = 0;    // requests that lost rows which they had computed
   int64_t quota_waits = 0;    // requests that were held back, or stood still, because of their tenant's quota
   int64_t reused_tokens = 0;  // of all prompts that began; and all tokens of these prompts

@@ -158,6 +158,7 @@ void Engine::schedule(const StepLimits& wanted) {
   start_loads();
   add_loading_part(limits);
   isolate_suspect();
+  add_drafts();
   note_grants();
   blocked_.reset();
   if (plan.blocked.has_value()) blocked_ = placed_[static_cast<size_t>(*plan.blocked)]->id;
@@ -179,7 +180,7 @@ void Engine::note_grants() {
   for (const Part& part : parts_) {
     row_count += part.row_count;
     const bool decodes = std::ssize(part.sequence->tokens) - held_by(*part.sequence) == 1;
-    (decodes ? timing_.decode_rows : timing_.prompt_rows) += part.row_count;
+    (decodes ? timing_.decode_rows : timing_.prompt_rows) += part.row_count - part.draft_count;
     if (decodes) continue;
     events_.of_request(EngineEventKind::kRowsGranted, part.sequence->id, part.row_count);
   }
@@ -212,7 +213,9 @@ void Engine::lay_batch() {
     kv_rows_.push_back({.sequence = sequence.kv.sequence(),
                         .row_count = part.row_count,
                         .restored = restored.first(static_cast<size_t>(part.restored_count))});
-    tokens_.insert(tokens_.end(), begin, begin + row_count);
+    tokens_.insert(tokens_.end(), begin, begin + (row_count - part.draft_count));
+    if (part.draft_count > 0)
+      tokens_.insert(tokens_.end(), sequence.draft.tokens.begin(), sequence.draft.tokens.end());
     const int32_t end_row = first_row + row_count;
     for (int32_t row = end_row - static_cast<int32_t>(part.logit_count); row < end_row; ++row) {
       logit_rows_.push_back(row);
@@ -230,7 +233,7 @@ bool Engine::run() {
   lay_batch();
   if (parts_.front().restored_count > 0) return run_while_loading();
   KvStep step = cache_->begin_step(kv_rows_);
-  const bool is_timed = pace_.has_value() || tiers_ != nullptr;
+  const bool is_timed = pace_.has_value() || tiers_ != nullptr || options_.drafter != nullptr;
   const uint64_t begin_ns = is_timed ? clock_->now_ns() : 0;
   const Status status = no_throw([&] { return forward(step); });
   if (status.ok()) {
@@ -247,7 +250,10 @@ bool Engine::run() {
 void Engine::note_time(uint64_t begin_ns) {
   timing_.ns = clock_->now_ns() - begin_ns;
   if (tiers_ != nullptr) note_computed(timing_.ns);
-  if (!pace_.has_value()) return;
+  const auto row_count = std::ssize(tokens_);
+  if (timing_.prompt_rows == 0) draft_sizes_.note(row_count, timing_.ns);
+  const bool has_drafts = row_count > timing_.decode_rows + timing_.prompt_rows;
+  if (!pace_.has_value() || has_drafts) return;
   pace_->note(timing_);
   pace_note_.before = timing_;
 }

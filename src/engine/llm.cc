@@ -35,6 +35,7 @@ Result<OpenOptions> open_options(const LlmOptions& options) {
                                 .max_sequences = options.max_sequences,
                                 .prefill_chunk = options.prefill_chunk,
                                 .pool_bytes = options.kv_memory_bytes,
+                                .drafter = make_drafter(options.speculation),
                                 .seed = options.seed},
                      .on_load_progress = options.on_load_progress};
 }

@@ -37,15 +37,17 @@ struct RequestStats {
   // Of the prompt: rows that the cache had before the request ran, in its session, its parent or the index. Rows that
   // the request computed itself, lost and found again do not count.
   int64_t reused_tokens = 0;
-  int64_t generated_tokens = 0;  // the end token, if one came, is not counted
-  int64_t preemptions = 0;       // how often it lost rows that it had computed
-  KvMatchReport match;           // where the first match with the index ended, and why; what other tiers had
-  uint64_t ttft_ns = 0;          // from submit to the first token; 0 where none came
-  double tpot_ns = 0;            // mean time from one token to the next, over all but the first
-  uint64_t kv_bytes = 0;         // of the rows or blocks that the request had when it ended
+  int64_t generated_tokens = 0;       // the end token, if one came, is not counted
+  int64_t draft_tokens = 0;           // that ran as guesses (EngineOptions::drafter)
+  int64_t accepted_draft_tokens = 0;  // of these: that were what was picked
+  int64_t preemptions = 0;            // how often it lost rows that it had computed
+  KvMatchReport match;    // where the first match with the index ended, and why; what other tiers had
+  uint64_t ttft_ns = 0;   // from submit to the first token; 0 where none came
+  double tpot_ns = 0;     // mean time from one token to the next, over all but the first
+  uint64_t kv_bytes = 0;  // of the rows or blocks that the request had when it ended
   std::vector<KvKeptRows> kept_rows;  // the rows that it had then, by layer group
   // Rows that were run through the layers: with a cache n + m - 1 for n prompt and m generated tokens
-  // (the last one is never fed back), without one m*n + m*(m-1)/2.
+  // (the last one is never fed back), without one m*n + m*(m-1)/2. Those of drafts that were wrong count too.
   uint64_t projected_positions = 0;
   // Scores computed by one query head of each layer: a row at position t sees t + 1 positions, or the layer's
   // window where that is less.

@@ -12,6 +12,7 @@
 
 #include "cairn/ids.h"
 #include "engine/choice_report.h"
+#include "engine/drafts/draft_chances.h"
 #include "engine/request.h"
 #include "engine/stop_matcher.h"
 #include "engine/waiter_list.h"
@@ -22,6 +23,15 @@
 namespace cairn {
 
 struct Tenant;  // fair_queue.h
+
+// Tokens that may come next, and what became of them (engine_drafts.cc).
+struct Draft {
+  std::vector<TokenId> tokens;  // those that run in this step; capacity from the start
+  int64_t match_length = 0;     // what spoke for them (prompt_lookup.h)
+  int64_t right = 0;            // the first ones, that were picked
+  int64_t unverified_rows = 0;  // the cache's last rows, of those that nothing was said of yet
+  DraftChances chances;
+};
 
 //   queued <-> loading        both wait for a place; loading ones for their prefix first
 //   queued -> running <-> awaits caller        running -> queued: preempted
@@ -49,7 +59,7 @@ struct SequenceKey {
 };
 
 // The token ids of a sequence are consecutive ranges:
-//   [0, held)                 rows in the cache (KvCache::length)
+//   [0, held)                 rows in the cache (KvCache::length, but for unverified rows of a draft)
 //   [held, tokens.size())     pending: run before the next token is picked; the last one's logits pick it
 //   [0, prompt_count)         the prompt; after it, generated tokens
 // Nothing is pending while a request waits for its caller.
@@ -77,6 +87,7 @@ struct Sequence {
   int64_t own_positions = 0;        // rows that it had when it lost them
   bool may_load = false;            // tiers have not been asked for its next rows since it got its place
   std::unique_ptr<BlockLoad> load;  // kRestoring
+  Draft draft;
 
   // kLoading: whose rows it waits for, how many of them, and whether it begins as a fork of them.
   Sequence* owner = nullptr;

@@ -8,7 +8,7 @@ namespace {
 
 using enum MetricKind;
 
-constexpr std::array<MetricInfo, 34> kInfos{{
+constexpr std::array<MetricInfo, 35> kInfos{{
     {"cairn_time_to_first_token_seconds", kHistogram, "(tenant)",
      "From a request's arrival to the first token of its reply"},
     {"cairn_time_per_output_token_seconds", kHistogram, "(tenant)",
@@ -51,6 +51,8 @@ constexpr std::array<MetricInfo, 34> kInfos{{
     {"cairn_preemptions_total", kCounter, "", "Times that a running request gave its memory back and waited"},
     {"cairn_steps_total", kCounter, "", "Steps of the engine"},
     {"cairn_rows_total", kCounter, "kind", "Rows that steps have computed: prompt, decode"},
+    {"cairn_draft_tokens_total", kCounter, "outcome",
+     "Tokens that were guessed ahead: accepted, rejected"},
     {"cairn_tenant_open_texts", kGauge, "tenant", "A tenant's texts that run or wait"},
     {"cairn_tenant_kv_used_bytes", kGauge, "tenant",
      "Bytes of the cache that count for a tenant, idle ones included"},

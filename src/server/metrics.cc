@@ -190,6 +190,8 @@ std::vector<MetricFamily> families_of(const MetricsSnapshot& now, const MetricsO
   scrape.add_count("cairn_steps_total", now.steps_total);
   scrape.add_count("cairn_rows_total", now.prompt_rows_total, {{"kind", "prompt"}});
   scrape.add_count("cairn_rows_total", now.decode_rows_total, {{"kind", "decode"}});
+  scrape.add_count("cairn_draft_tokens_total", now.accepted_drafts_total, {{"outcome", "accepted"}});
+  scrape.add_count("cairn_draft_tokens_total", now.rejected_drafts_total, {{"outcome", "rejected"}});
   if (options.by_tenant == MetricsByTenant::kOn) add_tenants(scrape, now.tenants);
   scrape.add_count("cairn_log_lines_dropped_total", now.log_lines_dropped_total);
   scrape.add_count("cairn_process_resident_memory_bytes", now.resident_bytes);

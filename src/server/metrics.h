@@ -61,6 +61,8 @@ struct MetricsSnapshot {
   uint64_t steps_total = 0;
   uint64_t prompt_rows_total = 0;
   uint64_t decode_rows_total = 0;
+  uint64_t accepted_drafts_total = 0;
+  uint64_t rejected_drafts_total = 0;
 
   uint64_t resident_bytes = 0;  // of the process
   uint64_t log_lines_dropped_total = 0;

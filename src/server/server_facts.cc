@@ -78,6 +78,9 @@ MetricsSnapshot Server::snapshot_of(const EngineSnapshot& engine) const {
                       .steps_total = static_cast<uint64_t>(engine.counts.steps),
                       .prompt_rows_total = static_cast<uint64_t>(engine.counts.prompt_rows),
                       .decode_rows_total = static_cast<uint64_t>(engine.counts.decode_rows),
+                      .accepted_drafts_total = static_cast<uint64_t>(engine.counts.accepted_draft_tokens),
+                      .rejected_drafts_total = static_cast<uint64_t>(engine.counts.draft_tokens -
+                                                                     engine.counts.accepted_draft_tokens),
                       .resident_bytes = resident_facts().current_bytes,
                       .log_lines_dropped_total = log_->dropped_lines()};
   if (metrics_.by_tenant() == MetricsByTenant::kOn) now.tenants = tenants_of(engine);

@@ -76,6 +76,7 @@ Request Trial::watched(int64_t text, int64_t reported, Request request) {
     if (status_.ok()) status_ = result.status;
     preemptions_ += result.stats.preemptions;
     reused_tokens_ += result.stats.reused_tokens;
+    accepted_draft_tokens_ += result.stats.accepted_draft_tokens;
   };
   return request;
 }

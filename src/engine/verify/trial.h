@@ -74,6 +74,7 @@ class Trial {
   [[nodiscard]] std::optional<int64_t> token_count(RequestId id) const;
   [[nodiscard]] int64_t preemptions() const { return preemptions_; }
   [[nodiscard]] int64_t reused_tokens() const { return reused_tokens_; }  // of the requests that have ended
+  [[nodiscard]] int64_t accepted_draft_tokens() const { return accepted_draft_tokens_; }  // likewise
   [[nodiscard]] int64_t step_count() const { return step_count_; }
   [[nodiscard]] const KvCache& cache() const { return engine_->cache(); }
 
@@ -99,6 +100,7 @@ class Trial {
   bool is_stopped_ = false;
   int64_t preemptions_ = 0;
   int64_t reused_tokens_ = 0;
+  int64_t accepted_draft_tokens_ = 0;
   int64_t step_count_ = 0;
   std::unique_ptr<Engine> engine_;  // last: its end may report to the others
 };

@@ -1,7 +1,9 @@
 // Rows that are found, shared, copied and rolled back.
 #include <algorithm>
 #include <array>
+#include <memory>
 
+#include "engine/drafts/drafter.h"
 #include "engine/verify/variations.h"
 #include "kv/geometry.h"
 
@@ -172,6 +174,55 @@ Result<std::string> run_tries(const Scene& scene, Comparison& comparison) {
   return std::string();
 }
 
+// Guesses the first text, whatever is asked; one token in five is wrong.
+class TextDrafter final : public Drafter {
+ public:
+  explicit TextDrafter(std::span<const TokenId> text) : text_(text) {}
+
+  int64_t propose(std::span<const TokenId> text, std::span<TokenId> draft) override {
+    constexpr size_t kWrongEvery = 5;
+    for (size_t i = 0; i < draft.size(); ++i) {
+      const size_t place = (text.size() + i) % text_.size();
+      draft[i] = place % kWrongEvery == 0 ? TokenId{0} : text_[place];
+    }
+    return std::ssize(draft);
+  }
+
+ private:
+  std::span<const TokenId> text_;
+};
+
+// A step takes no time: whatever is guessed runs.
+class StoppedClock final : public Clock {
+ public:
+  [[nodiscard]] uint64_t now_ns() const override { return 0; }
+};
+
+// The text, and a branch of it, decoded with guesses that are right, or not.
+Result<std::string> run_drafts(const Scene& scene, Comparison& comparison) {
+  const StoppedClock clock;
+  EngineOptions options = scene.crowd_options(2);
+  options.drafter = std::make_shared<TextDrafter>(scene.texts[0]);
+  options.clock = &clock;
+  CAIRN_ASSIGN_OR_RETURN(const auto trial, start_trial(scene, options, comparison));
+  for (const int64_t text : {int64_t{0}, kFirstBranch + 1}) {
+    const int64_t length = scene.length_of(text);
+    const int64_t prompt = std::max<int64_t>(1, length / 4);
+    require(comparison, text, prompt, length);
+    CAIRN_RETURN_IF_ERROR(trial
+                              ->submit_text({.text = text,
+                                             .prompt_count = prompt,
+                                             .token_count = length,
+                                             .wanted = LogitsWanted::kSampled})
+                              .status());
+  }
+  CAIRN_RETURN_IF_ERROR(trial->finish());
+  if (scene.length() > kBlockSize && trial->accepted_draft_tokens() == 0) {
+    return internal_error("no guess was right");
+  }
+  return std::string();
+}
+
 // Memory for the text and two blocks more, and requests that share what there is.
 Result<std::string> run_short_of_memory(const Scene& scene, Comparison& comparison) {
   EngineOptions options = scene.crowd_options(1 + kBranchTexts);
@@ -208,6 +259,7 @@ std::vector<Variation> sharing_variations(const Scene& scene) {
           {2, "forked at a block's edges", 2 * one, run_forks},
           {2, "a prefix that a group reads once", one, run_group},
           {2, "tokens tried and taken back", 2 * one, run_tries},
+          {2, "guessed ahead, some of it right", 2 * one, run_drafts},
           {2, "shared rows, memory short", 2 * one, run_short_of_memory}};
 }
 

@@ -1,0 +1,94 @@
+// Speculative decoding: where all sequences of a step decode, tokens that are likely to come next run with them, as rows
+// behind their own. What the sampler picks from a row's logits decides whether the next row was the right one: the
+// tokens are those that would have been picked without drafts, bit by bit, whatever the sampling. (Leviathan et al.,
+// "Fast Inference from Transformers via Speculative Decoding", 2023, accept a token of a draft that is certain of itself
+// as often: with the probability that the model gives it.)
+//
+// A draft never fills its sequence's open block. So it needs no memory, nothing that was not picked is ever sealed, named
+// or passed by a window, and taking rows back is only a shorter open block.
+#include <algorithm>
+
+#include "engine/engine.h"
+
+namespace cairn {
+
+// How many rows may run behind the next one.
+int64_t Engine::draft_room(const Sequence& sequence) const {
+  const int64_t held = cache_->length(sequence.kv);
+  const int64_t to_block_end = kBlockSize - 1 - held % kBlockSize;
+  // The row at position p needs p < context; and of the tokens that may come, the last one is not run.
+  const int64_t to_context_end = context() - (held + 1);
+  const int64_t to_last_token = sequence.max_tokens - sequence.stats.generated_tokens - 1;
+  return std::clamp<int64_t>(std::min({to_block_end - 1, to_context_end, to_last_token}), 0, kMostDraft);
+}
+
+bool Engine::may_have_drafts() const {
+  return options_.drafter != nullptr && !parts_.empty() &&
+         std::ranges::all_of(parts_, [this](const Part& part) {
+           const Sequence& sequence = *part.sequence;
+           return part.row_count == 1 && part.logit_count == 1 && part.restored_count == 0 &&
+                  sequence.request.picks == Picks::kSampled &&
+                  sequence.request.logits_wanted == LogitsWanted::kSampled;
+         });
+}
+
+void Engine::add_drafts() {
+  if (!may_have_drafts()) return;
+  draft_offers_.clear();
+  for (const Part& part : parts_) {
+    Sequence& sequence = *part.sequence;
+    const auto room = static_cast<size_t>(draft_room(sequence));
+    sequence.draft.tokens.resize(room);
+    sequence.draft.match_length =
+        room > 0 ? options_.drafter->propose(sequence.tokens, sequence.draft.tokens) : 0;
+    DraftOffer offer;
+    if (sequence.draft.match_length > 0) {
+      offer = {.length = std::ssize(sequence.draft.tokens),
+               .chance = sequence.draft.chances.chance(sequence.draft.match_length)};
+    }
+    draft_offers_.push_back(offer);
+  }
+  const int64_t row_limit = std::min(step_rows(options_), step_logit_rows(options_));
+  draft_sizes_.choose(std::ssize(parts_), row_limit, draft_offers_);
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const int64_t count = draft_offers_[i].granted;
+    parts_[i].draft_count = count;
+    parts_[i].row_count += count;
+    parts_[i].logit_count += count;
+    parts_[i].sequence->draft.tokens.resize(static_cast<size_t>(count));
+  }
+}
+
+// Row after row as long as the draft was right.
+void Engine::report_draft(Sequence& sequence, int64_t first, int64_t first_logit_row) {
+  Draft& draft = sequence.draft;
+  const auto count = std::ssize(draft.tokens);
+  int64_t right = 0;
+  for (int64_t row = 0; row == right; ++row) {
+    const std::span<const float> logits = logits_of(first_logit_row + row);
+    if (sequence.request.on_logits) sequence.request.on_logits(first + row, logits);
+    if (sequence.cancelled) return;
+    pick_token(sequence, logits);
+    if (sequence.cancelled || sequence.state == SequenceState::kEnded) return;
+    right = draft.right;
+  }
+  draft.chances.note(draft.match_length, count, right);
+}
+
+// `token` was picked from a row; the row behind it is the draft's next. Rows that are not of the text are gone before
+// anybody is called back.
+void Engine::verify_draft(Sequence& sequence, TokenId token, bool goes_on) {
+  Draft& draft = sequence.draft;
+  if (draft.unverified_rows == 0) return;
+  if (goes_on && draft.tokens[static_cast<size_t>(draft.right)] == token) {
+    ++draft.right;
+    --draft.unverified_rows;
+    ++sequence.stats.accepted_draft_tokens;
+    ++counts_.accepted_draft_tokens;
+    return;
+  }
+  cache_->truncate(sequence.kv, held_by(sequence));
+  draft.unverified_rows = 0;
+}
+
+}  // namespace cairn
