@@ -240,6 +240,22 @@ class CliTest(unittest.TestCase):
                     self.assertEqual(other["logits_sha256"], truth["logits_sha256"], (model.name, kv, way))
                     self.assertEqual(other["tokens"], truth["tokens"])
 
+    def test_guessing_ahead_changes_nothing(self):
+        prompt = "one two three four, one two three four, one two three"
+        guessed = 0
+        for options in (["--temp", 0], ["--temp", 0.8, "--seed", 3], ["--temp", 0, "--kv", "int8"],
+                        ["--temp", 0, "--kv", "k=int8:channel,v=f16,window=20"], ["--temp", 0, "--cache", "growing"]):
+            asked = ["-p", prompt, "-n", 100, "--ignore-eos", *options]
+            plain = self.generate(*asked)
+            ahead = self.generate(*asked, "--speculate", "lookup")
+            self.assertEqual(plain["tokens"], ahead["tokens"], options)
+            self.assertEqual(plain["logits_sha256"], ahead["logits_sha256"], options)
+            self.assertEqual(plain["draft_tokens"], 0)
+            self.assertLessEqual(ahead["accepted_draft_tokens"], ahead["draft_tokens"])
+            guessed += ahead["draft_tokens"]
+        self.assertGreater(guessed, 0)
+        self.fails(2, "generate", "-p", "x", "--cache", "none", "--speculate", "lookup", says="needs a cache")
+
     @unittest.skipUnless(shutil.which("qemu-x86_64"), "qemu-x86_64 is not installed: no older processor is emulated")
     def test_a_processor_with_avx2_alone(self):
         haswell = ["qemu-x86_64", "-cpu", "Haswell", PROGRAM]

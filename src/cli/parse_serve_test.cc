@@ -146,6 +146,7 @@ const std::vector<Option>& options_of_serve() {
       {{"--kv-disk", "kept", "--kv-load", "never"},
        [](O o) { return o.common.tiers.load == LoadPolicy::kNever; }},
       {{"--no-sharing"}, [](O o) { return o.common.sharing == PrefixSharing::kOff; }},
+      {{"--speculate", "lookup"}, [](O o) { return o.common.speculation == Speculation::kPromptLookup; }},
   };
   return kOptions;
 }
@@ -205,6 +206,7 @@ TEST(ParseServe, ABadValueIsRefusedByItsOptionsName) {
       {"--template-var", {"x"}},
       {"--kv-memory", {"much"}},
       {"--kv-load", {"never"}},  // of what?
+      {"--speculate", {"", "on", "draft"}},
       {"--name", {""}},
       {"--cors-origin", {"foo", "://a", "https://", "https://a/", "https://a b"}},
   };

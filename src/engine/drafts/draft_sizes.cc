@@ -5,9 +5,9 @@
 namespace cairn {
 namespace {
 
-// What a row more adds to a step where nothing was measured, by the time of the smallest step that was. It is less where
-// memory bounds a step, and never much more.
-constexpr double kGuessedRow = 0.25;
+// What a row more adds to a step where nothing was measured, by the time of the smallest step that was. Rather too little:
+// what is tried is measured, what is not stays a guess.
+constexpr double kGuessedRow = 0.1;
 // A gain below that is within what is known of times.
 constexpr double kLeastGain = 1.03;
 // From one try of what looks like a loss to the next: a step of three times the time costs a percent and a half.
