@@ -254,7 +254,7 @@ class CliTest(unittest.TestCase):
             self.assertLessEqual(ahead["accepted_draft_tokens"], ahead["draft_tokens"])
             guessed += ahead["draft_tokens"]
         self.assertGreater(guessed, 0)
-        self.fails(2, "generate", "-p", "x", "--cache", "none", "--speculate", "lookup", says="needs a cache")
+        self.fails(2, "generate", "-p", "x", "--cache", "none", "--speculate", "lookup", says="need a cache")
 
     @unittest.skipUnless(shutil.which("qemu-x86_64"), "qemu-x86_64 is not installed: no older processor is emulated")
     def test_a_processor_with_avx2_alone(self):

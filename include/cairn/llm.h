@@ -62,6 +62,8 @@ struct LlmOptions {
   std::optional<uint64_t> kv_memory_bytes = {};  // for blocks; absent: for max_sequences whole contexts
   PrefixSharing prefix_sharing = PrefixSharing::kOn;
   Speculation speculation = Speculation::kOff;  // whether tokens are guessed ahead; they stay the same
+  // A smaller model with the same vocabulary that guesses, too; memory_plan() does not count it. Absent: none.
+  std::optional<std::string> draft_model = {};
   // How byte-level BPE splits a text into words, whatever the file says: a value of GGUF's tokenizer.ggml.pre.
   std::optional<std::string> pre = {};
   uint64_t seed = 0;  // requests without a seed get one from this and their number

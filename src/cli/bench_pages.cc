@@ -158,8 +158,8 @@ A model that was made for less than 4,200 positions needs --extend-context.
 Example: cairn bench tiers -m tinyllama.gguf -c 4200 --extend-context --kv-disk /tmp/kept --kv-remote redis://localhost)";
 
 constexpr std::string_view kSpeculate =
-    R"(Texts of 160 tokens behind a prompt of 256, with --speculate lookup and without, in turns: five pairs. Tokens are the same
-both times; of all texts but the last they are given, as a model would write them that repeats or does not.
+    R"(Texts of 160 tokens behind a prompt of 256, with --speculate lookup (and --draft-model, where one is named) and without, in
+turns: five pairs. Tokens are the same both times; of all texts but the last they are given, as a model would write them that repeats or does not.
   repeats its prompt, edited  the prompt again, with one token in twelve changed
   the same, several at once   eight sequences: a step has more rows, and guesses pay less
   misleads                    24 words at random: much has stood before, and something else follows

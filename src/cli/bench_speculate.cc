@@ -190,10 +190,12 @@ Result<EngineOptions> settings_of(const OpenModel& opened) {
 }  // namespace
 
 Status bench_speculate(const BenchOptions& options, const BenchRun& run) {
-  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, run.console));
+  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, run.console, kMany));
   CAIRN_ASSIGN_OR_RETURN(EngineOptions settings, settings_of(opened));
+  std::shared_ptr<Drafter> drafter = std::exchange(settings.drafter, nullptr);
+  if (drafter == nullptr) drafter = make_drafter(Speculation::kPromptLookup);
   CAIRN_ASSIGN_OR_RETURN(const auto plain, Engine::create(opened.model, *opened.threads, settings));
-  settings.drafter = make_drafter(Speculation::kPromptLookup);
+  settings.drafter = std::move(drafter);
   CAIRN_ASSIGN_OR_RETURN(const auto guessing, Engine::create(opened.model, *opened.threads, settings));
   SpeculateBench bench(*plain, *guessing);
   RowWriter table(run.console, options.table_form,

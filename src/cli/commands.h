@@ -70,6 +70,7 @@ struct CommonOptions {
   int64_t prefill_chunk = EngineOptions().prefill_chunk;  // --prefill-chunk, at least 1
   TokenizerOptions tokenizer;                             // --pre
   Speculation speculation = Speculation::kOff;            // --speculate
+  std::optional<std::string> draft_model;                 // --draft-model
   bool shows_notes = true;                                // of the model; not with --quiet
   OutputForm output_form = OutputForm::kText;             // --json
 };

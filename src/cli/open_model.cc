@@ -151,7 +151,8 @@ OpenOptions open_options(const CommonOptions& options, int64_t max_sequences) {
                               .max_sequences = max_sequences,
                               .prefill_chunk = options.prefill_chunk,
                               .pool_bytes = options.kv_memory_bytes,
-                              .drafter = make_drafter(options.speculation)}};
+                              .drafter = make_drafter(options.speculation)},
+                   .draft_model = options.draft_model};
   if (options.isa.has_value()) open.isa = isa_name(*options.isa);
   return open;
 }

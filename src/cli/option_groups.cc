@@ -170,10 +170,16 @@ void add_storage_options(CLI::App& app, CommonOptions& common) {
       "Do not reuse what the cache holds of a prompt");
 }
 
-void add_speculate_option(CLI::App& app, Speculation& speculation) {
+void add_draft_model_option(CLI::App& app, std::optional<std::string>& draft_model) {
+  app.add_option("--draft-model", draft_model,
+                 "Guess tokens ahead by a smaller model with the same vocabulary, too")
+      ->type_name("PATH");
+}
+
+void add_speculate_options(CLI::App& app, CommonOptions& common) {
   app.add_option_function<std::string>(
          "--speculate",
-         [&speculation](const std::string& name) {
+         [&speculation = common.speculation](const std::string& name) {
            if (name != "off" && name != "lookup") {
              throw CLI::ValidationError("--speculate", "'" + name + "' is none: off or lookup");
            }
@@ -183,6 +189,7 @@ void add_speculate_option(CLI::App& app, Speculation& speculation) {
          "bit; "
          "what repeats comes faster (default: off)")
       ->type_name("off|lookup");
+  add_draft_model_option(app, common.draft_model);
 }
 
 void add_remote_store_options(CLI::App& app, std::vector<std::string>& urls,

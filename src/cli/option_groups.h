@@ -55,8 +55,9 @@ void add_common_options(CLI::App& app, CommonOptions& common);
 void add_endless_option(CLI::App& app, std::optional<int64_t>& context);
 // --cache, --kv-memory, --no-sharing: for commands that do not choose these themselves.
 void add_storage_options(CLI::App& app, CommonOptions& common);
-// --speculate.
-void add_speculate_option(CLI::App& app, Speculation& speculation);
+void add_draft_model_option(CLI::App& app, std::optional<std::string>& draft_model);
+// --speculate, --draft-model.
+void add_speculate_options(CLI::App& app, CommonOptions& common);
 // --kv-remote, --kv-remote-ca. `group`: the heading they stand under; empty: the usual one.
 void add_remote_store_options(CLI::App& app, std::vector<std::string>& urls,
                               std::optional<std::string>& certificates, const std::string& help,

@@ -47,7 +47,7 @@ Result<Command> parse_generate(Arguments arguments) {
                    1, kMostSequences);
         add_common_options(app, options.common);
         add_storage_options(app, options.common);
-        add_speculate_option(app, options.common.speculation);
+        add_speculate_options(app, options.common);
         add_tier_options(app, options.common.tiers);
         add_endless_option(app, options.common.context);
         add_json_option(app, options.common.output_form);

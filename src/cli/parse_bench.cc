@@ -91,6 +91,8 @@ Result<Command> parse_page(const BenchPage& page, Arguments arguments) {
                                     if (page.subject == BenchSubject::kStream)
                                       add_stream_options(app, options);
                                     if (page.subject == BenchSubject::kPace) add_pace_option(app, options);
+                                    if (page.subject == BenchSubject::kSpeculate)
+                                      add_draft_model_option(app, options.common.draft_model);
                                     if (page.subject == BenchSubject::kTiers)
                                       add_tier_options(app, options.common.tiers);
                                     add_table_options(app, options);

@@ -201,7 +201,7 @@ Result<Command> parse_serve(Arguments arguments) {
         add_address_options(app, options);
         add_common_options(app, options.common);
         add_storage_options(app, options.common);
-        add_speculate_option(app, options.common.speculation);
+        add_speculate_options(app, options.common);
         add_tier_options(app, options.common.tiers);
         add_engine_options(app, options);
         add_access_options(app, options);

@@ -146,6 +146,7 @@ const std::vector<Option>& options_of_serve() {
       {{"--kv-disk", "kept", "--kv-load", "never"},
        [](O o) { return o.common.tiers.load == LoadPolicy::kNever; }},
       {{"--no-sharing"}, [](O o) { return o.common.sharing == PrefixSharing::kOff; }},
+      {{"--draft-model", "d"}, [](O o) { return o.common.draft_model == "d"; }},
       {{"--speculate", "lookup"}, [](O o) { return o.common.speculation == Speculation::kPromptLookup; }},
   };
   return kOptions;

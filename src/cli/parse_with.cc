@@ -118,8 +118,10 @@ Status check_options(const CommonOptions& options) {
     return invalid_argument(fmt::format("--endless needs the paged cache: --cache {} forgets nothing",
                                         kv_storage_kind_name(options.storage)));
   }
-  if (options.speculation != Speculation::kOff && options.storage == KvStorageKind::kNone) {
-    return invalid_argument("--speculate needs a cache: with --cache none each guess costs a whole text");
+  const bool guesses = options.speculation != Speculation::kOff || options.draft_model.has_value();
+  if (guesses && options.storage == KvStorageKind::kNone) {
+    return invalid_argument(
+        "--speculate and --draft-model need a cache: with --cache none each guess costs a whole text");
   }
   const bool has_tiers = options.tiers.disk.has_value() || !options.tiers.remote.empty();
   if (options.tiers.load != LoadPolicy::kAuto && !has_tiers) {

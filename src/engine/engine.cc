@@ -76,6 +76,7 @@ Engine::Engine(Parts parts, const EngineOptions& options, std::unique_ptr<BlockT
   needs_.reserve(sequences);
   parts_.reserve(sequences);
   draft_offers_.reserve(sequences);
+  draft_asks_.reserve(sequences);
   exceeding_.reserve(sequences);
   tokens_.reserve(rows);
   batch_sequences_.reserve(sequences);
@@ -248,24 +249,39 @@ Status Engine::extend(RequestId id, std::span<const TokenId> tokens) {
 Status Engine::take_tokens(RequestId id, std::span<const TokenId> tokens) {
   Sequence* sequence = find_waiting(id);
   if (sequence == nullptr) return not_found("no such request waits for tokens");
+  return go_on_with(*sequence, std::ssize(sequence->tokens), tokens);
+}
+
+Status Engine::replace(RequestId id, int64_t length, std::span<const TokenId> tokens) {
+  const Call call(*this);
+  return no_throw([&]() -> Status {
+    Sequence* sequence = find_waiting(id);
+    if (sequence == nullptr) return not_found("no such request waits for tokens");
+    CAIRN_RETURN_IF_ERROR(check_cut(*sequence, length));
+    return go_on_with(*sequence, length, tokens);
+  });
+}
+
+// The sequence's tokens end before `length`, and go on with these.
+Status Engine::go_on_with(Sequence& sequence, int64_t length, std::span<const TokenId> tokens) {
   if (tokens.empty()) return invalid_argument("there are no tokens to go on with");
   CAIRN_RETURN_IF_ERROR(check_tokens("token", tokens, pass_->vocab_size()));
   const auto count = static_cast<int64_t>(tokens.size());
-  CAIRN_RETURN_IF_ERROR(check_scored(sequence->request, count));
-  if (sequence->stats.generated_tokens + count > sequence->max_tokens) {
+  CAIRN_RETURN_IF_ERROR(check_scored(sequence.request, count));
+  const int64_t generated = length - sequence.prompt_count;
+  if (generated + count > sequence.max_tokens) {
     return invalid_argument(fmt::format("{} more tokens are too many: the request may have {} in all", count,
-                                        sequence->max_tokens));
+                                        sequence.max_tokens));
   }
-  make_history_room(*sequence, count);
-  sequence->tokens.insert(sequence->tokens.end(), tokens.begin(), tokens.end());
-  sequence->stats.generated_tokens += count;
-  events_.of_request(EngineEventKind::kResumed, id, std::ssize(sequence->tokens));
-  if (sequence->stats.generated_tokens == sequence->max_tokens) {
-    finish(*sequence, reason_of_length(*sequence));
-  } else if (sequence->kv) {
-    set_state(*sequence, SequenceState::kRunning);
+  make_history_room(sequence, count);
+  if (length < std::ssize(sequence.tokens)) cut_tokens(sequence, length, length);
+  sequence.tokens.insert(sequence.tokens.end(), tokens.begin(), tokens.end());
+  sequence.stats.generated_tokens += count;
+  events_.of_request(EngineEventKind::kResumed, sequence.id, std::ssize(sequence.tokens));
+  if (sequence.stats.generated_tokens == sequence.max_tokens) {
+    finish(sequence, reason_of_length(sequence));
   } else {
-    enqueue(*sequence);
+    resume(sequence);
   }
   return {};
 }
@@ -277,24 +293,34 @@ Status Engine::roll_back(RequestId id, int64_t length) {
 Status Engine::take_back_tokens(RequestId id, int64_t length) {
   Sequence* sequence = find_waiting(id);
   if (sequence == nullptr) return not_found("no such request waits for tokens");
-  const auto count = static_cast<int64_t>(sequence->tokens.size());
-  if (length < sequence->prompt_count || length >= count) {
-    return invalid_argument(fmt::format("a request of {} tokens, {} of them its prompt, cannot go back to {}",
-                                        count, sequence->prompt_count, length));
-  }
-  sequence->tokens.resize(static_cast<size_t>(length));
-  const auto named = static_cast<size_t>(length / kBlockSize);
-  if (sequence->names.blocks.size() > named) sequence->names.blocks.resize(named);
-  sequence->stats.generated_tokens = length - sequence->prompt_count;
-  sequence->scored = std::min(sequence->scored, length - 1);
+  CAIRN_RETURN_IF_ERROR(check_cut(*sequence, length));
+  cut_tokens(*sequence, length, length - 1);  // the last row runs again: its logits are reported again
   events_.of_request(EngineEventKind::kResumed, id, length);
-  if (sequence->kv) {
-    if (cache_->length(sequence->kv) >= length) go_back(*sequence, sequence->kv, length - 1);
-    set_state(*sequence, SequenceState::kRunning);
-  } else {
-    enqueue(*sequence);
-  }
+  resume(*sequence);
   return {};
+}
+
+Status Engine::check_cut(const Sequence& sequence, int64_t length) {
+  const auto count = std::ssize(sequence.tokens);
+  if (length >= sequence.prompt_count && length < count) return {};
+  return invalid_argument(fmt::format("a request of {} tokens, {} of them its prompt, cannot go back to {}",
+                                      count, sequence.prompt_count, length));
+}
+
+// Of its rows `kept` stay, where there are more.
+void Engine::cut_tokens(Sequence& sequence, int64_t length, int64_t kept) {
+  sequence.tokens.resize(static_cast<size_t>(length));
+  const auto named = static_cast<size_t>(length / kBlockSize);
+  if (sequence.names.blocks.size() > named) sequence.names.blocks.resize(named);
+  sequence.stats.generated_tokens = length - sequence.prompt_count;
+  sequence.scored = std::min(sequence.scored, kept);
+  if (sequence.kv && cache_->length(sequence.kv) > kept) go_back(sequence, sequence.kv, kept);
+}
+
+// One that waited has rows to run.
+void Engine::resume(Sequence& sequence) {
+  if (sequence.kv) return set_state(sequence, SequenceState::kRunning);
+  enqueue(sequence);
 }
 
 // Where windows have passed what is needed from there, fewer rows stay. Returns how many.

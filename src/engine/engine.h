@@ -128,6 +128,8 @@ class Engine {
   // Likewise: its tokens end before `length` (at least its prompt, less than it has). The tokens after that are
   // dropped, and the logits after its last token are reported again.
   Status roll_back(RequestId id, int64_t length);
+  // Both at once: its tokens end before `length`, and go on with these. Errors: as of both.
+  Status replace(RequestId id, int64_t length, std::span<const TokenId> tokens);
 
   // What each tenant may have, in place of all that was said before; a tenant that is not named has weight 1 and no quota.
   // Holds from the next step on. Errors: kInvalidArgument (a weight, a tenant named twice), kUnsupported (a quota of a
@@ -214,6 +216,10 @@ class Engine {
   Result<RequestId> take_fork(RequestId parent_id, Request request);
   Status take_tokens(RequestId id, std::span<const TokenId> tokens);
   Status take_back_tokens(RequestId id, int64_t length);
+  Status go_on_with(Sequence& sequence, int64_t length, std::span<const TokenId> tokens);
+  [[nodiscard]] static Status check_cut(const Sequence& sequence, int64_t length);
+  void cut_tokens(Sequence& sequence, int64_t length, int64_t kept);
+  void resume(Sequence& sequence);
   Result<Sequence*> start(Request request);
   static void make_history_room(Sequence& sequence, int64_t count);
   int64_t go_back(Sequence& sequence, const KvLease& kv, int64_t positions);
@@ -275,6 +281,8 @@ class Engine {
   // Speculative decoding (engine_drafts.cc).
   [[nodiscard]] int64_t draft_room(const Sequence& sequence) const;
   [[nodiscard]] bool may_have_drafts() const;
+  void choose_drafts();
+  void fill_drafts();
   void add_drafts();
   void report_draft(Sequence& sequence, int64_t first, int64_t first_logit_row);
   void verify_draft(Sequence& sequence, TokenId token, bool goes_on);
@@ -356,6 +364,7 @@ class Engine {
   std::vector<SequenceNeed> needs_;  // of placed_
   std::vector<Part> parts_;
   std::vector<DraftOffer> draft_offers_;  // of parts_
+  std::vector<DraftAsk> draft_asks_;      // likewise
   std::vector<TokenId> tokens_;
   std::vector<BatchSequence> batch_sequences_;
   std::vector<int32_t> logit_rows_;

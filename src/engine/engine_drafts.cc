@@ -32,26 +32,50 @@ bool Engine::may_have_drafts() const {
          });
 }
 
-void Engine::add_drafts() {
-  if (!may_have_drafts()) return;
+// How many tokens of which drafts run in this step: none where that gains nothing.
+void Engine::choose_drafts() {
   draft_offers_.clear();
+  draft_asks_.clear();
   for (const Part& part : parts_) {
     Sequence& sequence = *part.sequence;
-    const auto room = static_cast<size_t>(draft_room(sequence));
-    sequence.draft.tokens.resize(room);
-    sequence.draft.match_length =
-        room > 0 ? options_.drafter->propose(sequence.tokens, sequence.draft.tokens) : 0;
+    sequence.draft.tokens.resize(static_cast<size_t>(draft_room(sequence)));
+    draft_asks_.push_back({.id = sequence.id,
+                           .text = sequence.tokens,
+                           .salt = sequence.request.salt,
+                           .draft = sequence.draft.tokens});
+  }
+  options_.drafter->look(draft_asks_);
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    Draft& draft = parts_[i].sequence->draft;
+    draft.match_length = draft_asks_[i].match_length;
     DraftOffer offer;
-    if (sequence.draft.match_length > 0) {
-      offer = {.length = std::ssize(sequence.draft.tokens),
-               .chance = sequence.draft.chances.chance(sequence.draft.match_length)};
+    if (draft.match_length > 0) {
+      offer = {.length = std::ssize(draft.tokens), .chance = draft.chances.chance(draft.match_length)};
     }
     draft_offers_.push_back(offer);
   }
   const int64_t row_limit = std::min(step_rows(options_), step_logit_rows(options_));
   draft_sizes_.choose(std::ssize(parts_), row_limit, draft_offers_);
   for (size_t i = 0; i < parts_.size(); ++i) {
-    const int64_t count = draft_offers_[i].granted;
+    draft_asks_[i].draft = draft_asks_[i].draft.first(static_cast<size_t>(draft_offers_[i].granted));
+  }
+}
+
+void Engine::fill_drafts() {
+  const auto length = [](const DraftAsk& ask) { return std::ssize(ask.draft); };
+  const auto longest = [&] { return length(*std::ranges::max_element(draft_asks_, {}, length)); };
+  if (!options_.drafter->takes_time() || longest() == 0) return;
+  const uint64_t begin_ns = clock_->now_ns();
+  options_.drafter->draft(draft_asks_);
+  if (longest() > 0) draft_sizes_.note_drafting(longest(), clock_->now_ns() - begin_ns);
+}
+
+void Engine::add_drafts() {
+  if (!may_have_drafts()) return;
+  choose_drafts();
+  fill_drafts();
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const auto count = std::ssize(draft_asks_[i].draft);
     parts_[i].draft_count = count;
     parts_[i].row_count += count;
     parts_[i].logit_count += count;

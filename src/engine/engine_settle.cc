@@ -183,6 +183,7 @@ void Engine::finish(Sequence& sequence, FinishReason reason, Status status,
   if (sequence.state == SequenceState::kLoading) stop_waiting(sequence);
   if (sequence.request.deadline_ns.has_value()) deadlines_.erase(sequence);
   sequence.load.reset();
+  if (options_.drafter != nullptr) options_.drafter->forget(sequence.id);
   set_state(sequence, SequenceState::kEnded);
   events_.of_request(EngineEventKind::kEnded, sequence.id, static_cast<int64_t>(reason));
   ended_.push_back(&sequence);

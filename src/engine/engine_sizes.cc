@@ -25,7 +25,8 @@ Status Engine::check_options(const EngineOptions& options) {
                                         *options.pace, kLeastPace, kMostPace));
   }
   if (options.drafter != nullptr && options.storage == KvStorageKind::kNone) {
-    return invalid_argument("`speculation` needs a cache that keeps rows: without one each guess costs a whole text");
+    return invalid_argument(
+        "`speculation` needs a cache that keeps rows: without one each guess costs a whole text");
   }
   if (options.score_chunk < 1) {
     return invalid_argument(

@@ -37,6 +37,7 @@ Result<OpenOptions> open_options(const LlmOptions& options) {
                                 .pool_bytes = options.kv_memory_bytes,
                                 .drafter = make_drafter(options.speculation),
                                 .seed = options.seed},
+                     .draft_model = options.draft_model,
                      .on_load_progress = options.on_load_progress};
 }
 

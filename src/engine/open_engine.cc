@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/machine.h"
+#include "engine/drafts/load_drafter.h"
 #include "engine/layer_visibility.h"
 #include "engine/memory_plan.h"
 #include "engine/thread_count.h"
@@ -119,6 +120,10 @@ Result<LoadedModel> load_model(const std::string& path, OpenOptions options) {
                               .wants_fingerprint = options.engine.tiers.has_any()};
   CAIRN_ASSIGN_OR_RETURN(loaded.model, Model::load(path, *loaded.kernels, *loaded.threads, load));
   CAIRN_ASSIGN_OR_RETURN(loaded.engine_options, engine_options_for(loaded.model->config(), options));
+  if (options.draft_model.has_value()) {
+    CAIRN_ASSIGN_OR_RETURN(loaded.engine_options.drafter,
+                           load_drafter(*options.draft_model, loaded, options.tokenizer));
+  }
   return loaded;
 }
 

@@ -54,6 +54,8 @@ struct OpenOptions {
   TokenizerOptions tokenizer = {};
   std::optional<KvPlan> kv_plan = {};  // absent: default_kv_plan()
   EngineOptions engine = {};           // but for context, kv_plan and available_bytes, which are set here
+  std::optional<std::string> draft_model =
+      {};  // a smaller one that guesses (drafts/model_drafter.h): engine.drafter is set
   WeightsForm weights_form = WeightsForm::kAsStored;
   // Called when the model's file is known, before a weight is read: may refuse, and may choose what depends on the model
   // or on a prompt in the engine's options (those that are set here are set already, and stay).

@@ -8,7 +8,7 @@ namespace {
 
 // Weighs like so many tries. Longer matches are better ones; all are guessed high enough to be tried.
 constexpr double kGuessWeight = 4;
-constexpr std::array<double, 4> kGuess = {0.5, 0.6, 0.7, 0.8};
+constexpr std::array<double, 5> kGuess = {0.5, 0.6, 0.7, 0.8, 0.7};
 // What was right long ago says little: from here on, old tries count half.
 constexpr int32_t kMostTries = 64;
 

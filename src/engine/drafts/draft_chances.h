@@ -22,8 +22,8 @@ class DraftChances {
     int32_t right = 0;
     int32_t wrong = 0;
   };
-  static constexpr size_t kKinds = 4;
-  // Lengths that are close enough to share a measure: 2-3, 4-7, 8-15, 16.
+  static constexpr size_t kKinds = 5;
+  // Lengths that are close enough to share a measure: 2-3, 4-7, 8-15, 16; and kGuessOfModel.
   [[nodiscard]] static size_t kind_of(int64_t match_length);
 
   std::array<Tries, kKinds> tries_{};

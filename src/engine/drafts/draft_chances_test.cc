@@ -12,7 +12,7 @@ TEST(DraftChances, LongerMatchesAreGuessedToBeBetter) {
   EXPECT_LT(chances.chance(8), chances.chance(16));
   EXPECT_EQ(chances.chance(2), chances.chance(3));
   EXPECT_EQ(chances.chance(1), chances.chance(2));
-  EXPECT_EQ(chances.chance(16), chances.chance(100));
+  EXPECT_EQ(chances.chance(32), chances.chance(100));
 }
 
 TEST(DraftChances, AreLearnedByLength) {

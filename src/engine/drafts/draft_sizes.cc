@@ -33,19 +33,28 @@ DraftOffer* likeliest(std::span<DraftOffer> offers, double& chance) {
 
 void DraftSizes::note(int64_t row_count, uint64_t ns) {
   if (row_count > kMostVerifiedRows) return;
-  Times& times = times_[static_cast<size_t>(row_count - 1)];
-  times.ns[times.next] = std::max<uint64_t>(ns, 1);
+  add(times_[static_cast<size_t>(row_count - 1)], std::max<uint64_t>(ns, 1));
+}
+
+void DraftSizes::note_drafting(int64_t longest, uint64_t ns) {
+  add(drafting_, ns / static_cast<uint64_t>(longest));
+}
+
+void DraftSizes::add(Times& times, uint64_t ns) {
+  times.ns[times.next] = ns;
   times.next = (times.next + 1) % times.ns.size();
   times.count = std::min(times.count + 1, times.ns.size());
 }
 
+double DraftSizes::median(const Times& times) {
+  if (times.count == 0) return 0;
+  auto sorted = times.ns;
+  std::sort(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(times.count));
+  return static_cast<double>(sorted[(times.count - 1) / 2]);
+}
+
 // Where so many rows have not run: from the next smaller number that has, and never less than it.
 double DraftSizes::ns_of(int64_t row_count) const {
-  const auto median = [](const Times& times) {
-    auto sorted = times.ns;
-    std::sort(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(times.count));
-    return static_cast<double>(sorted[(times.count - 1) / 2]);
-  };
   double row_ns = 0;
   double known_ns = 0;
   int64_t known_rows = 0;
@@ -76,12 +85,15 @@ void DraftSizes::choose(int64_t sequence_count, int64_t row_limit, std::span<Dra
   int64_t chosen = 0;
   int64_t offered = 0;
   double chance = 0;
+  int64_t longest = 0;
+  const double drafting_ns = median(drafting_);
   for (; sequence_count + offered < most_rows; ++offered) {
     DraftOffer* const next = likeliest(offers, chance);
     if (next == nullptr) break;
-    ++next->granted;
+    longest = std::max(longest, ++next->granted);
     tokens += chance;
-    const double gain = tokens / ns_of(sequence_count + offered + 1);
+    const double ns = ns_of(sequence_count + offered + 1) + drafting_ns * static_cast<double>(longest);
+    const double gain = tokens / ns;
     if (gain <= best) continue;
     best = gain;
     chosen = offered + 1;

@@ -30,6 +30,8 @@ class DraftSizes {
  public:
   // A step without prompts had so many rows.
   void note(int64_t row_count, uint64_t ns);
+  // Guessing took so long, and the longest of the drafts was so long. Where nobody says so, it costs nothing.
+  void note_drafting(int64_t longest, uint64_t ns);
   // For a step in which `sequence_count` sequences decode a row each, and at most `row_limit` rows run.
   void choose(int64_t sequence_count, int64_t row_limit, std::span<DraftOffer> offers);
 
@@ -41,10 +43,13 @@ class DraftSizes {
     size_t next = 0;
   };
 
+  static void add(Times& times, uint64_t ns);
+  [[nodiscard]] static double median(const Times& times);
   [[nodiscard]] double ns_of(int64_t row_count) const;
   void grant(int64_t draft_rows, std::span<DraftOffer> offers) const;
 
   std::array<Times, kMostVerifiedRows> times_{};  // [rows - 1]
+  Times drafting_;                                // of a token more of the longest draft
   int64_t refused_ = 0;                           // steps since a draft was verified
 };
 

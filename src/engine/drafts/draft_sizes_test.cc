@@ -75,6 +75,20 @@ TEST(DraftSizes, WhereBatchesMakeItALossItIsOff) {
             (std::vector<int64_t>(12, 0)));
 }
 
+// A model that guesses takes its time, too.
+TEST(DraftSizes, WhatGuessingTakesCounts) {
+  DraftSizes sizes;
+  for (int64_t rows = 1; rows <= kMostVerifiedRows; ++rows) sizes.note(rows, is_free(rows));
+  std::vector<DraftOffer> offers{{.length = 15, .chance = 0.8}};
+  sizes.note_drafting(5, 500);
+  sizes.choose(1, kNoLimit, offers);
+  EXPECT_GT(offers[0].granted, 3);
+  EXPECT_LT(offers[0].granted, 15);
+  for (int i = 0; i < 3; ++i) sizes.note_drafting(5, 5000);
+  sizes.choose(1, kNoLimit, offers);
+  EXPECT_EQ(offers[0].granted, 0);
+}
+
 TEST(DraftSizes, WhatLooksLikeALossIsTriedAgainNowAndThen) {
   DraftSizes sizes;
   for (int64_t rows = 1; rows <= kMostVerifiedRows; ++rows) sizes.note(rows, by_row(rows));

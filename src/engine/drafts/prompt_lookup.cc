@@ -19,7 +19,7 @@ int64_t match_length(std::span<const TokenId> text, int64_t end) {
 
 }  // namespace
 
-int64_t PromptLookup::propose(std::span<const TokenId> text, std::span<TokenId> draft) {
+int64_t look_up(std::span<const TokenId> text, std::span<TokenId> draft) {
   const auto count = std::ssize(text);
   int64_t longest = kShortestMatch - 1;
   int64_t found = 0;
@@ -37,6 +37,10 @@ int64_t PromptLookup::propose(std::span<const TokenId> text, std::span<TokenId> 
         from < count ? text[static_cast<size_t>(from)] : draft[static_cast<size_t>(from - count)];
   }
   return longest;
+}
+
+void PromptLookup::look(std::span<DraftAsk> asks) {
+  for (DraftAsk& ask : asks) ask.match_length = ask.draft.empty() ? 0 : look_up(ask.text, ask.draft);
 }
 
 }  // namespace cairn

@@ -17,11 +17,14 @@ inline constexpr int64_t kShortestMatch = 2;
 inline constexpr int64_t kLongestMatch = 16;
 inline constexpr int64_t kLookupReach = int64_t{1} << 16;
 
+// Fills `draft`, and returns how many of the last tokens stood where it was found: of all places the one that agrees
+// with most of them, of several the last. A draft that reaches the end of the text goes on with itself, so that what
+// repeats is found at once. 0: there is no such place, and `draft` means nothing.
+[[nodiscard]] int64_t look_up(std::span<const TokenId> text, std::span<TokenId> draft);
+
 class PromptLookup final : public Drafter {
  public:
-  // Of all places the one that agrees with most of the last tokens; of several the last. A draft that reaches the end of
-  // the text goes on with itself, so that what repeats is found at once.
-  int64_t propose(std::span<const TokenId> text, std::span<TokenId> draft) override;
+  void look(std::span<DraftAsk> asks) override;
 };
 
 }  // namespace cairn

@@ -179,13 +179,15 @@ class TextDrafter final : public Drafter {
  public:
   explicit TextDrafter(std::span<const TokenId> text) : text_(text) {}
 
-  int64_t propose(std::span<const TokenId> text, std::span<TokenId> draft) override {
+  void look(std::span<DraftAsk> asks) override {
     constexpr size_t kWrongEvery = 5;
-    for (size_t i = 0; i < draft.size(); ++i) {
-      const size_t place = (text.size() + i) % text_.size();
-      draft[i] = place % kWrongEvery == 0 ? TokenId{0} : text_[place];
+    for (DraftAsk& ask : asks) {
+      for (size_t i = 0; i < ask.draft.size(); ++i) {
+        const size_t place = (ask.text.size() + i) % text_.size();
+        ask.draft[i] = place % kWrongEvery == 0 ? TokenId{0} : text_[place];
+      }
+      ask.match_length = std::ssize(ask.draft);
     }
-    return std::ssize(draft);
   }
 
  private:
