@@ -165,7 +165,12 @@ class DiskStore {
   void work();
   void ask_for_room();
   Status wait_for_room(uint64_t bytes);
-  [[nodiscard]] bool fits(uint64_t bytes) const { return *disk_bytes_ + bytes <= options_.size_bytes; }
+  // A put's bytes. While records are copied, the segment that is more than `size_bytes` is for them.
+  [[nodiscard]] bool fits(uint64_t bytes) const {
+    const uint64_t then_bytes = *disk_bytes_ + bytes;
+    return then_bytes <= options_.size_bytes && then_bytes + to_copy_bytes_ <= most_bytes();
+  }
+  [[nodiscard]] uint64_t most_bytes() const { return options_.size_bytes + options_.segment_bytes; }
   bool make_room(uint64_t wanted_bytes);
   void evict(uint64_t enough_bytes);
   struct Copied {
@@ -175,6 +180,7 @@ class DiskStore {
   Status rewrite(const SegmentPointer& segment, IfStuck if_stuck, Copied& copied);
   bool evict_from(const SegmentPointer& segment);
   Status copy_live(const SegmentPointer& segment, Copied& copied);
+  Status plan_to_copy(const std::vector<SegmentEntry>& entries);
   Status rewrite_suspects();
   Result<uint64_t> erase_where(const std::function<bool(const SegmentEntry&)>& which);
 
@@ -188,6 +194,8 @@ class DiskStore {
   Counters counters_;
   std::atomic<uint64_t> last_sync_ms_ = 0;
   std::atomic<bool> is_shrinking_ = false;  // opened with more than it may have
+  std::atomic<uint64_t> to_copy_bytes_ =
+      0;  // of a segment that is written anew, at most; changed under the writer's lock
 
   // Locks are taken in this order, after them the writer's, after that the index's.
   std::mutex rewrite_mutex_;      // segments are written anew one at a time

@@ -128,14 +128,15 @@ Status DiskStore::rewrite(const SegmentPointer& segment, IfStuck if_stuck, Copie
 }
 
 Status DiskStore::copy_live(const SegmentPointer& segment, Copied& copied) {
-  const uint64_t live_bytes = index_.live_bytes(segment);
-  if (live_bytes == 0) return {};
-  const uint64_t most_bytes = options_.size_bytes + options_.segment_bytes;
-  if (!is_shrinking_ && *disk_bytes_ + live_bytes > most_bytes) {
-    return resource_exhausted(printable_path(folder_.path) + ": no room to copy records");
-  }
+  const std::vector<SegmentEntry> entries = index_.live_entries(segment);
+  if (entries.empty()) return {};
+  CAIRN_RETURN_IF_ERROR(plan_to_copy(entries));
+  const struct Reset {
+    std::atomic<uint64_t>& bytes;
+    ~Reset() { bytes = 0; }
+  } reset{to_copy_bytes_};
   std::vector<StoreIndex::Move> moves;
-  for (const SegmentEntry& entry : index_.live_entries(segment)) {
+  for (const SegmentEntry& entry : entries) {
     const RecordPlace place{segment, entry};
     const PooledBuffer buffer(buffers_, entry.bytes);
     if (Status read = read_record(place, buffer.bytes()); !read.ok()) {
@@ -147,6 +148,7 @@ Status DiskStore::copy_live(const SegmentPointer& segment, Copied& copied) {
     }
     const SegmentWriter::Lock held = writer_->lock();
     CAIRN_ASSIGN_OR_RETURN(RecordPlace copy, writer_->append(held, buffer.bytes(), entry, now_ms()));
+    to_copy_bytes_ -= entry.bytes;
     moves.push_back({entry, std::move(copy.segment), std::move(copy.entry)});
     counters_.copied_bytes += entry.bytes;
   }
@@ -155,6 +157,24 @@ Status DiskStore::copy_live(const SegmentPointer& segment, Copied& copied) {
     if (index_.is_suspect(move.to_segment)) return internal_error("copied records could not be made durable");
   }
   for (const StoreIndex::Move& move : moves) index_.move(segment, move);
+  return {};
+}
+
+// Room for copies of these, and for the ends and beginnings of the segments that they come into. Nobody else gets it.
+Status DiskStore::plan_to_copy(const std::vector<SegmentEntry>& entries) {
+  uint64_t record_bytes = 0;
+  uint64_t entry_bytes = 0;
+  for (const SegmentEntry& entry : entries) {
+    record_bytes += entry.bytes;
+    entry_bytes += footer_entry_bytes(entry.slice_bytes->size());
+  }
+  // They end one segment, and are in another.
+  const uint64_t bytes = record_bytes + 2 * footer_bytes_of(entry_bytes) + kSegmentHeaderBytes;
+  const SegmentWriter::Lock held = writer_->lock();
+  if (!is_shrinking_ && *disk_bytes_ + bytes > most_bytes()) {
+    return resource_exhausted(printable_path(folder_.path) + ": no room to copy records");
+  }
+  to_copy_bytes_ = bytes;
   return {};
 }
 
