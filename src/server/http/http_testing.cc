@@ -14,11 +14,12 @@
 #include <utility>
 
 #include "server/http/reply_text.h"
+#include "base/sanitizer_testing.h"
 
 namespace cairn {
 namespace {
 
-constexpr int kPatienceMs = 60'000;  // a sanitizer on a busy machine is slow
+constexpr int kPatienceMs = kSanitized ? 600'000 : 60'000;  // a sanitizer on a busy machine is slow
 
 bool is_ready(int fd, short events, int time_ms) {
   pollfd poll_fd{.fd = fd, .events = events, .revents = 0};
