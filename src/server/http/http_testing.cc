@@ -13,8 +13,8 @@
 #include <thread>
 #include <utility>
 
-#include "server/http/reply_text.h"
 #include "base/sanitizer_testing.h"
+#include "server/http/reply_text.h"
 
 namespace cairn {
 namespace {
