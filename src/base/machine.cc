@@ -235,7 +235,8 @@ std::optional<std::string> processor_name(const MachineRoots& roots) {
   std::istringstream lines(read_text(below(roots.proc, "cpuinfo")).value_or(""));
   for (std::string line; std::getline(lines, line);) {  // "model name\t: AMD EPYC 9R14"
     const std::size_t colon = line.find(':');
-    if (colon == std::string::npos || trimmed(std::string_view(line).substr(0, colon)) != "model name") continue;
+    if (colon == std::string::npos || trimmed(std::string_view(line).substr(0, colon)) != "model name")
+      continue;
     const std::string_view name = trimmed(std::string_view(line).substr(colon + 1));
     if (!name.empty()) return std::string(name);
   }
