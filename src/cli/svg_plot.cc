@@ -122,8 +122,10 @@ class PanelDrawing {
     std::string text;
     for (size_t s = 0; s < panel_.series.size(); ++s) {
       const double y = top_ + kTop - 2 + kLegendLine * static_cast<double>(s);
-      text += line(in_.left, y - 4, in_.left + 20, y - 4, colour(s));
-      text += label(in_.left + 26, y, "start", panel_.series[s].name);
+      text += fmt::format(R"(<rect x="{:.1f}" y="{:.1f}" width="16" height="3" fill="{}"/>)"
+                          "\n",
+                          in_.left, y - 5, colour(s));
+      text += label(in_.left + 22, y, "start", panel_.series[s].name);
     }
     return text;
   }
