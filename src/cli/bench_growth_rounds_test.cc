@@ -19,7 +19,8 @@ TEST_F(GrowthRoundsTest, GoesUpAndDownAndLeavesTheFirstRoundOut) {
   std::vector<size_t> order;
   const auto measure = [&](size_t point) -> Result<std::vector<double>> {
     order.push_back(point);
-    const auto round = static_cast<double>((order.size() - 1) / 3);
+    const size_t before = (order.size() - 1) / 3;
+    const auto round = static_cast<double>(before);
     const double value = round == 0 ? 1e9 : round == 2 ? 7 : round;
     return std::vector<double>{value, 10 * static_cast<double>(point) + round};
   };

@@ -248,7 +248,8 @@ std::string svg_text(const PlotPage& page) {
     if (std::ranges::all_of(page.panels[p].series, [](const auto& series) { return series.points.empty(); }))
       continue;
     const double left = kPanelWidth * static_cast<double>(p % kColumns);
-    const double top = kHeadHeight + kPanelHeight * static_cast<double>(p / kColumns);
+    const size_t row = p / kColumns;
+    const double top = kHeadHeight + kPanelHeight * static_cast<double>(row);
     text += PanelDrawing(page.panels[p], left, top).text();
   }
   return text + "</svg>\n";
