@@ -21,6 +21,7 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
+from xml.etree import ElementTree
 
 import plan_check
 
@@ -458,6 +459,42 @@ class CliTest(unittest.TestCase):
         self.assertEqual(len({part["used_bytes"] for part in parts[6:10]}), 1)
         self.fails(2, "bench", "stream", "-m", self.model, "-n", 10, "--kv", "f16", says="keeps all")
 
+    def test_bench_growth(self):
+        short = ("bench", "growth", "-m", self.model, "-t", 1, "-c", 320, "--index-blocks", 1000)
+        plot = self.tmp / "growth.svg"
+        plot.write_text("an older plot")
+        result = json.loads(self.ok(*short, "--plot", plot, "--json"))
+        self.assertEqual(result["threads"], 1)
+        points = {}
+        for point in result["points"]:
+            points.setdefault((point["what"], point["by"], point["unit"]), []).append(point)
+            self.assertLessEqual(0, point["least"])
+            self.assertLessEqual(point["least"], point["median"])
+            self.assertLessEqual(point["median"], point["most"])
+        self.assertEqual({key: [point["x"] for point in of_key] for key, of_key in points.items()},
+                         {("a token", "depth (positions)", "ms"): [0, 256],
+                          ("a step", "sequences", "ms"): [1, 2, 4, 8, 16, 32],
+                          ("a token of it", "sequences", "ms"): [1, 2, 4, 8, 16, 32],
+                          ("a known prompt of 50 blocks", "blocks in the index", "us"): [1000],
+                          ("an unknown one", "blocks in the index", "us"): [1000],
+                          ("a new block", "blocks in the index", "us"): [1000],
+                          ("a token", "threads", "ms"): [1],
+                          ("a token of a prompt of 256", "threads", "ms"): [1]})
+        drawn = ElementTree.parse(plot).getroot()
+        self.assertEqual(len(drawn.findall("{http://www.w3.org/2000/svg}circle")), len(result["points"]))
+        self.assertIn("tiny.gguf", "".join(drawn.itertext()))
+        rows = self.ok(*short, "--csv").decode().splitlines()
+        self.assertEqual(rows[0], "what,by,x,median,least,most,unit")
+        self.assertEqual(len(rows), 1 + len(result["points"]))
+        # What cannot be written is refused before a model is looked for.
+        nowhere = ("bench", "growth", "-m", self.tmp / "none.gguf", "--plot")
+        self.fails(2, *nowhere, self.tmp / "no" / "growth.svg", says="growth.svg")
+        self.fails(2, *nowhere, self.tmp, says="no regular file")
+        self.fails(1, *nowhere, plot, says="none.gguf")
+        ElementTree.parse(plot)  # is as it was
+        self.assertEqual([path.name for path in self.tmp.iterdir() if "growth" in path.name], ["growth.svg"])
+        self.fails(2, "bench", "growth", "-m", self.model, "-c", 319, "--index-blocks", 1000, says="--context")
+
     # ---- words
 
     def test_options_are_checked_before_the_model_is_loaded(self):
@@ -697,6 +734,24 @@ class CliTest(unittest.TestCase):
             out, error = done.communicate(timeout=TIMEOUT_S)
             self.assertEqual(done.returncode, 130, (arguments, error))
             self.assertIn(printed, out, arguments)
+
+    def test_an_interrupted_bench_growth_leaves_the_plot_that_was_there(self):
+        plot = self.tmp / "kept.svg"
+        plot.write_text("an older plot")
+        done = subprocess.Popen([PROGRAM, "bench", "growth", "-m", self.long_model(), "-t", "1", "--isa", "scalar", "-c",
+                                 "200000", "--index-blocks", "1000", "--plot", plot], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, bufsize=0)
+        told = b""
+        while b": about " not in told:
+            line = done.stderr.readline()
+            self.assertTrue(line, told)
+            told += line
+        done.send_signal(signal.SIGINT)
+        _, error = done.communicate(timeout=TIMEOUT_S)
+        self.assertEqual(done.returncode, 130, error)
+        self.assertIn(b"kept.svg is not written", error)
+        self.assertEqual(plot.read_text(), "an older plot")
+        self.assertEqual([path.name for path in self.tmp.iterdir() if "kept.svg" in path.name], ["kept.svg"])
 
     # ---- chat
 

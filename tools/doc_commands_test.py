@@ -192,6 +192,9 @@ class DocCommandsTest(unittest.TestCase):
             return [*self.without([w for w in words if w != "--extend-context"], "-c"), *tiny, "-c", "200"], b""
         if subject == "pace":
             return [*self.without([w for w in words if w != "--extend-context"], "-c"), *tiny, "-c", "160"], b""
+        if subject == "growth":
+            words = self.without(self.without(self.without(words, "-c"), "--plot"), "--index-blocks")
+            return [*words, *tiny, "-c", "320", "--index-blocks", "1000", "--plot", self.tmp / "growth.svg"], b""
         if subject in ("constrained", "speed", "shared", "scheduler"):
             return [*words, *tiny], b""
         return None

@@ -231,4 +231,16 @@ std::optional<std::uint64_t> huge_page_bytes(const MachineRoots& roots) {
   return machine::kilobyte_field(read_text(below(roots.proc, "meminfo")).value_or(""), "Hugepagesize");
 }
 
+std::optional<std::string> processor_name(const MachineRoots& roots) {
+  std::istringstream lines(read_text(below(roots.proc, "cpuinfo")).value_or(""));
+  for (std::string line; std::getline(lines, line);) {  // "model name\t: AMD EPYC 9R14"
+    const std::size_t colon = line.find(':');
+    if (colon == std::string::npos || trimmed(std::string_view(line).substr(0, colon)) != "model name")
+      continue;
+    const std::string_view name = trimmed(std::string_view(line).substr(colon + 1));
+    if (!name.empty()) return std::string(name);
+  }
+  return std::nullopt;
+}
+
 }  // namespace cairn

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -38,6 +39,8 @@ struct ResidentFacts {
 [[nodiscard]] MemoryFacts memory_facts(const MachineRoots& roots = {});
 [[nodiscard]] ResidentFacts resident_facts(const MachineRoots& roots = {});
 [[nodiscard]] std::optional<std::uint64_t> huge_page_bytes(const MachineRoots& roots = {});
+// What the first processor calls itself; many ARM machines do not say.
+[[nodiscard]] std::optional<std::string> processor_name(const MachineRoots& roots = {});
 
 // The parts of the above, so that tests can give them input of their own.
 namespace machine {

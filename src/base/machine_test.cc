@@ -45,6 +45,16 @@ TEST_F(Machine, WithoutLimitsMemoryIsTheKernels) {
   EXPECT_EQ(huge_page_bytes(roots_), 2 * kMiB);
 }
 
+TEST_F(Machine, SaysWhatItsProcessorIsCalledWhereTheKernelDoes) {
+  EXPECT_EQ(processor_name(roots_), std::nullopt);
+  write("proc/cpuinfo", "processor\t: 0\nBogoMIPS\t: 48.00\nmodel\t\t: 143\n");
+  EXPECT_EQ(processor_name(roots_), std::nullopt);
+  write("proc/cpuinfo",
+        "processor\t: 0\nmodel\t\t: 143\nmodel name\t: A Processor: 8 x 2.0 GHz\n\n"
+        "processor\t: 1\nmodel name\t: Another\n");
+  EXPECT_EQ(processor_name(roots_), "A Processor: 8 x 2.0 GHz");
+}
+
 TEST_F(Machine, TheLowestLimitAboveUsBindsInCgroupV2) {
   write("proc/self/cgroup", "0::/user/app\n");
   write("sys/fs/cgroup/user/app/memory.max", "max\n");

@@ -128,12 +128,13 @@ Result<ExitCode> run_bench(const BenchOptions& options, Console& console) {
                                                         {BenchSubject::kScheduler, bench_scheduler},
                                                         {BenchSubject::kConstrained, bench_constrained},
                                                         {BenchSubject::kSpeculate, bench_speculate},
+                                                        {BenchSubject::kGrowth, bench_growth},
                                                         {BenchSubject::kTiers, bench_tiers}};
   for (const auto& [subject, run] : kSubjects) {
     const bool is_one_of_all = options.subject == BenchSubject::kAll && subject != BenchSubject::kScheduler &&
                                subject != BenchSubject::kStream && subject != BenchSubject::kPace &&
                                subject != BenchSubject::kConstrained && subject != BenchSubject::kTiers &&
-                               subject != BenchSubject::kSpeculate &&
+                               subject != BenchSubject::kSpeculate && subject != BenchSubject::kGrowth &&
                                (subject != BenchSubject::kCodecs || !options.text_files.empty());
     if (options.subject != subject && !is_one_of_all) continue;
     CAIRN_RETURN_IF_ERROR(run(options, {console, interrupt}));

@@ -43,6 +43,8 @@ Status bench_stream(const BenchOptions& options, const BenchRun& run);
 Status bench_pace(const BenchOptions& options, const BenchRun& run);
 // What guessing tokens ahead gains, and costs.
 Status bench_speculate(const BenchOptions& options, const BenchRun& run);
+// What a token costs as depth, sequences, the prefix index and threads grow: a table, and a plot.
+Status bench_growth(const BenchOptions& options, const BenchRun& run);
 // What the engine's own work costs in a step. Needs no model: the engine runs over a forward pass that computes
 // nothing, and every token is given.
 Status bench_scheduler(const BenchOptions& options, const BenchRun& run);

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/clock.h"
 #include "cli/bench.h"
+#include "cli/bench_driven.h"
 #include "cli/console.h"
 #include "cli/long_run.h"
 #include "cli/open_model.h"
@@ -48,50 +48,6 @@ struct DepthCost {
     return depth_seconds() * bandwidth / static_cast<double>(kv_bytes);
   }
   [[nodiscard]] double prefill_share() const { return prefill_operations / prefill_seconds / peak; }
-};
-
-// A request whose tokens we give: it is run forward a few tokens at a time, and each run is timed.
-class Driven {
- public:
-  Driven(Engine& engine, int64_t vocab_size) : engine_(engine), vocab_size_(vocab_size) {}
-
-  Status begin(int64_t length) {
-    length_ = length;
-    Request request{.prompt = varied_tokens(length, vocab_size_), .picks = Picks::kByCaller};
-    CAIRN_ASSIGN_OR_RETURN(id_, engine_.submit(std::move(request)));
-    return run().status();
-  }
-  // Seconds that so many more tokens take.
-  Result<double> go_on(int64_t count) {
-    CAIRN_RETURN_IF_ERROR(engine_.extend(id_, varied_tokens(count, vocab_size_, length_)));
-    length_ += count;
-    return run();
-  }
-  Status go_back(int64_t length) {
-    CAIRN_RETURN_IF_ERROR(engine_.roll_back(id_, length));
-    length_ = length;
-    return run().status();
-  }
-  [[nodiscard]] int64_t length() const { return length_; }
-  void end() {
-    engine_.cancel(id_);
-    engine_.step();
-  }
-
- private:
-  Result<double> run() {
-    const SteadyClock clock;
-    const uint64_t begin_ns = clock.now_ns();
-    while (!engine_.waits()) engine_.step();
-    if (engine_.stats(id_) == nullptr)
-      return resource_exhausted("the cache's memory is too small for this depth");
-    return static_cast<double>(clock.now_ns() - begin_ns) * 1e-9;
-  }
-
-  Engine& engine_;
-  int64_t vocab_size_;
-  RequestId id_;
-  int64_t length_ = 0;
 };
 
 // Multiply-adds times two: the matrices of kPrefillTokens rows, the output of one, and each row's scores and

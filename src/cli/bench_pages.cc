@@ -170,7 +170,28 @@ turns: five pairs. Tokens are the same both times; of all texts but the last the
 
 Example: cairn bench speculate -m tinyllama.gguf)";
 
-constexpr std::array<BenchPage, 12> kPages{{
+constexpr std::string_view kGrowth =
+    R"(What a token costs as things grow. Points are measured in turn, in rounds, so that what else the machine does meanwhile
+falls on all of them alike; the first round does not count.
+  what, by                     x is what grows, of which "by" is the name:
+    a token                      decoded, behind 0, 1024, 2048 ... positions, as far as the context (-c) goes; by threads
+                                 behind one position, on 1, 2, 4 ... of them and all (-t)
+    a step, a token of it        1, 2, 4 ... 32 sequences decode together, each behind 32 positions
+    a known prompt of 50 blocks  looked up in the prefix index, which has all of them, and let go again; it is the one that
+                                 has been idle for longest. The names of its blocks were computed before
+    an unknown one               looked up; nothing is there of it, and what is nearest to it is said
+    a new block                  gets the memory of the block that has been idle for longest, a name (SHA-256) and a place in
+                                 the index, which is full
+    a token of a prompt of 256   the prompt's time by its tokens
+  median, least, most          of the rounds
+An index of a million blocks, and the smaller ones beside it, take up to 1.2 GiB. No model's rows are in it.
+--plot draws all points. Its file appears when everything has been measured; Ctrl-C leaves one that was there as it was.
+
+Examples:
+  cairn bench growth -m tinyllama.gguf -c 16384 --plot growth.svg
+  cairn bench growth --index-blocks 100000 --csv > growth.csv)";
+
+constexpr std::array<BenchPage, 13> kPages{{
     {BenchSubject::kCache, "cache", "Generates with and without the cache, and counts the work of both.",
      kCache},
     {BenchSubject::kSpeed, "speed", "Decode and prefill, beside what the machine can do in the same run.",
@@ -192,6 +213,8 @@ constexpr std::array<BenchPage, 12> kPages{{
      "What JSON by a schema costs: masks, and a token with and without.", kConstrained},
     {BenchSubject::kSpeculate, "speculate", "Guessing tokens ahead: what it gains, and what it costs.",
      kSpeculate},
+    {BenchSubject::kGrowth, "growth",
+     "A token's cost as depth, sequences, the prefix index and threads grow; a plot.", kGrowth},
     {BenchSubject::kTiers, "tiers",
      "A long prefix from memory, disk and a remote store, and the disk's limit.", kTiers},
 }};

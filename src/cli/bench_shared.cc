@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "cli/bench.h"
+#include "cli/bench_driven.h"
 #include "cli/console.h"
 #include "cli/long_run.h"
 #include "cli/open_model.h"
@@ -38,14 +39,6 @@ struct SharedCost {
   }
   [[nodiscard]] double hit_ratio() const { return hit_seconds / rest_seconds; }
 };
-
-// Steps until every request waits for its next token; the seconds that took.
-double run_until_waiting(Engine& engine) {
-  const SteadyClock clock;
-  const uint64_t begin_ns = clock.now_ns();
-  while (!engine.waits()) engine.step();
-  return static_cast<double>(clock.now_ns() - begin_ns) * 1e-9;
-}
 
 class SharedBench {
  public:

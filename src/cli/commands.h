@@ -220,6 +220,7 @@ enum class BenchSubject : uint8_t {
   kScheduler,    // what the engine's own work costs in a step; not part of kAll, which is about the model
   kConstrained,  // what constraints cost: masks, and a token with and without one; likewise
   kSpeculate,    // what guessing tokens ahead gains and costs; not part of kAll: it takes long
+  kGrowth,       // what a token costs as depth, sequences, the index and threads grow; likewise
   kTiers,  // a prefix from memory, disk and a remote store; not part of kAll: it needs a place to keep blocks in
   kServe,  // a server under load; has options of its own (BenchServeOptions)
 };
@@ -234,6 +235,9 @@ struct BenchOptions {
   std::vector<int64_t> lengths;                // --lengths, of cache; empty: its own
   bool every_codec = false;                    // --every-codec, of depth and codecs: not only the usual ones
   int64_t pace = kUsualPace;                   // --pace, of pace: what is compared with none
+  // Of growth:
+  std::optional<std::string> plot_file;  // --plot: where a plot is written
+  int64_t index_blocks = 1'000'000;      // --index-blocks: named blocks in the largest prefix index
   // Of codecs and stream:
   std::vector<std::string> text_files;  // -f; codecs needs one, stream takes one at most
   std::optional<KvPlan> reference;      // --reference; absent: f32

@@ -116,6 +116,7 @@ const char* const kBenchExamples = R"(Examples:
   cairn bench constrained                 cost of JSON by a schema, and of tool calls, by token
   cairn bench serve --users 16            a server under load
   cairn bench speculate -m tinyllama.gguf what guessing tokens ahead gains and costs
+  cairn bench growth --plot growth.svg    a token's cost by depth, sequences, index size and threads
   cairn bench tiers --kv-disk kept        a long prefix from memory and from disk
   cairn bench --csv > bench.csv)";
 

@@ -75,6 +75,17 @@ void add_pace_option(CLI::App& app, BenchOptions& options) {
       ->type_name("PERCENT");
 }
 
+void add_growth_options(CLI::App& app, BenchOptions& options) {
+  app.add_option("--plot", options.plot_file, "Write a plot of all points to this file, as SVG")
+      ->type_name("FILE");
+  constexpr int64_t kLeastBlocks = 1000;
+  constexpr int64_t kMostBlocks = 10'000'000;
+  take_count(
+      app.add_option("--index-blocks", options.index_blocks,
+                     "Named blocks in the largest prefix index (default: 1000000, which takes 1.2 GiB)"),
+      kLeastBlocks, kMostBlocks);
+}
+
 Result<Command> parse_page(const BenchPage& page, Arguments arguments) {
   const std::string footer = std::string(page.explanation);
   return parse_with<BenchOptions>("cairn bench " + std::string(page.name), std::string(page.what),
@@ -93,6 +104,8 @@ Result<Command> parse_page(const BenchPage& page, Arguments arguments) {
                                     if (page.subject == BenchSubject::kPace) add_pace_option(app, options);
                                     if (page.subject == BenchSubject::kSpeculate)
                                       add_draft_model_option(app, options.common.draft_model);
+                                    if (page.subject == BenchSubject::kGrowth)
+                                      add_growth_options(app, options);
                                     if (page.subject == BenchSubject::kTiers)
                                       add_tier_options(app, options.common.tiers);
                                     add_table_options(app, options);
@@ -135,8 +148,8 @@ Result<Command> parse_bench(Arguments arguments) {
       [](CLI::App& app, BenchOptions& options) {
         app.add_option_function<std::string>(
             "WHAT", [&options](const std::string& name) { options.subject = subject_named(name); },
-            "One of the benches below, or all (default: all but constrained, pace, scheduler, serve, "
-            "speculate, stream and tiers)");
+            "One of the benches below, or all (default: all but constrained, growth, pace, scheduler, "
+            "serve, speculate, stream and tiers)");
         add_text_file_option(app, options);
         add_common_options(app, options.common);
         app.add_flag("--every-codec", options.every_codec,

@@ -152,6 +152,8 @@ TEST(Parse, EachBenchExplainsItsColumns) {
   EXPECT_SAYS(page("codecs"), "same best token");
   EXPECT_SAYS(page("pace"), "beside the streams");
   EXPECT_SAYS(page("scheduler"), "median us");
+  EXPECT_SAYS(page("growth"), "a known prompt");
+  EXPECT_SAYS(page("growth"), "--plot");
   EXPECT_SAYS(page("tiers"), "--kv-remote");
   EXPECT_SAYS(page("tiers"), "blocks in");
   EXPECT_SAYS(page("stream"), "bytes of the process");
@@ -205,6 +207,25 @@ TEST(Parse, ReadsTheOtherCommands) {
   EXPECT_EQ(synth.synth.context_length, 32768);
   EXPECT_EQ(synth.synth.seed, 3U);
   EXPECT_EQ(synth.path, "out.gguf");
+}
+
+TEST(Parse, GrowthAloneIsPlotted) {
+  const auto options = parsed<BenchOptions>(
+      {"bench", "growth", "-m", "m", "--plot", "a.svg", "--index-blocks", "5000", "--csv"});
+  EXPECT_EQ(options.subject, BenchSubject::kGrowth);
+  EXPECT_EQ(options.common.model_path, "m");
+  EXPECT_EQ(options.plot_file, "a.svg");
+  EXPECT_EQ(options.index_blocks, 5000);
+  EXPECT_EQ(parsed<BenchOptions>({"bench", "growth"}).plot_file, std::nullopt);
+  EXPECT_EQ(parsed<BenchOptions>({"bench", "growth"}).index_blocks, 1'000'000);
+  EXPECT_SAYS(refusal({"bench", "growth", "--index-blocks", "999"}), "--index-blocks");
+  EXPECT_SAYS(refusal({"bench", "growth", "--index-blocks", "10000001"}), "--index-blocks");
+  EXPECT_SAYS(refusal({"bench", "growth", "--plot"}), "--plot");
+  for (const char* other : {"depth", "speed", "scheduler", "speculate"}) {
+    EXPECT_SAYS(refusal({"bench", other, "--plot", "a.svg"}), "has no option '--plot'");
+    EXPECT_SAYS(refusal({"bench", other, "--index-blocks", "5000"}), "has no option '--index-blocks'");
+  }
+  EXPECT_SAYS(refusal({"bench", "--plot=a.svg"}), "--plot");
 }
 
 TEST(Parse, ReadsPlans) {
