@@ -22,12 +22,18 @@ const varied = (count, first = 0) =>
   Uint32Array.from({ length: count }, (_, i) => 3 + (((first + i) * 7919) % 250));
 
 let log = ""; // all that llama.cpp has said
+let complaints = ""; // what of it was an error
+const ERROR = 2; // levels of the addon's log
+const INFO = 4;
 let addon;
 
 async function loadAddon() {
   addon = createRequire(import.meta.url)(job.addon);
-  addon.setLogger((level, text) => (log += text));
-  addon.setLoggerLogLevel(4); // errors, warnings, and what it tells about itself and its times
+  addon.setLogger((level, text) => {
+    log += text;
+    if (level === ERROR) complaints += text;
+  });
+  addon.setLoggerLogLevel(INFO); // what it tells about itself and its times
   addon.loadBackends(); // what is linked in; then the best of the folder's CPU builds that this processor can run
   addon.loadBackends(job.backends);
   await addon.init();
@@ -193,7 +199,6 @@ try {
   say("done", await tasks[job.task](job));
 } catch (error) {
   await tick(); // what llama.cpp said of it is on its way
-  const reasons = log.split("\n").filter((line) => /error|fail|unknown|invalid|unsupported/i.test(line));
-  say("failed", { message: error.message, reason: reasons.at(-1)?.trim() ?? null });
+  say("failed", { message: error.message, reason: complaints.trim().split("\n")[0] || null });
 }
 process.stdout.write("", () => process.exit(0)); // without taking the model apart

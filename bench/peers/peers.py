@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
 from collections import namedtuple
@@ -109,8 +110,18 @@ class Progress:
         self.shows = sys.stderr.isatty()
 
     def at(self, what):
+        self._write(f"{self.done} of {self.total} pairs{self._left()}: {what}")
+
+    def first(self, what):
+        """Something before the first pair, which is not counted into how long a pair takes."""
+        self._write(what)
+        self.begin = time.monotonic()
+
+    def clear(self):
+        self._write("")
+
+    def _write(self, line):
         if self.shows:
-            line = f"{self.done} of {self.total} pairs{self._left()}: {what}"
             print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 
     def _left(self):
@@ -118,10 +129,6 @@ class Progress:
             return ""
         seconds = (time.monotonic() - self.begin) / self.done * (self.total - self.done)
         return f", about {seconds / 60:.0f} min left" if seconds >= 60 else f", about {seconds:.0f} s left"
-
-    def clear(self):
-        if self.shows:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def say(text):
@@ -144,9 +151,24 @@ def check_place(path):
         raise Failure(f"{path} cannot be written: there is no folder {Path(path).parent}")
 
 
-def measure(peer, cairn, rounds, tasks, wanted, into):
+def facts_of(peer, cairn, progress):
+    """What each side is; and a warning where the machine is not free, before it is measured for an hour."""
+    elsewhere = machine.Elsewhere()
+    found = []
+    try:
+        for side in (peer, cairn):
+            progress.first(f"loading the model, {side.name}")
+            found.append(side.facts())
+    finally:
+        progress.first("")
+    busy = elsewhere.share()
+    if busy is not None and busy > report.BUSY:
+        say(f"other programs take {busy:.0%} of the processors: figures will be wrong, and may take very long to come")
+    return found
+
+
+def measure(peer, cairn, rounds, tasks, wanted, progress, into):
     """Appends each pair to `into`, so that an end before time loses none."""
-    progress = Progress(rounds * len(tasks))
     try:
         for number in range(1, rounds + 1):
             for task in tasks:
@@ -194,13 +216,16 @@ def compare(options):
         peer = NpmPeer(work, options.work.absolute(), options.npm_version, say)
     else:
         peer = BenchPeer(work, options.peer)
+    tasks = shapes.tasks(work.phases)
+    progress = Progress(options.rounds * len(tasks))
+    of_peer, of_cairn = facts_of(peer, cairn, progress)
     setting = {"model": Path(work.model).name, "threads": work.threads, "kv": KV, "rounds": options.rounds,
-               "machine": machine.facts(), "peer": peer.facts(), "cairn": cairn.facts()}
+               "machine": machine.facts(), "peer": of_peer, "cairn": of_cairn}
     metrics = shapes.metrics(work.phases, work.depths)
     pairs = []
     failure = code = None
     try:
-        measure(peer, cairn, options.rounds, shapes.tasks(work.phases), metrics, pairs)
+        measure(peer, cairn, options.rounds, tasks, metrics, progress, pairs)
     except Failure as early:
         failure = early
     except KeyboardInterrupt:
@@ -214,8 +239,13 @@ def compare(options):
     return code or 0
 
 
+def stop(*_):
+    raise KeyboardInterrupt
+
+
 def main(words=None):
     options = parser().parse_args(words)
+    signal.signal(signal.SIGTERM, stop)  # so that what runs is ended too
     try:
         return compare(options)
     except Failure as failure:

@@ -324,6 +324,13 @@ class Program(Folder):
         self.assertEqual(code, 0)
         self.assertRegex(out, r"decode, tokens/s +1000 +2000 +2.00 +2.00 to 2.00 \(1\)")
 
+    def test_a_busy_machine_is_told_at_once_and_in_the_report(self):
+        self.others_take(0.25)
+        code, out, err = peers_main(*self.fakes(), "--rounds", 1, "--phases", "decode")
+        self.assertEqual(code, 0)
+        self.assertIn("other programs take 25% of the processors", err)
+        self.assertIn("trust no figure above", out)
+
     def test_bad_usage(self):
         for words in ([], ["-m", self.model, "--phases", "decod"], ["-m", self.model, "--rounds", "0"],
                       ["-m", self.model, "--depth", "1000"], ["-m", self.model, "--isa", "sse2"]):

@@ -4,8 +4,10 @@ import os
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
+import machine
 import peers
 
 # As `llama-bench -o json` prints it, by the example in llama.cpp's own documentation (tools/llama-bench/README.md).
@@ -76,6 +78,13 @@ class Folder(unittest.TestCase):
         old = os.environ["PATH"]
         self.addCleanup(os.environ.__setitem__, "PATH", old)
         os.environ["PATH"] = str(self.path)
+        self.others_take(0.0)
+
+    def others_take(self, share):
+        """Whatever else this machine does meanwhile."""
+        patch = unittest.mock.patch.object(machine.Elsewhere, "share", return_value=share)
+        patch.start()
+        self.addCleanup(patch.stop)
 
     def write(self, name, text):
         file = self.folder / name
@@ -112,7 +121,7 @@ def job_of(folder, **more):
 FAKE_ADDON = r"""
 let log = () => {};
 const lengths = new Map();
-exports.setLogger = (call) => (log = (text) => setImmediate(() => call(4, text)));
+exports.setLogger = (call) => (log = (text, level = 4) => setImmediate(() => call(level, text)));
 exports.setLoggerLogLevel = () => {};
 exports.loadBackends = (path) => path && log(`load_backend: loaded CPU backend from ${path}/libggml-cpu-haswell.so\n`);
 exports.init = async () => {};
@@ -121,7 +130,8 @@ exports.AddonModel = class {
   constructor(path) { this.path = path; }
   async init() {
     if (this.path === "m.gguf") return true;
-    log("llama_model_load: error loading model: unknown model architecture: 'new'\n");
+    log("llama_model_load: error loading model: unknown model architecture: 'new'\n", 2);
+    log("llama_model_load_from_file_impl: failed to load model\n", 2);
     return false;
   }
   getModelDescription() { return "llama 1B Q8_0"; }
