@@ -1,6 +1,6 @@
 // Drives the llama.cpp that node-llama-cpp ships as a built Node addon, and measures it: node npm_driver.mjs JOB
 //
-// JOB is JSON, which npm_peer.py writes: {addon, backends, model, threads, flash_attention, task}, and the task's shape.
+// JOB is JSON of npm_peer.py: {addon, backends, model, threads, flash_attention, task}, and the task's shape.
 // Standard output: one JSON object a line, {"event": "first_token" | "done" | "failed", ...}.
 //
 // It calls the addon itself, not the package's JavaScript above it: batches go into llama_decode as llama-bench's do,
