@@ -57,16 +57,21 @@ void pack_q8_0(const std::byte* const rows[], int64_t columns, std::byte* to) {
 // Writes codes[row][column of 32] as planes.
 void pack_planes(const uint8_t codes[16][32], int bits, uint8_t* to) {
   uint8_t flat[512];
-  for (int i = 0; i < 512; ++i) flat[i] = codes[i % 64 / 4][i / 64 * 4 + i % 4];
+  for (int quad = 0; quad < 8; ++quad) {
+    for (int r = 0; r < 16; ++r) std::memcpy(flat + quad * 64 + r * 4, codes[r] + quad * 4, 4);
+  }
   int shift = 0;
   for (const int plane : {4, 2, 1}) {
     if ((bits & plane) == 0) continue;
     const int per_byte = 8 / plane;
     const int bytes = 512 / per_byte;
     std::memset(to, 0, static_cast<size_t>(bytes));
-    for (int i = 0; i < 512; ++i) {
-      const uint32_t part = flat[i] >> shift & ((1U << plane) - 1U);
-      to[i % bytes] = static_cast<uint8_t>(to[i % bytes] | part << (i / bytes * plane));
+    for (int part = 0; part < per_byte; ++part) {
+      const uint8_t* const from = flat + part * bytes;
+      for (int i = 0; i < bytes; ++i) {
+        const uint32_t bits = from[i] >> shift & ((1U << plane) - 1U);
+        to[i] = static_cast<uint8_t>(to[i] | bits << (part * plane));
+      }
     }
     to += bytes;
     shift += plane;
@@ -107,10 +112,13 @@ void pack_codes(TensorType type, const std::byte* const rows[], int64_t columns,
   WeightCodes blocks[16];
   for (int64_t u = 0; u < columns / unit; ++u, to += unit_bytes(type)) {
     for (int r = 0; r < 16; ++r) {
+      if (rows[r] != nullptr) {
+        take_apart(type, rows[r] + u * block_bytes, blocks[r]);
+        continue;
+      }
       blocks[r] = {};
       // Codes of a book may be any: the scale is zero.
       std::memset(blocks[r].codes, format.book == nullptr ? format.zero : 0, sizeof blocks[r].codes);
-      if (rows[r] != nullptr) take_apart(type, rows[r] + u * block_bytes, blocks[r]);
     }
     for (int64_t part = 0; part < unit / 32; ++part) {
       uint8_t codes[16][32];

@@ -62,9 +62,33 @@ constexpr Layout layout_of(TensorType type) {
   }
 }
 
-uint32_t bits_at(const uint8_t* block, const Plane& plane, int i) {
-  const Place at = plane.place(i);
-  return block[plane.at + at.byte] >> at.shift & ((1U << plane.bits) - 1U);
+// How many codes lie in bytes side by side, at the same shift, again and again: loops over them are short and plain, so
+// that compilers make vectors of them.
+constexpr int run_of(const Plane& plane, int count) {
+  const auto is_run = [&](int length) {
+    for (int i = 0; i < count; ++i) {
+      const Place first = plane.place(i / length * length);
+      const Place at = plane.place(i);
+      if (at.byte != first.byte + i % length || at.shift != first.shift) return false;
+    }
+    return true;
+  };
+  int length = count;
+  while (!is_run(length)) length /= 2;
+  return length;
+}
+
+// Gives f(i, bits) for each of the first `count` codes.
+template <TensorType kType, Plane Layout::* kWhich, int kCount, typename Function>
+void for_bits(const uint8_t* block, const Function& f) {
+  constexpr Plane kPlane = layout_of(kType).*kWhich;
+  constexpr int kRun = run_of(kPlane, kCount);
+  constexpr uint32_t kMask = (1U << kPlane.bits) - 1U;
+  for (int first = 0; first < kCount; first += kRun) {
+    const Place at = kPlane.place(first);
+    const uint8_t* const bytes = block + kPlane.at + at.byte;
+    for (int i = 0; i < kRun; ++i) f(first + i, bytes[i] >> at.shift & kMask);
+  }
 }
 
 void add_bits(uint8_t* to, uint32_t bits) { *to = static_cast<uint8_t>(*to | bits); }
@@ -128,11 +152,16 @@ void put_grid_codes(TensorType type, const uint8_t* codes, uint8_t* b) {
 template <TensorType kType>
 void take_codes(const uint8_t* b, uint8_t* codes) {
   constexpr Layout kLayout = layout_of(kType);
-  if constexpr (kLayout.low.bits == 0) return take_grid_codes(kType, b, codes);
-  for (int i = 0; i < unit_columns(code_format(kType)); ++i) {
-    uint32_t code = bits_at(b, kLayout.low, i) ^ kTurned<kType>;
-    if constexpr (kLayout.high.bits > 0) code |= bits_at(b, kLayout.high, i) << kLayout.low.bits;
-    codes[i] = static_cast<uint8_t>(code);
+  if constexpr (kLayout.low.bits == 0) {
+    take_grid_codes(kType, b, codes);
+  } else {
+    constexpr int kCount = static_cast<int>(unit_columns(code_format(kType)));
+    for_bits<kType, &Layout::low, kCount>(
+        b, [&](int i, uint32_t bits) { codes[i] = static_cast<uint8_t>(bits ^ kTurned<kType>); });
+    if constexpr (kLayout.high.bits > 0) {
+      for_bits<kType, &Layout::high, kCount>(
+          b, [&](int i, uint32_t bits) { add_bits(codes + i, bits << kLayout.low.bits); });
+    }
   }
 }
 
