@@ -262,6 +262,10 @@ Result<ExitCode> check_config(const ServeOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(path));
   CAIRN_ASSIGN_OR_RETURN(const Tokenizer tokenizer, file.tokenizer(options.common.tokenizer));
   CAIRN_ASSIGN_OR_RETURN(const ChatPrompter prompter, make_prompter(options, file, tokenizer));
+  if (options.common.draft_model.has_value()) {
+    CAIRN_ASSIGN_OR_RETURN(const ModelFile small, ModelFile::open(*options.common.draft_model));
+    CAIRN_RETURN_IF_ERROR(small.plan().status());
+  }
   CAIRN_ASSIGN_OR_RETURN(const auto keys, load_keys(options, console));
   CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, file.plan());
   CAIRN_ASSIGN_OR_RETURN(EngineOptions engine,

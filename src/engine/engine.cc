@@ -91,6 +91,7 @@ Engine::~Engine() {
   ++call_depth_;
   for (const auto& [id, sequence] : live_) {
     if (sequence->state == SequenceState::kEnded) continue;
+    if (options_.drafter != nullptr) options_.drafter->forget(sequence->id);
     set_state(*sequence, SequenceState::kEnded);
     ended_.push_back(sequence.get());
   }

@@ -14,7 +14,7 @@
 // One thread calls an engine. Where memory runs short, a call that needs it returns kResourceExhausted, and a running
 // request ends with that status; nothing throws. step() allocates nothing from the heap once warm, except with the
 // storages none and growing, for a token's text of more than 15 bytes, for the history of a request of more than a
-// million tokens, and in callbacks.
+// million tokens, where a second model guesses tokens, and in callbacks.
 #pragma once
 
 #include <array>
@@ -104,6 +104,8 @@ class Engine {
   [[nodiscard]] static int64_t step_rows(const EngineOptions& options);
   [[nodiscard]] static int64_t step_logit_rows(const EngineOptions& options);
   [[nodiscard]] static ForwardLimits forward_limits(const EngineOptions& options);
+  // Rows in a step whose sequences all decode, with those of drafts.
+  [[nodiscard]] static int64_t most_verified_rows(const EngineOptions& options);
   // The options of the engine's cache, but for its identity.
   [[nodiscard]] static KvCacheOptions cache_options(const KvShape& shape, const EngineOptions& options);
   static Result<std::unique_ptr<Engine>> create(Parts parts, const EngineOptions& options);
@@ -286,6 +288,7 @@ class Engine {
   void add_drafts();
   void report_draft(Sequence& sequence, int64_t first, int64_t first_logit_row);
   void verify_draft(Sequence& sequence, TokenId token, bool goes_on);
+  void accept_draft(Sequence& sequence);
 
   // The parts of a step, in order (engine_step.cc).
   void finish_cancelled();

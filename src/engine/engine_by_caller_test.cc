@@ -356,5 +356,52 @@ TEST_P(ByCaller, BeamSearchFindsWhatAPlainSearchFinds) {
   EXPECT_EQ(engine->cache().used_bytes(), 0u);
 }
 
+TEST_P(ByCaller, TokensAreReplacedInOneGo) {
+  for (const int64_t length : {30, 31, 32, 33, 40, 63, 64, 65, 69}) {
+    auto [engine, pass] = make_fake_engine(options());
+    Heard heard;
+    auto tokens = some_prompt(1, 30);
+    const RequestId id = engine->submit(by_caller(tokens, heard)).value();
+    step_until_it_waits(*engine);
+    const auto first = some_prompt(2, 40);
+    ASSERT_TRUE(engine->extend(id, first).ok());
+    step_until_it_waits(*engine);
+    tokens.insert(tokens.end(), first.begin(), first.end());
+    tokens.resize(static_cast<size_t>(length));
+    const auto others = some_prompt(3, 5);
+    ASSERT_TRUE(engine->replace(id, length, others).ok());
+    tokens.insert(tokens.end(), others.begin(), others.end());
+    step_until_it_waits(*engine);
+    EXPECT_EQ(heard.logit_positions.back(), std::ssize(tokens) - 1);
+    EXPECT_EQ(heard.logits.back(), oracle_logits(tokens, plan())) << length;
+    EXPECT_EQ(engine->stats(id)->generated_tokens, length + 5 - 30);
+  }
+}
+
+TEST_P(ByCaller, AReplacementThatIsWrongChangesNothing) {
+  auto [engine, pass] = make_fake_engine(options());
+  Heard heard;
+  Request request = by_caller(some_prompt(1, 30), heard);
+  request.max_tokens = 12;
+  const RequestId id = engine->submit(std::move(request)).value();
+  EXPECT_EQ(engine->replace(id, 30, some_prompt(2, 1)).code(),
+            StatusCode::kNotFound);  // it does not wait yet
+  step_until_it_waits(*engine);
+  ASSERT_TRUE(engine->extend(id, some_prompt(2, 10)).ok());
+  step_until_it_waits(*engine);
+  const auto code = [&](int64_t length, const std::vector<TokenId>& tokens) {
+    return engine->replace(id, length, tokens).code();
+  };
+  EXPECT_EQ(code(29, {1}), StatusCode::kInvalidArgument);  // within the prompt
+  EXPECT_EQ(code(40, {1}), StatusCode::kInvalidArgument);  // nothing to replace
+  EXPECT_EQ(code(35, {}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(35, {static_cast<TokenId>(kFakeVocab)}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(35, some_prompt(3, 8)), StatusCode::kInvalidArgument);  // 13 in all
+  EXPECT_TRUE(engine->waits());
+  ASSERT_TRUE(engine->replace(id, 35, some_prompt(3, 7)).ok());  // 12 in all: it ends
+  ASSERT_EQ(heard.results.size(), 1u);
+  EXPECT_EQ(heard.results[0].reason, FinishReason::kLength);
+}
+
 }  // namespace
 }  // namespace cairn

@@ -4,8 +4,8 @@
 // "Fast Inference from Transformers via Speculative Decoding", 2023, accept a token of a draft that is certain of itself
 // as often: with the probability that the model gives it.)
 //
-// A draft never fills its sequence's open block. So it needs no memory, nothing that was not picked is ever sealed, named
-// or passed by a window, and taking rows back is only a shorter open block.
+// A draft never fills its sequence's open block. So it needs no memory, nothing that was not picked is ever sealed or named,
+// and taking rows back is only a shorter open block. It is shorter than what windows keep behind (kRollbackMargin).
 #include <algorithm>
 
 #include "engine/engine.h"
@@ -22,14 +22,21 @@ int64_t Engine::draft_room(const Sequence& sequence) const {
   return std::clamp<int64_t>(std::min({to_block_end - 1, to_context_end, to_last_token}), 0, kMostDraft);
 }
 
+int64_t Engine::most_verified_rows(const EngineOptions& options) {
+  return std::min({step_rows(options), step_logit_rows(options), kMostVerifiedRows});
+}
+
 bool Engine::may_have_drafts() const {
   return options_.drafter != nullptr && !parts_.empty() &&
-         std::ranges::all_of(parts_, [this](const Part& part) {
-           const Sequence& sequence = *part.sequence;
-           return part.row_count == 1 && part.logit_count == 1 && part.restored_count == 0 &&
-                  sequence.request.picks == Picks::kSampled &&
-                  sequence.request.logits_wanted == LogitsWanted::kSampled;
-         });
+         std::ssize(parts_) < most_verified_rows(options_) &&
+         std::ranges::all_of(
+             parts_,
+             [](const Part& part) {
+               const Sequence& sequence = *part.sequence;
+               return sequence.failed_passes == 0 && part.row_count == 1 && part.logit_count == 1 &&
+                      part.restored_count == 0 && sequence.request.picks == Picks::kSampled &&
+                      sequence.request.logits_wanted == LogitsWanted::kSampled;
+             });
 }
 
 // How many tokens of which drafts run in this step: none where that gains nothing.
@@ -54,20 +61,17 @@ void Engine::choose_drafts() {
     }
     draft_offers_.push_back(offer);
   }
-  const int64_t row_limit = std::min(step_rows(options_), step_logit_rows(options_));
-  draft_sizes_.choose(std::ssize(parts_), row_limit, draft_offers_);
+  draft_sizes_.choose(std::ssize(parts_), most_verified_rows(options_), draft_offers_);
   for (size_t i = 0; i < parts_.size(); ++i) {
     draft_asks_[i].draft = draft_asks_[i].draft.first(static_cast<size_t>(draft_offers_[i].granted));
   }
 }
 
 void Engine::fill_drafts() {
-  const auto length = [](const DraftAsk& ask) { return std::ssize(ask.draft); };
-  const auto longest = [&] { return length(*std::ranges::max_element(draft_asks_, {}, length)); };
-  if (!options_.drafter->takes_time() || longest() == 0) return;
-  const uint64_t begin_ns = clock_->now_ns();
-  options_.drafter->draft(draft_asks_);
-  if (longest() > 0) draft_sizes_.note_drafting(longest(), clock_->now_ns() - begin_ns);
+  const auto is_wanted = [](const DraftAsk& ask) { return !ask.draft.empty(); };
+  if (std::ranges::none_of(draft_asks_, is_wanted)) return;
+  const std::optional<uint64_t> ns = options_.drafter->draft(draft_asks_);
+  if (ns.has_value()) draft_sizes_.note_drafting(*ns);
 }
 
 void Engine::add_drafts() {
@@ -100,19 +104,23 @@ void Engine::report_draft(Sequence& sequence, int64_t first, int64_t first_logit
 }
 
 // `token` was picked from a row; the row behind it is the draft's next. Rows that are not of the text are gone before
-// anybody is called back.
+// anybody is called back; one that is counts as the sequence's when its token does (accept_draft).
 void Engine::verify_draft(Sequence& sequence, TokenId token, bool goes_on) {
   Draft& draft = sequence.draft;
   if (draft.unverified_rows == 0) return;
-  if (goes_on && draft.tokens[static_cast<size_t>(draft.right)] == token) {
-    ++draft.right;
-    --draft.unverified_rows;
-    ++sequence.stats.accepted_draft_tokens;
-    ++counts_.accepted_draft_tokens;
-    return;
-  }
+  if (goes_on && draft.tokens[static_cast<size_t>(draft.right)] == token) return;
   cache_->truncate(sequence.kv, held_by(sequence));
   draft.unverified_rows = 0;
+}
+
+// The token that was verified is the sequence's last one now.
+void Engine::accept_draft(Sequence& sequence) {
+  Draft& draft = sequence.draft;
+  if (draft.unverified_rows == 0) return;
+  ++draft.right;
+  --draft.unverified_rows;
+  ++sequence.stats.accepted_draft_tokens;
+  ++counts_.accepted_draft_tokens;
 }
 
 }  // namespace cairn

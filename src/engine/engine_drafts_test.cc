@@ -158,10 +158,12 @@ TEST(Drafts, NoneBesideAPrompt) {
 // Nothing that was not picked is sealed, named or found by others.
 TEST(Drafts, ADraftNeverFillsABlock) {
   auto [engine, pass] = make_fake_engine(options(oracle("f16", 2)));
-  pass->on_forward = [](const Batch& batch) {
+  int64_t drafts = 0;
+  pass->on_forward = [&drafts](const Batch& batch) {
     for (const BatchSequence& sequence : batch.sequences) {
       const int64_t end = sequence.first_position + sequence.row_count;
       if (sequence.first_position == 0 || sequence.row_count == 1) continue;  // the prompt, or no draft
+      ++drafts;
       EXPECT_NE(end % kBlockSize, 0);
       EXPECT_EQ((end - 1) / kBlockSize, sequence.first_position / kBlockSize);
     }
@@ -170,6 +172,7 @@ TEST(Drafts, ADraftNeverFillsABlock) {
   ASSERT_TRUE(engine->submit(make_request(some_prompt(1, 30), 200, heard)).ok());
   run_until_idle(*engine);
   expect_oracle(heard, some_prompt(1, 30), 200);
+  EXPECT_GT(drafts, 20);
 }
 
 TEST(Drafts, EndAtTheContextAndAtTheLastToken) {
@@ -236,6 +239,84 @@ TEST(Drafts, AStopStringAmidADraftEndsTheRequestAndTheSessionGoesOn) {
   EXPECT_EQ(drafted[0].text, plain[0].text);
   EXPECT_EQ(drafted[1].logits, plain[1].logits);
   EXPECT_GE(drafted[1].results.at(0).stats.reused_tokens, plain[1].results.at(0).stats.reused_tokens);
+}
+
+// Calls `act` once: in the n-th call of the callback of this name.
+enum class From { kLogits, kMask, kChoice, kToken, kText };
+void act_in(From from, int64_t n, Request& request, Heard& heard, const std::function<void()>& act) {
+  const auto count = std::make_shared<int64_t>(0);
+  const auto called = [count, n, act](From here, From wanted) {
+    if (here == wanted && ++*count == n) act();
+  };
+  request.on_logits = [&heard, called, from](int64_t position, std::span<const float> logits) {
+    heard.logit_positions.push_back(position);
+    heard.logits.emplace_back(logits.begin(), logits.end());
+    called(From::kLogits, from);
+  };
+  request.on_mask = [called, from](TokenMask&) { called(From::kMask, from); };
+  request.on_choice = [called, from](const TokenChoice&) { called(From::kChoice, from); };
+  request.on_token = [&heard, called, from](TokenId token) {
+    heard.tokens.push_back(token);
+    called(From::kToken, from);
+  };
+  request.on_text = [&heard, called, from](std::string_view text) {
+    heard.text += text;
+    called(From::kText, from);
+  };
+}
+
+constexpr From kEveryCallback[] = {From::kLogits, From::kMask, From::kChoice, From::kToken, From::kText};
+
+// What the request had when its callback was called: of its own tokens those that were reported.
+TEST(Drafts, AForkFromAnyCallbackComputesItsOwnTokens) {
+  for (const From from : kEveryCallback) {
+    for (int64_t n = 1; n < 30; ++n) {
+      auto [engine, pass] = make_fake_engine(options(oracle("f16", n % 3 == 0 ? 4 : 0)));
+      const auto prompt = some_prompt(3, 20);
+      const std::vector<TokenId> more(static_cast<size_t>(n % 4), 5);
+      Heard parent;
+      Heard child;
+      std::vector<TokenId> common = prompt;
+      Request request = make_request(prompt, 50, parent);
+      std::optional<RequestId> id;
+      act_in(from, n, request, parent, [&, engine = engine.get()] {
+        common.insert(common.end(), parent.tokens.begin(), parent.tokens.end());
+        common.insert(common.end(), more.begin(), more.end());
+        ASSERT_TRUE(engine->fork(*id, make_request(more, 30, child)).ok());
+      });
+      id = engine->submit(std::move(request)).value();
+      run_until_idle(*engine);
+      expect_oracle(parent, prompt, 50);
+      expect_oracle(child, common, 30);
+    }
+  }
+}
+
+// The session keeps what is the text's, and the next turn goes on from there; also where it goes on with token 0.
+TEST(Drafts, ACancelInASessionFromAnyCallbackKeepsWhatIsTheTexts) {
+  for (const From from : kEveryCallback) {
+    for (int64_t n = 1; n < 30; ++n) {
+      auto [engine, pass] = make_fake_engine(options(oracle()));
+      const SessionId session = engine->open_session().value();
+      Heard first;
+      Heard second;
+      std::optional<RequestId> id;
+      Request request = make_request(some_prompt(1, 20), 50, first);
+      request.session = session;
+      act_in(from, n, request, first, [&, engine = engine.get()] { engine->cancel(*id); });
+      id = engine->submit(std::move(request)).value();
+      run_until_idle(*engine);
+      ASSERT_EQ(first.results.at(0).reason, FinishReason::kCancelled);
+      auto turn = some_prompt(1, 20);
+      turn.insert(turn.end(), first.tokens.begin(), first.tokens.end());
+      turn.insert(turn.end(), 5, 0);
+      Request next = make_request(turn, 20, second);
+      next.session = session;
+      ASSERT_TRUE(engine->submit(std::move(next)).ok());
+      run_until_idle(*engine);
+      expect_oracle(second, turn, 20);
+    }
+  }
 }
 
 // In a callback the cache has rows of the draft that nothing was said of yet.

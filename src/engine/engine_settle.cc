@@ -164,6 +164,7 @@ void Engine::pick_token(Sequence& sequence, std::span<const float> logits) {
 void Engine::deliver(Sequence& sequence, TokenId token) {
   make_history_room(sequence, 1);
   sequence.tokens.push_back(token);
+  accept_draft(sequence);
   ++sequence.stats.generated_tokens;
   if (sequence.request.on_token) sequence.request.on_token(token);
   if (sequence.cancelled) return;

@@ -79,7 +79,9 @@ Result<MemoryPlan> plan_memory(const ModelSizes& model, const MemoryWish& wish) 
                       .resume_bytes = kv.resume_bytes,
                       .open_bytes = kv.open_bytes};
   CAIRN_ASSIGN_OR_RETURN(const auto visibility, layer_visibility(config, options.kv_plan, options.context));
-  const uint64_t logits_bytes = unsigned_of(options.max_sequences * config.vocab_size) * sizeof(float);
+  const int64_t guessed_rows = options.drafter != nullptr ? Engine::most_verified_rows(options) : 0;
+  const int64_t logit_rows = std::max(options.max_sequences, guessed_rows);
+  const uint64_t logits_bytes = unsigned_of(logit_rows * config.vocab_size) * sizeof(float);
   const ForwardLimits limits = Engine::forward_limits(options);
   uint64_t tier_bytes = 0;
   if (options.tiers.has_any()) {

@@ -34,13 +34,22 @@ DraftOffer* likeliest(std::span<DraftOffer> offers, double& chance) {
 void DraftSizes::note(int64_t row_count, uint64_t ns) {
   if (row_count > kMostVerifiedRows) return;
   add(times_[static_cast<size_t>(row_count - 1)], std::max<uint64_t>(ns, 1));
+  forget_slower(row_count);
 }
 
-void DraftSizes::note_drafting(int64_t longest, uint64_t ns) {
-  add(drafting_, ns / static_cast<uint64_t>(longest));
+// Fewer rows do not take longer: who says so was measured in a worse time, or behind longer texts.
+void DraftSizes::forget_slower(int64_t row_count) {
+  const double ns = median(times_[static_cast<size_t>(row_count - 1)]);
+  for (int64_t rows = 1; rows < row_count; ++rows) {
+    Times& times = times_[static_cast<size_t>(rows - 1)];
+    if (median(times) > ns) times.count = 0;
+  }
 }
+
+void DraftSizes::note_drafting(uint64_t ns) { add(drafting_, ns); }
 
 void DraftSizes::add(Times& times, uint64_t ns) {
+  if (times.count == 0) times.next = 0;
   times.ns[times.next] = ns;
   times.next = (times.next + 1) % times.ns.size();
   times.count = std::min(times.count + 1, times.ns.size());

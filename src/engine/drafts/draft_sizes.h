@@ -5,7 +5,7 @@
 // Times are medians of the last few steps of as many rows; of numbers of rows that have not run yet, a guess. What looks
 // like a loss is tried again every so often: the machine, or the text, may have changed.
 //
-// Always true: a pure function of what it was told (schedules are replayed). Allocates nothing.
+// Always true: a pure function of what it was told. Allocates nothing.
 #pragma once
 
 #include <array>
@@ -30,8 +30,8 @@ class DraftSizes {
  public:
   // A step without prompts had so many rows.
   void note(int64_t row_count, uint64_t ns);
-  // Guessing took so long, and the longest of the drafts was so long. Where nobody says so, it costs nothing.
-  void note_drafting(int64_t longest, uint64_t ns);
+  // A token more of the longest draft takes so long to guess. Where nobody says so, nothing.
+  void note_drafting(uint64_t ns);
   // For a step in which `sequence_count` sequences decode a row each, and at most `row_limit` rows run.
   void choose(int64_t sequence_count, int64_t row_limit, std::span<DraftOffer> offers);
 
@@ -44,6 +44,7 @@ class DraftSizes {
   };
 
   static void add(Times& times, uint64_t ns);
+  void forget_slower(int64_t row_count);
   [[nodiscard]] static double median(const Times& times);
   [[nodiscard]] double ns_of(int64_t row_count) const;
   void grant(int64_t draft_rows, std::span<DraftOffer> offers) const;

@@ -80,11 +80,11 @@ TEST(DraftSizes, WhatGuessingTakesCounts) {
   DraftSizes sizes;
   for (int64_t rows = 1; rows <= kMostVerifiedRows; ++rows) sizes.note(rows, is_free(rows));
   std::vector<DraftOffer> offers{{.length = 15, .chance = 0.8}};
-  sizes.note_drafting(5, 500);
+  sizes.note_drafting(100);
   sizes.choose(1, kNoLimit, offers);
   EXPECT_GT(offers[0].granted, 3);
   EXPECT_LT(offers[0].granted, 15);
-  for (int i = 0; i < 3; ++i) sizes.note_drafting(5, 5000);
+  for (int i = 0; i < 3; ++i) sizes.note_drafting(1000);
   sizes.choose(1, kNoLimit, offers);
   EXPECT_EQ(offers[0].granted, 0);
 }
@@ -100,6 +100,17 @@ TEST(DraftSizes, WhatLooksLikeALossIsTriedAgainNowAndThen) {
   }
   EXPECT_GE(tries, 3);
   EXPECT_LE(tries, 10);
+}
+
+// Steps of one row were slow behind a long text; now there is a short one.
+TEST(DraftSizes, FewerRowsThatTookLongerAreForgotten) {
+  DraftSizes sizes;
+  for (int i = 0; i < 3; ++i) sizes.note(1, 9000);
+  for (int i = 0; i < 3; ++i) sizes.note(2, 9000);
+  sizes.note(3, 1000);
+  std::vector<DraftOffer> offers{{.length = 15, .chance = 0.9}};
+  sizes.choose(3, kNoLimit, offers);
+  EXPECT_GT(offers[0].granted, 0);
 }
 
 // One slow step changes nothing; a slow minute is forgotten.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -30,12 +31,11 @@ class Drafter {
  public:
   virtual ~Drafter() = default;
 
-  // Says of each how good a draft of it would be. What costs nothing is filled in at once. Must not throw.
+  // Says of each how good a draft of it would be. What hardly costs anything is filled in at once. Must not throw.
   virtual void look(std::span<DraftAsk> asks) = 0;
-  // Fills the drafts that look has left open, as long as they are now; one that cannot be had becomes empty. Must not throw.
-  virtual void draft(std::span<DraftAsk> /*asks*/) {}
-  // Whether draft takes time that counts.
-  [[nodiscard]] virtual bool takes_time() const { return false; }
+  // Fills the drafts that look has left open, as long as they are now; one that cannot be had becomes empty. Returns how long
+  // a token more of the longest takes, in ns, where that is known and counts. Must not throw.
+  virtual std::optional<uint64_t> draft(std::span<DraftAsk> /*asks*/) { return {}; }
   // The sequence has ended.
   virtual void forget(RequestId /*id*/) {}
 };

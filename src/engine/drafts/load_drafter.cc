@@ -1,5 +1,7 @@
 #include "engine/drafts/load_drafter.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -22,10 +24,18 @@ Status check_fits(const ModelPlan& small, const LoadedModel& large) {
                                      {.engine = large.engine_options, .thread_count = thread_count}));
   const uint64_t taken_bytes = of_large.total_bytes() - of_large.weights_bytes;
   const uint64_t left_bytes = available_bytes - std::min(available_bytes, taken_bytes);
-  return refuse_unless_fits({.config = small.config, .weights = weight_sizes(small)},
-                            {.engine = ModelDrafter::small_options(small.config, large.engine_options),
-                             .thread_count = thread_count},
-                            left_bytes);
+  CAIRN_ASSIGN_OR_RETURN(
+      const MemoryPlan of_small,
+      plan_memory({.config = small.config, .weights = weight_sizes(small)},
+                  {.engine = ModelDrafter::small_options(small.config, large.engine_options),
+                   .thread_count = thread_count}));
+  if (of_small.total_bytes() <= left_bytes) return {};
+  constexpr uint64_t kMiB = uint64_t{1} << 20;
+  return resource_exhausted(
+      fmt::format("the draft model takes {} MiB beside the other, and {} MiB are left: a shorter `context` "
+                  "or fewer `max_sequences` "
+                  "make both smaller, or leave the draft model out",
+                  of_small.total_bytes() / kMiB, left_bytes / kMiB));
 }
 
 }  // namespace

@@ -4,7 +4,8 @@
 //
 // The small model runs in an engine of its own, on the same threads, with a cache of its own: for each text a request whose
 // caller picks the tokens. What was guessed wrong is replaced, what is new of a text comes in with the next guess. Guesses
-// are greedy. A text whose prompt the small model has not computed yet gets no guess, but a step of that engine each time.
+// are greedy. A text whose prompt the small model has not computed yet gets no guess, but a step of that engine each time:
+// what that takes is not weighed against what guesses will gain. Allocates.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,7 @@ class ModelDrafter final : public Drafter {
   static EngineOptions small_options(const Config& small, const EngineOptions& options);
 
   void look(std::span<DraftAsk> asks) override;
-  void draft(std::span<DraftAsk> asks) override;
-  [[nodiscard]] bool takes_time() const override { return true; }
+  std::optional<uint64_t> draft(std::span<DraftAsk> asks) override;
   void forget(RequestId id) override;
 
  private:
@@ -41,16 +41,22 @@ class ModelDrafter final : public Drafter {
     RequestId id;
     std::vector<TokenId> tokens;
     std::optional<TokenId> next;  // what it says comes behind them; absent: they are still being computed
+    bool has_ended = false;       // the small model cannot go on with it: no more guesses
   };
 
-  explicit ModelDrafter(int64_t vocab_size) : vocab_size_(vocab_size) {}
+  ModelDrafter(int64_t vocab_size, const Clock* clock)
+      : vocab_size_(vocab_size), clock_(clock != nullptr ? clock : &steady_clock_) {}
   Status bring_up_to_date(const DraftAsk& ask);
   Status start(const DraftAsk& ask);
   Status go_on(Text& text, std::span<const TokenId> now);
-  void extend_drafts(std::span<DraftAsk> asks, size_t place);
+  void bring_up_to_date(std::span<DraftAsk> asks);
+  bool extend_drafts(std::span<DraftAsk> asks, size_t place);
+  void end(RequestId id);
   [[nodiscard]] Text* text_of(RequestId id);
 
-  int64_t vocab_size_;                        // of both models: a row of logits may be longer
+  int64_t vocab_size_;  // of both models: a row of logits may be longer
+  SteadyClock steady_clock_;
+  const Clock* clock_;
   std::unordered_map<uint64_t, Text> texts_;  // by the large engine's request
   std::unique_ptr<Engine> engine_;            // last: its end may report to texts_
 };

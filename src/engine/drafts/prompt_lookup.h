@@ -15,7 +15,7 @@ namespace cairn {
 // As many of the last tokens at least, and at most, are looked for; only among so many before them.
 inline constexpr int64_t kShortestMatch = 2;
 inline constexpr int64_t kLongestMatch = 16;
-inline constexpr int64_t kLookupReach = int64_t{1} << 16;
+inline constexpr int64_t kLookupReach = int64_t{1} << 14;
 
 // Fills `draft`, and returns how many of the last tokens stood where it was found: of all places the one that agrees
 // with most of them, of several the last. A draft that reaches the end of the text goes on with itself, so that what
