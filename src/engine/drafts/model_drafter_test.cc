@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/thread_pool.h"
-#include "engine/fake_pass_testing.h"
 #include "engine/verify/laws_testing.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
@@ -146,7 +145,17 @@ TEST_F(ModelDrafterTest, CancelsAndNewTextsLeaveNothingWrong) {
 }
 
 TEST_F(ModelDrafterTest, AnotherVocabularyIsRefused) {
-  const auto made = ModelDrafter::create(large_, threads_, fake_tokenizer(), options());
+  TokenizerTables tables;
+  tables.model = "llama";
+  tables.tokens = {"<unk>", "<s>", "</s>", "a", "b"};
+  tables.types = {2, 3, 3, 1, 1};
+  tables.scores.assign(tables.tokens.size(), 0.0F);
+  tables.bos = 1;
+  tables.eos = 2;
+  tables.unk = 0;
+  const auto other = make_tokenizer(std::move(tables));
+  ASSERT_TRUE(other.ok()) << other.status().message();
+  const auto made = ModelDrafter::create(large_, threads_, *other, options());
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.status().code(), StatusCode::kInvalidArgument);
 }
