@@ -16,13 +16,13 @@ static_assert(std::endian::native == std::endian::little, "fields are copied as 
 
 template <typename T>
 void put_field(std::span<std::byte> bytes, size_t at, const T& value) {
-  DCHECK(at + sizeof(T) <= bytes.size());
+  DCHECK(at + sizeof(T) <= bytes.size());  // NOLINT(bugprone-sizeof-expression): the macro has one, too
   std::memcpy(bytes.data() + at, &value, sizeof(T));
 }
 
 template <typename T>
 [[nodiscard]] T get_field(std::span<const std::byte> bytes, size_t at) {
-  DCHECK(at + sizeof(T) <= bytes.size());
+  DCHECK(at + sizeof(T) <= bytes.size());  // NOLINT(bugprone-sizeof-expression): the macro has one, too
   T value;
   std::memcpy(&value, bytes.data() + at, sizeof(T));
   return value;
