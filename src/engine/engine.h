@@ -192,8 +192,8 @@ class Engine {
     Sequence* sequence = nullptr;
     int64_t row_count = 0;
     int64_t logit_count = 0;
-    int64_t draft_count = 0;     // of its rows, the last ones: of its sequence's draft
     int64_t restored_count = 0;  // rows before those that come while the step runs: of the first part alone
+    int64_t draft_count = 0;     // of its rows, the last ones: of its sequence's draft
   };
   class CacheRoom;  // how the scheduler gets memory from the cache
   class Call;  // a public call that may call back: what has ended is destroyed when the outermost one returns
