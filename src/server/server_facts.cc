@@ -59,30 +59,30 @@ void Server::answer_metrics(const Asked& asked) {
 }
 
 MetricsSnapshot Server::snapshot_of(const EngineSnapshot& engine) const {
-  MetricsSnapshot now{.waiting_requests = engine.count_of(SequenceState::kQueued) +
-                                          engine.count_of(SequenceState::kLoading) +
-                                          engine.count_of(SequenceState::kRestoring),
-                      .running_requests = engine.count_of(SequenceState::kRunning),
-                      .running_streams = stream_count_,
-                      .open_connections = static_cast<int64_t>(http_->connection_count()),
-                      .connections_total = http_->accepted_count(),
-                      .free_blocks = engine.blocks.free_blocks,
-                      .open_blocks = engine.blocks.open_blocks,
-                      .held_blocks = engine.blocks.held_blocks,
-                      .idle_blocks = engine.blocks.idle_blocks,
-                      .kv_pool_bytes = engine.pool_bytes,
-                      .kv_used_bytes = taken_bytes(engine),
-                      .evicted_blocks_total = static_cast<uint64_t>(engine.blocks.evicted_blocks),
-                      .tiers = engine.tiers,
-                      .preemptions_total = static_cast<uint64_t>(engine.counts.preemptions),
-                      .steps_total = static_cast<uint64_t>(engine.counts.steps),
-                      .prompt_rows_total = static_cast<uint64_t>(engine.counts.prompt_rows),
-                      .decode_rows_total = static_cast<uint64_t>(engine.counts.decode_rows),
-                      .accepted_drafts_total = static_cast<uint64_t>(engine.counts.accepted_draft_tokens),
-                      .rejected_drafts_total = static_cast<uint64_t>(engine.counts.draft_tokens -
-                                                                     engine.counts.accepted_draft_tokens),
-                      .resident_bytes = resident_facts().current_bytes,
-                      .log_lines_dropped_total = log_->dropped_lines()};
+  MetricsSnapshot now{
+      .waiting_requests = engine.count_of(SequenceState::kQueued) + engine.count_of(SequenceState::kLoading) +
+                          engine.count_of(SequenceState::kRestoring),
+      .running_requests = engine.count_of(SequenceState::kRunning),
+      .running_streams = stream_count_,
+      .open_connections = static_cast<int64_t>(http_->connection_count()),
+      .connections_total = http_->accepted_count(),
+      .free_blocks = engine.blocks.free_blocks,
+      .open_blocks = engine.blocks.open_blocks,
+      .held_blocks = engine.blocks.held_blocks,
+      .idle_blocks = engine.blocks.idle_blocks,
+      .kv_pool_bytes = engine.pool_bytes,
+      .kv_used_bytes = taken_bytes(engine),
+      .evicted_blocks_total = static_cast<uint64_t>(engine.blocks.evicted_blocks),
+      .tiers = engine.tiers,
+      .preemptions_total = static_cast<uint64_t>(engine.counts.preemptions),
+      .steps_total = static_cast<uint64_t>(engine.counts.steps),
+      .prompt_rows_total = static_cast<uint64_t>(engine.counts.prompt_rows),
+      .decode_rows_total = static_cast<uint64_t>(engine.counts.decode_rows),
+      .accepted_drafts_total = static_cast<uint64_t>(engine.counts.accepted_draft_tokens),
+      .rejected_drafts_total =
+          static_cast<uint64_t>(engine.counts.draft_tokens - engine.counts.accepted_draft_tokens),
+      .resident_bytes = resident_facts().current_bytes,
+      .log_lines_dropped_total = log_->dropped_lines()};
   if (metrics_.by_tenant() == MetricsByTenant::kOn) now.tenants = tenants_of(engine);
   return now;
 }
