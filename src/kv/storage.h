@@ -101,9 +101,8 @@ class KvStorage {
   virtual void abandon_rows(SequenceId, int64_t /*length*/) {}
   // Rows of these tokens were stored after the first `length`.
   virtual void commit(SequenceId, int64_t, std::span<const TokenId>) {}
-  // Shows every block that gets a name, from now on.
-  virtual void watch_sealed(SealedBlockVisitor) {
-  }  // NOLINT(performance-unnecessary-value-param): some keep it
+  // Shows every block that gets a name, from now on. NOLINTNEXTLINE(performance-unnecessary-value-param): some keep it
+  virtual void watch_sealed(SealedBlockVisitor) {}
   // Shows that visitor a sealed block of the sequence once more, where every group still has it.
   virtual void show_sealed_again(SequenceId, const NamedText&, int64_t /*block*/) {}
   // Rows before `positions` stay; later ones go, and so does room that the rest does not need. Where that cuts a
