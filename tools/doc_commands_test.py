@@ -195,7 +195,7 @@ class DocCommandsTest(unittest.TestCase):
         if subject == "growth":
             words = self.without(self.without(self.without(words, "-c"), "--plot"), "--index-blocks")
             return [*words, *tiny, "-c", "320", "--index-blocks", "1000", "--plot", self.tmp / "growth.svg"], b""
-        if subject in ("constrained", "speed", "shared", "scheduler"):
+        if subject in ("constrained", "speed", "shared", "scheduler", "speculate"):
             return [*words, *tiny], b""
         return None
 
