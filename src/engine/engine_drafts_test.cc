@@ -279,10 +279,10 @@ TEST(Drafts, AForkFromAnyCallbackComputesItsOwnTokens) {
       std::vector<TokenId> common = prompt;
       Request request = make_request(prompt, 50, parent);
       std::optional<RequestId> id;
-      act_in(from, n, request, parent, [&, engine = engine.get()] {
+      act_in(from, n, request, parent, [&, running = engine.get()] {
         common.insert(common.end(), parent.tokens.begin(), parent.tokens.end());
         common.insert(common.end(), more.begin(), more.end());
-        ASSERT_TRUE(engine->fork(*id, make_request(more, 30, child)).ok());
+        ASSERT_TRUE(running->fork(*id, make_request(more, 30, child)).ok());
       });
       id = engine->submit(std::move(request)).value();
       run_until_idle(*engine);
@@ -303,7 +303,7 @@ TEST(Drafts, ACancelInASessionFromAnyCallbackKeepsWhatIsTheTexts) {
       std::optional<RequestId> id;
       Request request = make_request(some_prompt(1, 20), 50, first);
       request.session = session;
-      act_in(from, n, request, first, [&, engine = engine.get()] { engine->cancel(*id); });
+      act_in(from, n, request, first, [&, running = engine.get()] { running->cancel(*id); });
       id = engine->submit(std::move(request)).value();
       run_until_idle(*engine);
       ASSERT_EQ(first.results.at(0).reason, FinishReason::kCancelled);
@@ -330,7 +330,7 @@ TEST(Drafts, AForkFromACallbackBeginsWithWhatWasPicked) {
       std::vector<TokenId> common;
       Request request = make_request(prompt, 50, parent);
       std::optional<RequestId> id;
-      request.on_token = [&, engine = engine.get()](TokenId token) {
+      request.on_token = [&, running = engine.get()](TokenId token) {
         parent.tokens.push_back(token);
         if (std::ssize(parent.tokens) != after) return;
         common = prompt;
@@ -338,7 +338,7 @@ TEST(Drafts, AForkFromACallbackBeginsWithWhatWasPicked) {
         const std::vector<TokenId> more =
             after % 2 == 0 ? std::vector<TokenId>{5, 6} : std::vector<TokenId>{};
         common.insert(common.end(), more.begin(), more.end());
-        ASSERT_TRUE(engine->fork(*id, make_request(more, 30, child)).ok());
+        ASSERT_TRUE(running->fork(*id, make_request(more, 30, child)).ok());
       };
       id = engine->submit(std::move(request)).value();
       run_until_idle(*engine);
@@ -353,9 +353,9 @@ TEST(Drafts, ACancelFromACallbackIsHeardAtOnce) {
   Heard heard;
   Request request = make_request(some_prompt(1, 20), 50, heard);
   std::optional<RequestId> id;
-  request.on_token = [&, engine = engine.get()](TokenId token) {
+  request.on_token = [&, running = engine.get()](TokenId token) {
     heard.tokens.push_back(token);
-    if (heard.tokens.size() == 9) engine->cancel(*id);
+    if (heard.tokens.size() == 9) running->cancel(*id);
   };
   id = engine->submit(std::move(request)).value();
   run_until_idle(*engine);
@@ -389,8 +389,8 @@ TEST(Drafts, AFailedPassLosesOnlyItsRows) {
       auto [engine, pass] =
           make_fake_engine(options(oracle("k=int8:channel,v=f32", 3), "k=int8:channel,v=f32"));
       int passes = 0;
-      pass->on_forward = [&, pass = pass](const Batch&) {
-        pass->fails_at_layer = passes++ == failing ? std::optional(layer) : std::nullopt;
+      pass->on_forward = [&, failing_pass = pass](const Batch&) {
+        failing_pass->fails_at_layer = passes++ == failing ? std::optional(layer) : std::nullopt;
       };
       Heard heard;
       ASSERT_TRUE(engine->submit(make_request(some_prompt(1, 40), 50, heard)).ok());

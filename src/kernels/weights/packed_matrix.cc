@@ -69,8 +69,8 @@ void pack_planes(const uint8_t codes[16][32], int bits, uint8_t* to) {
     for (int part = 0; part < per_byte; ++part) {
       const uint8_t* const from = flat + part * bytes;
       for (int i = 0; i < bytes; ++i) {
-        const uint32_t bits = from[i] >> shift & ((1U << plane) - 1U);
-        to[i] = static_cast<uint8_t>(to[i] | bits << (part * plane));
+        const uint32_t code = from[i] >> shift & ((1U << plane) - 1U);
+        to[i] = static_cast<uint8_t>(to[i] | code << (part * plane));
       }
     }
     to += bytes;
