@@ -267,27 +267,30 @@ void act_in(From from, int64_t n, Request& request, Heard& heard, const std::fun
 
 constexpr From kEveryCallback[] = {From::kLogits, From::kMask, From::kChoice, From::kToken, From::kText};
 
-// What the request had when its callback was called: of its own tokens those that were reported.
+// The child has what the request had when its callback was called, of its own tokens those that were reported, and `more`.
+void expect_fork(From from, int64_t n, const std::vector<TokenId>& more, uint64_t wrong_in) {
+  auto [engine, pass] = make_fake_engine(options(oracle("f16", wrong_in)));
+  const auto prompt = some_prompt(3, 20);
+  Heard parent;
+  Heard child;
+  std::vector<TokenId> common = prompt;
+  Request request = make_request(prompt, 50, parent);
+  std::optional<RequestId> id;
+  act_in(from, n, request, parent, [&, running = engine.get()] {
+    common.insert(common.end(), parent.tokens.begin(), parent.tokens.end());
+    common.insert(common.end(), more.begin(), more.end());
+    ASSERT_TRUE(running->fork(*id, make_request(more, 30, child)).ok());
+  });
+  id = engine->submit(std::move(request)).value();
+  run_until_idle(*engine);
+  expect_oracle(parent, prompt, 50);
+  expect_oracle(child, common, 30);
+}
+
 TEST(Drafts, AForkFromAnyCallbackComputesItsOwnTokens) {
   for (const From from : kEveryCallback) {
     for (int64_t n = 1; n < 30; ++n) {
-      auto [engine, pass] = make_fake_engine(options(oracle("f16", n % 3 == 0 ? 4 : 0)));
-      const auto prompt = some_prompt(3, 20);
-      const std::vector<TokenId> more(static_cast<size_t>(n % 4), 5);
-      Heard parent;
-      Heard child;
-      std::vector<TokenId> common = prompt;
-      Request request = make_request(prompt, 50, parent);
-      std::optional<RequestId> id;
-      act_in(from, n, request, parent, [&, running = engine.get()] {
-        common.insert(common.end(), parent.tokens.begin(), parent.tokens.end());
-        common.insert(common.end(), more.begin(), more.end());
-        ASSERT_TRUE(running->fork(*id, make_request(more, 30, child)).ok());
-      });
-      id = engine->submit(std::move(request)).value();
-      run_until_idle(*engine);
-      expect_oracle(parent, prompt, 50);
-      expect_oracle(child, common, 30);
+      expect_fork(from, n, std::vector<TokenId>(static_cast<size_t>(n % 4), 5), n % 3 == 0 ? 4 : 0);
     }
   }
 }
@@ -322,29 +325,8 @@ TEST(Drafts, ACancelInASessionFromAnyCallbackKeepsWhatIsTheTexts) {
 // In a callback the cache has rows of the draft that nothing was said of yet.
 TEST(Drafts, AForkFromACallbackBeginsWithWhatWasPicked) {
   for (int64_t after = 1; after < 40; ++after) {
-    for (const uint64_t wrong_in : {0u, 4u}) {
-      auto [engine, pass] = make_fake_engine(options(oracle("f16", wrong_in)));
-      const auto prompt = some_prompt(3, 20);
-      Heard parent;
-      Heard child;
-      std::vector<TokenId> common;
-      Request request = make_request(prompt, 50, parent);
-      std::optional<RequestId> id;
-      request.on_token = [&, running = engine.get()](TokenId token) {
-        parent.tokens.push_back(token);
-        if (std::ssize(parent.tokens) != after) return;
-        common = prompt;
-        common.insert(common.end(), parent.tokens.begin(), parent.tokens.end());
-        const std::vector<TokenId> more =
-            after % 2 == 0 ? std::vector<TokenId>{5, 6} : std::vector<TokenId>{};
-        common.insert(common.end(), more.begin(), more.end());
-        ASSERT_TRUE(running->fork(*id, make_request(more, 30, child)).ok());
-      };
-      id = engine->submit(std::move(request)).value();
-      run_until_idle(*engine);
-      expect_oracle(parent, prompt, 50);
-      expect_oracle(child, common, 30);
-    }
+    const std::vector<TokenId> more = after % 2 == 0 ? std::vector<TokenId>{5, 6} : std::vector<TokenId>{};
+    for (const uint64_t wrong_in : {0u, 4u}) expect_fork(From::kToken, after, more, wrong_in);
   }
 }
 
