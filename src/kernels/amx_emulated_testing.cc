@@ -1,19 +1,19 @@
 #include "kernels/amx_emulated_testing.h"
 
+#include "kernels/avx512_emulated_testing.h"  // first: it takes the instructions' names
 #include "kernels/isa.h"
 
 #if defined(__x86_64__)
 
 // Everything that the sources below include, so that only their own code ends up in the namespaces.
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "kernels/amx.h"
 #include "kernels/attention/attention_amx.h"
-#include "kernels/attention/attention_amx_pack.h"
+#include "kernels/attention/attention_span.h"
 #include "kernels/avx512.h"
 #include "kernels/matmul/code_matmul.h"
 
@@ -63,24 +63,38 @@ void check_shapes(const Tile& c, const Tile& a, const Tile& b) {
   CHECK(a.bytes % 4 == 0 && b.bytes % 4 == 0);
 }
 
-// "FP32 FMA with DAZ=FTZ=1, RNE rounding": the processor's own, in that mode.
-__attribute__((target("avx512f"), noinline)) void add_bf16_products(Tile& c, const Tile& a, const Tile& b) {
-  const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xFFFF0000U));
-  for (int m = 0; m < c.rows; ++m) {
-    __m512 even = _mm512_setzero_ps();
-    __m512 odd = _mm512_setzero_ps();
-    for (int k = 0; k < a.bytes / 4; ++k) {
-      int32_t pair;
-      std::memcpy(&pair, a.row[m] + 4 * k, 4);
-      const __m512i x = _mm512_set1_epi32(pair);
-      const __m512i y = _mm512_load_si512(b.row[k]);
-      even = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(x, 16)),
-                             _mm512_castsi512_ps(_mm512_slli_epi32(y, 16)), even);
-      odd = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_and_si512(x, upper)),
-                            _mm512_castsi512_ps(_mm512_and_si512(y, upper)), odd);
+// "FP32 FMA with DAZ=FTZ=1, RNE rounding": the processor's own, in that mode. Of each sixteen pairs the even and the odd
+// factors are two chains from zero, whose sum is added.
+__attribute__((target("avx2,fma"), noinline)) void add_bf16_products(Tile& c, const Tile& a, const Tile& b) {
+  const auto widened = [](uint32_t pair, bool odd) {
+    const uint32_t bits = odd ? pair & 0xFFFF0000U : pair << 16;
+    float x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+  };
+  float factors[2][16][16];  // of b: even and odd, [pair][output]
+  for (int k = 0; k < a.bytes / 4; ++k) {
+    uint32_t pairs[16];
+    std::memcpy(pairs, b.row[k], sizeof pairs);
+    for (int n = 0; n < 16; ++n) {
+      factors[0][k][n] = widened(pairs[n], false);
+      factors[1][k][n] = widened(pairs[n], true);
     }
-    const __m512 sum = _mm512_add_ps(_mm512_load_ps(c.row[m]), _mm512_add_ps(even, odd));
-    _mm512_mask_storeu_ps(c.row[m], static_cast<__mmask16>((1U << (c.bytes / 4)) - 1U), sum);
+  }
+  for (int m = 0; m < c.rows; ++m) {
+    float sum[2][16] = {};
+    for (int k = 0; k < a.bytes / 4; ++k) {
+      uint32_t pair;
+      std::memcpy(&pair, a.row[m] + 4 * k, 4);
+      for (const bool odd : {false, true}) {
+        const float x = widened(pair, odd);
+        for (int n = 0; n < 16; ++n) sum[odd][n] = __builtin_fmaf(x, factors[odd][k][n], sum[odd][n]);
+      }
+    }
+    float total[16];
+    std::memcpy(total, c.row[m], sizeof total);
+    for (int n = 0; n < c.bytes / 4; ++n) total[n] += sum[0][n] + sum[1][n];
+    std::memcpy(c.row[m], total, static_cast<size_t>(c.bytes));
   }
 }
 void dpbf16ps(int to, int a, int b) {
@@ -92,44 +106,30 @@ void dpbf16ps(int to, int a, int b) {
   _mm_setcsr(saved);
 }
 
-void dpbsud(int to, int a, int b) {
-  check_shapes(tile(to), tile(a), tile(b));
-  for (int m = 0; m < tiles[to].rows; ++m) {
-    for (int n = 0; n < tiles[to].bytes / 4; ++n) {
-      int32_t sum;
-      std::memcpy(&sum, tiles[to].row[m] + 4 * n, 4);
-      for (int k = 0; k < tiles[a].bytes; ++k) {
-        sum += static_cast<int8_t>(tiles[a].row[m][k]) * int32_t{tiles[b].row[k / 4][4 * n + k % 4]};
-      }
-      std::memcpy(tiles[to].row[m] + 4 * n, &sum, 4);
-    }
-  }
-}
-
 }  // namespace
 }  // namespace cairn::emulated
 
 #undef _tile_zero
 #undef _tile_loadd
+#undef _tile_stream_loadd
 #undef _tile_stored
 #undef _tile_dpbf16ps
-#undef _tile_dpbsud
 #undef _tile_release
 #define _tile_zero(to) ::cairn::emulated::zero(to)
 #define _tile_loadd(to, from, stride) ::cairn::emulated::load(to, from, stride)
+#define _tile_stream_loadd(to, from, stride) ::cairn::emulated::load(to, from, stride)
 #define _tile_stored(from, to, stride) ::cairn::emulated::store(from, to, stride)
 #define _tile_dpbf16ps(to, a, b) ::cairn::emulated::dpbf16ps(to, a, b)
-#define _tile_dpbsud(to, a, b) ::cairn::emulated::dpbsud(to, a, b)
 #define _tile_release() ::cairn::emulated::release()
 #define load_config(config) ::cairn::emulated::configure(config)
 
 // Their own `namespace cairn` ends up inside these.
 namespace cairn::emulated::attention {
-#include "kernels/attention/attention_amx.cc"  // NOLINT(bugprone-suspicious-include)
+#include "kernels/attention/attention_amx.cc"       // NOLINT(bugprone-suspicious-include)
+#include "kernels/attention/attention_amx_pack.cc"  // NOLINT(bugprone-suspicious-include)
 }  // namespace cairn::emulated::attention
 namespace cairn::emulated::products {
 #include "kernels/matmul/bf16_matmul_amx.cc"  // NOLINT(bugprone-suspicious-include)
-#include "kernels/matmul/code_matmul_amx.cc"  // NOLINT(bugprone-suspicious-include)
 }  // namespace cairn::emulated::products
 
 namespace cairn {
@@ -138,20 +138,19 @@ namespace {
 namespace products = emulated::products::cairn;
 
 OperandKind operand_kind(TensorType type) {
-  return type == TensorType::kBF16 ? OperandKind::kBf16 : kernels_for(Isa::kAvx512).operand_kind(type);
+  return type == TensorType::kBF16 ? OperandKind::kBf16 : kernels_for(Isa::kAvx2).operand_kind(type);
 }
 void prepare_group(const Operand& to, int64_t group) {
   if (to.kind == OperandKind::kBf16) return products::prepare_bf16_group(to, group);
-  kernels_for(Isa::kAvx512).prepare_group(to, group);
+  kernels_for(Isa::kAvx2).prepare_group(to, group);
 }
 void matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {
   if (w.type == TensorType::kBF16) return products::bf16_matmul_amx(w, x, tile, out, stride);
-  if (is_quantised(w.type)) return products::code_matmul_amx(w, x, tile, out, stride);
-  kernels_for(Isa::kAvx512).matmul(w, x, tile, out, stride);
+  kernels_for(Isa::kAvx2).matmul(w, x, tile, out, stride);
 }
 
 Kernels make_kernels() {
-  Kernels table = kernels_for(Isa::kAvx512);
+  Kernels table = kernels_for(Isa::kAvx2);
   table.isa = Isa::kAmx;
   table.arithmetic = kAmxArithmetic;
   table.operand_kind = operand_kind;
@@ -164,7 +163,7 @@ Kernels make_kernels() {
 }  // namespace
 
 const Kernels* emulated_amx_kernels() {
-  if (available_isas().back() < Isa::kAvx512 || !__builtin_cpu_supports("avx512bf16")) return nullptr;
+  if (available_isas().back() < Isa::kAvx2) return nullptr;
   static const Kernels table = make_kernels();
   return &table;
 }

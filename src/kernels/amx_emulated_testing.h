@@ -1,7 +1,7 @@
-// Test support: the AMX kernels on any AVX-512 machine. Their source is compiled a second time, with an
-// emulation of the tile instructions that follows the pseudo-code of Intel's manual (Software Developer's
-// Manual, volume 2, TDPBF16PS, TDPBSUD, TILELOADD, ...) and stops where the processor would raise an
-// exception.
+// Test support: the AMX kernels on any machine with AVX2. Their source is compiled a second time, with an emulation of
+// the 512-bit instructions (avx512_emulated_testing.h) and of the tile instructions, which follows the pseudo-code of
+// Intel's manual (Software Developer's Manual, volume 2, TDPBF16PS, TILELOADD, ...) and stops where the processor would
+// raise an exception.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace cairn {
 
-// Null if the machine lacks the AVX-512 instructions that the kernels use beside the tiles.
+// Null if the machine lacks AVX2.
 [[nodiscard]] const Kernels* emulated_amx_kernels();
 
 struct TestKernels {

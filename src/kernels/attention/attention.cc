@@ -162,22 +162,26 @@ HWY_AFTER_NAMESPACE();
 namespace cairn {
 
 #if defined(__x86_64__)
-namespace avx512 {
+namespace attention_parts {
+namespace {
+bool is_wide() { return available_isas().back() >= Isa::kAvx512; }
+}  // namespace
+
 void attend(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
-  N_AVX3::attend(tile, spans, scratch);
+  (is_wide() ? N_AVX3::attend : N_AVX2::attend)(tile, spans, scratch);
 }
 void decode_kv(const KvTileShape& shape, const std::byte* tile, int32_t first_line, int32_t line_count,
                float* out) {
-  N_AVX3::decode_kv(shape, tile, first_line, line_count, out);
+  (is_wide() ? N_AVX3::decode_kv : N_AVX2::decode_kv)(shape, tile, first_line, line_count, out);
 }
 SpanResult soft_max(const RowGroup& group, float soft_cap, float* scores) {
-  return N_AVX3::soft_max(group, soft_cap, scores);
+  return (is_wide() ? N_AVX3::soft_max : N_AVX2::soft_max)(group, soft_cap, scores);
 }
 void merge_span(const SpanResult& span, const float* sums, int64_t padded, float* const* states,
                 int32_t rows) {
-  N_AVX3::merge_span(span, sums, padded, states, rows);
+  (is_wide() ? N_AVX3::merge_span : N_AVX2::merge_span)(span, sums, padded, states, rows);
 }
-}  // namespace avx512
+}  // namespace attention_parts
 #endif
 
 void fill_attention(Isa isa, Kernels& table) {

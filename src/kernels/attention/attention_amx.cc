@@ -109,10 +109,10 @@ CAIRN_AMX void attend_span(const AttentionTile& tile, int64_t low, const AmxPlac
     if (group.count != configured) configure(configured = group.count);
     round_queries(group, head_dim, places.queries);
     score_group(group, span, head_dim, places);
-    const SpanResult result = avx512::soft_max(group, tile.soft_cap, places.scores);
+    const SpanResult result = attention_parts::soft_max(group, tile.soft_cap, places.scores);
     round_probabilities(group, places.scores, places.probabilities);
     sum_group(group, span, places, padded);
-    avx512::merge_span(result, places.sums, padded, group.states, group.count);
+    attention_parts::merge_span(result, places.sums, padded, group.states, group.count);
   }
 }
 
@@ -120,7 +120,7 @@ CAIRN_AMX void attend_span(const AttentionTile& tile, int64_t low, const AmxPlac
 
 CAIRN_AMX void attend_amx(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
   if (tile.keys.codec.format == KvFormat::kF32 || tile.values.codec.format == KvFormat::kF32) {
-    return avx512::attend(tile, spans, scratch);
+    return attention_parts::attend(tile, spans, scratch);
   }
   const AmxPlaces places(scratch.floats, tile.keys.head_dim);
   int32_t configured = 0;  // rows of the tiles

@@ -116,7 +116,7 @@ CAIRN_AMX const float* PackedSpan::widen(const StoredTile& stored, const KvTileS
   for (int64_t i = 0; i < share; i += 64) _mm_prefetch(ahead.data + i, _MM_HINT_T1);
   ahead.data += share;
   if (stored.is_f32()) return stored.floats() + lines.begin * stored.f32_stride;
-  avx512::decode_kv(shape, stored.data, lines.begin, lines.end - lines.begin, places_.piece);
+  attention_parts::decode_kv(shape, stored.data, lines.begin, lines.end - lines.begin, places_.piece);
   return places_.piece;
 }
 
