@@ -7,6 +7,7 @@
 
 // Everything that the sources below include, so that only their own code ends up in the namespaces.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -15,7 +16,10 @@
 #include "kernels/attention/attention_amx.h"
 #include "kernels/attention/attention_span.h"
 #include "kernels/avx512.h"
+#include "kernels/float16.h"
 #include "kernels/matmul/code_matmul.h"
+#include "kernels/weights/code_types.h"
+#include "kernels/weights/packed_matrix.h"
 
 namespace cairn::emulated {
 namespace {
@@ -130,6 +134,7 @@ namespace cairn::emulated::attention {
 }  // namespace cairn::emulated::attention
 namespace cairn::emulated::products {
 #include "kernels/matmul/bf16_matmul_amx.cc"  // NOLINT(bugprone-suspicious-include)
+#include "kernels/matmul/code_matmul_amx.cc"  // NOLINT(bugprone-suspicious-include)
 }  // namespace cairn::emulated::products
 
 namespace cairn {
@@ -138,14 +143,16 @@ namespace {
 namespace products = emulated::products::cairn;
 
 OperandKind operand_kind(TensorType type) {
-  return type == TensorType::kBF16 ? OperandKind::kBf16 : kernels_for(Isa::kAvx2).operand_kind(type);
+  if (type == TensorType::kBF16) return OperandKind::kBf16;
+  return is_quantised(type) ? OperandKind::kCut : OperandKind::kFloat;
 }
 void prepare_group(const Operand& to, int64_t group) {
-  if (to.kind == OperandKind::kBf16) return products::prepare_bf16_group(to, group);
-  kernels_for(Isa::kAvx2).prepare_group(to, group);
+  if (to.kind == OperandKind::kBf16) products::prepare_bf16_group(to, group);
+  if (to.kind == OperandKind::kCut) products::prepare_cut_group(to, group);
 }
 void matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {
   if (w.type == TensorType::kBF16) return products::bf16_matmul_amx(w, x, tile, out, stride);
+  if (is_quantised(w.type)) return products::code_matmul_amx(w, x, tile, out, stride);
   kernels_for(Isa::kAvx2).matmul(w, x, tile, out, stride);
 }
 

@@ -14,12 +14,12 @@
 #define CAIRN_AVX512_TARGET "avx2,fma,f16c"
 #define CAIRN_AMX_TARGET CAIRN_AVX512_TARGET
 
-// A vector in memory's stead: gcc says that passing one depends on the target, and everything here is inlined.
-#pragma GCC diagnostic ignored "-Wpsabi"
-
 namespace cairn::emulated {
 
-#define CAIRN_EMULATED [[gnu::always_inline]] __attribute__((target(CAIRN_AVX512_TARGET))) inline
+#define CAIRN_INLINED __attribute__((target(CAIRN_AVX512_TARGET), always_inline)) inline
+// Calls: kernels of a thousand instructions would take a compiler minutes else.
+#define CAIRN_EMULATED __attribute__((target(CAIRN_AVX512_TARGET), noinline)) inline
+#define CAIRN_UNROLL
 
 template <typename Lane>
 struct Lanes {
@@ -27,21 +27,21 @@ struct Lanes {
   Lane lane[kCount];
 };
 template <typename Lane, typename Vector>
-CAIRN_EMULATED Lanes<Lane> lanes(const Vector& v) {
+CAIRN_INLINED Lanes<Lane> lanes(const Vector& v) {
   static_assert(sizeof v == 64);
   Lanes<Lane> to;
   std::memcpy(&to, &v, sizeof to);
   return to;
 }
 template <typename Vector, typename Lane>
-CAIRN_EMULATED Vector vector(const Lanes<Lane>& from) {
+CAIRN_INLINED Vector vector(const Lanes<Lane>& from) {
   Vector to;
   std::memcpy(&to, &from, sizeof to);
   return to;
 }
 // f(lane index) for each lane.
 template <typename Vector, typename Lane, typename Function>
-CAIRN_EMULATED Vector each(const Function& f) {
+CAIRN_INLINED Vector each(const Function& f) {
   Lanes<Lane> to;
   for (int i = 0; i < Lanes<Lane>::kCount; ++i) to.lane[i] = f(i);
   return vector<Vector>(to);
@@ -122,6 +122,15 @@ CAIRN_EMULATED __m512bh cvtne2ps_pbh(const __m512& high, const __m512& low) {
 CAIRN_EMULATED __m512 castsi512_ps(const __m512i& a) { return load_ps(&a); }
 CAIRN_EMULATED __m512i castps_si512(const __m512& a) { return load_si512(&a); }
 CAIRN_EMULATED __m512i and_si512(const __m512i& a, const __m512i& b) { return a & b; }
+CAIRN_EMULATED __m512i sub_epi32(const __m512i& a, const __m512i& b) {
+  const auto x = lanes<uint32_t>(a), y = lanes<uint32_t>(b);
+  return each<__m512i, uint32_t>([&](int i) CAIRN_LAMBDA { return x.lane[i] - y.lane[i]; });
+}
+CAIRN_EMULATED __m512i max_epi32(const __m512i& a, const __m512i& b) {
+  const auto x = lanes<int32_t>(a), y = lanes<int32_t>(b);
+  return each<__m512i, int32_t>([&](int i)
+                                    CAIRN_LAMBDA { return x.lane[i] > y.lane[i] ? x.lane[i] : y.lane[i]; });
+}
 CAIRN_EMULATED __m512i or_si512(const __m512i& a, const __m512i& b) { return a | b; }
 CAIRN_EMULATED __m512i slli_epi32(const __m512i& a, uint32_t bits) {
   const auto x = lanes<uint32_t>(a);
@@ -147,6 +156,10 @@ CAIRN_EMULATED __m512i permutexvar_epi16(const __m512i& places, const __m512i& a
   const auto at = lanes<uint16_t>(places), x = lanes<uint16_t>(a);
   return each<__m512i, uint16_t>([&](int i) CAIRN_LAMBDA { return x.lane[at.lane[i] & 31U]; });
 }
+CAIRN_EMULATED __m512i permutexvar_epi64(const __m512i& places, const __m512i& a) {
+  const auto at = lanes<uint64_t>(places), x = lanes<uint64_t>(a);
+  return each<__m512i, uint64_t>([&](int i) CAIRN_LAMBDA { return x.lane[at.lane[i] & 7U]; });
+}
 // Inside each sixteen bytes.
 CAIRN_EMULATED __m512i shuffle_epi8(const __m512i& a, const __m512i& places) {
   const auto x = lanes<uint8_t>(a), at = lanes<uint8_t>(places);
@@ -171,37 +184,40 @@ CAIRN_EMULATED __m512i widen_epu8(__m128i a) {
 
 #undef _mm512_ternarylogic_epi32  // a macro of clang
 
-#define _mm512_load_ps(from) ::cairn::emulated::load_ps(from)
-#define _mm512_loadu_ps(from) ::cairn::emulated::load_ps(from)
-#define _mm512_load_si512(from) ::cairn::emulated::load_si512(from)
-#define _mm512_loadu_si512(from) ::cairn::emulated::load_si512(from)
-#define _mm512_store_ps(to, v) ::cairn::emulated::store_ps(to, v)
-#define _mm512_storeu_ps(to, v) ::cairn::emulated::store_ps(to, v)
-#define _mm512_store_si512(to, v) ::cairn::emulated::store_si512(to, v)
-#define _mm512_maskz_loadu_ps(mask, from) ::cairn::emulated::maskz_loadu_ps(mask, from)
-#define _mm512_mask_storeu_ps(to, mask, v) ::cairn::emulated::mask_storeu_ps(to, mask, v)
+#define _mm512_load_ps(...) ::cairn::emulated::load_ps(__VA_ARGS__)
+#define _mm512_loadu_ps(...) ::cairn::emulated::load_ps(__VA_ARGS__)
+#define _mm512_load_si512(...) ::cairn::emulated::load_si512(__VA_ARGS__)
+#define _mm512_loadu_si512(...) ::cairn::emulated::load_si512(__VA_ARGS__)
+#define _mm512_store_ps(...) ::cairn::emulated::store_ps(__VA_ARGS__)
+#define _mm512_storeu_ps(...) ::cairn::emulated::store_ps(__VA_ARGS__)
+#define _mm512_store_si512(...) ::cairn::emulated::store_si512(__VA_ARGS__)
+#define _mm512_maskz_loadu_ps(...) ::cairn::emulated::maskz_loadu_ps(__VA_ARGS__)
+#define _mm512_mask_storeu_ps(...) ::cairn::emulated::mask_storeu_ps(__VA_ARGS__)
 #define _mm512_setzero_ps() ::cairn::emulated::set1_ps(0)
 #define _mm512_setzero_si512() ::cairn::emulated::set1_epi32(0)
-#define _mm512_set1_ps(x) ::cairn::emulated::set1_ps(x)
-#define _mm512_set1_epi32(x) ::cairn::emulated::set1_epi32(x)
-#define _mm512_broadcast_i32x4(x) ::cairn::emulated::broadcast_i32x4(x)
-#define _mm512_add_ps(a, b) ::cairn::emulated::add_ps(a, b)
-#define _mm512_mul_ps(a, b) ::cairn::emulated::mul_ps(a, b)
-#define _mm512_fmadd_ps(a, b, c) ::cairn::emulated::fmadd_ps(a, b, c)
-#define _mm512_fnmadd_ps(a, b, c) ::cairn::emulated::fnmadd_ps(a, b, c)
-#define _mm512_cvtepi32_ps(a) ::cairn::emulated::cvtepi32_ps(a)
-#define _mm512_cvtph_ps(a) ::cairn::emulated::cvtph_ps(a)
-#define _mm512_cvtne2ps_pbh(high, low) ::cairn::emulated::cvtne2ps_pbh(high, low)
-#define _mm512_castsi512_ps(a) ::cairn::emulated::castsi512_ps(a)
-#define _mm512_castps_si512(a) ::cairn::emulated::castps_si512(a)
-#define _mm512_and_si512(a, b) ::cairn::emulated::and_si512(a, b)
-#define _mm512_or_si512(a, b) ::cairn::emulated::or_si512(a, b)
-#define _mm512_slli_epi32(a, bits) ::cairn::emulated::slli_epi32(a, bits)
-#define _mm512_srli_epi32(a, bits) ::cairn::emulated::srli_epi32(a, bits)
+#define _mm512_set1_ps(...) ::cairn::emulated::set1_ps(__VA_ARGS__)
+#define _mm512_set1_epi32(...) ::cairn::emulated::set1_epi32(__VA_ARGS__)
+#define _mm512_broadcast_i32x4(...) ::cairn::emulated::broadcast_i32x4(__VA_ARGS__)
+#define _mm512_add_ps(...) ::cairn::emulated::add_ps(__VA_ARGS__)
+#define _mm512_mul_ps(...) ::cairn::emulated::mul_ps(__VA_ARGS__)
+#define _mm512_fmadd_ps(...) ::cairn::emulated::fmadd_ps(__VA_ARGS__)
+#define _mm512_fnmadd_ps(...) ::cairn::emulated::fnmadd_ps(__VA_ARGS__)
+#define _mm512_cvtepi32_ps(...) ::cairn::emulated::cvtepi32_ps(__VA_ARGS__)
+#define _mm512_cvtph_ps(...) ::cairn::emulated::cvtph_ps(__VA_ARGS__)
+#define _mm512_cvtne2ps_pbh(...) ::cairn::emulated::cvtne2ps_pbh(__VA_ARGS__)
+#define _mm512_castsi512_ps(...) ::cairn::emulated::castsi512_ps(__VA_ARGS__)
+#define _mm512_castps_si512(...) ::cairn::emulated::castps_si512(__VA_ARGS__)
+#define _mm512_and_si512(...) ::cairn::emulated::and_si512(__VA_ARGS__)
+#define _mm512_or_si512(...) ::cairn::emulated::or_si512(__VA_ARGS__)
+#define _mm512_sub_epi32(...) ::cairn::emulated::sub_epi32(__VA_ARGS__)
+#define _mm512_max_epi32(...) ::cairn::emulated::max_epi32(__VA_ARGS__)
+#define _mm512_permutexvar_epi64(...) ::cairn::emulated::permutexvar_epi64(__VA_ARGS__)
+#define _mm512_slli_epi32(...) ::cairn::emulated::slli_epi32(__VA_ARGS__)
+#define _mm512_srli_epi32(...) ::cairn::emulated::srli_epi32(__VA_ARGS__)
 #define _mm512_ternarylogic_epi32(a, b, c, table) ::cairn::emulated::ternarylogic_epi32<table>(a, b, c)
-#define _mm512_permutexvar_epi16(places, a) ::cairn::emulated::permutexvar_epi16(places, a)
-#define _mm512_shuffle_epi8(a, places) ::cairn::emulated::shuffle_epi8(a, places)
-#define _mm512_cvtepi8_epi32(a) ::cairn::emulated::widen_epi8(a)
-#define _mm512_cvtepu8_epi32(a) ::cairn::emulated::widen_epu8(a)
+#define _mm512_permutexvar_epi16(...) ::cairn::emulated::permutexvar_epi16(__VA_ARGS__)
+#define _mm512_shuffle_epi8(...) ::cairn::emulated::shuffle_epi8(__VA_ARGS__)
+#define _mm512_cvtepi8_epi32(...) ::cairn::emulated::widen_epi8(__VA_ARGS__)
+#define _mm512_cvtepu8_epi32(...) ::cairn::emulated::widen_epu8(__VA_ARGS__)
 
 #endif  // __x86_64__

@@ -43,8 +43,8 @@ std::vector<float> multiply(const Kernels& kernels, const PackedMatrix& w, const
                             int64_t stride) {
   const TestOperand operand(kernels, w.type, x, rows, w.columns, stride);
   std::vector<float> out(static_cast<size_t>(rows * w.rows));
-  const TestArray<float> sums(kSumsFloats);
-  const MatmulTile all{0, w.panel_count(), 0, (rows + kOperandRows - 1) / kOperandRows, sums.data()};
+  const TestArray<float> work(kWorkFloats);
+  const MatmulTile all{0, w.panel_count(), 0, (rows + kOperandRows - 1) / kOperandRows, work.data()};
   kernels.matmul(w, operand.operand(), all, out.data(), w.rows);
   return out;
 }

@@ -53,12 +53,13 @@ Kernels vector_kernels() {
 
 #if defined(__x86_64__)
 OperandKind amx_operand_kind(TensorType type) {
-  return type == TensorType::kBF16 ? OperandKind::kBf16 : reference::operand_kind(type);
+  if (type == TensorType::kBF16) return OperandKind::kBf16;
+  return is_quantised(type) ? OperandKind::kCut : OperandKind::kFloat;
 }
 
 void amx_prepare_group(const Operand& to, int64_t group) {
-  static const auto prepare_int8 = vector_kernels<Isa::kAvx512, code_matmul_avx512>().prepare_group;
-  (to.kind == OperandKind::kBf16 ? prepare_bf16_group : prepare_int8)(to, group);
+  if (to.kind == OperandKind::kBf16) prepare_bf16_group(to, group);
+  if (to.kind == OperandKind::kCut) prepare_cut_group(to, group);
 }
 
 void amx_matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {

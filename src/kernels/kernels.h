@@ -3,7 +3,7 @@
 //
 // For each weight type there is one arithmetic for every row count: a row's result does not depend on which
 // other rows are in the batch, how tiles are cut or which thread computes them. All tables but kAmx's, which
-// multiplies in bf16, give the same bits; `scalar` is the plain reference, kept for ever.
+// multiplies in bf16 what is not f32 or f16, give the same bits; `scalar` is the plain reference, kept for ever.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,14 @@
 
 namespace cairn {
 
-// One thread's memory for sums that are not complete yet (bf16 by AMX): so many row groups times panels.
-inline constexpr int64_t kSumsGroups = 16;
+// One thread's memory for products by AMX: sums that are not complete yet, of so many row groups times panels; and two
+// pieces of so many columns of two panels, decoded to bf16.
+inline constexpr int64_t kSumsGroups = 32;
 inline constexpr int64_t kSumsPanels = 16;
 inline constexpr int64_t kSumsFloats = kSumsGroups * kOperandRows * kSumsPanels * kPanelRows;
+inline constexpr int64_t kPieceColumns = 512;
+inline constexpr int64_t kPieceBytes = kPieceColumns * 2 * kPanelRows * 2;
+inline constexpr int64_t kWorkFloats = kSumsFloats + 2 * kPieceBytes / int64_t{sizeof(float)};
 
 // Which part of a product to compute: panels of the weights, row groups of the operand.
 struct MatmulTile {
@@ -31,13 +35,13 @@ struct MatmulTile {
   int64_t panel_count = 0;
   int64_t first_group = 0;
   int64_t group_count = 0;
-  float* sums = nullptr;  // kSumsFloats of them, 64-byte aligned, overwritten; null for one row group
+  float* work = nullptr;  // kWorkFloats of them, 64-byte aligned, overwritten; null for one row group
 };
 
 // Names of arithmetics: tables with the same name give the same bits, so keys and values computed by one may be used by
 // another. The number goes up whenever a bit of any result changes; arithmetic_test.cc notices.
 inline constexpr std::string_view kReferenceArithmetic = "f32 1";
-inline constexpr std::string_view kAmxArithmetic = "amx-bf16 1";
+inline constexpr std::string_view kAmxArithmetic = "amx-bf16 2";
 
 struct Kernels {
   Isa isa = Isa::kScalar;

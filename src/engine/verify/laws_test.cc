@@ -9,27 +9,30 @@
 
 #include "base/sanitizer_testing.h"
 #include "engine/verify/laws_testing.h"
+#include "kernels/amx_emulated_testing.h"
 #include "model/synth.h"
 
 namespace cairn {
 namespace {
 
-class EveryIsaLaws : public ::testing::TestWithParam<Isa> {};
-INSTANTIATE_TEST_SUITE_P(Isas, EveryIsaLaws, ::testing::ValuesIn(available_isas()),
-                         [](const auto& param) { return std::string(isa_name(param.param)); });
+class EveryIsaLaws : public ::testing::TestWithParam<TestKernels> {};
+INSTANTIATE_TEST_SUITE_P(Isas, EveryIsaLaws, ::testing::ValuesIn(all_test_kernels()),
+                         [](const auto& param) { return param.param.name; });
 
 // Where a position is dear, a few are enough: 34 pass a block and the tiny models' windows.
-bool is_slow(Isa isa) { return isa == Isa::kScalar || kSanitized; }
-int64_t positions_for(Isa isa) { return is_slow(isa) ? 34 : 80; }
+bool is_slow(const TestKernels& tested) {
+  return tested.name == "scalar" || tested.name == "amx_emulated" || kSanitized;
+}
+int64_t positions_for(const TestKernels& tested) { return is_slow(tested) ? 34 : 80; }
 
 TEST_P(EveryIsaLaws, HoldForATinyModelOfEachFamily) {
   for (const std::string_view shape : synth_shape_names()) {
     if (!shape.starts_with("tiny-") || shape == "tiny-256") continue;
     // The plain kernels take long: windows, both norms, and the widest differences between families.
     constexpr std::string_view kFew[] = {"tiny-gemma2", "tiny-gpt2", "tiny-qwen3"};
-    if (GetParam() == Isa::kScalar && std::ranges::find(kFew, shape) == std::end(kFew)) continue;
+    if (GetParam().name == "scalar" && std::ranges::find(kFew, shape) == std::end(kFew)) continue;
     SCOPED_TRACE(shape);
-    const auto model = made_model(std::string(shape), TensorType::kF32, kernels_for(GetParam()));
+    const auto model = made_model(std::string(shape), TensorType::kF32, *GetParam().kernels);
     expect_all_sound(rows_of(
         model,
         {.position_count = positions_for(GetParam()), .kv_plans = plans({"f16"}), .thread_counts = {1}}));
@@ -40,10 +43,10 @@ TEST_P(EveryIsaLaws, HoldForEveryWeightType) {
   constexpr TensorType kUsual[] = {TensorType::kF32, TensorType::kBF16, TensorType::kQ8_0, TensorType::kQ4_0,
                                    TensorType::kQ4_K};
   const int64_t positions = is_slow(GetParam()) ? 20 : 50;
-  const bool all_types = GetParam() != Isa::kScalar;
+  const bool all_types = GetParam().name != "scalar";
   for (const TensorType type : all_types ? kAllTensorTypes : std::span<const TensorType>(kUsual)) {
     SCOPED_TRACE(tensor_type_info(type).name);
-    const auto model = made_model("tiny-256", type, kernels_for(GetParam()));
+    const auto model = made_model("tiny-256", type, *GetParam().kernels);
     expect_all_sound(
         rows_of(model, {.position_count = positions, .kv_plans = plans({"f32"}), .thread_counts = {1}}));
   }
@@ -51,14 +54,14 @@ TEST_P(EveryIsaLaws, HoldForEveryWeightType) {
 
 // One thread and two, and more positions than an attention span and a block have.
 TEST_P(EveryIsaLaws, HoldForALongText) {
-  const auto model = made_model("tiny-llama", TensorType::kQ8_0, kernels_for(GetParam()));
+  const auto model = made_model("tiny-llama", TensorType::kQ8_0, *GetParam().kernels);
   LawOptions options{.position_count = 300, .thread_counts = {1, 2}};
   options.kv_plans = is_slow(GetParam()) ? plans({"int4"}) : plans({"f16", "int4"});
   expect_all_equal(rows_of(model, options));
 }
 
 TEST_P(EveryIsaLaws, HoldForEveryPlan) {
-  const auto model = made_model("tiny-llama", TensorType::kF32, kernels_for(GetParam()));
+  const auto model = made_model("tiny-llama", TensorType::kF32, *GetParam().kernels);
   LawOptions options{.position_count = is_slow(GetParam()) ? 36 : 100, .thread_counts = {1}};
   options.kv_plans = default_law_plans();
   for (const KvPlan& more : plans({"k=int8:channel,v=int8:channel", "k=int4:token,v=int4:channel"})) {

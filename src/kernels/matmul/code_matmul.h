@@ -1,5 +1,5 @@
-// The products with quantised weights: hand-written for the instructions that Highway lacks. Same signature
-// and bits as the reference: integer sums inside a scale group are exact, scales are applied in one order.
+// The products with quantised weights: hand-written for the instructions that Highway lacks. By AVX2 and AVX-512 they
+// have the bits of the reference: integer sums inside a scale group are exact, scales are applied in one order.
 #pragma once
 
 #include "kernels/kernels.h"
@@ -10,7 +10,9 @@ void code_matmul_avx2(const PackedMatrix& w, const Operand& x, const MatmulTile&
                       int64_t stride);
 void code_matmul_avx512(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
                         int64_t stride);
-// AMX for groups of 32 columns (q8_0 and the other types with such scales), else AVX-512.
+
+// By AMX: weights cut to bf16, activations rounded to it. Another arithmetic, far nearer to the exact product.
+void prepare_cut_group(const Operand& to, int64_t group);
 void code_matmul_amx(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
                      int64_t stride);
 

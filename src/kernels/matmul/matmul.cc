@@ -13,9 +13,9 @@ namespace {
 // that, so that the rows, which do not fit in second-level cache, are read half as often.
 int64_t item_panels(const Operand& x) { return x.row_count > 64 ? kSumsPanels : 8; }
 
-float* thread_sums(const Operand& x, int thread, std::byte* memory) {
+float* thread_work(const Operand& x, int thread, std::byte* memory) {
   std::byte* after_operand = memory + operand_bytes(x.row_count, x.columns);
-  return reinterpret_cast<float*>(after_operand) + thread * kSumsFloats;
+  return reinterpret_cast<float*>(after_operand) + thread * kWorkFloats;
 }
 
 int64_t item_count(const PackedMatrix& w, int64_t panels) { return (w.panel_count() + panels - 1) / panels; }
@@ -38,8 +38,8 @@ void run_jobs(const Kernels& kernels, ThreadPool& threads, const Operand& x, std
       }
       const int64_t first = item * panels;
       const int64_t count = std::min(panels, job.w->panel_count() - first);
-      float* sums = groups > 1 ? thread_sums(x, thread, memory) : nullptr;
-      return kernels.matmul(*job.w, x, {first, count, 0, groups, sums}, job.out.data, job.out.width);
+      float* work = groups > 1 ? thread_work(x, thread, memory) : nullptr;
+      return kernels.matmul(*job.w, x, {first, count, 0, groups, work}, job.out.data, job.out.width);
     }
   });
 }
@@ -54,8 +54,8 @@ void prepare(const Kernels& kernels, ThreadPool& threads, const Operand& x) {
 }  // namespace
 
 int64_t matmul_bytes(int64_t rows, int64_t columns, int thread_count) {
-  const int64_t sums = rows > kOperandRows ? thread_count * kSumsFloats : 0;
-  return operand_bytes(rows, columns) + sums * int64_t{sizeof(float)};
+  const int64_t work = rows > kOperandRows ? thread_count * kWorkFloats : 0;
+  return operand_bytes(rows, columns) + work * int64_t{sizeof(float)};
 }
 
 void matmul(const Kernels& kernels, ThreadPool& threads, const Rows& x, std::span<const MatmulJob> jobs,
@@ -63,7 +63,8 @@ void matmul(const Kernels& kernels, ThreadPool& threads, const Rows& x, std::spa
   for (const MatmulJob& job : jobs) {
     DCHECK(job.w->columns == x.width && job.out.width == job.w->rows && job.out.count == x.count);
   }
-  for (const OperandKind kind : {OperandKind::kFloat, OperandKind::kInt8, OperandKind::kBf16}) {
+  for (const OperandKind kind :
+       {OperandKind::kFloat, OperandKind::kInt8, OperandKind::kBf16, OperandKind::kCut}) {
     const auto wanted = [&](const MatmulJob& job) { return kernels.operand_kind(job.w->type) == kind; };
     if (std::ranges::none_of(jobs, wanted)) continue;
     const Operand operand = make_operand(kind, x.data, x.count, x.width, x.width, memory);

@@ -5,15 +5,21 @@
 
 #include "kernels/amx_emulated_testing.h"
 #include "kernels/kernel_testing.h"
+#include "kernels/matmul/cut_product_testing.h"
 
 namespace cairn {
 namespace {
 
 bool same_bits(const float* a, const float* b, size_t n) { return std::memcmp(a, b, n * sizeof(float)) == 0; }
 
-// Tables that name the reference's arithmetic have its bits; AMX's bf16 product rounds activations.
+// Tables that name the reference's arithmetic have its bits; AMX's products in bf16 are their own.
 bool has_reference_bits(const Kernels& kernels, TensorType type) {
-  return kernels.arithmetic == kReferenceArithmetic || type != TensorType::kBF16;
+  return kernels.arithmetic == kReferenceArithmetic || (type != TensorType::kBF16 && !is_quantised(type));
+}
+std::vector<float> reference_product(const Kernels& kernels, const PackedMatrix& w, const float* x,
+                                     int64_t rows) {
+  if (has_reference_bits(kernels, w.type)) return multiply(kernels_for(Isa::kScalar), w, x, rows, w.columns);
+  return is_quantised(w.type) ? cut_product(w, x, rows) : multiply(kernels, w, x, rows, w.columns);
 }
 
 struct Shape {
@@ -35,9 +41,7 @@ TEST_P(Matmul, EveryRowCountGivesTheReferencesBits) {
     const TestMatrix w(type, outputs, columns, 1);
     constexpr int64_t kRows = 37;
     const std::vector<float> x = random_floats(kRows * columns, 2);
-    const std::vector<float> truth =
-        multiply(has_reference_bits(kernels, type) ? kernels_for(Isa::kScalar) : kernels, w.packed(),
-                 x.data(), kRows, columns);
+    const std::vector<float> truth = reference_product(kernels, w.packed(), x.data(), kRows);
     for (int64_t rows = 1; rows <= kRows; rows += rows < 20 ? 1 : 5) {
       const std::vector<float> out = multiply(kernels, w.packed(), x.data(), rows, columns);
       ASSERT_TRUE(same_bits(out.data(), truth.data(), out.size()))
@@ -68,7 +72,7 @@ TEST_P(Matmul, ARowDoesNotDependOnItsPlaceNorItsNeighbours) {
 TEST_P(Matmul, RowsByTheHundredHaveTheBitsOfAFew) {
   const Kernels& kernels = *std::get<0>(GetParam()).kernels;
   const TensorType type = std::get<1>(GetParam());
-  constexpr int64_t kOutputs = 300, kColumns = 512, kRows = 300, kFew = 7;
+  constexpr int64_t kOutputs = 300, kColumns = 1280, kRows = 530, kFew = 7;
   const TestMatrix w(type, kOutputs, kColumns, 10);
   const std::vector<float> x = random_floats(kRows * kColumns, 11);
   const std::vector<float> all = multiply(kernels, w.packed(), x.data(), kRows, kColumns);
@@ -103,13 +107,13 @@ TEST_P(Matmul, IsNearTheProductInDouble) {
 TEST(MatmulAmx, HasTheBitsOfItsEmulation) {
   if (available_isas().back() != Isa::kAmx) GTEST_SKIP() << "this processor has no AMX";
   EXPECT_EQ(kernels_for(Isa::kAmx).arithmetic, emulated_amx_kernels()->arithmetic);
-  for (const TensorType type : {TensorType::kBF16, TensorType::kQ8_0}) {
-    const TestMatrix w(type, 300, 1120,
+  for (const TensorType type : kAllTensorTypes) {
+    const TestMatrix w(type, 300, 1280,
                        8);  // more than one piece of columns, more panels than one pass takes
-    for (const int64_t rows : {1, 7, 16, 37, 300}) {
-      const std::vector<float> x = random_floats(rows * 1120, 9);
-      const std::vector<float> real = multiply(kernels_for(Isa::kAmx), w.packed(), x.data(), rows, 1120);
-      const std::vector<float> emulated = multiply(*emulated_amx_kernels(), w.packed(), x.data(), rows, 1120);
+    for (const int64_t rows : {1, 7, 16, 37, 64, 300, 530}) {
+      const std::vector<float> x = random_floats(rows * 1280, 9);
+      const std::vector<float> real = multiply(kernels_for(Isa::kAmx), w.packed(), x.data(), rows, 1280);
+      const std::vector<float> emulated = multiply(*emulated_amx_kernels(), w.packed(), x.data(), rows, 1280);
       ASSERT_TRUE(same_bits(real.data(), emulated.data(), real.size())) << rows << " rows";
     }
   }

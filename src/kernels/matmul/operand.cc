@@ -11,11 +11,15 @@ int64_t group_count(int64_t rows, int64_t columns) {
 
 constexpr int64_t kInt8Bytes = 32 + 4 + 8 + 4;  // codes, scale, two sums and offset of a group of 32 columns
 constexpr int64_t kBf16Bytes = 64;
+constexpr int64_t kCutRowBytes = 32 * sizeof(float);
+constexpr int64_t kBehindBytes = (kOperandRows - 1) * kBf16Bytes;
 
 }  // namespace
 
 int64_t operand_bytes(int64_t rows, int64_t columns) {
-  return group_count(rows, columns) * std::max(kInt8Bytes, kBf16Bytes);
+  // No fewer rows take more, a single one's f32 form included.
+  const int64_t of_group = std::max(rows * std::max(kInt8Bytes, kBf16Bytes), kBf16Bytes + kCutRowBytes);
+  return group_count(1, columns) * of_group + kBehindBytes;
 }
 
 Operand make_operand(OperandKind kind, const float* x, int64_t rows, int64_t columns, int64_t stride,
@@ -27,8 +31,9 @@ Operand make_operand(OperandKind kind, const float* x, int64_t rows, int64_t col
     operand.scales = reinterpret_cast<float*>(memory + 32 * groups);
     operand.sums = reinterpret_cast<int32_t*>(memory + 36 * groups);
     operand.offsets = reinterpret_cast<int32_t*>(memory + 44 * groups);
-  } else if (kind == OperandKind::kBf16) {
+  } else if (kind == OperandKind::kBf16 || kind == OperandKind::kCut) {
     operand.bf16 = reinterpret_cast<uint16_t*>(memory);
+    if (rows == 1) operand.cut_row = reinterpret_cast<float*>(memory + kBf16Bytes * groups);
   }
   return operand;
 }
