@@ -142,13 +142,9 @@ namespace {
 
 namespace products = emulated::products::cairn;
 
-OperandKind operand_kind(TensorType type) {
-  if (type == TensorType::kBF16) return OperandKind::kBf16;
-  return is_quantised(type) ? OperandKind::kCut : OperandKind::kFloat;
-}
 void prepare_group(const Operand& to, int64_t group) {
-  if (to.kind == OperandKind::kBf16) products::prepare_bf16_group(to, group);
-  if (to.kind == OperandKind::kCut) products::prepare_cut_group(to, group);
+  if (to.kind == OperandKind::kFloat) return;
+  (to.kind == OperandKind::kBf16 ? products::prepare_bf16_group : products::prepare_cut_group)(to, group);
 }
 void matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {
   if (w.type == TensorType::kBF16) return products::bf16_matmul_amx(w, x, tile, out, stride);
@@ -160,7 +156,7 @@ Kernels make_kernels() {
   Kernels table = kernels_for(Isa::kAvx2);
   table.isa = Isa::kAmx;
   table.arithmetic = kAmxArithmetic;
-  table.operand_kind = operand_kind;
+  table.operand_kind = amx_operand_kind;
   table.prepare_group = prepare_group;
   table.matmul = matmul;
   table.attend = emulated::attention::cairn::attend_amx;

@@ -52,14 +52,9 @@ Kernels vector_kernels() {
 }
 
 #if defined(__x86_64__)
-OperandKind amx_operand_kind(TensorType type) {
-  if (type == TensorType::kBF16) return OperandKind::kBf16;
-  return is_quantised(type) ? OperandKind::kCut : OperandKind::kFloat;
-}
-
 void amx_prepare_group(const Operand& to, int64_t group) {
-  if (to.kind == OperandKind::kBf16) prepare_bf16_group(to, group);
-  if (to.kind == OperandKind::kCut) prepare_cut_group(to, group);
+  if (to.kind == OperandKind::kFloat) return;
+  (to.kind == OperandKind::kBf16 ? prepare_bf16_group : prepare_cut_group)(to, group);
 }
 
 void amx_matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {

@@ -11,6 +11,13 @@ void code_matmul_avx2(const PackedMatrix& w, const Operand& x, const MatmulTile&
 void code_matmul_avx512(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
                         int64_t stride);
 
+// What AMX's products take.
+[[nodiscard]] constexpr OperandKind amx_operand_kind(TensorType type) {
+  if (type == TensorType::kBF16) return OperandKind::kBf16;
+  if (type == TensorType::kMXFP4) return OperandKind::kUncut;  // powers of two times levels of four bits
+  return is_quantised(type) ? OperandKind::kCut : OperandKind::kFloat;
+}
+
 // By AMX: weights cut to bf16, activations rounded to it. Another arithmetic, far nearer to the exact product.
 void prepare_cut_group(const Operand& to, int64_t group);
 void code_matmul_amx(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,

@@ -209,19 +209,17 @@ class ManyCodes {
 
 }  // namespace
 
-// Sixteen numbers that follow each other.
-CAIRN_AMX_INLINE __m512 gained(const float* x) {
-  return _mm512_mul_ps(_mm512_loadu_ps(x), _mm512_set1_ps(kCutGain));
-}
-
 CAIRN_AMX void prepare_cut_group(const Operand& to, int64_t group) {
   const FlushDenormals flush;
+  const __m512 gain = _mm512_set1_ps(to.kind == OperandKind::kCut ? kCutGain : 1.0F);
   const int64_t rows = to.rows_in_group(group);
   for (int64_t r = 0; r < rows; ++r) {
     const float* x = to.x + (group * kOperandRows + r) * to.stride;
     uint16_t* row = to.bf16 + 32 * (to.first_index(group) + r);
     for (int64_t c = 0; c < to.column_groups(); ++c, row += 32 * rows) {
-      const auto natural = (__m512i)_mm512_cvtne2ps_pbh(gained(x + 32 * c + 16), gained(x + 32 * c));
+      const __m512 low = _mm512_mul_ps(_mm512_loadu_ps(x + 32 * c), gain);
+      const __m512 high = _mm512_mul_ps(_mm512_loadu_ps(x + 32 * c + 16), gain);
+      const auto natural = (__m512i)_mm512_cvtne2ps_pbh(high, low);
       // Quads of columns 0, 4, 1, 5, ...: the order of a group's lines.
       alignas(64) static constexpr int64_t kOrder[8] = {0, 4, 1, 5, 2, 6, 3, 7};
       const __m512i ordered = _mm512_permutexvar_epi64(_mm512_load_si512(kOrder), natural);

@@ -3,7 +3,7 @@
 // A weight is  fma(2^e + level, scale, minimum - (2^e + zero) scale)  in f32: the level is put into the mantissa of 2^e,
 // which needs no conversion. Then its lower half is cut off: two columns merge by a shift and a ternary logic, where
 // rounding takes five instructions. What cutting takes, 1/340 of a number on average, is made up for in the rows
-// (kCutGain). e is 15, 11 or 7 for 4-bit codes of even levels, by their place in a word; 8 for all other types. It is exact
+// (kCutGain); mxfp4 loses nothing. e is 15, 11 or 7 for 4-bit codes of even levels, by their place in a word; 8 for all other types. It is exact
 // where the type has no minimum, else within 2^-9 of a step between levels.
 //
 // The 32 columns of a group are taken in the order in which a plane of 4-bit codes gives them (packed_matrix.h), whatever

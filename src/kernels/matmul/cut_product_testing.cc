@@ -41,9 +41,10 @@ void add_unit(const std::byte* data, const float* x, int64_t lane, float& sum) {
   ExpandedUnit unit;
   expand_unit<kType>(data, unit);
   for (int64_t group = 0; group < unit_columns(code_format(kType)) / 32; ++group, x += 32) {
+    const float gain = kType == TensorType::kMXFP4 ? 1.0F : kCutGain;
     float chain[2] = {0, 0};
     for (int n = 0; n < 32; ++n) {
-      const float a = bf16_to_float(float_to_bf16(x[column_at(n)] * kCutGain));
+      const float a = bf16_to_float(float_to_bf16(x[column_at(n)] * gain));
       chain[n % 2] = std::fma(weight_at<kType>(unit, group, n, lane), a, chain[n % 2]);
     }
     sum += chain[0] + chain[1];

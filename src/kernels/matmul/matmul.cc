@@ -63,8 +63,7 @@ void matmul(const Kernels& kernels, ThreadPool& threads, const Rows& x, std::spa
   for (const MatmulJob& job : jobs) {
     DCHECK(job.w->columns == x.width && job.out.width == job.w->rows && job.out.count == x.count);
   }
-  for (const OperandKind kind :
-       {OperandKind::kFloat, OperandKind::kInt8, OperandKind::kBf16, OperandKind::kCut}) {
+  for (const OperandKind kind : kAllOperandKinds) {
     const auto wanted = [&](const MatmulJob& job) { return kernels.operand_kind(job.w->type) == kind; };
     if (std::ranges::none_of(jobs, wanted)) continue;
     const Operand operand = make_operand(kind, x.data, x.count, x.width, x.width, memory);

@@ -31,7 +31,7 @@ Operand make_operand(OperandKind kind, const float* x, int64_t rows, int64_t col
     operand.scales = reinterpret_cast<float*>(memory + 32 * groups);
     operand.sums = reinterpret_cast<int32_t*>(memory + 36 * groups);
     operand.offsets = reinterpret_cast<int32_t*>(memory + 44 * groups);
-  } else if (kind == OperandKind::kBf16 || kind == OperandKind::kCut) {
+  } else if (kind != OperandKind::kFloat) {
     operand.bf16 = reinterpret_cast<uint16_t*>(memory);
     if (rows == 1) operand.cut_row = reinterpret_cast<float*>(memory + kBf16Bytes * groups);
   }

@@ -13,9 +13,13 @@ enum class OperandKind : uint8_t {
   kFloat,  // the f32 rows as they are
   kInt8,   // per 32 columns: int8 codes round(x * 127 / max|x|), an f32 scale, and the codes' sums
   kBf16,   // rounded to bf16, for AMX
-  kCut,  // for weights that AMX's kernels cut to bf16 (cut_codes-inl.h): times kCutGain, rounded to bf16; of each
-         // 32 columns the quads in the order 0, 4, 1, 5, 2, 6, 3, 7
+  // For weights that AMX's kernels cut to bf16 (cut_codes-inl.h): times kCutGain, rounded to bf16; of each 32 columns the
+  // quads in the order 0, 4, 1, 5, 2, 6, 3, 7.
+  kCut,
+  kUncut,  // as kCut without the gain, for weights that bf16 holds exactly
 };
+inline constexpr OperandKind kAllOperandKinds[] = {
+    OperandKind::kFloat, OperandKind::kInt8, OperandKind::kBf16, OperandKind::kCut, OperandKind::kUncut};
 
 // Rows are taken in groups of 16 (the last may have fewer); inside a group of R rows the order is
 // [32 columns][R rows][32], so that a tile of any height is contiguous.
@@ -36,10 +40,10 @@ struct Operand {
   float* scales = nullptr;     // scales[i]
   int32_t* sums = nullptr;     // sums[2 * i], [2 * i + 1]: of the first and the second 16 codes
   int32_t* offsets = nullptr;  // offsets[i]: -128 times the sum of all 32, which removes q8_0's zero point
-  // kBf16 and kCut: bf16[32 * i ...]; columns filled to a multiple of 32 with zeros. Sixteen rows from any row group's
+  // kBf16, kCut, kUncut: bf16[32 * i ...]; columns filled to a multiple of 32 with zeros. Sixteen rows from any row group's
   // first one on may be read: those behind the last may hold anything.
   uint16_t* bf16 = nullptr;
-  float* cut_row = nullptr;  // kCut, of a single row: the same numbers as f32, in the same order
+  float* cut_row = nullptr;  // kCut and kUncut, of a single row: the same numbers as f32, in the same order
 
   [[nodiscard]] int64_t rows_in_group(int64_t group) const {
     const int64_t left = row_count - group * kOperandRows;
