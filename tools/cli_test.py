@@ -459,6 +459,15 @@ class CliTest(unittest.TestCase):
         self.assertEqual(len({part["used_bytes"] for part in parts[6:10]}), 1)
         self.fails(2, "bench", "stream", "-m", self.model, "-n", 10, "--kv", "f16", says="keeps all")
 
+    def test_bench_rounds_and_depths(self):
+        of_tiny = ("-m", self.model, "-t", 1, "--json")
+        speed = json.loads(self.ok("bench", "speed", *of_tiny, "--rounds", 1))
+        self.assertGreater(speed["decode_ms"], 0)
+        deep = json.loads(self.ok("bench", "depth", *of_tiny, "--depths", "64,0,64", "--kv", "f16"))
+        self.assertEqual([(row["depth"], row["kv"]) for row in deep["depths"]], [(0, "f16"), (64, "f16")])
+        self.fails(2, "bench", "depth", *of_tiny, "--depths", 64, "-c", 639, says="at least 640 positions")
+        self.fails(2, "bench", "depth", *of_tiny, "--depths", 1000000, says="--extend-context")
+
     def test_bench_growth(self):
         short = ("bench", "growth", "-m", self.model, "-t", 1, "-c", 320, "--index-blocks", 1000)
         plot = self.tmp / "growth.svg"

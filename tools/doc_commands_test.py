@@ -184,7 +184,7 @@ class DocCommandsTest(unittest.TestCase):
             tiny += [] if "-f" in words else ["-f", self.text]
             return [*self.without(self.without(words, "-n"), "-c"), *tiny, "-n", "300", "-c", "128"], b""
         if subject == "depth":
-            return [*self.without(words, "-c"), *tiny, "-c", "600"], b""
+            return [*self.without(self.without(words, "-c"), "--depths"), *tiny, "-c", "600"], b""
         if subject == "stream":
             tiny += [] if "-f" in words else ["-f", self.text]
             return [*self.without(self.without(words, "-n"), "--kv"), *tiny, "-n", "100", "--kv", "sinks=4,window=40"], b""

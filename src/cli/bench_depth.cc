@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -110,24 +111,30 @@ Result<DepthCost> measure(Driven& shallow, Driven& deep, const OpenModel& opened
   return cost;
 }
 
-// The depths that fit into a context of so many positions.
-std::vector<int64_t> depths_within(int64_t context) {
-  std::vector<int64_t> depths;
-  for (const int64_t depth : kDepths) {
-    if (depth + kPrefillTokens + kSlack <= context) depths.push_back(depth);
-  }
+// Positions of context that measuring at this depth takes.
+int64_t context_for(int64_t depth) { return depth + kPrefillTokens + kSlack; }
+
+// Those that were asked for, ascending; else the usual ones that fit into a context of so many positions.
+std::vector<int64_t> chosen_depths(const BenchOptions& options, int64_t context) {
+  std::vector<int64_t> depths = options.depths;
+  std::ranges::sort(depths);
+  depths.erase(std::ranges::unique(depths).begin(), depths.end());
+  if (!depths.empty()) return depths;
+  std::ranges::copy_if(kDepths, std::back_inserter(depths),
+                       [&](int64_t depth) { return context_for(depth) <= context; });
   return depths;
 }
 
 // All plans at all depths. Each plan's cost is told by the operations of its prefills, which take most of the time.
 class DepthBench {
  public:
-  DepthBench(const OpenModel& opened, EngineOptions settings, const Ceilings& ceilings, const BenchRun& run)
+  DepthBench(const OpenModel& opened, EngineOptions settings, std::vector<int64_t> depths,
+             const Ceilings& ceilings, const BenchRun& run)
       : opened_(opened),
         settings_(std::move(settings)),
         ceilings_(ceilings),
         own_windows_(own_windows(opened.model->config())),
-        depths_(depths_within(settings_.context)),
+        depths_(std::move(depths)),
         progress_(run.console, run.interrupt, "measuring depths") {
     settings_.sharing = PrefixSharing::kOff;
     settings_.max_sequences = 2;
@@ -255,22 +262,24 @@ std::vector<KvPlan> chosen_plans(const BenchOptions& options, const Config& conf
 }  // namespace
 
 Status bench_depth(const BenchOptions& options, const BenchRun& run) {
-  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(options.common, run.console));
+  CommonOptions common = options.common;
+  const int64_t deepest = options.depths.empty() ? 0 : std::ranges::max(options.depths);
+  if (!common.context.has_value() && !options.depths.empty()) common.context = context_for(deepest);
+  CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(common, run.console));
   EngineOptions settings = opened.engine_options;
-  if (!options.common.context.has_value()) {
-    constexpr int64_t kDeepest = 16384 + kPrefillTokens + kSlack;
-    settings.context = std::min(opened.model->config().context_length, kDeepest);
+  if (!common.context.has_value()) {
+    settings.context = std::min(opened.model->config().context_length, context_for(std::ranges::max(kDepths)));
   }
-  if (settings.context < kPrefillTokens + kSlack) {
+  if (settings.context < context_for(deepest)) {
     return invalid_argument(
-        fmt::format("bench depth needs a context of at least {} positions: give a larger --context",
-                    kPrefillTokens + kSlack));
+        fmt::format("bench depth needs a context of at least {} positions for this: give a larger --context",
+                    context_for(deepest)));
   }
   CAIRN_ASSIGN_OR_RETURN(const Ceilings ceilings, Ceilings::create(*opened.threads, opened.kernels->isa));
   const bool is_json = options.common.output_form == OutputForm::kJson;
   DepthTable table(options, opened.kernels->isa, run.console);
   std::vector<DepthCost> costs;
-  DepthBench bench(opened, settings, ceilings, run);
+  DepthBench bench(opened, settings, chosen_depths(options, settings.context), ceilings, run);
   CAIRN_RETURN_IF_ERROR(bench.run(chosen_plans(options, opened.model->config()), [&](const DepthCost& cost) {
     costs.push_back(cost);
     if (!is_json) table.add(cost);

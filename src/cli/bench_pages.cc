@@ -22,14 +22,15 @@ Without a cache the time grows with the cube of n: --lengths 4096 takes minutes.
 Example: cairn bench cache --lengths 100,1000)";
 
 constexpr std::string_view kSpeed =
-    R"(Medians of five rounds; each round measures the machine's ceilings too, because they vary.
+    R"(Medians of the rounds; each round measures the machine's ceilings too, because they vary.
   time, tokens/s  of one token behind an empty context (decode), and of a prompt of 512 tokens (prefill)
   reached         decode: bytes of weights read a second; prefill: operations (a multiply-add is two) a second
   ceiling         decode: the best read bandwidth of this run, of several read patterns; prefill: multiply-adds of
-                  registers, in f32 (under amx: bf16). q8_0 and the like compute in int8 and may exceed it
+                  registers, in f32 (under amx: bf16). q8_0 and the like compute in int8, but under amx, and may
+                  exceed it
   share           reached, as a share of the ceiling
 
-Example: cairn bench speed -m tinyllama.gguf -t 2)";
+Example: cairn bench speed -m tinyllama.gguf -t 2 --rounds 9)";
 
 constexpr std::string_view kDepth =
     R"(What a token costs behind many positions, for each KV plan (without --kv: the usual codecs).
@@ -44,7 +45,7 @@ constexpr std::string_view kDepth =
 A slower instruction set computes less in the time that the bytes take: its "x the bytes" is larger.
 
 Examples:
-  cairn bench depth -m tinyllama.gguf -c 17000 --kv int8
+  cairn bench depth -m tinyllama.gguf --depths 0,16384 --kv int8
   cairn bench depth -m tinyllama.gguf --every-codec --csv > depth.csv)";
 
 constexpr std::string_view kShared =

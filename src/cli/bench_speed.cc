@@ -13,8 +13,7 @@
 namespace cairn {
 namespace {
 
-constexpr int kRounds = 5;             // of probe, decode, peak, prefill: medians of interleaved measurements
-constexpr int64_t kDecodeTokens = 16;  // of a round
+constexpr int64_t kDecodeTokens = 16;  // of a round: probe, decode, peak, prefill
 constexpr int64_t kPrefillTokens = 512;
 
 struct Samples {
@@ -119,12 +118,13 @@ Status bench_speed(const BenchOptions& options, const BenchRun& run) {
   const int64_t vocab_size = opened.model->config().vocab_size;
   {
     LongRun progress(console, run.interrupt, "measuring speed");
-    for (uint64_t round = 0; round <= kRounds; ++round) {
+    const auto rounds = static_cast<uint64_t>(options.rounds);
+    for (uint64_t round = 0; round <= rounds; ++round) {
       if (progress.is_stopped() && round >= 2) break;
       if (progress.is_stopped()) return {};
       CAIRN_RETURN_IF_ERROR(measure_round(*engine, ceilings, vocab_size, prefill, samples));
       if (round == 0) samples = {};  // it warmed up
-      progress.update(round + 1, kRounds + 1);
+      progress.update(round + 1, rounds + 1);
     }
   }
   const Model& model = *opened.model;

@@ -233,6 +233,8 @@ struct BenchOptions {
   BenchSubject subject = BenchSubject::kAll;
   TableForm table_form = TableForm::kAligned;  // --csv
   std::vector<int64_t> lengths;                // --lengths, of cache; empty: its own
+  std::vector<int64_t> depths;                 // --depths, of depth; empty: its own
+  int64_t rounds = 5;                          // --rounds, of speed
   bool every_codec = false;                    // --every-codec, of depth and codecs: not only the usual ones
   int64_t pace = kUsualPace;                   // --pace, of pace: what is compared with none
   // Of growth:

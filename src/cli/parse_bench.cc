@@ -66,6 +66,21 @@ void add_lengths_option(CLI::App& app, BenchOptions& options) {
       ->type_name("N,N,...");
 }
 
+void add_rounds_option(CLI::App& app, BenchOptions& options) {
+  constexpr int64_t kMostRounds = 1000;
+  take_count(app.add_option("--rounds", options.rounds, "Rounds that medians are taken of (default: 5)"), 1,
+             kMostRounds);
+}
+
+void add_depths_option(CLI::App& app, BenchOptions& options) {
+  app.add_option("--depths", options.depths,
+                 "Positions that tokens are measured behind (default: 0,512,2048,8192,16384, as far as they fit)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(int64_t{0}, kMostOfACount).description(""))
+      ->type_name("N,N,...");
+}
+
 void add_pace_option(CLI::App& app, BenchOptions& options) {
   app.add_option(
          "--pace", options.pace,
@@ -95,8 +110,12 @@ Result<Command> parse_page(const BenchPage& page, Arguments arguments) {
                                       add_common_options(app, options.common);
                                     if (page.subject == BenchSubject::kCache)
                                       add_lengths_option(app, options);
-                                    if (page.subject == BenchSubject::kDepth)
+                                    if (page.subject == BenchSubject::kSpeed)
+                                      add_rounds_option(app, options);
+                                    if (page.subject == BenchSubject::kDepth) {
+                                      add_depths_option(app, options);
                                       add_every_codec_option(app, options);
+                                    }
                                     if (page.subject == BenchSubject::kCodecs)
                                       add_codecs_options(app, options);
                                     if (page.subject == BenchSubject::kStream)

@@ -199,6 +199,12 @@ TEST(Parse, ReadsTheOtherCommands) {
   EXPECT_EQ(parsed<BenchOptions>({"bench", "cache", "--csv"}).subject, BenchSubject::kCache);
   EXPECT_EQ(parsed<BenchOptions>({"bench", "cache", "--csv"}).table_form, TableForm::kCsv);
   EXPECT_TRUE(parsed<BenchOptions>({"bench", "depth", "--every-codec"}).every_codec);
+  EXPECT_EQ(parsed<BenchOptions>({"bench", "depth", "--depths", "0,4096"}).depths,
+            (std::vector<int64_t>{0, 4096}));
+  EXPECT_SAYS(refusal({"bench", "depth", "--depths", "0,-1"}), "--depths");
+  EXPECT_EQ(parsed<BenchOptions>({"bench", "speed", "--rounds", "2"}).rounds, 2);
+  EXPECT_SAYS(refusal({"bench", "speed", "--rounds", "0"}), "--rounds");
+  EXPECT_SAYS(refusal({"bench", "depth", "--rounds", "2"}), "has no option '--rounds'");
 
   const auto synth = parsed<ModelSynthOptions>({"model", "synth", "--shape", "tinyllama-1.1b", "--type",
                                                 "Q4_K", "--context", "32768", "--seed", "3", "out.gguf"});
