@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 
 namespace cairn {
 namespace {
@@ -27,22 +28,6 @@ int64_t fill_tiles(int64_t decode_rows, int64_t rows, int64_t floor) {
 }
 
 }  // namespace
-
-template <size_t kCount>
-void StepPace::Samples<kCount>::add(int64_t value) {
-  values_[next_] = value;
-  next_ = (next_ + 1) % kCount;
-  count_ = std::min(count_ + 1, kCount);
-}
-
-template <size_t kCount>
-std::optional<int64_t> StepPace::Samples<kCount>::median() const {
-  if (count_ == 0) return std::nullopt;
-  std::array<int64_t, kCount> sorted = values_;
-  const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(count_);
-  std::sort(sorted.begin(), end);
-  return sorted[(count_ - 1) / 2];
-}
 
 size_t StepPace::size_of(int64_t decode_rows) {
   const auto width = static_cast<size_t>(std::bit_width(static_cast<uint64_t>(decode_rows)));

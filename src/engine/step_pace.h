@@ -13,7 +13,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+
+#include "base/recent_samples.h"
 
 namespace cairn {
 
@@ -35,28 +36,15 @@ class StepPace {
   [[nodiscard]] int64_t prompt_rows(int64_t decode_rows) const;
 
  private:
-  // The last few of a measure. As long as there are fewer, those.
-  template <size_t kCount>
-  class Samples {
-   public:
-    void add(int64_t value);
-    [[nodiscard]] std::optional<int64_t> median() const;  // of an even number the lower middle
-
-   private:
-    std::array<int64_t, kCount> values_{};
-    size_t count_ = 0;
-    size_t next_ = 0;
-  };
-
   static constexpr size_t kStreamSizes = 16;
   // Numbers of streams that are close enough to share a measure: 1, 2-3, 4-7 ...
   [[nodiscard]] static size_t size_of(int64_t decode_rows);
 
   int64_t percent_;
   int64_t rows_max_;
-  std::array<Samples<3>, kStreamSizes> decode_ns_;  // steps that only decode
-  Samples<5> row_ps_;                               // what a prompt's row adds
-  int64_t last_rows_ = 0;                           // that a step ran beside streams
+  std::array<RecentSamples<3>, kStreamSizes> decode_ns_;  // steps that only decode
+  RecentSamples<5> row_ps_;                               // what a prompt's row adds
+  int64_t last_rows_ = 0;                                 // that a step ran beside streams
   int64_t since_probe_ = 0;  // steps with prompts and streams since decoding was measured
 };
 

@@ -33,34 +33,20 @@ DraftOffer* likeliest(std::span<DraftOffer> offers, double& chance) {
 
 void DraftSizes::note(int64_t row_count, uint64_t ns) {
   if (row_count > kMostVerifiedRows) return;
-  add(times_[static_cast<size_t>(row_count - 1)], std::max<uint64_t>(ns, 1));
+  times_[static_cast<size_t>(row_count - 1)].add(static_cast<int64_t>(std::max<uint64_t>(ns, 1)));
   forget_slower(row_count);
 }
 
 // Fewer rows do not take longer: who says so was measured in a worse time, or behind longer texts.
 void DraftSizes::forget_slower(int64_t row_count) {
-  const double ns = median(times_[static_cast<size_t>(row_count - 1)]);
+  const auto ns = times_[static_cast<size_t>(row_count - 1)].median();
   for (int64_t rows = 1; rows < row_count; ++rows) {
     Times& times = times_[static_cast<size_t>(rows - 1)];
-    if (median(times) > ns) times.count = 0;
+    if (times.median() > ns) times.clear();
   }
 }
 
-void DraftSizes::note_drafting(uint64_t ns) { add(drafting_, ns); }
-
-void DraftSizes::add(Times& times, uint64_t ns) {
-  if (times.count == 0) times.next = 0;
-  times.ns[times.next] = ns;
-  times.next = (times.next + 1) % times.ns.size();
-  times.count = std::min(times.count + 1, times.ns.size());
-}
-
-double DraftSizes::median(const Times& times) {
-  if (times.count == 0) return 0;
-  auto sorted = times.ns;
-  std::sort(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(times.count));
-  return static_cast<double>(sorted[(times.count - 1) / 2]);
-}
+void DraftSizes::note_drafting(uint64_t ns) { drafting_.add(static_cast<int64_t>(ns)); }
 
 // Where so many rows have not run: from the next smaller number that has, and never less than it.
 double DraftSizes::ns_of(int64_t row_count) const {
@@ -68,9 +54,9 @@ double DraftSizes::ns_of(int64_t row_count) const {
   double known_ns = 0;
   int64_t known_rows = 0;
   for (int64_t rows = 1; rows <= row_count; ++rows) {
-    const Times& times = times_[static_cast<size_t>(rows - 1)];
-    if (times.count == 0) continue;
-    const double ns = median(times);
+    const auto median = times_[static_cast<size_t>(rows - 1)].median();
+    if (!median.has_value()) continue;
+    const auto ns = static_cast<double>(*median);
     if (row_ns == 0) row_ns = ns * kGuessedRow;
     known_ns = std::max(known_ns, ns);
     known_rows = rows;
@@ -95,7 +81,7 @@ void DraftSizes::choose(int64_t sequence_count, int64_t row_limit, std::span<Dra
   int64_t offered = 0;
   double chance = 0;
   int64_t longest = 0;
-  const double drafting_ns = median(drafting_);
+  const auto drafting_ns = static_cast<double>(drafting_.median().value_or(0));
   for (; sequence_count + offered < most_rows; ++offered) {
     DraftOffer* const next = likeliest(offers, chance);
     if (next == nullptr) break;

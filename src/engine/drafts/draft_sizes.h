@@ -11,8 +11,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
+
+#include "base/recent_samples.h"
 
 namespace cairn {
 
@@ -36,16 +37,9 @@ class DraftSizes {
   void choose(int64_t sequence_count, int64_t row_limit, std::span<DraftOffer> offers);
 
  private:
-  // The last three of a measure; as long as there are fewer, those.
-  struct Times {
-    std::array<uint64_t, 3> ns{};
-    size_t count = 0;
-    size_t next = 0;
-  };
+  using Times = RecentSamples<3>;  // in ns
 
-  static void add(Times& times, uint64_t ns);
   void forget_slower(int64_t row_count);
-  [[nodiscard]] static double median(const Times& times);
   [[nodiscard]] double ns_of(int64_t row_count) const;
   void grant(int64_t draft_rows, std::span<DraftOffer> offers) const;
 

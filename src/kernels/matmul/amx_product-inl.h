@@ -60,7 +60,8 @@ CAIRN_AMX_INLINE void configure_tiles(int64_t rows) {
 
 // ---- few rows ----
 
-// struct FewWeights {
+// Of kPanels panels side by side:
+// template <int kPanels> struct FewWeights {
 //   static constexpr int64_t kLag;  // steps from prepare() to at()
 //   FewWeights(const PackedMatrix& w, int64_t first_panel);
 //   void prepare(int panel, int64_t step);  // of the panels from first_panel on; each step once, ascending
@@ -68,7 +69,7 @@ CAIRN_AMX_INLINE void configure_tiles(int64_t rows) {
 // };
 
 // kGroups row groups from `group` on times kPanels panels from `panel` on.
-template <class FewWeights, int kGroups, int kPanels>
+template <template <int> class FewWeights, int kGroups, int kPanels>
 class FewRows {
   static_assert(kGroups * kPanels <= 4);
 
@@ -89,7 +90,7 @@ class FewRows {
     zero_tile<2>();
     zero_tile<3>();
     const int64_t steps = job_.steps();
-    for (int64_t s = 0; s < steps + FewWeights::kLag; ++s) {
+    for (int64_t s = 0; s < steps + FewWeights<kPanels>::kLag; ++s) {
       step_of_panel<0>(s, steps);
       if constexpr (kPanels > 1) step_of_panel<1>(s, steps);
       if constexpr (kPanels > 2) step_of_panel<2>(s, steps);
@@ -109,7 +110,7 @@ class FewRows {
   template <int p>
   CAIRN_AMX_INLINE void step_of_panel(int64_t prepared, int64_t steps) {
     if (prepared < steps) weights_.prepare(p, prepared);
-    const int64_t step = prepared - FewWeights::kLag;
+    const int64_t step = prepared - FewWeights<kPanels>::kLag;
     if (step < 0) return;
     load_tile<6 + p % 2>(weights_.at(p, step), 64);
     multiply_group<p, 0>(step);
@@ -128,12 +129,12 @@ class FewRows {
 
   const AmxJob& job_;
   int64_t group_, panel_;
-  FewWeights weights_;
+  FewWeights<kPanels> weights_;
   const std::byte* rows_[kGroups];
   int64_t row_step_[kGroups];
 };
 
-template <class FewWeights, int kGroups>
+template <template <int> class FewWeights, int kGroups>
 CAIRN_AMX void few_rows_of(const AmxJob& job, const MatmulTile& tile) {
   constexpr int kPanels = 4 / kGroups;
   configure_tiles(kGroups == 1 ? job.x.rows_in_group(tile.first_group) : kOperandRows);
@@ -148,7 +149,7 @@ CAIRN_AMX void few_rows_of(const AmxJob& job, const MatmulTile& tile) {
 
 inline constexpr int64_t kFewGroups = 4;
 
-template <class FewWeights>
+template <template <int> class FewWeights>
 CAIRN_AMX void few_rows(const AmxJob& job, const MatmulTile& tile) {
   switch (tile.group_count) {
     case 1: return few_rows_of<FewWeights, 1>(job, tile);
@@ -223,7 +224,7 @@ struct Square {
   const std::byte* panels[2];
   int64_t steps;
   SquareSums to;
-  const float* next;
+  float* next;
 };
 
 template <int kTile>
@@ -232,7 +233,7 @@ CAIRN_AMX_INLINE void turn(const Square& square) {
   if (square.next == nullptr) {
     zero_tile<kTile>();
   } else {
-    SquareSums{const_cast<float*>(square.next), 32}.give<kTile>();
+    SquareSums{square.next, 32}.give<kTile>();
   }
 }
 

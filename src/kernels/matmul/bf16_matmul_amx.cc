@@ -13,6 +13,7 @@ namespace {
 
 // Few rows wait on memory: a tile load takes its sixteen lines one after another if they are not in first-level cache,
 // so they are asked for early.
+template <int kPanels>
 class FewStored {
  public:
   static constexpr int64_t kLag = 0;

@@ -154,9 +154,10 @@ class CodeTiles {
 };
 
 // A tile is read some steps after it was written, when the stores have left the processor's buffers.
+template <int kPanels>
 class FewCodes {
  public:
-  static constexpr int64_t kLag = 4;
+  static constexpr int64_t kLag = kPanels == 4 ? 2 : 4;
 
   FewCodes(const PackedMatrix& w, int64_t first_panel) : tiles_(w), first_panel_(first_panel) {}
 
@@ -176,7 +177,7 @@ class FewCodes {
 
   CodeTiles tiles_;
   int64_t first_panel_;
-  alignas(64) std::byte ring_[4][kRing][kTileBytes];
+  alignas(64) std::byte ring_[kPanels][kRing][kTileBytes];
 };
 
 class ManyCodes {
