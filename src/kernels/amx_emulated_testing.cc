@@ -125,8 +125,9 @@ void dpbf16ps(int to, int a, int b) {
 
 // Their own `namespace cairn` ends up inside these.
 namespace cairn::emulated::attention {
-#include "kernels/attention/attention_amx.cc"       // NOLINT(bugprone-suspicious-include)
-#include "kernels/attention/attention_amx_pack.cc"  // NOLINT(bugprone-suspicious-include)
+#include "kernels/attention/attention_amx.cc"         // NOLINT(bugprone-suspicious-include)
+#include "kernels/attention/attention_amx_decode.cc"  // NOLINT(bugprone-suspicious-include)
+#include "kernels/attention/attention_amx_pack.cc"    // NOLINT(bugprone-suspicious-include)
 }  // namespace cairn::emulated::attention
 namespace cairn::emulated::products {
 #include "kernels/matmul/bf16_matmul_amx.cc"  // NOLINT(bugprone-suspicious-include)

@@ -37,7 +37,7 @@ struct MatmulTile {
 // Names of arithmetics: tables with the same name give the same bits, so keys and values computed by one may be used by
 // another. The number goes up whenever a bit of any result changes; arithmetic_test.cc notices.
 inline constexpr std::string_view kReferenceArithmetic = "f32 1";
-inline constexpr std::string_view kAmxArithmetic = "amx-bf16 1";
+inline constexpr std::string_view kAmxArithmetic = "amx-bf16 2";
 
 struct Kernels {
   Isa isa = Isa::kScalar;
