@@ -7,6 +7,7 @@
 
 // Everything that the sources below include, so that only their own code ends up in the namespaces.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "kernels/attention/attention_amx.h"
 #include "kernels/attention/attention_span.h"
 #include "kernels/avx512.h"
+#include "kernels/kernel_testing.h"
 #include "kernels/matmul/code_matmul.h"
 
 namespace cairn::emulated {
@@ -169,11 +171,28 @@ const Kernels* emulated_amx_kernels() {
   return &table;
 }
 
+std::vector<uint16_t> emulated_pairs(const KvTileShape& shape, const StoredTile& stored, LineRange seen) {
+  namespace amx = emulated::attention::cairn;
+  if (emulated_amx_kernels() == nullptr) return {};
+  const int32_t wide = (shape.head_dim + 31) / 32;
+  const TestArray<uint16_t> pairs(wide * 2 * amx::kTileElements);
+  const TestArray<float> scales(int64_t{2} * 32 * wide);
+  amx::decode_pairs({.shape = &shape,
+                     .stored = stored,
+                     .seen = seen,
+                     .last = wide,
+                     .scales = scales.data(),
+                     .ahead = stored},
+                    pairs.data());
+  return {pairs.data(), pairs.data() + wide * 2 * amx::kTileElements};
+}
+
 }  // namespace cairn
 
 #else
 
 const cairn::Kernels* cairn::emulated_amx_kernels() { return nullptr; }
+std::vector<uint16_t> cairn::emulated_pairs(const KvTileShape&, const StoredTile&, LineRange) { return {}; }
 
 #endif  // __x86_64__
 
