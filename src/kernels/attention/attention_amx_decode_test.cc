@@ -162,6 +162,74 @@ TEST_F(AttentionAmxDecode, FactorsMakeUpForWhatIsCut) {
   }
 }
 
+// Of one block: rows that see a position each have its score and its values for their state.
+struct OnePositions {
+  OnePositions(const KvCodec& codec, uint64_t seed);
+  void attend(const Kernels& kernels);
+
+  static constexpr int32_t kHeadDim = 64;
+  KvTileShape keys, values;
+  std::vector<float> query, key_rows, value_rows;  // rows as they are stored
+  TestArray<std::byte> block;
+  TestArray<float> states;
+};
+
+OnePositions::OnePositions(const KvCodec& codec, uint64_t seed)
+    : keys(kv_tile_shape(codec, KvSide::kKeys, kHeadDim)),
+      values(kv_tile_shape(codec, KvSide::kValues, kHeadDim)),
+      query(random_floats(kHeadDim, seed)),
+      block(keys.bytes + values.bytes),
+      states(kBlockSize * attention_state_floats(kHeadDim)) {
+  const auto key_tile = encoded(keys, random_floats(kBlockSize * kHeadDim, seed + 100), std::byte{0});
+  const auto value_tile = encoded(values, random_floats(kBlockSize * kHeadDim, seed + 200), std::byte{0});
+  key_rows = decoded_rows(keys, key_tile.data());
+  value_rows = decoded_rows(values, value_tile.data());
+  std::memcpy(block.data(), key_tile.data(), static_cast<size_t>(keys.bytes));
+  std::memcpy(block.data() + keys.bytes, value_tile.data(), static_cast<size_t>(values.bytes));
+}
+
+void OnePositions::attend(const Kernels& kernels) {
+  const TestArray<float> scratch(attention_scratch_floats(kHeadDim));
+  const BlockId id;
+  std::vector<AttentionRow> rows;
+  for (int32_t j = 0; j < kBlockSize; ++j) {
+    float* const state = states.data() + j * attention_state_floats(kHeadDim);
+    clear_attention_state(state);
+    rows.push_back({.visible = {query.data(), j, j + 1}, .state = state});
+  }
+  const AttentionTile tile{.keys = keys,
+                           .values = values,
+                           .values_offset = keys.bytes,
+                           .sequence = {.table = &id, .memory = block.data()},
+                           .rows = rows};
+  kernels.attend(tile, {0, 1}, {scratch.data()});
+}
+
+TEST_F(AttentionAmxDecode, ScoresAndValuesAreNeitherTooLargeNorTooSmall) {
+  for (const KvCodec& codec : all_kv_codecs()) {
+    double scores = 0, scores_exact = 0, values = 0, values_exact = 0;
+    for (uint64_t seed = 1; seed <= 60; ++seed) {
+      OnePositions one(codec, seed);
+      one.attend(*emulated_amx_kernels());
+      constexpr int32_t n = OnePositions::kHeadDim;
+      for (int32_t j = 0; j < kBlockSize; ++j) {
+        const float* const state = one.states.data() + j * attention_state_floats(n);
+        double score = 0;
+        for (int32_t d = 0; d < n; ++d) {
+          const auto i = static_cast<size_t>(j * n + d);
+          score += double{one.query[static_cast<size_t>(d)]} * one.key_rows[i];
+          values += double{state[16 + d]} * one.value_rows[i];
+          values_exact += double{one.value_rows[i]} * one.value_rows[i];
+        }
+        scores += state[0] * score;
+        scores_exact += score * score;
+      }
+    }
+    EXPECT_NEAR(scores / scores_exact, 1, 3e-4) << kv_format_info(codec.format).name;
+    EXPECT_NEAR(values / values_exact, 1, 1e-4) << kv_format_info(codec.format).name;
+  }
+}
+
 }  // namespace
 }  // namespace cairn
 
