@@ -29,29 +29,25 @@ CAIRN_AMX_INLINE __m256i words_at(const void* at) {
 }
 
 // Sixteen pairs of bf16: the upper halves of two lines.
-CAIRN_AMX_INLINE __m512i cut_pairs(const __m512& even, const __m512& odd) {
-  constexpr int kOrAnd = 0xF8;  // a | (b & c)
-  const __m512i upper_halves = _mm512_set1_epi32(static_cast<int32_t>(0xFFFF0000U));
-  return _mm512_ternarylogic_epi32(_mm512_srli_epi32(_mm512_castps_si512(even), 16), _mm512_castps_si512(odd),
-                                   upper_halves, kOrAnd);
-}
-
-// ---- floats: sixteen stored numbers ----
-
-struct F32Numbers {
-  static constexpr int64_t kBytes = 4;
-  static CAIRN_AMX_INLINE __m512 sixteen(const std::byte* at) { return _mm512_loadu_ps(at); }
+struct Cut {
   static CAIRN_AMX_INLINE __m512i pairs(const __m512& even, const __m512& odd) {
-    return cut_pairs(even, odd);
+    constexpr int kOrAnd = 0xF8;  // a | (b & c)
+    const __m512i upper_halves = _mm512_set1_epi32(static_cast<int32_t>(0xFFFF0000U));
+    return _mm512_ternarylogic_epi32(_mm512_srli_epi32(_mm512_castps_si512(even), 16),
+                                     _mm512_castps_si512(odd), upper_halves, kOrAnd);
   }
 };
 
-struct F16Numbers {
+// ---- floats: sixteen stored numbers ----
+
+struct F32Numbers : Cut {
+  static constexpr int64_t kBytes = 4;
+  static CAIRN_AMX_INLINE __m512 sixteen(const std::byte* at) { return _mm512_loadu_ps(at); }
+};
+
+struct F16Numbers : Cut {
   static constexpr int64_t kBytes = 2;
   static CAIRN_AMX_INLINE __m512 sixteen(const std::byte* at) { return _mm512_cvtph_ps(words_at(at)); }
-  static CAIRN_AMX_INLINE __m512i pairs(const __m512& even, const __m512& odd) {
-    return cut_pairs(even, odd);
-  }
 };
 
 // The numbers themselves, in the lanes' lower halves.
@@ -66,31 +62,25 @@ struct Bf16Numbers {
 };
 
 // Sign-extended and shifted, a byte has the bits of an f16, except that bit 14 is a copy of the sign.
-struct E4M3Numbers {
+struct E4M3Numbers : Cut {
   static constexpr int64_t kBytes = 1;
   static CAIRN_AMX_INLINE __m512 sixteen(const std::byte* at) {
     const __m256i shifted = _mm256_slli_epi16(_mm256_cvtepi8_epi16(bytes_at(at)), 7);
     const __m256i halves = _mm256_and_si256(shifted, _mm256_set1_epi16(static_cast<int16_t>(0xBFFF)));
     return _mm512_mul_ps(_mm512_cvtph_ps(halves), _mm512_set1_ps(256.0F));
   }
-  static CAIRN_AMX_INLINE __m512i pairs(const __m512& even, const __m512& odd) {
-    return cut_pairs(even, odd);
-  }
 };
 
-struct E5M2Numbers {
+struct E5M2Numbers : Cut {
   static constexpr int64_t kBytes = 1;
   static CAIRN_AMX_INLINE __m512 sixteen(const std::byte* at) {
     return _mm512_cvtph_ps(_mm256_slli_epi16(_mm256_cvtepu8_epi16(bytes_at(at)), 8));
-  }
-  static CAIRN_AMX_INLINE __m512i pairs(const __m512& even, const __m512& odd) {
-    return cut_pairs(even, odd);
   }
 };
 
 // ---- integers: 32 codes, each lane's scale and minimum its own (across), or one for all (along) ----
 
-struct Int8Codes {
+struct Int8Codes : Cut {
   static constexpr int64_t kBits = 8;
   static constexpr bool kHasMinimum = false;
   static CAIRN_AMX_INLINE __m512 sixteen(const std::byte* at) {
@@ -155,7 +145,7 @@ struct Int3Codes {
 };
 
 template <class Codes>
-struct FewBits {
+struct FewBits : Cut {
   static constexpr int64_t kBits = Codes::kBits;
   static constexpr bool kHasMinimum = true;
   static CAIRN_AMX_INLINE __m512 numbers() {
@@ -184,6 +174,7 @@ struct FewBits {
 template <class Numbers>
 class FloatLines {
  public:
+  using Stored = Numbers;
   CAIRN_AMX_INLINE explicit FloatLines(const KvSquares& squares)
       : tile_(squares.stored.data),
         line_bytes_(squares.stored.is_f32() ? squares.stored.f32_stride * 4 : squares.shape->line_bytes) {}
@@ -195,9 +186,6 @@ class FloatLines {
   [[nodiscard]] CAIRN_AMX_INLINE Lanes32 line(int32_t i) const {
     const std::byte* const from = at_ + i * line_bytes_;
     return {Numbers::sixteen(from), Numbers::sixteen(from + high_)};
-  }
-  static CAIRN_AMX_INLINE __m512i pairs(const __m512& even, const __m512& odd) {
-    return Numbers::pairs(even, odd);
   }
 
  private:
@@ -215,6 +203,7 @@ CAIRN_AMX_INLINE const uint16_t* halves_at(const std::byte* at) {
 template <class Codes>
 class AcrossLines {
  public:
+  using Stored = Codes;
   CAIRN_AMX_INLINE explicit AcrossLines(const KvSquares& squares)
       : tile_(squares.stored.data),
         scales_(halves_at(tile_ + squares.shape->scales_offset)),
@@ -230,9 +219,6 @@ class AcrossLines {
   }
   [[nodiscard]] CAIRN_AMX_INLINE Lanes32 line(int32_t i) const {
     return Codes::across(at_ + i * line_bytes_, scale_, minimum_);
-  }
-  static CAIRN_AMX_INLINE __m512i pairs(const __m512& even, const __m512& odd) {
-    return cut_pairs(even, odd);
   }
 
  private:
@@ -253,6 +239,7 @@ class AcrossLines {
 template <class Codes>
 class AlongLines {
  public:
+  using Stored = Codes;
   CAIRN_AMX_INLINE explicit AlongLines(const KvSquares& squares)
       : tile_(squares.stored.data),
         line_bytes_(squares.shape->line_bytes),
@@ -274,9 +261,6 @@ class AlongLines {
   [[nodiscard]] CAIRN_AMX_INLINE Lanes32 line(int32_t i) const {
     const int64_t place = place_ + i * groups_;
     return Codes::along(at_ + i * line_bytes_, scales_[place], minima_[place]);
-  }
-  static CAIRN_AMX_INLINE __m512i pairs(const __m512& even, const __m512& odd) {
-    return cut_pairs(even, odd);
   }
 
  private:

@@ -31,17 +31,17 @@ class Ahead {
   int64_t step_;
 };
 
-template <class Lines>
+template <class Stored>
 CAIRN_AMX_INLINE void store_pairs(const Lanes32& even, const Lanes32& odd, uint16_t* to) {
-  _mm512_store_si512(to, Lines::pairs(even.low, odd.low));
-  _mm512_store_si512(to + kTileElements, Lines::pairs(even.high, odd.high));
+  _mm512_store_si512(to, Stored::pairs(even.low, odd.low));
+  _mm512_store_si512(to + kTileElements, Stored::pairs(even.high, odd.high));
 }
 
 template <class Lines>
 CAIRN_AMX_INLINE void decode_whole(const Lines& lines, Ahead& ahead, uint16_t* to) {
   for (int32_t i = 0; i < kSquare; i += 2) {
     ahead.ask();
-    store_pairs<Lines>(lines.line(i), lines.line(i + 1), to + i * 16);
+    store_pairs<typename Lines::Stored>(lines.line(i), lines.line(i + 1), to + i * 16);
   }
 }
 
@@ -55,7 +55,8 @@ template <class Lines>
 CAIRN_AMX_INLINE void decode_part(const Lines& lines, LineRange there, Ahead& ahead, uint16_t* to) {
   for (int32_t i = 0; i < kSquare; i += 2) {
     ahead.ask();
-    store_pairs<Lines>(line_or_zeros(lines, there, i), line_or_zeros(lines, there, i + 1), to + i * 16);
+    store_pairs<typename Lines::Stored>(line_or_zeros(lines, there, i), line_or_zeros(lines, there, i + 1),
+                                        to + i * 16);
   }
 }
 
