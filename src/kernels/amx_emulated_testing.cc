@@ -17,6 +17,7 @@
 #include "kernels/attention/attention_span.h"
 #include "kernels/avx512.h"
 #include "kernels/float16.h"
+#include "kernels/kernel_testing.h"
 #include "kernels/matmul/code_matmul.h"
 #include "kernels/weights/code_types.h"
 #include "kernels/weights/packed_matrix.h"
@@ -129,8 +130,9 @@ void dpbf16ps(int to, int a, int b) {
 
 // Their own `namespace cairn` ends up inside these.
 namespace cairn::emulated::attention {
-#include "kernels/attention/attention_amx.cc"       // NOLINT(bugprone-suspicious-include)
-#include "kernels/attention/attention_amx_pack.cc"  // NOLINT(bugprone-suspicious-include)
+#include "kernels/attention/attention_amx.cc"         // NOLINT(bugprone-suspicious-include)
+#include "kernels/attention/attention_amx_decode.cc"  // NOLINT(bugprone-suspicious-include)
+#include "kernels/attention/attention_amx_pack.cc"    // NOLINT(bugprone-suspicious-include)
 }  // namespace cairn::emulated::attention
 namespace cairn::emulated::products {
 #include "kernels/matmul/bf16_matmul_amx.cc"  // NOLINT(bugprone-suspicious-include)
@@ -171,11 +173,28 @@ const Kernels* emulated_amx_kernels() {
   return &table;
 }
 
+std::vector<uint16_t> emulated_pairs(const KvTileShape& shape, const StoredTile& stored, LineRange seen) {
+  namespace amx = emulated::attention::cairn;
+  if (emulated_amx_kernels() == nullptr) return {};
+  const int32_t wide = (shape.head_dim + 31) / 32;
+  const TestArray<uint16_t> pairs(wide * 2 * amx::kTileElements);
+  const TestArray<float> scales(int64_t{2} * 32 * wide);
+  amx::decode_pairs({.shape = &shape,
+                     .stored = stored,
+                     .seen = seen,
+                     .last = wide,
+                     .scales = scales.data(),
+                     .ahead = stored},
+                    pairs.data());
+  return {pairs.data(), pairs.data() + wide * 2 * amx::kTileElements};
+}
+
 }  // namespace cairn
 
 #else
 
 const cairn::Kernels* cairn::emulated_amx_kernels() { return nullptr; }
+std::vector<uint16_t> cairn::emulated_pairs(const KvTileShape&, const StoredTile&, LineRange) { return {}; }
 
 #endif  // __x86_64__
 

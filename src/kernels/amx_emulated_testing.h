@@ -4,15 +4,22 @@
 // raise an exception.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "kernels/attention/attention_span.h"
 #include "kernels/kernels.h"
 
 namespace cairn {
 
 // Null if the machine lacks AVX2.
 [[nodiscard]] const Kernels* emulated_amx_kernels();
+
+// The pairs of bf16 that attention by AMX multiplies: [squares of 32 lines x 32 lanes][lanes 0-15, 16-31][16 pairs of
+// lines][16 lanes][2]. Of values only the lines of `seen` are read. Empty where emulated_amx_kernels() is null.
+[[nodiscard]] std::vector<uint16_t> emulated_pairs(const KvTileShape& shape, const StoredTile& stored,
+                                                   LineRange seen);
 
 struct TestKernels {
   std::string name;

@@ -150,6 +150,12 @@ CAIRN_EMULATED __m512i ternarylogic_epi32(const __m512i& a, const __m512i& b, co
   }
   return to;
 }
+// Each lane by its own number of bits.
+CAIRN_EMULATED __m512i srlv_epi32(const __m512i& a, const __m512i& bits) {
+  const auto x = lanes<uint32_t>(a), by = lanes<uint32_t>(bits);
+  return each<__m512i, uint32_t>(
+      [&](int i) CAIRN_LAMBDA { return by.lane[i] < 32 ? x.lane[i] >> by.lane[i] : uint32_t{0}; });
+}
 
 // ---- places ----
 CAIRN_EMULATED __m512i permutexvar_epi16(const __m512i& places, const __m512i& a) {
@@ -176,6 +182,16 @@ CAIRN_EMULATED __m512i widen_epu8(__m128i a) {
   uint8_t x[16];
   std::memcpy(x, &a, sizeof x);
   return each<__m512i, int32_t>([&](int i) CAIRN_LAMBDA { return int32_t{x[i]}; });
+}
+CAIRN_EMULATED __m512i widen_epu16(__m256i a) {
+  uint16_t x[16];
+  std::memcpy(x, &a, sizeof x);
+  return each<__m512i, int32_t>([&](int i) CAIRN_LAMBDA { return int32_t{x[i]}; });
+}
+CAIRN_EMULATED __m512 permutexvar_ps(const __m512i& places, const __m512& a) {
+  const auto at = lanes<uint32_t>(places);
+  const auto x = lanes<float>(a);
+  return each<__m512, float>([&](int i) CAIRN_LAMBDA { return x.lane[at.lane[i] & 15U]; });
 }
 
 }  // namespace cairn::emulated
@@ -219,5 +235,8 @@ CAIRN_EMULATED __m512i widen_epu8(__m128i a) {
 #define _mm512_shuffle_epi8(...) ::cairn::emulated::shuffle_epi8(__VA_ARGS__)
 #define _mm512_cvtepi8_epi32(...) ::cairn::emulated::widen_epi8(__VA_ARGS__)
 #define _mm512_cvtepu8_epi32(...) ::cairn::emulated::widen_epu8(__VA_ARGS__)
+#define _mm512_cvtepu16_epi32(...) ::cairn::emulated::widen_epu16(__VA_ARGS__)
+#define _mm512_srlv_epi32(...) ::cairn::emulated::srlv_epi32(__VA_ARGS__)
+#define _mm512_permutexvar_ps(...) ::cairn::emulated::permutexvar_ps(__VA_ARGS__)
 
 #endif  // __x86_64__

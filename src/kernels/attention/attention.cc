@@ -170,10 +170,6 @@ bool is_wide() { return available_isas().back() >= Isa::kAvx512; }
 void attend(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch) {
   (is_wide() ? N_AVX3::attend : N_AVX2::attend)(tile, spans, scratch);
 }
-void decode_kv(const KvTileShape& shape, const std::byte* tile, int32_t first_line, int32_t line_count,
-               float* out) {
-  (is_wide() ? N_AVX3::decode_kv : N_AVX2::decode_kv)(shape, tile, first_line, line_count, out);
-}
 SpanResult soft_max(const RowGroup& group, float soft_cap, float* scores) {
   return (is_wide() ? N_AVX3::soft_max : N_AVX2::soft_max)(group, soft_cap, scores);
 }

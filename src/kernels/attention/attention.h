@@ -10,8 +10,12 @@
 //   l       sixteen lanes j mod 16, then halves
 //   o       over j ascending, one fma each
 // Keys and values are widened exactly to f32 as their codec defines, a span at a time, for all rows of a tile.
-// Under AMX, codecs other than f32 are read as bf16 (rounded to nearest even), as are q and p, and both products are
-// TDPBF16PS over ascending pairs: another arithmetic, the same for every number of rows.
+// Under AMX, where neither side is f32, both products are TDPBF16PS over ascending pairs of bf16: another arithmetic, the
+// same for every number of rows. Keys and values are the codec's f32 numbers cut to their upper halves; what cutting takes
+// on average is made up for by a factor c that the codec alone determines, 1 where bf16 holds its numbers (cut_factor,
+// attention_amx_decode.h):
+//   s_j = cap(bf16(c_k q) . cut(k_j)),   o = c_v sum of bf16(p_j) cut(v_j)   (bf16 rounds to nearest even)
+// All else, m, p, l and the merging of spans, is f32 as above.
 //
 // Because each span is reduced alone, a row's attention can be cut between any two spans: `attend` continues from the
 // row's state.

@@ -1,4 +1,4 @@
-// Attention by AMX, and what it shares with the vector form: decoding, softmax in f32, merging of spans.
+// Attention by AMX, and what it shares with the vector form: softmax in f32, merging of spans.
 #pragma once
 
 #include "kernels/attention/attention_span.h"
@@ -11,8 +11,6 @@ void attend_amx(const AttentionTile& tile, SpanRange spans, const AttentionScrat
 // Parts of attention.cc, in the widest vectors of this machine; their bits are the same in all.
 namespace attention_parts {
 void attend(const AttentionTile& tile, SpanRange spans, const AttentionScratch& scratch);
-void decode_kv(const KvTileShape& shape, const std::byte* tile, int32_t first_line, int32_t line_count,
-               float* out);
 SpanResult soft_max(const RowGroup& group, float soft_cap, float* scores);
 void merge_span(const SpanResult& span, const float* sums, int64_t padded, float* const* states,
                 int32_t rows);
