@@ -282,7 +282,7 @@ TEST_P(QuotaOperationsTest, NoOwnerEverHasMoreThanItsQuota) {
   int64_t lowered = 0;
   int64_t shortened = 0;
   int64_t evicted = 0;
-  for (uint64_t seed = 1; seed <= 15 && !HasFailure(); ++seed) {
+  for (uint64_t seed = 1; seed <= 40 && !HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
     QuotaOperations operations(GetParam(), seed);
     operations.run(200);

@@ -132,6 +132,23 @@ TEST(KvQuota, ACutWithoutRoomForACopyLosesTheBlock) {
   EXPECT_EQ(scene.of(kA), Blocks(3, 1));
 }
 
+// Where that block's beginning sees what the window has passed, the rows before it do not suffice.
+TEST(KvQuota, ACutWithoutRoomForACopyGoesBackToWhereAWindowIsWhole) {
+  Scene scene({.shape = windowed_shape("f16", {{.window = 40}})});
+  const uint64_t block = scene.cache->geometry().block_bytes(0);
+  ASSERT_TRUE(scene.cache->set_quota(kA, 5 * block).ok());
+  const auto text = some_tokens(97);
+  scene.prefilled(kA, text).lease = {};
+  TestSequence a = scene.begin(kA, text);
+  ASSERT_EQ(a.length(), 96);
+  ASSERT_TRUE(scene.cache->set_quota(kA, 2 * block).ok());
+  ASSERT_EQ(scene.of(kA), Blocks(2, 0)) << "what was found has no more than it needs";
+  EXPECT_EQ(cut(*scene.cache, a, 87), 0) << "a query at 64 sees from 25 on";
+  expect_intact(*scene.cache, a);
+  EXPECT_EQ(extend(*scene.cache, a, std::span(text).first(40)), Room::kOk);
+  expect_intact(*scene.cache, a);
+}
+
 // Only owners with equal salts meet each other's blocks.
 TEST(KvQuota, WhatIsFoundIsPaidForByWhoPaidUnlessItIsIdle) {
   Scene scene;

@@ -260,8 +260,10 @@ int64_t PagedStorage::cut(SequenceId sequence, int64_t positions, const NamedTex
     shrink(sequence, whole_blocks + (rest > 0 ? 1 : 0));
     c.open_count = 0;
     if (rest == 0 || reopen(sequence, rest)) return positions;
+    const int64_t whole = whole_blocks * kBlockSize;
+    if (!can_go_on(sequence, whole)) return go_back(sequence, whole, text);  // a window may have passed its blocks
     shrink(sequence, whole_blocks);
-    return whole_blocks * kBlockSize;
+    return whole;
   }
   shrink(sequence, whole_blocks + 1);
   c.open_count = rest;

@@ -70,11 +70,14 @@ class Calls {
   }
 
   std::string completion(const std::string& tokens) {
-    return R"({"prompt":")" + story() + R"(","max_tokens":)" + tokens + sampling() +
-           sometimes(2, R"(,"stream":true)") + sometimes(4, R"(,"n":3)") + sometimes(4, R"(,"logprobs":2)") +
+    const std::string logprobs = sometimes(4, R"(,"logprobs":2)");
+    const std::string echo = sometimes(8, R"(,"echo":true)");
+    const bool is_scored = !logprobs.empty() && !echo.empty();  // of one choice only
+    return R"({"prompt":")" + story() + R"(","max_tokens":)" + tokens + sampling() + logprobs + echo +
+           sometimes(2, R"(,"stream":true)") + (is_scored ? "" : sometimes(4, R"(,"n":3)")) +
            sometimes(5, R"(,"deadline_ms":)" + std::to_string(1 + roll(50))) +
            sometimes(6, R"(,"response_format":{"type":"json_object"})") + sometimes(6, R"(,"stop":["dog"])") +
-           sometimes(8, R"(,"echo":true)") + "}";
+           "}";
   }
   std::string chat(const std::string& tokens) {
     return R"({"max_tokens":)" + tokens + sampling() + sometimes(2, R"(,"stream":true)") +
