@@ -26,7 +26,7 @@ constexpr std::string_view kSpeed =
   time, tokens/s  of one token behind an empty context (decode), and of a prompt of 512 tokens (prefill)
   reached         decode: bytes of weights read a second; prefill: operations (a multiply-add is two) a second
   ceiling         decode: the best read bandwidth of this run, of several read patterns; prefill: multiply-adds of
-                  registers, in f32 (under amx: bf16). q8_0 and the like compute in int8, but under amx, and may
+                  registers, in f32 (under amx: bf16). q8_0 and the like compute in int8 (not under amx) and may
                   exceed it
   share           reached, as a share of the ceiling
 

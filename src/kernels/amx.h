@@ -9,8 +9,8 @@
 #include <cstdint>
 
 #if !defined(CAIRN_AMX_TARGET)  // tests emulate it on less
-#define CAIRN_AMX_TARGET                                                               \
-  "amx-tile,amx-int8,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni," \
+#define CAIRN_AMX_TARGET                                                      \
+  "amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni," \
   "avx512bf16,avx2,fma,f16c"
 #endif
 #define CAIRN_AMX __attribute__((target(CAIRN_AMX_TARGET)))

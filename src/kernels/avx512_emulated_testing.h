@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/check.h"
+
 #define CAIRN_AVX512_TARGET "avx2,fma,f16c"
 #define CAIRN_AMX_TARGET CAIRN_AVX512_TARGET
 
@@ -50,18 +52,35 @@ CAIRN_INLINED Vector each(const Function& f) {
 #define CAIRN_LAMBDA __attribute__((target(CAIRN_AVX512_TARGET), always_inline))
 
 // ---- memory, and one number in all lanes ----
-CAIRN_EMULATED __m512 load_ps(const void* from) {
+CAIRN_EMULATED __m512 loadu_ps(const void* from) {
   __m512 to;
   std::memcpy(&to, from, 64);
   return to;
 }
-CAIRN_EMULATED __m512i load_si512(const void* from) {
+CAIRN_EMULATED __m512i loadu_si512(const void* from) {
   __m512i to;
   std::memcpy(&to, from, 64);
   return to;
 }
-CAIRN_EMULATED void store_ps(void* to, const __m512& v) { std::memcpy(to, &v, 64); }
-CAIRN_EMULATED void store_si512(void* to, const __m512i& v) { std::memcpy(to, &v, 64); }
+CAIRN_EMULATED void storeu_ps(void* to, const __m512& v) { std::memcpy(to, &v, 64); }
+// Where it is not aligned, the processor raises an exception.
+CAIRN_INLINED void check_alignment(const void* at) { CHECK(reinterpret_cast<uintptr_t>(at) % 64 == 0); }
+CAIRN_EMULATED __m512 load_ps(const void* from) {
+  check_alignment(from);
+  return loadu_ps(from);
+}
+CAIRN_EMULATED __m512i load_si512(const void* from) {
+  check_alignment(from);
+  return loadu_si512(from);
+}
+CAIRN_EMULATED void store_ps(void* to, const __m512& v) {
+  check_alignment(to);
+  std::memcpy(to, &v, 64);
+}
+CAIRN_EMULATED void store_si512(void* to, const __m512i& v) {
+  check_alignment(to);
+  std::memcpy(to, &v, 64);
+}
 CAIRN_EMULATED __m512 maskz_loadu_ps(uint32_t mask, const float* from) {
   return each<__m512, float>([&](int i) CAIRN_LAMBDA { return (mask >> i & 1U) != 0 ? from[i] : 0.0F; });
 }
@@ -119,8 +138,8 @@ CAIRN_EMULATED __m512bh cvtne2ps_pbh(const __m512& high, const __m512& low) {
 }
 
 // ---- bits ----
-CAIRN_EMULATED __m512 castsi512_ps(const __m512i& a) { return load_ps(&a); }
-CAIRN_EMULATED __m512i castps_si512(const __m512& a) { return load_si512(&a); }
+CAIRN_EMULATED __m512 castsi512_ps(const __m512i& a) { return loadu_ps(&a); }
+CAIRN_EMULATED __m512i castps_si512(const __m512& a) { return loadu_si512(&a); }
 CAIRN_EMULATED __m512i and_si512(const __m512i& a, const __m512i& b) { return a & b; }
 CAIRN_EMULATED __m512i sub_epi32(const __m512i& a, const __m512i& b) {
   const auto x = lanes<uint32_t>(a), y = lanes<uint32_t>(b);
@@ -201,11 +220,11 @@ CAIRN_EMULATED __m512 permutexvar_ps(const __m512i& places, const __m512& a) {
 #undef _mm512_ternarylogic_epi32  // a macro of clang
 
 #define _mm512_load_ps(...) ::cairn::emulated::load_ps(__VA_ARGS__)
-#define _mm512_loadu_ps(...) ::cairn::emulated::load_ps(__VA_ARGS__)
+#define _mm512_loadu_ps(...) ::cairn::emulated::loadu_ps(__VA_ARGS__)
 #define _mm512_load_si512(...) ::cairn::emulated::load_si512(__VA_ARGS__)
-#define _mm512_loadu_si512(...) ::cairn::emulated::load_si512(__VA_ARGS__)
+#define _mm512_loadu_si512(...) ::cairn::emulated::loadu_si512(__VA_ARGS__)
 #define _mm512_store_ps(...) ::cairn::emulated::store_ps(__VA_ARGS__)
-#define _mm512_storeu_ps(...) ::cairn::emulated::store_ps(__VA_ARGS__)
+#define _mm512_storeu_ps(...) ::cairn::emulated::storeu_ps(__VA_ARGS__)
 #define _mm512_store_si512(...) ::cairn::emulated::store_si512(__VA_ARGS__)
 #define _mm512_maskz_loadu_ps(...) ::cairn::emulated::maskz_loadu_ps(__VA_ARGS__)
 #define _mm512_mask_storeu_ps(...) ::cairn::emulated::mask_storeu_ps(__VA_ARGS__)

@@ -29,8 +29,8 @@ bool amx_permitted() {
 bool cpu_has_amx() {
   uint32_t a = 7, b = 0, c = 0, d = 0;
   __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-  constexpr uint32_t kBf16 = 1U << 22, kTile = 1U << 24, kInt8 = 1U << 25;
-  return (d & (kBf16 | kTile | kInt8)) == (kBf16 | kTile | kInt8);
+  constexpr uint32_t kBf16 = 1U << 22, kTile = 1U << 24;
+  return (d & (kBf16 | kTile)) == (kBf16 | kTile);
 }
 
 void add_x86(std::vector<Isa>& isas) {
@@ -43,7 +43,7 @@ void add_x86(std::vector<Isa>& isas) {
     return;
   }
   isas.push_back(Isa::kAvx512);
-  if (cpu_has_amx() && amx_permitted()) isas.push_back(Isa::kAmx);
+  if (__builtin_cpu_supports("avx512bf16") && cpu_has_amx() && amx_permitted()) isas.push_back(Isa::kAmx);
 }
 #endif
 

@@ -49,7 +49,7 @@ struct Kernels {
 
   // The form that activations take for weights of `type`.
   OperandKind (*operand_kind)(TensorType type);
-  // Prepares row group `group` of x [row_count][stride] (kInt8 and kBf16; kFloat needs nothing).
+  // Prepares row group `group` of x [row_count][stride] (all kinds but kFloat, which needs nothing).
   void (*prepare_group)(const Operand& to, int64_t group);
   // out[row * stride + n] = sum over k of x[row][k] * w[n][k], for the rows and panels of `tile`.
   void (*matmul)(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride);

@@ -4,6 +4,7 @@
 //               whose sum is added; denormals are zero
 //   few rows    tiles pass through a ring in first-level cache
 //   many rows   the next piece of two panels is decoded in between the products of this one
+// Which of its NaNs a sum becomes is not promised: no manual says so of tiles.
 #if defined(__x86_64__)
 
 // gcc 12 warns of what its own header leaves undefined on purpose.
@@ -100,7 +101,7 @@ CAIRN_AMX void one_row(const AmxJob& job, int64_t panel, int64_t panel_end) {
 
 struct CodeTypeFunctions {
   void (*one_row)(const AmxJob& job, int64_t panel, int64_t panel_end);
-  void (*decode_half_tile)(const std::byte* unit, int64_t group, int64_t half, std::byte* tile);
+  void (*decode_half_tile)(const std::byte* unit, int64_t group, int64_t half, std::byte* tile) noexcept;
 };
 
 const CodeTypeFunctions& functions_of(TensorType type) {
@@ -125,17 +126,17 @@ class CodeTiles {
       : data_(w.data),
         panel_bytes_(panel_bytes(w.type, w.columns)),
         unit_bytes_(unit_bytes(w.type)),
-        unit_groups_(unit_columns(code_format(w.type)) / 32),
+        unit_shift_(code_format(w.type).is_super ? 3 : 0),
         decode_(functions_of(w.type).decode_half_tile) {}
 
   void decode(int64_t panel, int64_t step, int64_t half, std::byte* tile) const {
-    decode_(data_ + panel * panel_bytes_ + step / unit_groups_ * unit_bytes_, step % unit_groups_, half,
-            tile);
+    const std::byte* const unit = data_ + panel * panel_bytes_ + (step >> unit_shift_) * unit_bytes_;
+    decode_(unit, step & ((1 << unit_shift_) - 1), half, tile);
   }
   // Asks for what is read some bytes after half a step's codes, into first-level cache or second-level cache.
   template <bool kIntoFirst>
   CAIRN_AMX_INLINE void prefetch(int64_t panel, int64_t step, int64_t half, int64_t ahead) const {
-    const int64_t group_bytes = unit_bytes_ / unit_groups_;
+    const int64_t group_bytes = unit_bytes_ >> unit_shift_;
     const std::byte* const at =
         data_ + panel * panel_bytes_ + step * group_bytes + half * group_bytes / 2 + ahead;
     for (int64_t b = 0; b < group_bytes / 2 + 32; b += 64) {
@@ -149,8 +150,9 @@ class CodeTiles {
 
  private:
   const std::byte* data_;
-  int64_t panel_bytes_, unit_bytes_, unit_groups_;
-  void (*decode_)(const std::byte*, int64_t, int64_t, std::byte*);
+  int64_t panel_bytes_, unit_bytes_;
+  int unit_shift_;  // a unit has 1 << unit_shift_ groups of 32 columns
+  void (*decode_)(const std::byte*, int64_t, int64_t, std::byte*) noexcept;
 };
 
 // A tile is read some steps after it was written, when the stores have left the processor's buffers.
@@ -193,8 +195,8 @@ class ManyCodes {
   [[nodiscard]] CAIRN_AMX_INLINE int64_t work() const { return 4 * piece_.steps; }
   CAIRN_AMX_INLINE void work_on(int64_t unit) {
     constexpr int64_t kFarAhead = 4096;
-    const int64_t of_panel = 2 * piece_.steps;
-    const int64_t i = unit / of_panel, step = unit % of_panel / 2, half = unit % 2;
+    const int64_t i = unit < 2 * piece_.steps ? 0 : 1;
+    const int64_t step = unit / 2 - i * piece_.steps, half = unit % 2;
     tiles_.prefetch<false>(piece_.panels[i], piece_.first_step + step, half, kFarAhead);
     tiles_.decode(piece_.panels[i], piece_.first_step + step, half,
                   written_ + i * kPieceBytes / 2 + step * kTileBytes);
@@ -211,7 +213,6 @@ class ManyCodes {
 }  // namespace
 
 CAIRN_AMX void prepare_cut_group(const Operand& to, int64_t group) {
-  const FlushDenormals flush;
   const __m512 gain = _mm512_set1_ps(to.kind == OperandKind::kCut ? kCutGain : 1.0F);
   const int64_t rows = to.rows_in_group(group);
   for (int64_t r = 0; r < rows; ++r) {

@@ -2,9 +2,10 @@
 //
 // A weight is  fma(2^e + level, scale, minimum - (2^e + zero) scale)  in f32: the level is put into the mantissa of 2^e,
 // which needs no conversion. Then its lower half is cut off: two columns merge by a shift and a ternary logic, where
-// rounding takes five instructions. What cutting takes, 1/340 of a number on average, is made up for in the rows
-// (kCutGain); mxfp4 loses nothing. e is 15, 11 or 7 for 4-bit codes of even levels, by their place in a word; 8 for all other types. It is exact
-// where the type has no minimum, else within 2^-9 of a step between levels.
+// rounding takes five instructions. What cutting takes, 1/360 of a number on average, is made up for in the rows
+// (kCutGain); mxfp4 loses nothing. e is 15, 11 or 7 for 4-bit codes of even levels, by their place in a word; 8 for all other types. The
+// number before it is cut is exact where the type has no minimum (iq3_s: within 2^-16 of a step between levels), else within
+// 2^-9 of a step.
 //
 // The 32 columns of a group are taken in the order in which a plane of 4-bit codes gives them (packed_matrix.h), whatever
 // the type: line i, of four, holds columns 4 i ... 4 i + 3, then 16 + 4 i ... 16 + 4 i + 3.
@@ -228,7 +229,8 @@ CAIRN_AMX_INLINE void decode_line(const CutCodes<kType>& codes, std::byte* tile)
 
 // Half of a tile (1,024 bytes) of pairs: lines 2 half and 2 half + 1 of group `group` of the unit.
 template <TensorType kType>
-CAIRN_AMX void decode_half_tile(const std::byte* unit, int64_t group, int64_t half, std::byte* tile) {
+CAIRN_AMX void decode_half_tile(const std::byte* unit, int64_t group, int64_t half,
+                                std::byte* tile) noexcept {
   const CutCodes<kType> codes(unit, group);
   if (half == 0) {
     decode_line<kType, 0>(codes, tile);

@@ -8,9 +8,8 @@
 namespace cairn {
 namespace {
 
-// Panels of one work item. Few rows: eight, the number of streams of weights that suits memory. Many rows:
-// twice
-// that, so that the rows, which do not fit in second-level cache, are read half as often.
+// Panels of one work item. Few rows: eight, the number of streams of weights that suits memory. Many rows: twice that, so
+// that the rows, which do not fit in second-level cache, are read half as often.
 int64_t item_panels(const Operand& x) { return x.row_count > 64 ? kSumsPanels : 8; }
 
 float* thread_work(const Operand& x, int thread, std::byte* memory) {

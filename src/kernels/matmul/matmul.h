@@ -17,7 +17,8 @@ struct MatmulJob {
   Rows out;  // as many as x has, w.rows wide
 };
 
-// The work memory of a product of up to `rows` rows of `columns`: the operand, and each thread's sums.
+// The work memory of a product of up to `rows` rows of `columns`: the operand, and what each thread needs (the same
+// for every instruction set, so that plans are; only AMX touches it).
 [[nodiscard]] int64_t matmul_bytes(int64_t rows, int64_t columns, int thread_count);
 
 // out = x * w^T for each job; all jobs share x, whose width is the columns of each w. `memory`: matmul_bytes(

@@ -72,13 +72,36 @@ TEST_P(Matmul, ARowDoesNotDependOnItsPlaceNorItsNeighbours) {
 TEST_P(Matmul, RowsByTheHundredHaveTheBitsOfAFew) {
   const Kernels& kernels = *std::get<0>(GetParam()).kernels;
   const TensorType type = std::get<1>(GetParam());
-  constexpr int64_t kOutputs = 300, kColumns = 1280, kRows = 530, kFew = 7;
+  constexpr int64_t kOutputs = 300, kColumns = 1280, kRows = 515, kFew = 7;
   const TestMatrix w(type, kOutputs, kColumns, 10);
   const std::vector<float> x = random_floats(kRows * kColumns, 11);
   const std::vector<float> all = multiply(kernels, w.packed(), x.data(), kRows, kColumns);
   for (int64_t row = 0; row + kFew <= kRows; row += 41) {
     const std::vector<float> few = multiply(kernels, w.packed(), x.data() + row * kColumns, kFew, kColumns);
     ASSERT_TRUE(same_bits(few.data(), all.data() + row * kOutputs, few.size())) << "from row " << row;
+  }
+}
+
+// Pieces of one step and of a part of one, odd numbers of row groups and of panels.
+TEST_P(Matmul, ManyRowsOfAnyShapeHaveTheBitsOfAFew) {
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const TensorType type = std::get<1>(GetParam());
+  constexpr int64_t kFew = 3;
+  const int64_t step = std::max<int64_t>(tensor_type_info(type).elements, 32);
+  for (const int64_t columns : {step, 2 * step, step > 32 ? 3 * step : 17 * step}) {
+    for (const int64_t outputs : {40, 16}) {
+      const TestMatrix w(type, outputs, columns, 12);
+      for (const int64_t rows : {65, 80, 97}) {
+        const std::vector<float> x = random_floats(rows * columns, 13);
+        const std::vector<float> all = multiply(kernels, w.packed(), x.data(), rows, columns);
+        for (int64_t row = 0; row + kFew <= rows; row += 31) {
+          const std::vector<float> few =
+              multiply(kernels, w.packed(), x.data() + row * columns, kFew, columns);
+          ASSERT_TRUE(same_bits(few.data(), all.data() + row * outputs, few.size()))
+              << rows << " rows of " << columns << ", " << outputs << " outputs, from row " << row;
+        }
+      }
+    }
   }
 }
 
@@ -110,7 +133,7 @@ TEST(MatmulAmx, HasTheBitsOfItsEmulation) {
   for (const TensorType type : kAllTensorTypes) {
     const TestMatrix w(type, 300, 1280,
                        8);  // more than one piece of columns, more panels than one pass takes
-    for (const int64_t rows : {1, 7, 16, 37, 64, 300, 530}) {
+    for (const int64_t rows : {1, 7, 16, 37, 64, 65, 81, 300, 515}) {
       const std::vector<float> x = random_floats(rows * 1280, 9);
       const std::vector<float> real = multiply(kernels_for(Isa::kAmx), w.packed(), x.data(), rows, 1280);
       const std::vector<float> emulated = multiply(*emulated_amx_kernels(), w.packed(), x.data(), rows, 1280);

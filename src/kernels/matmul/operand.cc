@@ -17,7 +17,7 @@ constexpr int64_t kBehindBytes = (kOperandRows - 1) * kBf16Bytes;
 }  // namespace
 
 int64_t operand_bytes(int64_t rows, int64_t columns) {
-  // No fewer rows take more, a single one's f32 form included.
+  // Never less for more rows: callers reserve for the most. A single one has its f32 form too.
   const int64_t of_group = std::max(rows * std::max(kInt8Bytes, kBf16Bytes), kBf16Bytes + kCutRowBytes);
   return group_count(1, columns) * of_group + kBehindBytes;
 }
@@ -33,7 +33,8 @@ Operand make_operand(OperandKind kind, const float* x, int64_t rows, int64_t col
     operand.offsets = reinterpret_cast<int32_t*>(memory + 44 * groups);
   } else if (kind != OperandKind::kFloat) {
     operand.bf16 = reinterpret_cast<uint16_t*>(memory);
-    if (rows == 1) operand.cut_row = reinterpret_cast<float*>(memory + kBf16Bytes * groups);
+    if (kind != OperandKind::kBf16 && rows == 1)
+      operand.cut_row = reinterpret_cast<float*>(memory + kBf16Bytes * groups);
   }
   return operand;
 }
