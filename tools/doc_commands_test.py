@@ -168,7 +168,8 @@ class DocCommandsTest(unittest.TestCase):
         if verb == "verify":
             if "--families" in words or words == ["verify"] or "-m" in words:
                 shape = [] if "-m" in words else ["-m", self.model]
-                return [w for w in words if w != "--families"] + shape + ["-n", "8", "--isa", "scalar", "-t", "1"], b""
+                words = self.without([w for w in words if w != "--families"], "--isa")
+                return [*words, *shape, "-n", "8", "--isa", "scalar", "-t", "1"], b""
         if verb == "bench":
             return self.short_bench(words)
         if verb in ("plan", "model", "tokenize"):
