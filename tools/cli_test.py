@@ -256,6 +256,9 @@ class CliTest(unittest.TestCase):
             guessed += ahead["draft_tokens"]
         self.assertGreater(guessed, 0)
         self.fails(2, "generate", "-p", "x", "--cache", "none", "--speculate", "lookup", says="need a cache")
+        self.fails(2, "generate", "-p", "x", "--draft-model", "", says="names no file")
+        # Another vocabulary is no draft, which --check-config says before a server starts.
+        self.fails(2, "serve", "--draft-model", self.model, "--check-config", says="another vocabulary")
 
     @unittest.skipUnless(shutil.which("qemu-x86_64"), "qemu-x86_64 is not installed: no older processor is emulated")
     def test_a_processor_with_avx2_alone(self):

@@ -147,8 +147,15 @@ def check_model(path):
 
 def check_place(path):
     """That a result can be written there, before it is measured for an hour."""
-    if path is not None and not Path(path).absolute().parent.is_dir():
+    if path is None:
+        return
+    parent = Path(path).absolute().parent
+    if not path or Path(path).is_dir():
+        raise Failure(f"{path or 'a file without a name'} cannot be written: give the name of a file")
+    if not parent.is_dir():
         raise Failure(f"{path} cannot be written: there is no folder {Path(path).parent}")
+    if not os.access(path if Path(path).exists() else parent, os.W_OK):
+        raise Failure(f"{path} cannot be written: permission denied")
 
 
 def facts_of(peer, cairn, progress):
@@ -189,19 +196,30 @@ def median_of(values):
     return pairs_.range_of(values).median if values else None
 
 
+def write_csv(path, setting, pairs, metrics):
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        pairs_.write_csv(file, pairs, metrics, setting)
+
+
+def write_plot(path, setting, pairs, metrics):
+    Path(path).write_text(plot.svg(setting, pairs_.summaries(pairs, metrics)), encoding="utf-8")
+
+
 def write_results(options, setting, pairs, metrics):
-    try:
-        if options.csv is not None:
-            with open(options.csv, "w", encoding="utf-8", newline="") as file:
-                pairs_.write_csv(file, pairs, metrics, setting)
-        if options.plot is not None:
-            Path(options.plot).write_text(plot.svg(setting, pairs_.summaries(pairs, metrics)), encoding="utf-8")
-    except OSError as error:
-        raise Failure(f"{error.filename} cannot be written: {error.strerror}") from None
+    """What can be written is, whatever else cannot: it was measured for an hour."""
     if options.json:
-        print(json.dumps(report.as_json(setting, pairs, metrics)))
+        print(json.dumps(report.as_json(setting, pairs, metrics)), flush=True)
     else:
-        print(report.text(setting, pairs, metrics), end="")
+        print(report.text(setting, pairs, metrics), end="", flush=True)
+    problems = []
+    for path, write in ((options.csv, write_csv), (options.plot, write_plot)):
+        try:
+            if path is not None:
+                write(path, setting, pairs, metrics)
+        except OSError as error:
+            problems.append(f"{path} cannot be written: {error.strerror}")
+    if problems:
+        raise Failure("; ".join(problems))
 
 
 def compare(options):

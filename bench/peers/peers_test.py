@@ -367,6 +367,18 @@ class Program(Folder):
 
     def test_a_place_that_cannot_be_written_is_told_first(self):
         self.assert_fails([*self.fakes(), "--csv", self.folder / "no/o.csv"], "there is no folder")
+        self.assert_fails([*self.fakes(), "--csv", self.folder], "give the name of a file")
+        self.assert_fails([*self.fakes(), "--plot", ""], "give the name of a file")
+
+    def test_a_result_that_cannot_be_written_loses_no_other(self):
+        full = OSError(28, "No space left on device")
+        with unittest.mock.patch.object(peers, "write_csv", side_effect=full):
+            code, out, err = peers_main(*self.fakes(), "--rounds", 1, "--phases", "decode", "--csv",
+                                        self.folder / "o.csv", "--plot", self.folder / "o.svg")
+        self.assertEqual(code, 1)
+        self.assertIn("2.00 to 2.00 (1)", out)
+        self.assertIn("o.csv cannot be written: No space left on device", err)
+        xml.parse(self.folder / "o.svg")
 
     def test_a_peer_that_cannot_load_the_model(self):
         words = self.fakes()

@@ -170,9 +170,12 @@ void add_storage_options(CLI::App& app, CommonOptions& common) {
       "Do not reuse what the cache holds of a prompt");
 }
 
+std::string empty_path_problem(const std::string& path) { return path.empty() ? "names no file" : ""; }
+
 void add_draft_model_option(CLI::App& app, std::optional<std::string>& draft_model) {
   app.add_option("--draft-model", draft_model,
                  "Guess tokens ahead by a smaller model with the same vocabulary, too")
+      ->check(CLI::Validator(empty_path_problem, ""))
       ->type_name("PATH");
 }
 

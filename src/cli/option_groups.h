@@ -37,6 +37,9 @@ void add_token_limit_option(CLI::App& app, std::optional<int64_t>& limit, int64_
 // --seed: any number of 64 bits.
 CLI::Option* add_seed_option(CLI::App& app, const std::string& help, std::function<void(uint64_t)> take);
 
+// For CLI::Validator: what is wrong with a path that was given; empty where nothing is.
+[[nodiscard]] std::string empty_path_problem(const std::string& path);
+
 void add_model_option(CLI::App& app, std::optional<std::string>& model_path);
 // --pre.
 void add_pre_option(CLI::App& app, TokenizerOptions& tokenizer);

@@ -15,7 +15,9 @@ namespace {
 
 void add_table_options(CLI::App& app, BenchOptions& options) {
   add_json_option(app, options.common.output_form);
-  app.add_flag_callback("--csv", [&options] { options.table_form = TableForm::kCsv; }, "Print tables as CSV");
+  app.add_flag_callback(
+         "--csv", [&options] { options.table_form = TableForm::kCsv; }, "Print tables as CSV")
+      ->excludes("--json");
 }
 
 void add_text_file_option(CLI::App& app, BenchOptions& options) {
@@ -73,8 +75,9 @@ void add_rounds_option(CLI::App& app, BenchOptions& options) {
 }
 
 void add_depths_option(CLI::App& app, BenchOptions& options) {
-  app.add_option("--depths", options.depths,
-                 "Positions that tokens are measured behind (default: 0,512,2048,8192,16384, as far as they fit)")
+  app.add_option(
+         "--depths", options.depths,
+         "Positions that tokens are measured behind (default: 0,512,2048,8192,16384, as far as they fit)")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(CLI::Range(int64_t{0}, kMostOfACount).description(""))
@@ -92,12 +95,13 @@ void add_pace_option(CLI::App& app, BenchOptions& options) {
 
 void add_growth_options(CLI::App& app, BenchOptions& options) {
   app.add_option("--plot", options.plot_file, "Write a plot of all points to this file, as SVG")
+      ->check(CLI::Validator(empty_path_problem, ""))
       ->type_name("FILE");
   constexpr int64_t kLeastBlocks = 1000;
   constexpr int64_t kMostBlocks = 10'000'000;
   take_count(
       app.add_option("--index-blocks", options.index_blocks,
-                     "Named blocks in the largest prefix index (default: 1000000, which takes 1.2 GiB)"),
+                     "Named blocks in the largest prefix index (default: 1000000, which takes some 350 MiB)"),
       kLeastBlocks, kMostBlocks);
 }
 
@@ -110,8 +114,7 @@ Result<Command> parse_page(const BenchPage& page, Arguments arguments) {
                                       add_common_options(app, options.common);
                                     if (page.subject == BenchSubject::kCache)
                                       add_lengths_option(app, options);
-                                    if (page.subject == BenchSubject::kSpeed)
-                                      add_rounds_option(app, options);
+                                    if (page.subject == BenchSubject::kSpeed) add_rounds_option(app, options);
                                     if (page.subject == BenchSubject::kDepth) {
                                       add_depths_option(app, options);
                                       add_every_codec_option(app, options);

@@ -227,6 +227,8 @@ TEST(Parse, GrowthAloneIsPlotted) {
   EXPECT_SAYS(refusal({"bench", "growth", "--index-blocks", "999"}), "--index-blocks");
   EXPECT_SAYS(refusal({"bench", "growth", "--index-blocks", "10000001"}), "--index-blocks");
   EXPECT_SAYS(refusal({"bench", "growth", "--plot"}), "--plot");
+  EXPECT_SAYS(refusal({"bench", "growth", "--plot", ""}), "names no file");
+  EXPECT_SAYS(refusal({"bench", "growth", "--json", "--csv"}), "--csv");
   for (const char* other : {"depth", "speed", "scheduler", "speculate"}) {
     EXPECT_SAYS(refusal({"bench", other, "--plot", "a.svg"}), "has no option '--plot'");
     EXPECT_SAYS(refusal({"bench", other, "--index-blocks", "5000"}), "has no option '--index-blocks'");

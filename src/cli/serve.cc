@@ -21,6 +21,7 @@
 #include "cli/template_options.h"
 #include "cli/tier_options.h"
 #include "engine/block_identity.h"
+#include "engine/drafts/model_drafter.h"
 #include "engine/memory_plan.h"
 #include "engine/thread_count.h"
 #include "server/http/certificate.h"
@@ -265,6 +266,8 @@ Result<ExitCode> check_config(const ServeOptions& options, Console& console) {
   if (options.common.draft_model.has_value()) {
     CAIRN_ASSIGN_OR_RETURN(const ModelFile small, ModelFile::open(*options.common.draft_model));
     CAIRN_RETURN_IF_ERROR(small.plan().status());
+    CAIRN_ASSIGN_OR_RETURN(const Tokenizer vocabulary, small.tokenizer(options.common.tokenizer));
+    CAIRN_RETURN_IF_ERROR(ModelDrafter::common_vocabulary(vocabulary, tokenizer).status());
   }
   CAIRN_ASSIGN_OR_RETURN(const auto keys, load_keys(options, console));
   CAIRN_ASSIGN_OR_RETURN(const ModelPlan plan, file.plan());

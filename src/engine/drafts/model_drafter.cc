@@ -20,7 +20,11 @@ constexpr int64_t kChunk = 128;
 // Both may have a few entries more, which no text has: vocabularies are filled up to round sizes.
 constexpr int64_t kMostFiller = 256;
 
-Result<int64_t> common_vocabulary(const Tokenizer& small, const Tokenizer& large) {
+bool is_open(const DraftAsk& ask) { return ask.match_length == kGuessOfModel && !ask.draft.empty(); }
+
+}  // namespace
+
+Result<int64_t> ModelDrafter::common_vocabulary(const Tokenizer& small, const Tokenizer& large) {
   const int64_t count = std::min(small.vocab_size(), large.vocab_size());
   bool same = std::max(small.vocab_size(), large.vocab_size()) - count <= kMostFiller;
   for (TokenId token = 0; same && token < count; ++token) {
@@ -31,10 +35,6 @@ Result<int64_t> common_vocabulary(const Tokenizer& small, const Tokenizer& large
       "the draft model has another vocabulary than the model that it guesses for: take a smaller one of the "
       "same family");
 }
-
-bool is_open(const DraftAsk& ask) { return ask.match_length == kGuessOfModel && !ask.draft.empty(); }
-
-}  // namespace
 
 EngineOptions ModelDrafter::small_options(const Config& small, const EngineOptions& options) {
   return {.context = std::min(options.context, small.context_length),

@@ -23,8 +23,10 @@ namespace cairn {
 
 class ModelDrafter final : public Drafter {
  public:
+  // How many tokens the vocabularies have, which must be the same ones. Errors: kInvalidArgument.
+  static Result<int64_t> common_vocabulary(const Tokenizer& small, const Tokenizer& large);
   // For an engine with these options, over a model whose vocabulary is `vocabulary`. `threads` must outlive it. Errors: those
-  // of Engine::create; kInvalidArgument where the small model has another vocabulary.
+  // of Engine::create and of common_vocabulary.
   static Result<std::shared_ptr<ModelDrafter>> create(std::shared_ptr<const Model> small, ThreadPool& threads,
                                                       const Tokenizer& vocabulary,
                                                       const EngineOptions& options);
