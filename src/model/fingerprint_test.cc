@@ -5,6 +5,7 @@
 #include <cstring>
 #include <deque>
 
+#include "base/temporary_folder_testing.h"
 #include "base/thread_pool.h"
 #include "files/gguf.h"
 #include "model/synth.h"
@@ -45,13 +46,13 @@ class ChangedTensor {
 class Fingerprint : public testing::Test {
  protected:
   void SetUp() override {
-    const std::string path = testing::TempDir() + "cairn-fingerprint.gguf";
+    const TemporaryFolder folder;
+    const std::string path = folder.at("model.gguf");
     ASSERT_TRUE(write_synthetic_model({.shape = "tiny-gemma3", .type = TensorType::kQ8_0}, path).ok());
     for (auto& file : files_) {
       file.emplace(GgufFile::open(path).value());
       plans_.push_back(plan_model(*file).value());
     }
-    std::remove(path.c_str());
   }
   [[nodiscard]] const ModelPlan& plan() const { return plans_.front(); }
 

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/temporary_folder_testing.h"
 #include "files/gguf.h"
 #include "model/reference_testing.h"
 #include "model/rope.h"
@@ -18,9 +19,7 @@ namespace {
 
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const std::string& name)
-      : path_(testing::TempDir() + "cairn-synth-" + name + ".gguf") {}
-  ~TemporaryFile() { std::remove(path_.c_str()); }
+  explicit TemporaryFile(const std::string& name) : path_(folder_.at(name + ".gguf")) {}
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::string bytes() const {
     std::ifstream in(path_, std::ios::binary);
@@ -28,6 +27,7 @@ class TemporaryFile {
   }
 
  private:
+  TemporaryFolder folder_;
   std::string path_;
 };
 
