@@ -268,7 +268,8 @@ Status bench_depth(const BenchOptions& options, const BenchRun& run) {
   CAIRN_ASSIGN_OR_RETURN(const OpenModel opened, open_model(common, run.console));
   EngineOptions settings = opened.engine_options;
   if (!common.context.has_value()) {
-    settings.context = std::min(opened.model->config().context_length, context_for(std::ranges::max(kDepths)));
+    settings.context =
+        std::min(opened.model->config().context_length, context_for(std::ranges::max(kDepths)));
   }
   if (settings.context < context_for(deepest)) {
     return invalid_argument(

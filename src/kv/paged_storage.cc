@@ -261,7 +261,8 @@ int64_t PagedStorage::cut(SequenceId sequence, int64_t positions, const NamedTex
     c.open_count = 0;
     if (rest == 0 || reopen(sequence, rest)) return positions;
     const int64_t whole = whole_blocks * kBlockSize;
-    if (!can_go_on(sequence, whole)) return go_back(sequence, whole, text);  // a window may have passed its blocks
+    if (!can_go_on(sequence, whole))
+      return go_back(sequence, whole, text);  // a window may have passed its blocks
     shrink(sequence, whole_blocks);
     return whole;
   }
