@@ -198,9 +198,9 @@ class NpmPeer(unittest.TestCase):
 
     def test_what_npm_says_of_a_failure(self):
         said = ("npm error code ENOTFOUND\nnpm error syscall getaddrinfo\nnpm error errno ENOTFOUND\n"
-                "npm error network request to https://registry.example/x failed\n"
+                "npm error network request to https://example.org/x failed\n"
                 "npm error A complete log of this run can be found in: x\n")
-        self.assertEqual(npm_peer.npm_reason(said), "network request to https://registry.example/x failed")
+        self.assertEqual(npm_peer.npm_reason(said), "network request to https://example.org/x failed")
         self.assertIsNone(npm_peer.npm_reason(""))
 
 

@@ -47,6 +47,18 @@ CAIRN_AMX_INLINE void prefetch_lines(const void* at) {
   }
 }
 
+// Thirty-two floats of a row; only the first `count` exist, and zeros follow.
+struct Row32 {
+  __m512 low, high;
+};
+CAIRN_AMX_INLINE Row32 load_row(const float* from, int64_t count) {
+  const auto low = static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1U << count) - 1U);
+  const auto high = static_cast<__mmask16>(count >= 32   ? 0xFFFF
+                                           : count <= 16 ? 0
+                                                         : (1U << (count - 16)) - 1U);
+  return {_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from + 16)};
+}
+
 // Nor does gcc 12 know that tile loads read memory: what they read must be written before them, and must not
 // change before they are done.
 CAIRN_AMX_INLINE void settle_memory() { __asm__ volatile("" : : : "memory"); }

@@ -12,6 +12,7 @@
 
 #include "kernels/amx.h"
 #include "kernels/attention/attention_amx_decode.h"
+#include "kernels/avx512.h"
 
 namespace cairn::amx_kv {
 
@@ -31,10 +32,7 @@ CAIRN_AMX_INLINE __m256i words_at(const void* at) {
 // Sixteen pairs of bf16: the upper halves of two lines.
 struct Cut {
   static CAIRN_AMX_INLINE __m512i pairs(const __m512& even, const __m512& odd) {
-    constexpr int kOrAnd = 0xF8;  // a | (b & c)
-    const __m512i upper_halves = _mm512_set1_epi32(static_cast<int32_t>(0xFFFF0000U));
-    return _mm512_ternarylogic_epi32(_mm512_srli_epi32(_mm512_castps_si512(even), 16),
-                                     _mm512_castps_si512(odd), upper_halves, kOrAnd);
+    return cut_pairs(even, odd);
   }
 };
 

@@ -30,14 +30,10 @@ int32_t steps_after(const SpanLines& lines, int32_t b, int32_t& steps) {
 
 // Rounds a row of 32 floats times `factor`; only the first `count` exist, and zeros follow.
 CAIRN_AMX_INLINE void round_row(const float* from, int64_t count, float factor, uint16_t* to) {
-  const auto low = static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1U << count) - 1U);
-  const auto high = static_cast<__mmask16>(count >= 32   ? 0xFFFF
-                                           : count <= 16 ? 0
-                                                         : (1U << (count - 16)) - 1U);
   const __m512 by = _mm512_set1_ps(factor);
-  const __m512 a = _mm512_mul_ps(_mm512_maskz_loadu_ps(low, from), by);
-  const __m512 b = _mm512_mul_ps(_mm512_maskz_loadu_ps(high, from + 16), by);
-  _mm512_store_si512(to, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+  const Row32 row = load_row(from, count);
+  _mm512_store_si512(to,
+                     (__m512i)_mm512_cvtne2ps_pbh(_mm512_mul_ps(row.high, by), _mm512_mul_ps(row.low, by)));
 }
 
 }  // namespace

@@ -67,14 +67,8 @@ CAIRN_AMX void prepare_bf16_group(const Operand& to, int64_t group) {
     const float* x = to.x + (group * kOperandRows + r) * to.stride;
     uint16_t* row = to.bf16 + 32 * (to.first_index(group) + r);
     for (int64_t c = 0; c < to.column_groups(); ++c, row += 32 * rows) {
-      const int64_t left = to.columns - 32 * c;
-      const auto low = static_cast<__mmask16>(left >= 16 ? 0xFFFF : (1U << left) - 1U);
-      const auto high = static_cast<__mmask16>(left >= 32   ? 0xFFFF
-                                               : left <= 16 ? 0
-                                                            : (1U << (left - 16)) - 1U);
-      const __m512 a = _mm512_maskz_loadu_ps(low, x + 32 * c);
-      const __m512 b = _mm512_maskz_loadu_ps(high, x + 32 * c + 16);
-      const __m512bh both = _mm512_cvtne2ps_pbh(b, a);
+      const Row32 natural = load_row(x + 32 * c, to.columns - 32 * c);
+      const __m512bh both = _mm512_cvtne2ps_pbh(natural.high, natural.low);
       std::memcpy(row, &both, 64);
     }
   }

@@ -68,7 +68,7 @@ CAIRN_AMX_INLINE __m512i quad_levels(const std::byte* planes) {
   constexpr int kLowerFirst = 0xCA;  // a ? b : c, bit by bit
   __m512i levels = _mm512_setzero_si512();
   if constexpr ((kBits & 4) != 0) {
-    levels = shifted < q<4 ? 0 : -4>(_mm512_loadu_si512(planes + 64 * (q % 4)));
+    levels = shifted<(q < 4 ? 0 : -4)>(_mm512_loadu_si512(planes + 64 * (q % 4)));
     planes += 256;
   }
   if constexpr ((kBits & 2) != 0) {
@@ -206,12 +206,6 @@ struct CutCodes {
   }
 };
 
-// Two columns as the pair that a tile holds: the upper halves.
-CAIRN_AMX_INLINE __m512i cut_pair(const __m512& even, const __m512& odd) {
-  constexpr int kOrAnd = 0xF8;  // a | (b & c)
-  return _mm512_ternarylogic_epi32(_mm512_srli_epi32(_mm512_castps_si512(even), 16), _mm512_castps_si512(odd),
-                                   _mm512_set1_epi32(static_cast<int32_t>(0xFFFF0000U)), kOrAnd);
-}
 CAIRN_AMX_INLINE __m512 cut(const __m512& x) {
   return _mm512_castsi512_ps(
       _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(static_cast<int32_t>(0xFFFF0000U))));
@@ -223,7 +217,7 @@ CAIRN_AMX_INLINE void decode_line(const CutCodes<kType>& codes, std::byte* tile)
   __m512 w[8];
   codes.template weights<i>(w);
   CAIRN_UNROLL for (int j = 0; j < 4; ++j) {
-    _mm512_store_si512(tile + 256 * i + 64 * j, cut_pair(w[2 * j], w[2 * j + 1]));
+    _mm512_store_si512(tile + 256 * i + 64 * j, cut_pairs(w[2 * j], w[2 * j + 1]));
   }
 }
 
