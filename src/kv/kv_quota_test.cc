@@ -10,7 +10,7 @@ constexpr KvOwner kA{7};
 constexpr KvOwner kB{3};
 
 struct Scene {
-  explicit Scene(KvCacheOptions options = {})
+  explicit Scene(const KvCacheOptions& options = {})
       : cache(make_cache({.shape = options.shape,
                           .sharing = options.sharing,
                           .context = 400,

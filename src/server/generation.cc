@@ -260,7 +260,7 @@ void Generation::echo_prompt(size_t choice) {
                           {.bytes = std::string(service_.tokenizer.token_text(first))});
     fit_to_text(prompt, piece.logprobs);
   }
-  send(std::move(piece));
+  send(piece);
 }
 
 // Chances go out with the text that they belong to, which a reader may hold back for a while.
@@ -287,10 +287,10 @@ void Generation::emit(size_t choice, const std::vector<ReplyPart>& parts) {
   }
   if (piece.is_empty()) return;
   piece.logprobs = std::exchange(writing.logprobs, {});
-  send(std::move(piece));
+  send(piece);
 }
 
-void Generation::send(StreamPiece piece) {
+void Generation::send(const StreamPiece& piece) {
   if (piece.is_empty() || is_gone_) return;
   if (writer_ == nullptr) return keep(piece);
   if (service_.records.wants_text()) keep_for_log(piece);

@@ -84,7 +84,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   [[nodiscard]] TokenLogprob logprob_of(const TokenChoice& picked) const;
   void echo_prompt(size_t choice);
   void emit(size_t choice, const std::vector<ReplyPart>& parts);
-  void send(StreamPiece piece);
+  void send(const StreamPiece& piece);
   void keep(const StreamPiece& piece);
   [[nodiscard]] AnswerFinish finish_of(const Choice& choice) const;
   [[nodiscard]] std::optional<ApiError> failure() const;

@@ -180,7 +180,7 @@ Server::Server(ServerParts parts, const ServerOptions& options)
       records_(metrics_, *log_),
       unstarted_engine_(std::move(parts.engine)) {}
 
-Result<std::unique_ptr<Server>> Server::start(ServerParts parts, ServerOptions options) {
+Result<std::unique_ptr<Server>> Server::start(ServerParts parts, const ServerOptions& options) {
   const std::shared_ptr<const KeyTable> keys = parts.keys;
   std::unique_ptr<Server> server(new Server(std::move(parts), options));
   server->warn_of_small_quotas(keys.get());

@@ -47,7 +47,7 @@ struct ServerParts {
 class Server final : public HttpHandler {
  public:
   // Listening when it returns. Errors: those of HttpServer::start; kResourceExhausted.
-  static Result<std::unique_ptr<Server>> start(ServerParts parts, ServerOptions options);
+  static Result<std::unique_ptr<Server>> start(ServerParts parts, const ServerOptions& options);
   ~Server() override;
 
   [[nodiscard]] std::string url() const { return http_->url(); }

@@ -37,7 +37,7 @@ void Server::answer_ready(const Asked& asked) {
   const Status status = engine_->ask([exchange = asked.exchange](Engine&) {
     try {
       exchange->reply(json_reply(R"({"status":"ready"})"));
-    } catch (...) {
+    } catch (...) {  // NOLINT(bugprone-empty-catch)
       // An exchange that is dropped answers by itself; what a question throws would end the engine's loop.
     }
   });
@@ -51,8 +51,7 @@ void Server::answer_metrics(const Asked& asked) {
         exchange->reply({.content_type = std::string(Metrics::kContentType),
                          .body = metrics_.text(snapshot_of(snapshot))});
       });
-    } catch (...) {
-      // As above.
+    } catch (...) {  // NOLINT(bugprone-empty-catch): as above
     }
   });
   if (!status.ok()) asked.exchange->reply(error_reply(error_of(status), {}, 1));

@@ -62,10 +62,10 @@ class CallMaker {
     made_.created_ns = unix_time_ns();
     if (auto error = check_model(service_, made_.call.model)) return error;
     auto error = made_.call.prompts.empty() ? make_chat_prompt() : make_plain_prompts();
+    if (!error.has_value()) error = check_lengths();
+    if (!error.has_value()) error = check_logprobs();
+    if (!error.has_value()) error = check_bias();
     if (error.has_value()) return error;
-    if ((error = check_lengths())) return error;
-    if ((error = check_logprobs())) return error;
-    if ((error = check_bias())) return error;
     return make_guide();
   }
   PreparedCall take() { return std::move(made_); }

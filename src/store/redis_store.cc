@@ -171,7 +171,8 @@ void RedisStore::Impl::with_call(std::chrono::milliseconds deadline,
     add_counts(call.counts());
     const std::lock_guard lock(mutex_);
     if (idle_lanes_.size() < kIdleLanesMax) idle_lanes_.push_back(std::move(lane));
-  } catch (const std::exception&) {  // no memory, or no socket: what has no answer yet has failed
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+    // No memory, or no socket: what has no answer yet has failed.
   }
 }
 

@@ -31,7 +31,8 @@ float weight_at(const ExpandedUnit& unit, int64_t group, int n, int64_t lane) {
   const auto power = static_cast<float>(1 << exponent_at(kType, n));
   const float scale = unit.scales[shared][lane];
   const float minimum = kFormat.has_min ? unit.minima[shared][lane] : 0.0F;
-  const auto level = static_cast<float>(unit.levels[group][column / 4 * 64 + lane * 4 + column % 4]);
+  const int64_t place = column / 4 * 64 + lane * 4 + column % 4;
+  const auto level = static_cast<float>(unit.levels[group][place]);
   const float offset = std::fma(-(power + static_cast<float>(kFormat.zero)), scale, minimum);
   return cut(std::fma(power + level, scale, offset));
 }

@@ -95,7 +95,7 @@ class HttpClient::Impl {
   Impl(HttpUrl url, HttpClientOptions options, TlsContext tls)
       : url_(std::move(url)), options_(std::move(options)), tls_(std::move(tls)) {}
 
-  void fetch(HttpClientRequest request, HttpFetchEvents events) {
+  void fetch(const HttpClientRequest& request, HttpFetchEvents events) {
     auto one = std::make_shared<Fetch>(io_, std::move(events));
     one->text = request_text(url_, request);
     one->asked = request.method == "HEAD" ? HttpReplyReader::Asked::kHead : HttpReplyReader::Asked::kOther;
@@ -254,8 +254,8 @@ Result<std::unique_ptr<HttpClient>> HttpClient::create(HttpUrl url, HttpClientOp
       new HttpClient(std::make_unique<Impl>(std::move(url), std::move(options), std::move(tls))));
 }
 
-void HttpClient::fetch(HttpClientRequest request, HttpFetchEvents events) {
-  impl_->fetch(std::move(request), std::move(events));
+void HttpClient::fetch(const HttpClientRequest& request, HttpFetchEvents events) {
+  impl_->fetch(request, std::move(events));
 }
 void HttpClient::call_at(steady_clock::time_point time, std::function<void()> call) {
   impl_->call_at(time, std::move(call));

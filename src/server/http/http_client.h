@@ -65,7 +65,7 @@ class HttpClient {
   HttpClient& operator=(const HttpClient&) = delete;
 
   // Begins a request; the rest happens in run(). May be called by events.
-  void fetch(HttpClientRequest request, HttpFetchEvents events);
+  void fetch(const HttpClientRequest& request, HttpFetchEvents events);
   // `call` runs within run(), not before `time`.
   void call_at(std::chrono::steady_clock::time_point time, std::function<void()> call);
   // Until all requests have ended and all calls have run.
