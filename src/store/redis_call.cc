@@ -31,10 +31,11 @@ std::optional<Redirection> parse_redirection(std::string_view text, const RedisA
   text.remove_prefix(text.find(' ') + 1);
   const size_t blank = text.find(' ');
   if (blank == std::string_view::npos) return std::nullopt;
-  const char* slot_end = text.data() + blank;
-  const auto parsed = std::from_chars(text.data(), slot_end, found.slot);
-  if (parsed.ec != std::errc() || parsed.ptr != slot_end || found.slot >= kRedisSlotCount)
+  const std::string_view slot = text.substr(0, blank);
+  const auto parsed = std::from_chars(slot.data(), slot.data() + slot.size(), found.slot);
+  if (parsed.ec != std::errc() || parsed.ptr != slot.data() + slot.size() || found.slot >= kRedisSlotCount) {
     return std::nullopt;
+  }
   Result<RedisAddress> node = parse_redis_address(text.substr(blank + 1));
   if (!node.ok()) return std::nullopt;
   found.node = *std::move(node);

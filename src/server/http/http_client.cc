@@ -263,23 +263,23 @@ void HttpClient::call_at(steady_clock::time_point time, std::function<void()> ca
 void HttpClient::run() { impl_->run(); }
 void HttpClient::cancel_all() { impl_->cancel_all(); }
 
-Result<HttpClientReply> HttpClient::fetch_whole(HttpClientRequest request) {
+Result<HttpClientReply> HttpClient::fetch_whole(const HttpClientRequest& request) {
   HttpClientReply reply;
   Status status;
   bool is_too_large = false;
   const size_t bytes_max = impl_->options().body_bytes_max;
-  impl_->fetch(std::move(request), {.on_head =
-                                        [&](int code, const std::vector<HttpHeader>& headers) {
-                                          reply.status = code;
-                                          reply.headers = headers;
-                                        },
-                                    .on_data =
-                                        [&](std::string_view bytes) {
-                                          is_too_large = reply.body.size() + bytes.size() > bytes_max;
-                                          if (is_too_large) return impl_->cancel_all();
-                                          reply.body += bytes;
-                                        },
-                                    .on_end = [&](const Status& end) { status = end; }});
+  impl_->fetch(request, {.on_head =
+                             [&](int code, const std::vector<HttpHeader>& headers) {
+                               reply.status = code;
+                               reply.headers = headers;
+                             },
+                         .on_data =
+                             [&](std::string_view bytes) {
+                               is_too_large = reply.body.size() + bytes.size() > bytes_max;
+                               if (is_too_large) return impl_->cancel_all();
+                               reply.body += bytes;
+                             },
+                         .on_end = [&](const Status& end) { status = end; }});
   impl_->run();
   if (is_too_large) {
     return resource_exhausted(fmt::format("the server's reply has more than {} bytes", bytes_max));

@@ -74,7 +74,7 @@ class HttpClient {
   void cancel_all();
 
   // One request, with its whole reply.
-  Result<HttpClientReply> fetch_whole(HttpClientRequest request);
+  Result<HttpClientReply> fetch_whole(const HttpClientRequest& request);
 
  private:
   class Impl;
