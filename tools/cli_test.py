@@ -252,11 +252,13 @@ class CliTest(unittest.TestCase):
             self.assertEqual(plain["tokens"], ahead["tokens"], options)
             self.assertEqual(plain["logits_sha256"], ahead["logits_sha256"], options)
             self.assertEqual(plain["draft_tokens"], 0)
+            self.assertEqual([one["settings"]["speculate"] for one in (plain, ahead)], ["off", "lookup"])
             self.assertLessEqual(ahead["accepted_draft_tokens"], ahead["draft_tokens"])
             guessed += ahead["draft_tokens"]
         self.assertGreater(guessed, 0)
         self.fails(2, "generate", "-p", "x", "--cache", "none", "--speculate", "lookup", says="need a cache")
         self.fails(2, "generate", "-p", "x", "--draft-model", "", says="names no file")
+        self.fails(2, "generate", "-p", "x", "-n", 2, "--beams", 2, "--speculate", "lookup", says="--beams")
         # Another vocabulary is no draft, which --check-config says before a server starts.
         self.fails(2, "serve", "--draft-model", self.model, "--check-config", says="another vocabulary")
 

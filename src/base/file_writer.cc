@@ -1,6 +1,7 @@
 #include "base/file_writer.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,6 +40,12 @@ Result<std::string> file_to_replace(const std::string& path) {
   return file.string();
 }
 
+// Best effort: another user's file may be replaced where its folder allows it.
+void keep_readers_of(const std::string& file, int fd) {
+  struct stat replaced{};
+  if (::stat(file.c_str(), &replaced) == 0) (void)::fchmod(fd, replaced.st_mode & 0777);
+}
+
 constexpr size_t kBufferBytes = size_t{1} << 20;  // one system call for many small appends
 
 }  // namespace
@@ -57,7 +64,10 @@ Result<FileWriter> FileWriter::create(const std::string& path, FileReaders reade
   for (int i = 0; i < kAttempts && error == EEXIST; ++i) {
     std::string temporary = file + ".partial-" + std::to_string(::getpid()) + "-" + std::to_string(i);
     const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (fd >= 0) return FileWriter(fd, file, std::move(temporary));
+    if (fd >= 0) {
+      if (readers == FileReaders::kAsUsual) keep_readers_of(file, fd);
+      return FileWriter(fd, file, std::move(temporary));
+    }
     error = errno;
   }
   const std::string message = printable_path(path) + ": cannot create the file: " + std::strerror(error);

@@ -13,7 +13,8 @@
 
 namespace cairn {
 
-// Who may read a new file: whom the process lets read its files (umask), or its owner alone.
+// Who may read the file: who could read the one that it replaces, and of a new one whom the process lets read its files
+// (umask); or its owner alone.
 enum class FileReaders : uint8_t { kAsUsual, kOwner };
 
 class FileWriter {

@@ -51,6 +51,15 @@ TEST(FileWriter, AFileForItsOwnerIsReadByNobodyElse) {
   EXPECT_EQ(std::filesystem::status(folder.at("out")).permissions(), std::filesystem::perms(0600));
 }
 
+TEST(FileWriter, AReplacedFileKeepsItsReaders) {
+  const TemporaryFolder folder;
+  folder.write("out", std::string_view("readable by few"));
+  std::filesystem::permissions(folder.at("out"), std::filesystem::perms(0640));
+  auto writer = FileWriter::create(folder.at("out"));
+  ASSERT_TRUE(writer.ok() && writer->append(bytes_of("new")).ok() && writer->finish().ok());
+  EXPECT_EQ(std::filesystem::status(folder.at("out")).permissions(), std::filesystem::perms(0640));
+}
+
 TEST(FileWriter, DroppedItLeavesWhatWasThere) {
   const TemporaryFolder folder;
   folder.write("out", "old");

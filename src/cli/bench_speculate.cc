@@ -117,6 +117,7 @@ struct SpeculateRow {
   double least_ratio = 0;
   double most_ratio = 0;
   double bar = 0;
+  int64_t pair_count = 0;  // fewer than kPairs: it was stopped
   Decoded last;
 };
 
@@ -139,6 +140,7 @@ class SpeculateBench {
       ratios.push_back(guessed.back() / plain.back());
       progress.update(static_cast<uint64_t>(pair) + 1, kPairs);
     }
+    row.pair_count = std::ssize(ratios);
     row.least_ratio = std::ranges::min(ratios);
     row.most_ratio = std::ranges::max(ratios);
     row.plain = median(std::move(plain));
@@ -154,11 +156,12 @@ class SpeculateBench {
 
 void add_row(const SpeculateRow& row, RowWriter& table) {
   const Decoded& last = row.last;
-  table.add_row({std::string(row.name), fmt::format("{:.1f}", row.plain), fmt::format("{:.1f}", row.guessed),
-                 fmt::format("{:.2f}", row.ratio),
-                 fmt::format("{:.2f}-{:.2f}", row.least_ratio, row.most_ratio),
-                 fmt::format("{:.2f}", row.bar), fmt::format("{}", last.draft_tokens),
-                 fmt::format("{}", last.accepted_tokens)});
+  table.add_row(
+      {row.pair_count == kPairs ? std::string(row.name)
+                                : fmt::format("{} (stopped: {} pairs)", row.name, row.pair_count),
+       fmt::format("{:.1f}", row.plain), fmt::format("{:.1f}", row.guessed), fmt::format("{:.2f}", row.ratio),
+       fmt::format("{:.2f}-{:.2f}", row.least_ratio, row.most_ratio), fmt::format("{:.2f}", row.bar),
+       fmt::format("{}", last.draft_tokens), fmt::format("{}", last.accepted_tokens)});
 }
 
 boost::json::object json_of(const SpeculateRow& row) {
@@ -169,6 +172,7 @@ boost::json::object json_of(const SpeculateRow& row) {
           {"ratio_least", row.least_ratio},
           {"ratio_most", row.most_ratio},
           {"ratio_bar", row.bar},
+          {"pairs", row.pair_count},
           {"draft_tokens", row.last.draft_tokens},
           {"accepted_draft_tokens", row.last.accepted_tokens}};
 }

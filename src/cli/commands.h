@@ -76,6 +76,9 @@ struct CommonOptions {
 };
 
 [[nodiscard]] inline bool is_endless(const CommonOptions& options) { return options.context == kEndless; }
+[[nodiscard]] inline bool guesses_ahead(const CommonOptions& options) {
+  return options.speculation != Speculation::kOff || options.draft_model.has_value();
+}
 
 // Whether prompts find each other's blocks: only paged ones can be shared.
 [[nodiscard]] inline PrefixSharing sharing_of(const CommonOptions& options) {

@@ -99,6 +99,7 @@ boost::json::object settings(const Report& report) {
           {"cache", kv_storage_kind_name(engine.storage)},
           {"kv", engine.kv_plan.text()},
           {"prefill_chunk", engine.prefill_chunk},
+          {"speculate", engine.drafter == nullptr ? "off" : engine.drafter->name()},
           {"seed", report.asked.seed},
           {"temperature", report.asked.request.sampling.temperature}};
 }
@@ -228,6 +229,11 @@ Result<ExitCode> run_generate(const GenerateOptions& options, Console& console) 
       (options.sample_count > 1 || options.beam_count > 0)) {
     return invalid_argument(
         "--samples and --beams write their texts when all have ended: with --endless give -n too");
+  }
+  if (options.beam_count > 0 && guesses_ahead(options.common)) {
+    return invalid_argument(
+        "--beams compares all that may come next, so nothing is guessed: leave out --speculate and "
+        "--draft-model");
   }
   if (options.explains && (options.sample_count > 1 || options.beam_count > 0)) {
     return invalid_argument("--explain speaks of one text: leave out --samples and --beams");

@@ -99,7 +99,7 @@ int main(int argc, char** argv) {
     const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
     return static_cast<int>(cairn::run(arguments, console));
   } catch (const std::bad_alloc&) {
-    console.error("out of memory: close other programs, or ask for a smaller --context");
+    console.error("out of memory: close other programs, or ask for less, such as a smaller --context");
   } catch (const std::exception& error) {  // Cairn throws none of its own; this one is a library's below it
     console.error(error.what());
   }

@@ -41,10 +41,11 @@ TEST(ManPage, WritesWhatHelpSays) {
 TEST(ManPage, HasEveryCommandAndEveryOptionOfTheHelp) {
   std::string page = shown({"help", "--man"});
   for (size_t at = 0; (at = page.find("\\-", at)) != std::string::npos;) page.replace(at, 2, "-");
-  const Words commands{"generate",     "chat",       "tokenize",    "model",        "plan",
-                       "verify",       "bench",      "serve",       "explain",      "key",
-                       "cache",        "cache list", "cache stats", "cache verify", "cache export",
-                       "cache import", "cache pin",  "cache unpin", "cache clear"};
+  const Words commands{"generate",     "chat",         "tokenize",    "model",        "plan",
+                       "verify",       "bench",        "serve",       "explain",      "key",
+                       "cache",        "cache list",   "cache stats", "cache verify", "cache export",
+                       "cache import", "cache pin",    "cache unpin", "cache clear",  "bench speed",
+                       "bench depth",  "bench growth", "bench serve"};
   std::set<std::string> options;
   for (const std::string& command : commands) {
     EXPECT_NE(page.find(".SS cairn " + command + "\n"), std::string::npos) << command;

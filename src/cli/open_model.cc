@@ -206,11 +206,13 @@ std::string context_text(int64_t context) {
 
 std::string describe_choices(const OpenModel& opened, const EngineOptions& options, const KvCache& cache) {
   const int threads = opened.threads->thread_count();
-  return fmt::format("{} ({}, {}), {}, {} thread{}, {}, cache {} {} ({})", printable_path(opened.path),
+  const std::string guessing =
+      options.drafter == nullptr ? "" : fmt::format(", guessing by {}", options.drafter->name());
+  return fmt::format("{} ({}, {}), {}, {} thread{}, {}, cache {} {} ({}){}", printable_path(opened.path),
                      opened.model->config().family, human_bytes(opened.model->file_bytes()),
                      isa_name(opened.kernels->isa), threads, threads == 1 ? "" : "s",
                      context_text(options.context), kv_storage_kind_name(options.storage),
-                     options.kv_plan.text(), human_bytes(cache.pool_bytes()));
+                     options.kv_plan.text(), human_bytes(cache.pool_bytes()), guessing);
 }
 
 }  // namespace cairn

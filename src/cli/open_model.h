@@ -86,7 +86,7 @@ void print_notes(std::span<const std::string> notes, Console& console);
 // "context 8192", or "no end".
 [[nodiscard]] std::string context_text(int64_t context);
 
-// One line of what was chosen, for standard error: model, instruction set, threads, context, cache.
+// One line of what was chosen, for standard error: model, instruction set, threads, context, cache, guessing.
 [[nodiscard]] std::string describe_choices(const OpenModel& opened, const EngineOptions& options,
                                            const KvCache& cache);
 

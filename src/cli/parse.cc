@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/bench_pages.h"
 #include "cli/chat_options.h"
 #include "cli/foreign_words.h"
 #include "cli/help_text.h"
@@ -191,6 +192,7 @@ Result<Command> show_man_page() {
   for (const Verb& verb : verbs()) commands.push_back({verb.name});
   commands.insert(commands.end(), {{"model", "synth"}, {"key", "new"}, {"key", "list"}});
   for (const std::string& name : cache_subcommand_names()) commands.push_back({"cache", name});
+  for (const BenchPage& page : bench_pages()) commands.push_back({"bench", std::string(page.name)});
   std::vector<HelpPage> pages;
   for (std::vector<std::string>& words : commands) {
     const std::string name = fmt::format("{}", fmt::join(words, " "));

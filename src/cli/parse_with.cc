@@ -118,8 +118,7 @@ Status check_options(const CommonOptions& options) {
     return invalid_argument(fmt::format("--endless needs the paged cache: --cache {} forgets nothing",
                                         kv_storage_kind_name(options.storage)));
   }
-  const bool guesses = options.speculation != Speculation::kOff || options.draft_model.has_value();
-  if (guesses && options.storage == KvStorageKind::kNone) {
+  if (guesses_ahead(options) && options.storage == KvStorageKind::kNone) {
     return invalid_argument(
         "--speculate and --draft-model need a cache: with --cache none each guess costs a whole text");
   }

@@ -292,11 +292,7 @@ Result<ExitCode> check_config(const ServeOptions& options, Console& console) {
   return ExitCode::kDone;
 }
 
-}  // namespace
-
-Result<ExitCode> run_serve(const ServeOptions& options, Console& console) {
-  CAIRN_RETURN_IF_ERROR(check_reach(options));
-  if (options.only_checks) return check_config(options, console);
+Result<ExitCode> serve(const ServeOptions& options, Console& console) {
   CAIRN_ASSIGN_OR_RETURN(auto keys, load_keys(options, console));
   raise_file_limit();
   const auto prepare = [&options](const Config& config, const Tokenizer&, EngineOptions& engine) {
@@ -328,6 +324,17 @@ Result<ExitCode> run_serve(const ServeOptions& options, Console& console) {
                                                     serving));
   console.note("listening on " + server->url());
   return Serving(options, opened.engine_options.tiers, *server, signals, console).run();
+}
+
+}  // namespace
+
+Result<ExitCode> run_serve(const ServeOptions& options, Console& console) {
+  CAIRN_RETURN_IF_ERROR(check_reach(options));
+  const auto run = options.only_checks ? check_config : serve;
+  Result<ExitCode> code = run(options, console);
+  // How many sequences there may be is --parallel here.
+  if (!code.ok()) return with_flag(code.status(), "max_sequences", "--parallel");
+  return code;
 }
 
 }  // namespace cairn

@@ -31,6 +31,9 @@ class Drafter {
  public:
   virtual ~Drafter() = default;
 
+  // What guesses, for people and settings: "lookup".
+  [[nodiscard]] virtual std::string_view name() const = 0;
+
   // Says of each how good a draft of it would be. What hardly costs anything is filled in at once. Must not throw.
   virtual void look(std::span<DraftAsk> asks) = 0;
   // Fills the drafts that look has left open, as long as they are now; one that cannot be had becomes empty. Returns how long

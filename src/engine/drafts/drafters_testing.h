@@ -17,6 +17,7 @@ class OracleDrafter final : public Drafter {
   explicit OracleDrafter(KvPlan plan = KvPlan(), uint64_t wrong_in = 0, uint64_t seed = 1)
       : plan_(std::move(plan)), wrong_in_(wrong_in), seed_(seed) {}
 
+  [[nodiscard]] std::string_view name() const override { return "oracle"; }
   void look(std::span<DraftAsk> asks) override {
     for (DraftAsk& ask : asks) {
       fill(ask);

@@ -33,6 +33,7 @@ class ModelDrafter final : public Drafter {
   // What create makes of the large engine's options.
   static EngineOptions small_options(const Config& small, const EngineOptions& options);
 
+  [[nodiscard]] std::string_view name() const override { return "model"; }
   void look(std::span<DraftAsk> asks) override;
   std::optional<uint64_t> draft(std::span<DraftAsk> asks) override;
   void forget(RequestId id) override;

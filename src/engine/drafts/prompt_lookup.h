@@ -24,6 +24,7 @@ inline constexpr int64_t kLookupReach = int64_t{1} << 14;
 
 class PromptLookup final : public Drafter {
  public:
+  [[nodiscard]] std::string_view name() const override { return "lookup"; }
   void look(std::span<DraftAsk> asks) override;
 };
 

@@ -179,6 +179,7 @@ class TextDrafter final : public Drafter {
  public:
   explicit TextDrafter(std::span<const TokenId> text) : text_(text) {}
 
+  [[nodiscard]] std::string_view name() const override { return "text"; }
   void look(std::span<DraftAsk> asks) override {
     constexpr size_t kWrongEvery = 5;
     for (DraftAsk& ask : asks) {
