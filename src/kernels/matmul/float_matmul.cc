@@ -52,6 +52,10 @@ HWY_INLINE void store_some(const V16& sum, int64_t count, float* out) {
   for (int64_t i = 0; i < count; ++i) out[i] = lane[i];
 }
 
+// One row waits for memory alone: each of its panels, a stream, is asked for some columns ahead, where the processor's own
+// prefetchers stop at the ends of pages and panels. Past a panel's end comes the one that its stream reads next.
+constexpr int64_t kBytesAhead = 1024;
+
 // kRows rows times kPanels panels, all of k.
 template <class Weights, int kRows, int kPanels>
 HWY_NOINLINE void block(const PackedMatrix& w, const Operand& x, int64_t row, int64_t panel, float* out,
@@ -65,7 +69,12 @@ HWY_NOINLINE void block(const PackedMatrix& w, const Operand& x, int64_t row, in
   }
   int64_t k = 0;
   for (; k + 2 <= w.columns; k += 2, data += Weights::kTwoColumns) {
+    const bool is_near_end = (k / 2 + 1) * Weights::kTwoColumns + kBytesAhead > bytes;
+    const std::byte* const ahead = data + kBytesAhead + (is_near_end ? (kPanels - 1) * bytes : 0);
     _Pragma("GCC unroll 16") for (int p = 0; p < kPanels; ++p) {
+      if constexpr (kRows == 1) {
+        for (int64_t b = 0; b < Weights::kTwoColumns; b += 64) __builtin_prefetch(ahead + p * bytes + b);
+      }
       V16 even, odd;
       Weights::load_two(data + p * bytes, even, odd);
       _Pragma("GCC unroll 16") for (int r = 0; r < kRows; ++r) {
