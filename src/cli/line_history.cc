@@ -66,9 +66,7 @@ Status LineHistory::load() {
 
 // Lines that another program appends in this moment are lost; nothing worse can happen.
 Status LineHistory::shorten() {
-  const mode_t before = ::umask(0077);
-  auto writer = FileWriter::create(*path_);
-  ::umask(before);
+  auto writer = FileWriter::create(*path_, FileReaders::kOwner);
   CAIRN_RETURN_IF_ERROR(writer.status());
   for (const std::string& line : lines_) {
     const std::string text = encoded(line);

@@ -45,7 +45,7 @@ TEST(ManPage, HasEveryCommandAndEveryOptionOfTheHelp) {
                        "verify",       "bench",        "serve",       "explain",      "key",
                        "cache",        "cache list",   "cache stats", "cache verify", "cache export",
                        "cache import", "cache pin",    "cache unpin", "cache clear",  "bench speed",
-                       "bench depth",  "bench growth", "bench serve"};
+                       "bench depth",  "bench growth", "bench tiers"};
   std::set<std::string> options;
   for (const std::string& command : commands) {
     EXPECT_NE(page.find(".SS cairn " + command + "\n"), std::string::npos) << command;

@@ -1,7 +1,6 @@
 #include "cli/transcript.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -59,9 +58,7 @@ Status take(ChatMessage message, bool is_first, Transcript& to) {
 }  // namespace
 
 Status save_transcript(const std::string& path, const Transcript& transcript) {
-  const mode_t before = ::umask(0077);
-  auto writer = FileWriter::create(path);
-  ::umask(before);
+  auto writer = FileWriter::create(path, FileReaders::kOwner);
   CAIRN_RETURN_IF_ERROR(writer.status());
   const std::string text = text_of(transcript);
   CAIRN_RETURN_IF_ERROR(writer->append(std::as_bytes(std::span(text))));
