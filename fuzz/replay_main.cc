@@ -21,6 +21,9 @@ int main(int argc, char** argv) {
       for (const auto& entry : fs::recursive_directory_iterator(argv[i])) {
         if (entry.is_regular_file()) files.push_back(entry.path());
       }
+    } else {
+      std::fprintf(stderr, "%s: no such file or folder\n", argv[i]);
+      return 1;
     }
   }
   std::sort(files.begin(), files.end());
