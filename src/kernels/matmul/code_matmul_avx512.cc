@@ -11,6 +11,7 @@
 #include "kernels/avx512.h"
 #include "kernels/matmul/code_matmul.h"
 #include "kernels/matmul/code_panel.h"
+#include "kernels/matmul/panel_streams.h"
 #include "kernels/matmul/unit_codes-inl.h"
 
 namespace cairn {
@@ -85,140 +86,134 @@ void q8_matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, 
   }
 }
 
-// Four columns from 4 q on, of kRows rows, into the dot of their part of a group.
-template <TensorType kType, int kRows, int q>
-CAIRN_AVX512_INLINE void add_quad(const std::byte* planes, const int8_t* codes, __m512i (*dot)[kRows]) {
-  constexpr CodeFormat kFormat = code_format(kType);
-  __m512i levels = quad_levels<kType, q>(planes);
-  if constexpr (kFormat.bits < 8 && !kHasBook<kType>) {
-    levels = _mm512_and_si512(levels, in_each_byte((1U << kFormat.bits) - 1U));
+// A group of 32 columns of a unit, in the file's packed form or expanded: levels<q>() are those of columns 4 q ... 4 q + 3.
+template <TensorType kType>
+struct PackedGroup {
+  const std::byte* unit;
+  int64_t group;
+
+  template <int q>
+  [[nodiscard]] CAIRN_AVX512_INLINE __m512i levels() const {
+    constexpr CodeFormat kFormat = code_format(kType);
+    const __m512i found = quad_levels<kType, q>(unit + 64 * kFormat.bits * group);
+    if constexpr (kFormat.bits == 8 || kHasBook<kType>) return found;
+    return _mm512_and_si512(found, in_each_byte((1U << kFormat.bits) - 1U));
   }
-  __m512i* const to = dot[q * (32 / kFormat.group) / 8];
+  [[nodiscard]] CAIRN_AVX512_INLINE ScaleAndMinimum scale(int part) const {
+    return scale_of<kType>(unit, group * (32 / code_format(kType).group) + part);
+  }
+};
+template <TensorType kType>
+struct ExpandedGroup {
+  const CodeUnit& unit;
+  int64_t group;
+
+  template <int q>
+  [[nodiscard]] CAIRN_AVX512_INLINE __m512i levels() const {
+    return _mm512_loadu_si512(unit.levels + group * unit.level_step + 64 * q);
+  }
+  [[nodiscard]] CAIRN_AVX512_INLINE ScaleAndMinimum scale(int part) const {
+    const int64_t s = group * (32 / code_format(kType).group) + part;
+    if constexpr (!code_format(kType).has_min) return {_mm512_load_ps(unit.scales[s]), _mm512_setzero_ps()};
+    return {_mm512_load_ps(unit.scales[s]), _mm512_load_ps(unit.minima[s])};
+  }
+};
+
+// Columns 4 q ... 4 q + 3 of kRows rows.
+template <int kRows, int q, typename Group>
+CAIRN_AVX512_INLINE void add_quad(const Group& group, const int8_t* codes, __m512i (&dot)[kRows]) {
+  const __m512i levels = group.template levels<q>();
   CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
-    to[r] = _mm512_dpbusd_epi32(to[r], levels, _mm512_set1_epi32(quad(codes + 32 * r + 4 * q)));
+    dot[r] = _mm512_dpbusd_epi32(dot[r], levels, _mm512_set1_epi32(quad(codes + 32 * r + 4 * q)));
   }
 }
 
-// Adds group `group` of 32 columns of a unit; `i`: that group and the first row in x.
-template <TensorType kType, int kRows>
-CAIRN_AVX512_INLINE void add_group(const std::byte* unit, int64_t group, const Operand& x, int64_t i,
-                                   __m512 (&sum)[kRows]) {
+// Those columns of a group that share a scale, times kRows rows; `i`: the group and the first row in x.
+template <TensorType kType, int kRows, int kPart, typename Group>
+CAIRN_AVX512_INLINE void add_part(const Group& group, const Operand& x, int64_t i, __m512 (&sum)[kRows]) {
   constexpr CodeFormat kFormat = code_format(kType);
-  constexpr int kParts = 32 / kFormat.group;
-  int32_t totals[kParts][kRows];
-  __m512i dot[kParts][kRows];
+  constexpr bool kIsHalf = kFormat.group == 16;
+  constexpr int kFirst = 4 * kPart;
+  __m512i dot[kRows];
+  __m512 codes_sum[kRows];
   CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
     const int32_t* halves = x.sums + 2 * (i + r);
-    CAIRN_UNROLL for (int part = 0; part < kParts; ++part) {
-      totals[part][r] = kParts == 2 ? halves[part] : halves[0] + halves[1];
-      dot[part][r] = _mm512_set1_epi32(-kFormat.zero * totals[part][r]);
-    }
+    const int32_t total = kIsHalf ? halves[kPart] : halves[0] + halves[1];
+    dot[r] = _mm512_set1_epi32(-kFormat.zero * total);
+    codes_sum[r] = _mm512_set1_ps(x.scales[i + r] * static_cast<float>(total));
   }
-  const std::byte* const planes = unit + 64 * kFormat.bits * group;
   const int8_t* const codes = x.codes + 32 * i;
-  add_quad<kType, kRows, 0>(planes, codes, dot);
-  add_quad<kType, kRows, 1>(planes, codes, dot);
-  add_quad<kType, kRows, 2>(planes, codes, dot);
-  add_quad<kType, kRows, 3>(planes, codes, dot);
-  add_quad<kType, kRows, 4>(planes, codes, dot);
-  add_quad<kType, kRows, 5>(planes, codes, dot);
-  add_quad<kType, kRows, 6>(planes, codes, dot);
-  add_quad<kType, kRows, 7>(planes, codes, dot);
-  CAIRN_UNROLL for (int part = 0; part < kParts; ++part) {
-    const ScaleAndMinimum s = scale_of<kType>(unit, group * kParts + part);
-    CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
-      const float scale = x.scales[i + r];
-      const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[part][r]), s.scale);
-      sum[r] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(scale), sum[r]);
-      if constexpr (kFormat.has_min) {
-        const float total = scale * static_cast<float>(totals[part][r]);
-        sum[r] = _mm512_fmadd_ps(s.minimum, _mm512_set1_ps(total), sum[r]);
-      }
-    }
+  add_quad<kRows, kFirst>(group, codes, dot);
+  add_quad<kRows, kFirst + 1>(group, codes, dot);
+  add_quad<kRows, kFirst + 2>(group, codes, dot);
+  add_quad<kRows, kFirst + 3>(group, codes, dot);
+  if constexpr (!kIsHalf) {
+    add_quad<kRows, 4>(group, codes, dot);
+    add_quad<kRows, 5>(group, codes, dot);
+    add_quad<kRows, 6>(group, codes, dot);
+    add_quad<kRows, 7>(group, codes, dot);
+  }
+  const ScaleAndMinimum s = group.scale(kPart);
+  CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
+    const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[r]), s.scale);
+    sum[r] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(x.scales[i + r]), sum[r]);
+    if constexpr (kFormat.has_min) sum[r] = _mm512_fmadd_ps(s.minimum, codes_sum[r], sum[r]);
   }
 }
 
-// Few rows of another type: from memory to registers, kPanels panels side by side, each a stream of memory, and each asked
-// for well ahead. Past a panel's end comes the one that its stream reads next.
+template <TensorType kType, int kRows, typename Group>
+CAIRN_AVX512_INLINE void add_group(const Group& group, const Operand& x, int64_t i, __m512 (&sum)[kRows]) {
+  add_part<kType, kRows, 0>(group, x, i, sum);
+  if constexpr (code_format(kType).group == 16) add_part<kType, kRows, 1>(group, x, i, sum);
+}
+
+// An operand of kRows rows, of another type: from memory to registers, kPanels panels side by side.
 template <TensorType kType, int kRows, int kPanels>
-CAIRN_AVX512 void few_rows_block(const PackedMatrix& w, const Operand& x, int64_t group, int64_t row,
-                                 int64_t panel, float* out, int64_t stride) {
+CAIRN_AVX512 void few_rows_block(const PackedMatrix& w, const Operand& x, int64_t panel, float* out,
+                                 int64_t stride) {
   constexpr int64_t kUnitGroups = unit_columns(code_format(kType)) / 32;
   constexpr int64_t kGroupBytes = unit_bytes(kType) / kUnitGroups;
   constexpr int64_t kBytesAhead = 2048;
   const int64_t bytes = panel_bytes(kType, w.columns);
   const std::byte* const data = w.data + panel * bytes;
-  const int64_t group_rows = x.rows_in_group(group);
-  int64_t i = x.first_index(group) + row;
   __m512 sum[kPanels][kRows];
   CAIRN_UNROLL for (int p = 0; p < kPanels; ++p) {
     CAIRN_UNROLL for (int r = 0; r < kRows; ++r) sum[p][r] = _mm512_setzero_ps();
   }
+  int64_t i = 0;
   for (int64_t at = 0; at < bytes; at += unit_bytes(kType)) {
-    for (int64_t g = 0; g < kUnitGroups; ++g, i += group_rows) {
-      int64_t ahead = at + g * kGroupBytes + kBytesAhead;
-      if (ahead >= bytes) ahead += (kPanels - 1) * bytes;
+    for (int64_t g = 0; g < kUnitGroups; ++g, i += kRows) {
+      const int64_t ahead = place_ahead(at + g * kGroupBytes, kBytesAhead, bytes, kPanels);
       CAIRN_UNROLL for (int p = 0; p < kPanels; ++p) {
         for (int64_t b = 0; b < kGroupBytes; b += 64) __builtin_prefetch(data + p * bytes + ahead + b);
-        add_group<kType, kRows>(data + p * bytes + at, g, x, i, sum[p]);
+        add_group<kType, kRows>(PackedGroup<kType>{data + p * bytes + at, g}, x, i, sum[p]);
       }
     }
   }
   for (int p = 0; p < kPanels; ++p) {
     const int64_t column = (panel + p) * kPanelRows;
-    for (int r = 0; r < kRows; ++r) {
-      store_sum(sum[p][r], w.rows - column, out + (group * kOperandRows + row + r) * stride + column);
-    }
+    for (int r = 0; r < kRows; ++r) store_sum(sum[p][r], w.rows - column, out + r * stride + column);
   }
 }
 
 template <TensorType kType, int kRows, int kPanels>
-CAIRN_AVX512 void few_rows(const PackedMatrix& w, const Operand& x, int64_t group, int64_t row,
-                           const MatmulTile& tile, float* out, int64_t stride) {
+void few_rows(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {
   const int64_t end = tile.first_panel + tile.panel_count;
   int64_t panel = tile.first_panel;
   for (; panel + kPanels <= end; panel += kPanels) {
-    few_rows_block<kType, kRows, kPanels>(w, x, group, row, panel, out, stride);
+    few_rows_block<kType, kRows, kPanels>(w, x, panel, out, stride);
   }
-  for (; panel < end; ++panel) few_rows_block<kType, kRows, 1>(w, x, group, row, panel, out, stride);
+  for (; panel < end; ++panel) few_rows_block<kType, kRows, 1>(w, x, panel, out, stride);
 }
 
-// Adds a unit of another type to kRows rows of sums. `group_rows`: the distance of one group of columns from
-// the next in x.
+// Adds an expanded unit to kRows rows of sums. `group_rows`: the distance of one group of columns from the next in x.
 template <TensorType kType, int kRows>
 CAIRN_AVX512 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index, int64_t group_rows,
                            float (*sums)[16]) {
-  constexpr CodeFormat kFormat = code_format(kType);
-  constexpr int kParts = 32 / kFormat.group;
   __m512 sum[kRows];
   CAIRN_UNROLL for (int r = 0; r < kRows; ++r) sum[r] = _mm512_load_ps(sums[r]);
   for (int64_t g = 0; g < unit.groups; ++g) {
-    const int64_t i = index + g * group_rows;
-    CAIRN_UNROLL for (int part = 0; part < kParts; ++part) {
-      __m512i dot[kRows];
-      __m512 codes_sum[kRows];
-      CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
-        const int32_t* halves = x.sums + 2 * (i + r);
-        const int32_t total = kParts == 2 ? halves[part] : halves[0] + halves[1];
-        dot[r] = _mm512_set1_epi32(-kFormat.zero * total);
-        codes_sum[r] = _mm512_set1_ps(x.scales[i + r] * static_cast<float>(total));
-      }
-      CAIRN_UNROLL for (int q = part * 8 / kParts; q < (part + 1) * 8 / kParts; ++q) {
-        const __m512i codes = _mm512_loadu_si512(unit.levels + g * unit.level_step + 64 * q);
-        CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
-          dot[r] =
-              _mm512_dpbusd_epi32(dot[r], codes, _mm512_set1_epi32(quad(x.codes + 32 * (i + r) + 4 * q)));
-        }
-      }
-      const int64_t s = g * kParts + part;
-      const __m512 scales = _mm512_load_ps(unit.scales[s]);
-      CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
-        const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[r]), scales);
-        sum[r] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(x.scales[i + r]), sum[r]);
-        if constexpr (kFormat.has_min)
-          sum[r] = _mm512_fmadd_ps(_mm512_load_ps(unit.minima[s]), codes_sum[r], sum[r]);
-      }
-    }
+    add_group<kType, kRows>(ExpandedGroup<kType>{unit, g}, x, index + g * group_rows, sum);
   }
   CAIRN_UNROLL for (int r = 0; r < kRows; ++r) _mm512_store_ps(sums[r], sum[r]);
 }
@@ -257,8 +252,8 @@ void code_matmul_avx512(const PackedMatrix& w, const Operand& x, const MatmulTil
   if (x.row_count > 2) return sum_panels<Avx512>(w, x, tile, out, stride);
   visit_code_type(w.type, [&](auto type) {
     constexpr TensorType kType = decltype(type)::value;
-    if (x.row_count == 1) return few_rows<kType, 1, 4>(w, x, 0, 0, tile, out, stride);
-    few_rows<kType, 2, 2>(w, x, 0, 0, tile, out, stride);
+    if (x.row_count == 1) return few_rows<kType, 1, 4>(w, x, tile, out, stride);
+    few_rows<kType, 2, 2>(w, x, tile, out, stride);
   });
 }
 

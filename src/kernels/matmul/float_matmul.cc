@@ -8,6 +8,7 @@
 #include <hwy/highway.h>
 
 #include "base/check.h"
+#include "kernels/matmul/panel_streams.h"
 #include "kernels/simd.h"
 #include "kernels/simd16-inl.h"
 
@@ -52,8 +53,7 @@ HWY_INLINE void store_some(const V16& sum, int64_t count, float* out) {
   for (int64_t i = 0; i < count; ++i) out[i] = lane[i];
 }
 
-// One row waits for memory alone: each of its panels, a stream, is asked for some columns ahead, where the processor's own
-// prefetchers stop at the ends of pages and panels. Past a panel's end comes the one that its stream reads next.
+// One row waits for memory alone.
 constexpr int64_t kBytesAhead = 1024;
 
 // kRows rows times kPanels panels, all of k.
@@ -69,11 +69,11 @@ HWY_NOINLINE void block(const PackedMatrix& w, const Operand& x, int64_t row, in
   }
   int64_t k = 0;
   for (; k + 2 <= w.columns; k += 2, data += Weights::kTwoColumns) {
-    const bool is_near_end = (k / 2 + 1) * Weights::kTwoColumns + kBytesAhead > bytes;
-    const std::byte* const ahead = data + kBytesAhead + (is_near_end ? (kPanels - 1) * bytes : 0);
     _Pragma("GCC unroll 16") for (int p = 0; p < kPanels; ++p) {
       if constexpr (kRows == 1) {
-        for (int64_t b = 0; b < Weights::kTwoColumns; b += 64) __builtin_prefetch(ahead + p * bytes + b);
+        const int64_t at = k / 2 * Weights::kTwoColumns;
+        const std::byte* const ahead = data - at + p * bytes + place_ahead(at, kBytesAhead, bytes, kPanels);
+        for (int64_t b = 0; b < Weights::kTwoColumns; b += 64) __builtin_prefetch(ahead + b);
       }
       V16 even, odd;
       Weights::load_two(data + p * bytes, even, odd);
