@@ -1,11 +1,16 @@
 #include "kernels/kernel_testing.h"
 
+#include <utility>
+
 #include "kernels/weights/dequantize.h"
 
 namespace cairn {
 
 TestMatrix::TestMatrix(TensorType type, int64_t rows, int64_t columns, uint64_t seed)
-    : values_(random_floats(rows * columns, seed)), data_(packed_bytes(type, rows, columns)) {
+    : TestMatrix(type, rows, columns, random_floats(rows * columns, seed)) {}
+
+TestMatrix::TestMatrix(TensorType type, int64_t rows, int64_t columns, std::vector<float> values)
+    : values_(std::move(values)), data_(packed_bytes(type, rows, columns)) {
   const int64_t bytes = row_bytes(type, columns);
   std::vector<std::byte> stored(static_cast<size_t>(rows * bytes));
   for (int64_t r = 0; r < rows; ++r) {

@@ -26,10 +26,11 @@ class TestArray {
   T* data_;
 };
 
-// `rows` x `columns` of normal numbers, quantised to `type` and packed.
+// `rows` x `columns` of normal numbers, or of those given, quantised to `type` and packed.
 class TestMatrix {
  public:
   TestMatrix(TensorType type, int64_t rows, int64_t columns, uint64_t seed);
+  TestMatrix(TensorType type, int64_t rows, int64_t columns, std::vector<float> values);
   [[nodiscard]] const PackedMatrix& packed() const { return packed_; }
   // The stored values, dequantised: [rows][columns].
   [[nodiscard]] const std::vector<float>& values() const { return values_; }

@@ -1,5 +1,6 @@
 // Quantised weights by AVX2: VPMADDUBSW adds pairs of products in 16 bits, which is exact for levels up to 129
-// (2 * 129 * 127 < 2^15); those of the types that use the whole byte are made signed and multiplied as |w| * sign(a, w).
+// (2 * 129 * 127 < 2^15), and leaves room there for the sums of several quads of columns where levels are smaller. Those of the
+// types that use the whole byte are made signed and multiplied as |w| * sign(a, w).
 #if defined(__x86_64__)
 
 #include <immintrin.h>
@@ -9,6 +10,7 @@
 
 #include "kernels/matmul/code_matmul.h"
 #include "kernels/matmul/code_panel.h"
+#include "kernels/matmul/panel_streams.h"
 
 #define CAIRN_AVX2 __attribute__((target("avx2,fma,f16c"), flatten))
 #define CAIRN_AVX2_INLINE inline __attribute__((target("avx2,fma,f16c"), always_inline))
@@ -26,70 +28,183 @@ CAIRN_AVX2_INLINE __m256i quads(const int8_t* codes) {
 template <TensorType kType>
 constexpr bool kIsWholeByte = code_format(kType).zero == 128;
 
+// Quads of columns, at most eight, whose products with codes up to 127 can be added in 16 bits.
+template <TensorType kType>
+constexpr int kQuadsIn16Bits = [] {
+  constexpr CodeFormat kFormat = code_format(kType);
+  constexpr int kHighest = kIsWholeByte<kType> ? 128
+                           : kHasBook<kType>   ? 2 * kFormat.zero
+                                               : (1 << kFormat.bits) - 1;
+  int quads = 8;
+  while (2 * 127 * kHighest * quads > 32767) quads /= 2;
+  return quads;
+}();
+
+CAIRN_AVX2_INLINE __m256i load(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
+CAIRN_AVX2_INLINE __m256i in_each_byte(int byte) { return _mm256_set1_epi8(static_cast<char>(byte)); }
+
+CAIRN_AVX2_INLINE __m256i levels_of(const CodeBook& book) {
+  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(book.data())));
+}
+
+// Bits `kMask` << `kPlace` of the bytes of v, moved there from `kFrom` bits above it (below it, where negative).
+template <int kMask, int kPlace, int kFrom>
+CAIRN_AVX2_INLINE __m256i bits_at(const __m256i& v) {
+  __m256i moved = v;
+  if constexpr (kFrom > 0) moved = _mm256_srli_epi32(v, kFrom);
+  if constexpr (kFrom < 0) moved = _mm256_slli_epi32(v, -kFrom);
+  return _mm256_and_si256(moved, in_each_byte(kMask << kPlace));
+}
+
+// A group of 32 columns in the file's packed form or expanded: levels<q>(first) are those of columns 4 q ... 4 q + 3 of eight
+// outputs, a byte each.
+template <TensorType kType>
+struct PackedGroup {
+  const std::byte* planes;  // packed_matrix.h
+
+  template <int q>
+  [[nodiscard]] CAIRN_AVX2_INLINE __m256i levels(int first) const {
+    constexpr int kBits = code_format(kType).bits;
+    const std::byte* plane = planes + 4 * first;
+    if constexpr (kBits == 8) return load(plane + 64 * q);
+    __m256i found = _mm256_setzero_si256();
+    if constexpr ((kBits & 4) != 0) {
+      found = bits_at<15, 0, q / 4 * 4>(load(plane + 64 * (q % 4)));
+      plane += 256;
+    }
+    if constexpr ((kBits & 2) != 0) {
+      constexpr int kPlace = kBits & 4;
+      found = _mm256_or_si256(found, bits_at<3, kPlace, q / 2 * 2 - kPlace>(load(plane + 64 * (q % 2))));
+      plane += 128;
+    }
+    if constexpr ((kBits & 1) != 0) {
+      constexpr int kPlace = kBits & 6;
+      found = _mm256_or_si256(found, bits_at<1, kPlace, q - kPlace>(load(plane)));
+    }
+    if constexpr (kHasBook<kType>) found = _mm256_shuffle_epi8(levels_of(*code_format(kType).book), found);
+    return found;
+  }
+};
+struct ExpandedGroup {
+  const uint8_t* codes;
+
+  [[nodiscard]] CAIRN_AVX2_INLINE __m256i levels(int q, int first) const {
+    return load(codes + 64 * q + 4 * first);
+  }
+};
+
 // Weights of eight outputs, four columns each, ready for VPMADDUBSW.
 template <TensorType kType>
 struct Weights {
   __m256i sizes;  // unsigned
   __m256i signs;  // of whole bytes only
 
-  CAIRN_AVX2_INLINE explicit Weights(const uint8_t* levels)
-      : sizes(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(levels))) {
+  CAIRN_AVX2_INLINE explicit Weights(const __m256i& levels) : sizes(levels) {
     if constexpr (kIsWholeByte<kType>) {
-      signs = _mm256_xor_si256(sizes, _mm256_set1_epi8(static_cast<char>(0x80)));
+      signs = _mm256_xor_si256(sizes, in_each_byte(0x80));
       sizes = _mm256_abs_epi8(signs);
     }
   }
-  // dot + four products in each of eight 32-bit lanes.
-  [[nodiscard]] CAIRN_AVX2_INLINE __m256i add_to(__m256i dot, __m256i a) const {
+  // Sums of two products in each of sixteen 16-bit lanes.
+  [[nodiscard]] CAIRN_AVX2_INLINE __m256i times(__m256i a) const {
     if constexpr (kIsWholeByte<kType>) a = _mm256_sign_epi8(a, signs);
-    const __m256i pairs = _mm256_maddubs_epi16(sizes, a);
-    return _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    return _mm256_maddubs_epi16(sizes, a);
   }
 };
+
+// Adds four columns of eight outputs times kRows rows, in 16 bits.
+template <TensorType kType, int kRows>
+CAIRN_AVX2_INLINE void add_quad(const __m256i& levels, const int8_t* a, __m256i (&pairs)[kRows]) {
+  const Weights<kType> w(levels);
+  CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
+    pairs[r] = _mm256_add_epi16(pairs[r], w.times(quads(a + 32 * r)));
+  }
+}
+// To 32 bits, and leaves zeros.
+template <int kRows>
+CAIRN_AVX2_INLINE void move_pairs(__m256i (&pairs)[kRows], __m256i (&dot)[kRows]) {
+  CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
+    dot[r] = _mm256_add_epi32(dot[r], _mm256_madd_epi16(pairs[r], _mm256_set1_epi16(1)));
+    pairs[r] = _mm256_setzero_si256();
+  }
+}
+// Quads q ... kEnd - 1 of a group, by way of `pairs`, which are zeros.
+template <TensorType kType, int kRows, int q, int kEnd>
+CAIRN_AVX2_INLINE void add_quads(const PackedGroup<kType>& group, int first, const int8_t* a,
+                                 __m256i (&pairs)[kRows], __m256i (&dot)[kRows]) {
+  add_quad<kType>(group.template levels<q>(first), a + 4 * q, pairs);
+  if constexpr ((q + 1) % kQuadsIn16Bits<kType> == 0 || q + 1 == kEnd) move_pairs(pairs, dot);
+  if constexpr (q + 1 < kEnd) add_quads<kType, kRows, q + 1, kEnd>(group, first, a, pairs, dot);
+}
+template <TensorType kType, int kRows, int kFirst, int kEnd>
+CAIRN_AVX2_INLINE void add_quads(const ExpandedGroup& group, int first, const int8_t* a,
+                                 __m256i (&pairs)[kRows], __m256i (&dot)[kRows]) {
+  constexpr int kStep = std::min(kQuadsIn16Bits<kType>, kEnd - kFirst);
+  // Unrolled further, gcc keeps all products until the end and spills them.
+  _Pragma("GCC unroll 2") for (int q = kFirst; q < kEnd; q += kStep) {
+    _Pragma("GCC unroll 2") for (int i = q; i < q + kStep; ++i) {
+      add_quad<kType>(group.levels(i, first), a + 4 * i, pairs);
+    }
+    move_pairs(pairs, dot);
+  }
+}
+
+// Those columns of a group that share a scale, times kRows rows; `i`: the group and the first row in x; `sums`: [kRows][16].
+template <TensorType kType, int kRows, int kPart, typename Group>
+CAIRN_AVX2_INLINE void add_part(const Group& group, const float* scales, const float* minima,
+                                const Operand& x, int64_t i, float (*sums)[16]) {
+  constexpr CodeFormat kFormat = code_format(kType);
+  constexpr bool kIsHalf = kFormat.group == 16;
+  constexpr int kZero = kIsWholeByte<kType> ? 0 : kFormat.zero;  // whole bytes are made signed instead
+  const auto total = [&](int r) {
+    const int32_t* halves = x.sums + 2 * (i + r);
+    return kIsHalf ? halves[kPart] : halves[0] + halves[1];
+  };
+  // Eight outputs at a time: the sums of sixteen do not fit in registers.
+  for (int first = 0; first < 16; first += 8) {
+    __m256i dot[kRows], pairs[kRows];
+    CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
+      pairs[r] = _mm256_setzero_si256();
+      dot[r] = _mm256_set1_epi32(kZero == 0 ? 0 : -kZero * total(r));
+    }
+    add_quads<kType, kRows, 4 * kPart, 4 * kPart + (kIsHalf ? 4 : 8)>(group, first, x.codes + 32 * i, pairs,
+                                                                      dot);
+    const __m256 scale = _mm256_load_ps(scales + first);
+    CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
+      const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[r]), scale);
+      __m256 sum = _mm256_load_ps(sums[r] + first);
+      sum = _mm256_fmadd_ps(scaled, _mm256_set1_ps(x.scales[i + r]), sum);
+      if constexpr (kFormat.has_min) {
+        const __m256 codes_sum = _mm256_set1_ps(x.scales[i + r] * static_cast<float>(total(r)));
+        sum = _mm256_fmadd_ps(_mm256_load_ps(minima + first), codes_sum, sum);
+      }
+      _mm256_store_ps(sums[r] + first, sum);
+    }
+  }
+}
+
+// `scales`, `minima`: of the group's first columns, and where they are shared by 16, behind them of the others.
+template <TensorType kType, int kRows, typename Group>
+CAIRN_AVX2_INLINE void add_group(const Group& group, const float (*scales)[16], const float (*minima)[16],
+                                 const Operand& x, int64_t i, float (*sums)[16]) {
+  add_part<kType, kRows, 0>(group, scales[0], minima[0], x, i, sums);
+  if constexpr (code_format(kType).group == 16)
+    add_part<kType, kRows, 1>(group, scales[1], minima[1], x, i, sums);
+}
 
 // Adds `unit` to kRows rows of sums; codes and scales of a group are read once for all rows. `group_rows`:
 // the distance of one group of columns from the next in x.
 template <TensorType kType, int kRows>
 CAIRN_AVX2 void add_rows(const CodeUnit& unit, const Operand& x, int64_t index, int64_t group_rows,
                          float (*sums)[16]) {
-  constexpr CodeFormat kFormat = code_format(kType);
-  constexpr int kParts = 32 / kFormat.group;
-  constexpr int kQuads = 8 / kParts;
-  constexpr int kZero = kIsWholeByte<kType> ? 0 : kFormat.zero;  // whole bytes are made signed instead
-  for (int64_t part = 0; part < unit.groups * kParts; ++part) {
-    const int64_t i = index + part / kParts * group_rows;
-    const uint8_t* levels = unit.levels + part / kParts * unit.level_step + part % kParts * kQuads * 64;
-    const int8_t* a = x.codes + 32 * i + part % kParts * kQuads * 4;
+  constexpr int kParts = 32 / code_format(kType).group;
+  for (int64_t g = 0; g < unit.groups; ++g) {
+    const uint8_t* levels = unit.levels + g * unit.level_step;
     // Read in place, a unit is asked for as the one eight before it is used: all at once would fill the queue of loads.
-    if constexpr (kType == TensorType::kQ8_0 && kRows > 1)
+    if constexpr (kType == TensorType::kQ8_0)
       prefetch_unit<kType>(reinterpret_cast<const std::byte*>(levels));
-    const auto total = [&](int r) {
-      const int32_t* halves = x.sums + 2 * (i + r);
-      return kParts == 2 ? halves[part % 2] : halves[0] + halves[1];
-    };
-    // Eight outputs at a time: the sums of sixteen do not fit in registers.
-    for (int half = 0; half < 16; half += 8) {
-      __m256i dot[kRows];
-      CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
-        dot[r] = _mm256_set1_epi32(kZero == 0 ? 0 : -kZero * total(r));
-      }
-      // Unrolled further, gcc keeps all products until the end and spills them.
-      _Pragma("GCC unroll 2") for (int q = 0; q < kQuads; ++q) {
-        const Weights<kType> w(levels + 64 * q + 4 * half);
-        CAIRN_UNROLL for (int r = 0; r < kRows; ++r) dot[r] = w.add_to(dot[r], quads(a + 32 * r + 4 * q));
-      }
-      const __m256 scales = _mm256_load_ps(unit.scales[part] + half);
-      CAIRN_UNROLL for (int r = 0; r < kRows; ++r) {
-        const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[r]), scales);
-        __m256 sum = _mm256_load_ps(sums[r] + half);
-        sum = _mm256_fmadd_ps(scaled, _mm256_set1_ps(x.scales[i + r]), sum);
-        if constexpr (kFormat.has_min) {
-          const __m256 codes_sum = _mm256_set1_ps(x.scales[i + r] * static_cast<float>(total(r)));
-          sum = _mm256_fmadd_ps(_mm256_load_ps(unit.minima[part] + half), codes_sum, sum);
-        }
-        _mm256_store_ps(sums[r] + half, sum);
-      }
-    }
+    add_group<kType, kRows>(ExpandedGroup{levels}, unit.scales + g * kParts, unit.minima + g * kParts, x,
+                            index + g * group_rows, sums);
   }
 }
 
@@ -100,11 +215,9 @@ struct Avx2 {
     _mm256_store_ps(to + 8, _mm256_cvtph_ps(_mm_loadu_si128(halves + 1)));
   }
   CAIRN_AVX2 static void look_up(const CodeBook& book, uint8_t* codes) {
-    const __m256i levels =
-        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(book.data())));
     for (int i = 0; i < 512; i += 32) {
       auto* const at = reinterpret_cast<__m256i*>(codes + i);
-      _mm256_store_si256(at, _mm256_shuffle_epi8(levels, _mm256_load_si256(at)));
+      _mm256_store_si256(at, _mm256_shuffle_epi8(levels_of(book), _mm256_load_si256(at)));
     }
   }
   template <TensorType kType>
@@ -123,39 +236,57 @@ struct Avx2 {
   }
 };
 
-// One row of q8_0: bound by reading the weights, which is faster in several streams. Four panels side by
-// side, each read by its own instructions, by which prefetchers tell streams apart.
-constexpr int64_t kStreams = 4;
-CAIRN_AVX2 void q8_row(const PackedMatrix& w, const Operand& x, int64_t first_panel, float* out) {
-  constexpr int64_t kUnitBytes = unit_bytes(TensorType::kQ8_0);
-  const int64_t bytes = panel_bytes(TensorType::kQ8_0, w.columns);
-  const std::byte* data = w.data + first_panel * bytes;
-  alignas(64) float sums[kStreams][1][16] = {};
-  alignas(64) float scales[kStreams][1][16];
-  for (int64_t c = 0; c < x.column_groups(); ++c, data += kUnitBytes) {
-    CAIRN_UNROLL for (int p = 0; p < kStreams; ++p) {
-      const std::byte* at = data + p * bytes;
-      Avx2::widen(at + 512, scales[p][0]);
-      add_rows<TensorType::kQ8_0, 1>({reinterpret_cast<const uint8_t*>(at), 0, 1, scales[p], nullptr}, x, c,
-                                     1, sums[p]);
+// An operand of kRows rows, its weights from memory to registers: kPanels panels side by side.
+template <TensorType kType, int kRows, int kPanels>
+CAIRN_AVX2 void few_rows_block(const PackedMatrix& w, const Operand& x, int64_t panel, float* out,
+                               int64_t stride) {
+  constexpr CodeFormat kFormat = code_format(kType);
+  constexpr int64_t kUnitGroups = unit_columns(kFormat) / 32;
+  constexpr int64_t kGroupBytes = unit_bytes(kType) / kUnitGroups;
+  constexpr int64_t kBytesAhead = 2048;
+  const int64_t bytes = panel_bytes(kType, w.columns);
+  const std::byte* const data = w.data + panel * bytes;
+  ExpandedScales unit[kPanels];
+  alignas(64) float sums[kPanels][kRows][16] = {};
+  int64_t i = 0;
+  for (int64_t at = 0; at < bytes; at += unit_bytes(kType)) {
+    CAIRN_UNROLL for (int p = 0; p < kPanels; ++p) expand_scales<kType, Avx2>(data + p * bytes + at, unit[p]);
+    for (int64_t g = 0; g < kUnitGroups; ++g, i += kRows) {
+      const int64_t ahead = place_ahead(at + g * kGroupBytes, kBytesAhead, bytes, kPanels);
+      const int64_t s = g * (32 / kFormat.group);
+      CAIRN_UNROLL for (int p = 0; p < kPanels; ++p) {
+        for (int64_t b = 0; b < kGroupBytes; b += 64) __builtin_prefetch(data + p * bytes + ahead + b);
+        const PackedGroup<kType> group{data + p * bytes + at + 64 * kFormat.bits * g};
+        add_group<kType, kRows>(group, unit[p].scales + s, unit[p].minima + s, x, i, sums[p]);
+      }
     }
   }
-  const int64_t left = w.rows - first_panel * kPanelRows;
-  std::memcpy(out + first_panel * kPanelRows, sums,
-              static_cast<size_t>(std::min(left, kStreams * kPanelRows)) * sizeof(float));
+  for (int p = 0; p < kPanels; ++p) {
+    const int64_t column = (panel + p) * kPanelRows;
+    for (int r = 0; r < kRows; ++r) {
+      std::memcpy(out + r * stride + column, sums[p][r],
+                  static_cast<size_t>(std::min(w.rows - column, kPanelRows)) * sizeof(float));
+    }
+  }
+}
+
+template <TensorType kType, int kRows, int kPanels>
+void few_rows(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {
+  visit_panels<kPanels>(
+      tile, [&](int64_t panel) { few_rows_block<kType, kRows, kPanels>(w, x, panel, out, stride); },
+      [&](int64_t panel) { few_rows_block<kType, kRows, 1>(w, x, panel, out, stride); });
 }
 
 }  // namespace
 
 void code_matmul_avx2(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out,
                       int64_t stride) {
-  MatmulTile rest = tile;
-  if (w.type == TensorType::kQ8_0 && x.row_count == 1) {
-    for (; rest.panel_count >= kStreams; rest.panel_count -= kStreams, rest.first_panel += kStreams) {
-      q8_row(w, x, rest.first_panel, out);
-    }
-  }
-  sum_panels<Avx2>(w, x, rest, out, stride);
+  if (x.row_count > 2) return sum_panels<Avx2>(w, x, tile, out, stride);
+  visit_code_type(w.type, [&](auto type) {
+    constexpr TensorType kType = decltype(type)::value;
+    if (x.row_count == 1) return few_rows<kType, 1, 4>(w, x, tile, out, stride);
+    few_rows<kType, 2, 4>(w, x, tile, out, stride);
+  });
 }
 
 }  // namespace cairn

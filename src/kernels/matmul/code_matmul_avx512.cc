@@ -67,13 +67,11 @@ CAIRN_AVX512 void q8_block(const PackedMatrix& w, const Operand& x, int64_t grou
 }
 
 template <int kRows, int kPanels>
-CAIRN_AVX512 void q8_panels(const PackedMatrix& w, const Operand& x, int64_t group, int64_t row,
-                            const MatmulTile& tile, float* out, int64_t stride) {
-  const int64_t end = tile.first_panel + tile.panel_count;
-  int64_t panel = tile.first_panel;
-  for (; panel + kPanels <= end; panel += kPanels)
-    q8_block<kRows, kPanels>(w, x, group, row, panel, out, stride);
-  for (; panel < end; ++panel) q8_block<kRows, 1>(w, x, group, row, panel, out, stride);
+void q8_panels(const PackedMatrix& w, const Operand& x, int64_t group, int64_t row, const MatmulTile& tile,
+               float* out, int64_t stride) {
+  visit_panels<kPanels>(
+      tile, [&](int64_t panel) { q8_block<kRows, kPanels>(w, x, group, row, panel, out, stride); },
+      [&](int64_t panel) { q8_block<kRows, 1>(w, x, group, row, panel, out, stride); });
 }
 
 void q8_matmul(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {
@@ -198,12 +196,9 @@ CAIRN_AVX512 void few_rows_block(const PackedMatrix& w, const Operand& x, int64_
 
 template <TensorType kType, int kRows, int kPanels>
 void few_rows(const PackedMatrix& w, const Operand& x, const MatmulTile& tile, float* out, int64_t stride) {
-  const int64_t end = tile.first_panel + tile.panel_count;
-  int64_t panel = tile.first_panel;
-  for (; panel + kPanels <= end; panel += kPanels) {
-    few_rows_block<kType, kRows, kPanels>(w, x, panel, out, stride);
-  }
-  for (; panel < end; ++panel) few_rows_block<kType, kRows, 1>(w, x, panel, out, stride);
+  visit_panels<kPanels>(
+      tile, [&](int64_t panel) { few_rows_block<kType, kRows, kPanels>(w, x, panel, out, stride); },
+      [&](int64_t panel) { few_rows_block<kType, kRows, 1>(w, x, panel, out, stride); });
 }
 
 // Adds an expanded unit to kRows rows of sums. `group_rows`: the distance of one group of columns from the next in x.

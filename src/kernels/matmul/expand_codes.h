@@ -10,12 +10,14 @@
 
 namespace cairn {
 
-// At most 256 columns of 16 rows. Value = scales * (level - zero) + minima, scales and minima for each 16
-// columns where the format's group is 16, else for each 32.
-struct ExpandedUnit {
-  alignas(64) uint8_t levels[8][512];
+// Of at most 256 columns of 16 rows: for each 16 columns where the format's group is 16, else for each 32.
+struct ExpandedScales {
   alignas(64) float scales[16][16];
   alignas(64) float minima[16][16];
+};
+// Value = scales * (level - zero) + minima.
+struct ExpandedUnit : ExpandedScales {
+  alignas(64) uint8_t levels[8][512];
 };
 
 #define CAIRN_ALWAYS_INLINE inline __attribute__((always_inline))
@@ -65,7 +67,7 @@ struct PlainExpansion {
 
 // The scales of a unit of 256 columns: d * sub-scale, and -(dmin * sub-minimum).
 template <TensorType kType, typename Target>
-CAIRN_ALWAYS_INLINE void expand_super_scales(const std::byte* from, ExpandedUnit& to) {
+CAIRN_ALWAYS_INLINE void expand_super_scales(const std::byte* from, ExpandedScales& to) {
   constexpr CodeFormat kFormat = code_format(kType);
   constexpr int kGroups = 256 / kFormat.group;
   const auto* scales = reinterpret_cast<const uint8_t*>(from);
@@ -91,7 +93,21 @@ CAIRN_ALWAYS_INLINE void expand_super_scales(const std::byte* from, ExpandedUnit
   }
 }
 
-// Expands the unit at `from` (unit_bytes(kType) of them).
+// Of the unit at `unit` (unit_bytes(kType) of them).
+template <TensorType kType, typename Target = PlainExpansion>
+CAIRN_ALWAYS_INLINE void expand_scales(const std::byte* unit, ExpandedScales& to) {
+  constexpr CodeFormat kFormat = code_format(kType);
+  const std::byte* scales = unit + 2 * kFormat.bits * unit_columns(kFormat);
+  if constexpr (kFormat.is_super) {
+    expand_super_scales<kType, Target>(scales, to);
+  } else if constexpr (kFormat.scale == ScaleKind::kExponent) {
+    for (int i = 0; i < 16; ++i) to.scales[0][i] = exponent_to_float(std::to_integer<uint32_t>(scales[i]));
+  } else {
+    Target::widen(scales, to.scales[0]);
+    if constexpr (kFormat.has_min) Target::widen(scales + 32, to.minima[0]);
+  }
+}
+
 template <TensorType kType, typename Target = PlainExpansion>
 CAIRN_ALWAYS_INLINE void expand_unit(const std::byte* from, ExpandedUnit& to) {
   constexpr CodeFormat kFormat = code_format(kType);
@@ -106,15 +122,7 @@ CAIRN_ALWAYS_INLINE void expand_unit(const std::byte* from, ExpandedUnit& to) {
     // No `if constexpr`: under sanitizers GCC 12 takes the address of a book for no constant.
     if (kFormat.book != nullptr) Target::look_up(*kFormat.book, to.levels[g]);
   }
-  const std::byte* scales = from + kGroups * 64 * kFormat.bits;
-  if constexpr (kFormat.is_super) {
-    expand_super_scales<kType, Target>(scales, to);
-  } else if constexpr (kFormat.scale == ScaleKind::kExponent) {
-    for (int i = 0; i < 16; ++i) to.scales[0][i] = exponent_to_float(std::to_integer<uint32_t>(scales[i]));
-  } else {
-    Target::widen(scales, to.scales[0]);
-    if constexpr (kFormat.has_min) Target::widen(scales + 32, to.minima[0]);
-  }
+  expand_scales<kType, Target>(from, to);
 }
 
 }  // namespace cairn

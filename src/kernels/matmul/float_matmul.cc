@@ -102,11 +102,9 @@ HWY_NOINLINE void block(const PackedMatrix& w, const Operand& x, int64_t row, in
 template <class Weights, int kRows, int kPanels>
 void panels(const PackedMatrix& w, const Operand& x, int64_t row, const MatmulTile& tile, float* out,
             int64_t stride) {
-  const int64_t end = tile.first_panel + tile.panel_count;
-  int64_t panel = tile.first_panel;
-  for (; panel + kPanels <= end; panel += kPanels)
-    block<Weights, kRows, kPanels>(w, x, row, panel, out, stride);
-  for (; panel < end; ++panel) block<Weights, kRows, 1>(w, x, row, panel, out, stride);
+  visit_panels<kPanels>(
+      tile, [&](int64_t panel) { block<Weights, kRows, kPanels>(w, x, row, panel, out, stride); },
+      [&](int64_t panel) { block<Weights, kRows, 1>(w, x, row, panel, out, stride); });
 }
 
 // Tile shapes by registers: accumulators fill most of 32 zmm (16 ymm, where a V16 is two), with two weights

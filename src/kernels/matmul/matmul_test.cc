@@ -105,6 +105,34 @@ TEST_P(Matmul, ManyRowsOfAnyShapeHaveTheBitsOfAFew) {
   }
 }
 
+// Weights whose codes are the highest or the lowest of their type, times activations whose codes all are 127 or -127.
+TEST_P(Matmul, TheLargestSumsOfCodesFit) {
+  const Kernels& kernels = *std::get<0>(GetParam()).kernels;
+  const TensorType type = std::get<1>(GetParam());
+  const int64_t columns = std::max<int64_t>(tensor_type_info(type).elements, 64);
+  // The first of each sixteen numbers decides how the others are coded: with most types as the highest code.
+  constexpr float kWeights[][2] = {{1, 1},         {-1, -1}, {1, -0.875F}, {-1, 0.875F},
+                                   {1, -0.96875F}, {0, 1},   {1, 0}};
+  constexpr float kActivations[][2] = {{1, 1}, {-1, -1}, {1, -1}};
+  std::vector<float> weights, x;
+  for (const auto& [first, others] : kWeights) {
+    for (int64_t k = 0; k < columns; ++k) weights.push_back(k % 16 == 0 ? first : others);
+  }
+  for (const auto& [even, odd] : kActivations) {
+    for (int64_t k = 0; k < columns; ++k) x.push_back(k % 2 == 0 ? even : odd);
+  }
+  const TestMatrix w(type, std::ssize(kWeights), columns, weights);
+  const std::vector<float> truth = reference_product(kernels, w.packed(), x.data(), std::ssize(kActivations));
+  for (int64_t row = 0; row < std::ssize(kActivations); ++row) {
+    for (const int64_t rows : {1, 2, 3}) {
+      if (row + rows > std::ssize(kActivations)) continue;
+      const std::vector<float> out = multiply(kernels, w.packed(), x.data() + row * columns, rows, columns);
+      ASSERT_TRUE(same_bits(out.data(), truth.data() + row * w.packed().rows, out.size()))
+          << rows << " from " << row;
+    }
+  }
+}
+
 TEST_P(Matmul, IsNearTheProductInDouble) {
   const Kernels& kernels = *std::get<0>(GetParam()).kernels;
   const TensorType type = std::get<1>(GetParam());

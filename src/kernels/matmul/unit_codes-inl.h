@@ -9,6 +9,7 @@
 #include <immintrin.h>
 
 #include "kernels/avx512.h"
+#include "kernels/weights/code_types.h"
 #include "kernels/weights/packed_matrix.h"
 
 namespace cairn {
@@ -17,11 +18,6 @@ namespace {  // NOLINT(google-build-namespaces): every file that includes it com
 #if !defined(CAIRN_UNROLL)
 #define CAIRN_UNROLL _Pragma("GCC unroll 16")
 #endif
-
-// Not asked of the format: under sanitizers GCC 12 takes the address of a book for no constant.
-template <TensorType kType>
-inline constexpr bool kHasBook = code_format(kType).bits == 4 && kType != TensorType::kQ4_0 &&
-                                 kType != TensorType::kQ4_1 && kType != TensorType::kQ4_K;
 
 // Shifts left, or right where negative.
 template <int kBits>

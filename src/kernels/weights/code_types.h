@@ -14,6 +14,11 @@ namespace cairn {
 template <TensorType kType>
 using CodeType = std::integral_constant<TensorType, kType>;
 
+// Not asked of the format: under sanitizers GCC 12 takes the address of a book for no constant.
+template <TensorType kType>
+inline constexpr bool kHasBook = code_format(kType).bits == 4 && kType != TensorType::kQ4_0 &&
+                                 kType != TensorType::kQ4_1 && kType != TensorType::kQ4_K;
+
 template <typename Function>
 void visit_code_type(TensorType type, const Function& f) {
   CHECK(is_quantised(type));
