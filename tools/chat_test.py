@@ -532,8 +532,8 @@ class ChatTest(unittest.TestCase):
 
     def test_scripts(self):
         path = self.home / "talk.json"
-        long = b"z" * 20000
-        done = self.piped(b"one\\\n" + long + b"\n/save " + str(path).encode() + b"\n", "--quiet", context=60000)
+        long = b"z" * 6000  # more than a terminal's line
+        done = self.piped(b"one\\\n" + long + b"\n/save " + str(path).encode() + b"\n", "--quiet", context=20000)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotIn(b"tokens", done.stderr)
         questions = [each["content"] for each in json.loads(path.read_text())["messages"] if each["role"] == "user"]

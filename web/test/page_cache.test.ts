@@ -98,6 +98,7 @@ pageTest(
     await sees(evicted, /evicted4$/);
 
     await buttonOf(page).click();
+    await panelOf(page).waitFor({ state: "detached" });
     await page.clock.fastForward(10_000);
     await ask("Closed");
     await sees(answers.nth(2), "reused");
