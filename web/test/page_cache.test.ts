@@ -99,6 +99,7 @@ pageTest(
 
     await buttonOf(page).click();
     await panelOf(page).waitFor({ state: "detached" });
+    await page.clock.runFor(100); // its effects end with the next frame
     await page.clock.fastForward(10_000);
     await ask("Closed");
     await sees(answers.nth(2), "reused");
