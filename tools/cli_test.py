@@ -24,6 +24,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import plan_check
+import serve_testing
+from serve_testing import is_sanitized
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILIES = ROOT / ".." / "shared" / "models" / "families"
@@ -36,11 +38,6 @@ def run(*arguments, stdin=b"", env=None, **more):
     """The finished process; its output as bytes."""
     return subprocess.run([PROGRAM, *map(str, arguments)], input=stdin, capture_output=True, timeout=TIMEOUT_S,
                           env={**os.environ, "NO_COLOR": "1", **(env or {})}, **more)
-
-
-def is_sanitized():
-    """Whether PROGRAM is a sanitizer's build, which takes memory of its own."""
-    return b"san.so" in subprocess.run(["ldd", PROGRAM], capture_output=True).stdout
 
 
 class CliTest(unittest.TestCase):
@@ -916,5 +913,5 @@ class CliTest(unittest.TestCase):
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    PROGRAM = str(Path(sys.argv.pop(1)).resolve())
+    PROGRAM = serve_testing.PROGRAM = str(Path(sys.argv.pop(1)).resolve())
     unittest.main(verbosity=1)
